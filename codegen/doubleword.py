@@ -41,6 +41,11 @@ PAIR_FUNCTIONS: Mapping[str, float] = {
     **dict.fromkeys(("sin", "cos", "sinh", "cosh"), 2.0**-10),
 }  # fmt: skip
 
+# A pair of fewer digits, at half the cost; what of cancellation a plan with such pairs answers for at most. Where more
+# cancels, moving the inputs by half an ulp changes as much.
+SHORT_FUNCTIONS: Mapping[str, float] = {"exp": 2.0**-4.2}
+SHORT_CANCELLATION = 2.0
+
 # exp(x) is 0 or infinite from here on.
 LARGEST_EXPONENT = 746.0
 # Nothing is said to amplify errors by more, so that bounds stay finite numbers.
@@ -74,8 +79,8 @@ class Step:
     """One value: its node, the steps it is computed from, and by which `factors` that amplifies their errors.
 
     A `blend` is a weighted mean, or one of its two operands: its error is between theirs. `plain` and `pair` are its
-    own errors in both forms. What `passes` on its operands adds no error and has their form. `slopes` are the
-    largest, by which absolute errors are amplified.
+    own errors in both forms, `short` that of a pair of fewer digits. What `passes` on its operands adds no error and
+    has their form. `slopes` are the largest, by which absolute errors are amplified.
     """
 
     node: Node
@@ -86,6 +91,7 @@ class Step:
     blend: bool = False
     plain: float = 0.0
     pair: float | None = None
+    short: float | None = None
     passes: bool = False
 
     def inherited(self, seen: Floats) -> Floats:
@@ -111,13 +117,15 @@ class Errors:
 
     steps: Sequence[Step]
     pairs: Choices
+    short: Choices
     units: Floats
     absolute: Floats
 
     @classmethod
-    def of(cls, steps: Sequence[Step], chosen: Choices) -> Errors:
-        """Of the plans in which the chosen steps are pairs."""
-        made = cls(steps, chosen.copy(), np.zeros(chosen.shape), np.zeros(chosen.shape))
+    def of(cls, steps: Sequence[Step], chosen: Choices, short: Choices | None = None) -> Errors:
+        """Of the plans in which the chosen steps are pairs, some of them short ones."""
+        short = np.zeros(chosen.shape, np.bool_) if short is None else short
+        made = cls(steps, chosen.copy(), short, np.zeros(chosen.shape), np.zeros(chosen.shape))
         with np.errstate(all="ignore"):
             for i, step in enumerate(steps):
                 made._add(i, step)
@@ -129,7 +137,8 @@ class Errors:
             self.pairs[i] |= self.pairs[operands].any(axis=0)
             own: Floats = np.zeros(self.pairs.shape[1])
         else:
-            own = np.where(self.pairs[i], step.pair or 0.0, step.plain)
+            as_pair = np.where(self.short[i], step.short or 0.0, step.pair or 0.0)
+            own = np.where(self.pairs[i], as_pair, step.plain)
         if operands:
             # What is plain sees its operands rounded.
             rounded = self.pairs[operands] & ~self.pairs[i]
@@ -174,6 +183,8 @@ class Plan:
 
     tree: Tree
     pairs: frozenset[int]
+    short: frozenset[int]
+    in_order: frozenset[int]
     bounds: Mapping[str, float]
     cancellation: float
     errors: Errors
@@ -181,6 +192,18 @@ class Plan:
     def is_pair(self, whole: Node) -> bool:
         """Of a node as `tree` makes it, with all temporaries put in."""
         return id(whole) in self.pairs
+
+    def is_short(self, whole: Node) -> bool:
+        """Whether a pair may have fewer digits."""
+        return id(whole) in self.short
+
+    def is_in_order(self, whole: Node) -> bool:
+        """Whether the first part of a pair is its rounded value."""
+        return id(whole) in self.in_order
+
+    def may_cancel(self, whole: Node) -> bool:
+        """Whether a sum may be so much smaller than its terms that its second part is not small beside the first."""
+        return not next(s for s in self.errors.steps if s.node is whole).blend
 
     def passed_on(self, whole: Bin) -> Node | None:
         """The operand that a product or quotient passes on, when the other only scales it."""
@@ -227,9 +250,41 @@ def plan(kernels: Sequence[Kernel], goal: Goal) -> Plan:
             break
     # What even pairs do not reach may not get worse.
     errors = _fewest(errors, [(i, max(limit, float(errors.ulps(i)[0]))) for i, limit in limits])
+    short = _shortest(kernels, errors, goal, min(cancellation, SHORT_CANCELLATION))
+    if short is not None:
+        errors, cancellation = short, min(cancellation, SHORT_CANCELLATION)
     bounds = {name: max(float(errors.ulps(i)[0]) for i in roots) for name, roots in outputs.items()}
-    pairs = frozenset(id(s.node) for s, is_pair in zip(graph.steps, errors.pairs[:, 0], strict=True) if is_pair)
-    return Plan(tree, pairs, bounds, cancellation, errors)
+    pairs, shorter = (
+        frozenset(id(s.node) for s, chosen in zip(graph.steps, those[:, 0], strict=True) if chosen)
+        for those in (errors.pairs, errors.short)
+    )
+    return Plan(tree, pairs, shorter, _in_order(errors), bounds, cancellation, errors)
+
+
+# Their results are in order; others leave a few ulps in the second part.
+ORDERLY = frozenset({"exp", "log"})
+
+
+def _in_order(errors: Errors) -> frozenset[int]:
+    """The nodes whose pairs come in order, or are one double."""
+    found: set[int] = set()
+    for step, is_pair in zip(errors.steps, errors.pairs[:, 0], strict=True):
+        operands = [errors.steps[j].node for j in step.operands]
+        plain = not any(errors.pairs[j, 0] for j in step.operands)
+        match step.node:
+            case Bin("+" | "-"):
+                ordered = plain or not step.blend
+            case Bin("*") if not step.passes:
+                ordered = plain
+            case Bin("/") if not step.passes:
+                ordered = False
+            case Call(function, _) if not step.passes:
+                ordered = function in ORDERLY
+            case _:
+                ordered = all(id(node) in found for node in operands)
+        if ordered or not is_pair:
+            found.add(id(step.node))
+    return frozenset(found)
 
 
 def _read(kernels: Sequence[Kernel], tree: Tree, graph: _Graph) -> dict[str, set[int]]:
@@ -266,6 +321,27 @@ def _fewest(errors: Errors, limits: Sequence[tuple[int, float]]) -> Errors:
         fits = used(_columns(len(steps), [turn[: n + 1] for n in range(len(turn))])) <= 1
         chosen[turn[: int(np.flatnonzero(fits)[-1]) + 1] if fits.any() else turn[:1]] = False
     return Errors.of(steps, chosen[:, None])
+
+
+def _shortest(kernels: Sequence[Kernel], errors: Errors, goal: Goal, cancellation: float) -> Errors | None:
+    """The same pairs, as many of them short as the goal allows, for less cancellation; None where none may be."""
+    pairs = errors.pairs
+    if not any(s.short is not None and pair for s, pair in zip(errors.steps, pairs[:, 0], strict=True)):
+        return None
+    tree, graph = Tree(), _Graph(cancellation)
+    outputs = _read(kernels, tree, graph)
+    limits = [(i, goal.of(name)) for name, roots in outputs.items() for i in roots]
+    limits += [(i, COMPARED) for i in graph.compared]
+    before = Errors.of(graph.steps, pairs)
+    allowed = [(i, max(limit, float(before.ulps(i)[0]))) for i, limit in limits]
+    short = np.zeros(pairs.shape, np.bool_)
+    for i, step in enumerate(graph.steps):
+        if step.short is not None and pairs[i, 0]:
+            short[i] = True
+            found = Errors.of(graph.steps, pairs, short)
+            short[i] = all(found.ulps(j)[0] <= limit for j, limit in allowed)
+    made = Errors.of(graph.steps, pairs, short)
+    return replace(made, steps=errors.steps) if short.any() else None
 
 
 def _columns(rows: int, members: Sequence[Sequence[int]]) -> Choices:
@@ -390,7 +466,8 @@ class _Graph:
         own = FUNCTION_ROUNDING[function]
         slope = 1.0 if function in ("tanh", "atan", "arctan", "sin", "cos", "hypot") else math.inf
         slopes = (slope,) * len(factors)
-        return Step(node, where, self._all(arguments), factors, slopes, plain=own, pair=PAIR_FUNCTIONS.get(function))
+        pair, short = PAIR_FUNCTIONS.get(function), SHORT_FUNCTIONS.get(function)
+        return Step(node, where, self._all(arguments), factors, slopes, plain=own, pair=pair, short=short)
 
 
 def amplification(function: str, ranges: Sequence[Range], cancellation: float) -> tuple[float, ...]:

@@ -19,10 +19,11 @@ from .target import FLOAT32, FLOAT64, Precision
 
 # On pairs of doubles: what the template pairs.c.j2 offers.
 PAIRS = (
-    "pair_of", "pair_value", "pair_if", "pair_neg", "pair_abs", "pair_sum", "pair_diff", "pair_add_d", "pair_add",
+    "pair_of", "pair_value", "pair_rounded", "pair_order", "pair_if", "pair_neg",
+    "pair_abs", "pair_sum", "pair_diff", "pair_add_d", "pair_add",
     "pair_sub", "pair_prod", "pair_mul_d", "pair_mul", "pair_quot", "pair_div", "pair_sqrt", "pair_max", "pair_min",
     "pair_exp", "pair_expm1", "pair_log", "pair_log1p", "pair_tanh", "pair_pow", "pair_atan", "pair_sinh",
-    "pair_cosh", "pair_hypot",
+    "pair_cosh", "pair_hypot", "pair_exp_short",
 )  # fmt: skip
 SCALED_AND_SINES = ("pair_scale", "pair_sin", "pair_cos")  # of pair_functions.c.j2
 NEEDS: dict[str, tuple[str, ...]] = {  # what a function stands on
@@ -38,8 +39,9 @@ NEEDS: dict[str, tuple[str, ...]] = {  # what a function stands on
     "pair": ("fused",), **dict.fromkeys((*PAIRS, *SCALED_AND_SINES), ("pair",)),
     "pair_diff": ("pair_sum",), "pair_add_d": ("pair_sum",), "pair_add": ("pair_sum",),
     "pair_sub": ("pair_add", "pair_neg"), "pair_max": ("pair_if",), "pair_min": ("pair_if",),
-    "pair_steps": ("pair",), "pair_rest": ("pair",), "pair_reduced": ("pair_steps", "pair_rest"),
-    "pair_exp": ("pair_reduced",), "pair_expm1": ("pair_reduced", "pair_if"), "pair_tanh": ("pair_expm1",),
+    "pair_steps": ("pair_mul",), "pair_rest": ("pair",), "pair_reduced": ("pair_steps", "pair_rest"),
+    "pair_exp": ("pair_reduced",), "pair_exp_short": ("pair_rest",), "pair_expm1": ("pair_reduced", "pair_if"),
+    "pair_tanh": ("pair_expm1",),
     "pair_sin": ("pair_rest",), "pair_cos": ("pair_rest",),
     **dict.fromkeys(("pair_log_near", "pair_log_of", "pair_log_wide"), ("pair_steps", "exponent_of")),
     "pair_log": ("pair_log_of",), "pair_log1p": ("pair_log_of", "pair_sum", "pair_if"),

@@ -1,7 +1,8 @@
 """How is a value written down that needs two doubles?
 
 The tree stays what it is: a plan says which values are pairs, and their operations are printed as calls of `pair_...`
-functions, of which there are cheaper ones for operands that are plain.
+functions, of which there are cheaper ones for operands that are plain. A pair is brought to order, so that its first
+part is its rounded value, only where that is needed: where a sum cancels, where sizes are compared, and at the end.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ _OPERATIONS = {
           "pp": "pair_div({0}, {1})"},
 }  # fmt: skip
 _NAMES = {"arctan": "atan"}
+_OF_ORDERED = frozenset({"max", "min", "pow"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,14 @@ class PairPrinter(Printer):
     def _print(self, node: Node) -> tuple[str, int]:
         if not self.is_pair(node):
             return Printer._print(self, node)
-        return f"pair_value({self.pair(node)})", 9
+        assert self.plan is not None
+        return f"pair_{'value' if self.plan.is_in_order(self._whole(node)) else 'rounded'}({self.pair(node)})", 9
+
+    def _ordered(self, node: Node) -> str:
+        """The text of a node as a pair in order."""
+        text = self.pair(node)
+        in_order = self.plan is None or not self.is_pair(node) or self.plan.is_in_order(self._whole(node))
+        return text if in_order else f"pair_order({text})"
 
     def pair(self, node: Node) -> str:
         """The text of a node as a pair."""
@@ -66,7 +75,9 @@ class PairPrinter(Printer):
             case Bin():
                 return self._operation(node)
             case Call(function, arguments):
-                return f"pair_{_NAMES.get(function, function)}({', '.join(map(self.pair, arguments))})"
+                written = map(self._ordered if function in _OF_ORDERED else self.pair, arguments)
+                short = "_short" if self.plan is not None and self.plan.is_short(self._whole(node)) else ""
+                return f"pair_{_NAMES.get(function, function)}{short}({', '.join(written)})"
         raise TargetError(f"there are no pairs of {type(node).__name__}")
 
     def _operation(self, node: Bin) -> str:
@@ -79,4 +90,5 @@ class PairPrinter(Printer):
         operands = (node.left, node.right)
         forms = "".join("p" if self.is_pair(o) else "d" for o in operands)
         texts = [self.pair(o) if f == "p" else self._at(o, 8) for o, f in zip(operands, forms, strict=True)]
-        return _OPERATIONS[node.op][forms].format(*texts)
+        text = _OPERATIONS[node.op][forms].format(*texts)
+        return f"pair_order({text})" if node.op in "+-" and "p" in forms and self.plan.may_cancel(whole) else text

@@ -139,7 +139,8 @@ def run(made: Plan, point: Mapping[str, float], rng: random.Random) -> tuple[lis
                 if computed != exact[id(node)]:
                     raise OutsideError
             elif i in pairs and not step.passes:
-                computed *= 1 + rng.choice((-1, 1)) * mpf(step.pair) * UNIT
+                own = step.short if made.is_short(node) else step.pair
+                computed *= 1 + rng.choice((-1, 1)) * mpf(own) * UNIT
             elif i not in pairs:
                 computed = rounding(computed * (1 + rng.choice((-1, 1)) * max(step.plain - 1, 0) * UNIT))
             found[id(node)] = computed
@@ -187,7 +188,7 @@ def test_what_a_plan_makes_plain() -> None:
     }
     decay = Call("exp", (Neg(Call("abs", (f,))),))
     sigmoid = plan([kernel(Bin("/", decay, Bin("+", one, decay)))], ACCURATE)
-    assert sigmoid.bounds["loss"] < 0.6 and len(sigmoid.pairs) == 3
+    assert sigmoid.bounds["loss"] < 0.65 and len(sigmoid.pairs) == 3
     assert not plan([kernel(Bin("/", decay, Bin("+", one, decay)))], LOOSE).pairs
 
 

@@ -56,8 +56,8 @@ INLINE uint64_t to_bits(double x)
     return bits;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -83,12 +83,10 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+INLINE double pair_rounded(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
-    return made;
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -127,7 +125,8 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 HELPER double sign(double x)
@@ -195,7 +194,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        loss[row] = pair_value(pair_div(pair_abs(pair_diff(f_i, y_i)), pair_of(y_i)));
+        loss[row] = pair_rounded(pair_div(pair_abs(pair_diff(f_i, y_i)), pair_of(y_i)));
     }
 #endif
 }
@@ -316,7 +315,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double y_i = y[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(f_i, y_i);
-        loss[row] = pair_value(pair_div(pair_abs(t0), pair_of(y_i)));
+        loss[row] = pair_rounded(pair_div(pair_abs(t0), pair_of(y_i)));
         gradient[row] = sign(pair_value(t0)) / y_i;
     }
 #endif
@@ -414,7 +413,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double y_i = y[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(f_i, y_i);
-        loss[row] = pair_value(pair_div(pair_abs(t0), pair_of(y_i)));
+        loss[row] = pair_rounded(pair_div(pair_abs(t0), pair_of(y_i)));
         gradient[row] = sign(pair_value(t0)) / y_i;
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
     }

@@ -119,8 +119,8 @@ INLINE double tanh_fast(double x)
     return copysign(fused(scale, e, scale - 0.5) / fused(scale, e, scale + 0.5), x);
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -146,12 +146,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -195,14 +201,16 @@ INLINE pair pair_sum(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_sub(pair a, pair b)
@@ -221,7 +229,8 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -229,10 +238,11 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
-/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+/* Of pairs in order. NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
 INLINE pair pair_max(pair a, pair b)
 {
     return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
@@ -243,14 +253,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -280,10 +282,33 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
     const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
     const pair c2 = pair_step(c3, r, 0.5, -0.0);
     const pair square = {r2, product_rest(r, r, r2)};
-    const pair p = pair_times(square, c2);
+    const pair p = pair_mul(square, c2);
     const double e = r + p.hi;
     *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
     return e;
+}
+
+/* With 58 bits: the terms from r**3 on are one double. */
+INLINE pair pair_exp_short(pair x)
+{
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
+    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + pair_rest(x);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double half = 0.5 * r2;
+    const double e = r + half;
+    const double low = fused(r2 * r, fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r8, fused(fused(fused(0x1.27e4c2ad86b5bp-22, r, 0x1.71ddefa2c2253p-19), r2, fused(0x1.a01a01b206a83p-16, r, 0x1.a01a01b3b176dp-13)), r4, fused(fused(0x1.6c16c16c1413cp-10, r, 0x1.111111110ebdap-7), r2, fused(0x1.555555555555ap-5, r, 0x1.555555555555bp-3)))), 0.5 * product_rest(r, r, r2)) + ((r - e) + half);
+    const double p = 1.0 + e;
+    const double l = ((1.0 - p) + e) + fused(rest, e + low, rest + low);
+    const double whole = p + l;
+    const double scale = from_bits(to_bits(z) << 52);
+    const pair made = {whole * scale * back, (l - (whole - p)) * scale * back};
+    return made;
 }
 
 /* 2**k is two factors, so that subnormal results are right. */
@@ -341,9 +366,9 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -446,9 +471,9 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double ratio_i = ratio[row];
         const double f_i = f[row];
         const pair t0 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
         const pair t2 = pair_neg(t1);
-        loss[row] = log1p_fast(pair_value(pair_exp(pair_neg(pair_abs(pair_sub(t0, t2)))))) + pair_value(pair_max(pair_of(0.0), pair_sub(t2, t0))) + (log1p_fast(pair_value(pair_exp(pair_neg(pair_abs(t1))))) + pair_value(pair_max(pair_of(0.0), t1)));
+        loss[row] = log1p_fast(pair_value(pair_exp_short(pair_neg(pair_abs(pair_order(pair_sub(t0, t2))))))) + pair_value(pair_max(pair_of(0.0), pair_order(pair_sub(t2, t0)))) + (log1p_fast(pair_value(pair_exp_short(pair_neg(pair_abs(t1))))) + pair_rounded(pair_max(pair_of(0.0), pair_order(t1))));
     }
 #else
     const double sigma = constants[0];
@@ -458,9 +483,9 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double ratio_i = ratio[row];
         const double f_i = f[row];
         const pair t0 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
         const pair t2 = pair_neg(t1);
-        loss[row] = pair_value(pair_add(pair_add(pair_log1p(pair_exp(pair_neg(pair_abs(pair_sub(t0, t2))))), pair_max(pair_of(0.0), pair_sub(t2, t0))), pair_add(pair_log1p(pair_exp(pair_neg(pair_abs(t1)))), pair_max(pair_of(0.0), t1))));
+        loss[row] = pair_rounded(pair_add(pair_add(pair_log1p(pair_exp(pair_neg(pair_abs(pair_order(pair_sub(t0, t2)))))), pair_max(pair_of(0.0), pair_order(pair_sub(t2, t0)))), pair_add(pair_log1p(pair_exp(pair_neg(pair_abs(t1)))), pair_max(pair_of(0.0), pair_order(t1)))));
     }
 #endif
 }
@@ -499,15 +524,15 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double ratio_i = ratio[row];
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
         const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t2 = pair_add(t0, t1);
-        const pair t3 = pair_exp(pair_neg(pair_abs(t2)));
-        const pair t4 = pair_exp(pair_neg(pair_abs(t0)));
+        const pair t2 = pair_order(pair_add(t0, t1));
+        const pair t3 = pair_exp_short(pair_neg(pair_abs(t2)));
+        const pair t4 = pair_exp_short(pair_neg(pair_abs(t0)));
         const pair t5 = pair_add_d(t4, 1.0);
         const pair t6 = pair_neg(t0);
-        const pair t7 = pair_exp(pair_neg(pair_abs(pair_sub(t1, t6))));
-        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3)) / (1.0 + pair_value(t3)) * pair_value(pair_div(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t4), t5)) + pair_value(pair_if((0.0 <= pair_value(pair_sub(t6, t1))), pair_of(1.0), t7)) / (1.0 + pair_value(t7)) * pair_value(pair_div(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t4), t5))) * tanh_fast(pair_value(pair_add(pair_scale(t1, 0.5), t0))) / sigma);
+        const pair t7 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_sub(t1, t6)))));
+        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3)) / (1.0 + pair_value(t3)) * pair_rounded(pair_div(pair_if((0.0 <= pair_rounded(t0)), pair_of(1.0), t4), t5)) + pair_value(pair_if((0.0 <= pair_value(pair_order(pair_sub(t6, t1)))), pair_of(1.0), t7)) / (1.0 + pair_value(t7)) * pair_rounded(pair_div(pair_if((0.0 <= pair_rounded(t6)), pair_of(1.0), t4), t5))) * tanh_fast(pair_value(pair_order(pair_add(pair_scale(t1, 0.5), t0)))) / sigma);
     }
 #else
     const double sigma = constants[0];
@@ -516,15 +541,15 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double ratio_i = ratio[row];
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
         const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t2 = pair_add(t0, t1);
+        const pair t2 = pair_order(pair_add(t0, t1));
         const pair t3 = pair_exp(pair_neg(pair_abs(t2)));
         const pair t4 = pair_exp(pair_neg(pair_abs(t0)));
         const pair t5 = pair_add_d(t4, 1.0);
         const pair t6 = pair_neg(t0);
-        const pair t7 = pair_exp(pair_neg(pair_abs(pair_sub(t1, t6))));
-        gradient[row] = pair_value(pair_neg(pair_div(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3), pair_add_d(t3, 1.0)), pair_div(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t4), t5)), pair_mul(pair_div(pair_if((0.0 <= pair_value(pair_sub(t6, t1))), pair_of(1.0), t7), pair_add_d(t7, 1.0)), pair_div(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t4), t5))), pair_tanh(pair_add(pair_scale(t1, 0.5), t0))), pair_of(sigma))));
+        const pair t7 = pair_exp(pair_neg(pair_abs(pair_order(pair_sub(t1, t6)))));
+        gradient[row] = pair_rounded(pair_neg(pair_div(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3), pair_add_d(t3, 1.0)), pair_div(pair_if((0.0 <= pair_rounded(t0)), pair_of(1.0), t4), t5)), pair_mul(pair_div(pair_if((0.0 <= pair_value(pair_order(pair_sub(t6, t1)))), pair_of(1.0), t7), pair_add_d(t7, 1.0)), pair_div(pair_if((0.0 <= pair_rounded(t6)), pair_of(1.0), t4), t5))), pair_tanh(pair_order(pair_add(pair_scale(t1, 0.5), t0)))), pair_of(sigma))));
     }
 #endif
 }
@@ -565,13 +590,13 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double ratio_i = ratio[row];
         const double f_i = f[row];
         const pair t0 = pair_log(pair_of(y_i));
-        const pair t1 = pair_div(pair_add_d(pair_add(pair_log(pair_of(ratio_i)), t0), -f_i), pair_of(sigma));
-        const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
+        const pair t1 = pair_div(pair_order(pair_add_d(pair_order(pair_add(pair_log(pair_of(ratio_i)), t0)), -f_i)), pair_of(sigma));
+        const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
         const double t3 = 1.0 + pair_value(t2);
-        const pair t4 = pair_div(pair_add_d(t0, -f_i), pair_of(sigma));
-        const pair t5 = pair_exp(pair_neg(pair_abs(t4)));
+        const pair t4 = pair_div(pair_order(pair_add_d(t0, -f_i)), pair_of(sigma));
+        const pair t5 = pair_exp_short(pair_neg(pair_abs(t4)));
         const pair t6 = pair_add_d(t5, 1.0);
-        hessian[row] = (pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / t3 * (pair_value(pair_if((0.0 <= pair_value(pair_neg(t1))), pair_of(1.0), t2)) / t3) + pair_value(pair_div(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5), t6)) * pair_value(pair_div(pair_if((0.0 <= pair_value(pair_neg(t4))), pair_of(1.0), t5), t6))) / c0;
+        hessian[row] = (pair_value(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t2)) / t3 * (pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t1))), pair_of(1.0), t2)) / t3) + pair_rounded(pair_div(pair_if((0.0 <= pair_rounded(t4)), pair_of(1.0), t5), t6)) * pair_rounded(pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t4))), pair_of(1.0), t5), t6))) / c0;
     }
 #else
     const double sigma = constants[0];
@@ -582,13 +607,13 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double ratio_i = ratio[row];
         const double f_i = f[row];
         const pair t0 = pair_log(pair_of(y_i));
-        const pair t1 = pair_div(pair_add_d(pair_add(pair_log(pair_of(ratio_i)), t0), -f_i), pair_of(sigma));
+        const pair t1 = pair_div(pair_order(pair_add_d(pair_order(pair_add(pair_log(pair_of(ratio_i)), t0)), -f_i)), pair_of(sigma));
         const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
         const pair t3 = pair_add_d(t2, 1.0);
-        const pair t4 = pair_div(pair_add_d(t0, -f_i), pair_of(sigma));
+        const pair t4 = pair_div(pair_order(pair_add_d(t0, -f_i)), pair_of(sigma));
         const pair t5 = pair_exp(pair_neg(pair_abs(t4)));
         const pair t6 = pair_add_d(t5, 1.0);
-        hessian[row] = pair_value(pair_div(pair_add_d(pair_mul(pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2), t3), pair_div(pair_if((0.0 <= pair_value(pair_neg(t1))), pair_of(1.0), t2), t3)), (pair_value(pair_div(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5), t6)) * pair_value(pair_div(pair_if((0.0 <= pair_value(pair_neg(t4))), pair_of(1.0), t5), t6)))), c0));
+        hessian[row] = pair_rounded(pair_div(pair_add_d(pair_mul(pair_div(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t2), t3), pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t1))), pair_of(1.0), t2), t3)), (pair_rounded(pair_div(pair_if((0.0 <= pair_rounded(t4)), pair_of(1.0), t5), t6)) * pair_rounded(pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t4))), pair_of(1.0), t5), t6)))), c0));
     }
 #endif
 }
@@ -631,16 +656,16 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double ratio_i = ratio[row];
         const double f_i = f[row];
         const pair t0 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
         const pair t2 = pair_neg(t1);
-        const pair t3 = pair_exp(pair_neg(pair_abs(pair_sub(t0, t2))));
-        const pair t4 = pair_sub(t2, t0);
-        const pair t5 = pair_exp(pair_neg(pair_abs(t1)));
-        const pair t6 = pair_add(t1, t0);
-        const pair t7 = pair_exp(pair_neg(pair_abs(t6)));
+        const pair t3 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_sub(t0, t2)))));
+        const pair t4 = pair_order(pair_sub(t2, t0));
+        const pair t5 = pair_exp_short(pair_neg(pair_abs(t1)));
+        const pair t6 = pair_order(pair_add(t1, t0));
+        const pair t7 = pair_exp_short(pair_neg(pair_abs(t6)));
         const pair t8 = pair_add_d(t5, 1.0);
-        loss[row] = log1p_fast(pair_value(t3)) + pair_value(pair_max(pair_of(0.0), t4)) + (log1p_fast(pair_value(t5)) + pair_value(pair_max(pair_of(0.0), t1)));
-        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t7)) / (1.0 + pair_value(t7)) * pair_value(pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t5), t8)) + pair_value(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t3)) / (1.0 + pair_value(t3)) * pair_value(pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t5), t8))) * tanh_fast(pair_value(pair_add(pair_scale(t0, 0.5), t1))) / sigma);
+        loss[row] = log1p_fast(pair_value(t3)) + pair_value(pair_max(pair_of(0.0), t4)) + (log1p_fast(pair_value(t5)) + pair_rounded(pair_max(pair_of(0.0), pair_order(t1))));
+        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t7)) / (1.0 + pair_value(t7)) * pair_rounded(pair_div(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t5), t8)) + pair_value(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t3)) / (1.0 + pair_value(t3)) * pair_rounded(pair_div(pair_if((0.0 <= pair_rounded(t2)), pair_of(1.0), t5), t8))) * tanh_fast(pair_value(pair_order(pair_add(pair_scale(t0, 0.5), t1)))) / sigma);
     }
 #else
     const double sigma = constants[0];
@@ -650,16 +675,16 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double ratio_i = ratio[row];
         const double f_i = f[row];
         const pair t0 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
         const pair t2 = pair_neg(t1);
-        const pair t3 = pair_exp(pair_neg(pair_abs(pair_sub(t0, t2))));
-        const pair t4 = pair_sub(t2, t0);
+        const pair t3 = pair_exp(pair_neg(pair_abs(pair_order(pair_sub(t0, t2)))));
+        const pair t4 = pair_order(pair_sub(t2, t0));
         const pair t5 = pair_exp(pair_neg(pair_abs(t1)));
-        const pair t6 = pair_add(t1, t0);
+        const pair t6 = pair_order(pair_add(t1, t0));
         const pair t7 = pair_exp(pair_neg(pair_abs(t6)));
         const pair t8 = pair_add_d(t5, 1.0);
-        loss[row] = pair_value(pair_add(pair_add(pair_log1p(t3), pair_max(pair_of(0.0), t4)), pair_add(pair_log1p(t5), pair_max(pair_of(0.0), t1))));
-        gradient[row] = pair_value(pair_neg(pair_div(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t7), pair_add_d(t7, 1.0)), pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t5), t8)), pair_mul(pair_div(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t3), pair_add_d(t3, 1.0)), pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t5), t8))), pair_tanh(pair_add(pair_scale(t0, 0.5), t1))), pair_of(sigma))));
+        loss[row] = pair_rounded(pair_add(pair_add(pair_log1p(t3), pair_max(pair_of(0.0), t4)), pair_add(pair_log1p(t5), pair_max(pair_of(0.0), pair_order(t1)))));
+        gradient[row] = pair_rounded(pair_neg(pair_div(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t7), pair_add_d(t7, 1.0)), pair_div(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t5), t8)), pair_mul(pair_div(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t3), pair_add_d(t3, 1.0)), pair_div(pair_if((0.0 <= pair_rounded(t2)), pair_of(1.0), t5), t8))), pair_tanh(pair_order(pair_add(pair_scale(t0, 0.5), t1)))), pair_of(sigma))));
     }
 #endif
 }
@@ -701,22 +726,22 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double ratio_i = ratio[row];
         const double f_i = f[row];
         const pair t0 = pair_log(pair_of(y_i));
-        const pair t1 = pair_div(pair_add_d(t0, -f_i), pair_of(sigma));
+        const pair t1 = pair_div(pair_order(pair_add_d(t0, -f_i)), pair_of(sigma));
         const pair t2 = pair_log(pair_of(ratio_i));
         const pair t3 = pair_div(t2, pair_of(sigma));
-        const pair t4 = pair_add(t1, t3);
-        const pair t5 = pair_exp(pair_neg(pair_abs(t4)));
-        const pair t6 = pair_exp(pair_neg(pair_abs(t1)));
+        const pair t4 = pair_order(pair_add(t1, t3));
+        const pair t5 = pair_exp_short(pair_neg(pair_abs(t4)));
+        const pair t6 = pair_exp_short(pair_neg(pair_abs(t1)));
         const pair t7 = pair_add_d(t6, 1.0);
-        const pair t8 = pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t6), t7);
+        const pair t8 = pair_div(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t6), t7);
         const pair t9 = pair_neg(t1);
-        const pair t10 = pair_exp(pair_neg(pair_abs(pair_sub(t3, t9))));
-        const pair t11 = pair_div(pair_if((0.0 <= pair_value(t9)), pair_of(1.0), t6), t7);
-        const pair t12 = pair_div(pair_add_d(pair_add(t2, t0), -f_i), pair_of(sigma));
-        const pair t13 = pair_exp(pair_neg(pair_abs(t12)));
+        const pair t10 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_sub(t3, t9)))));
+        const pair t11 = pair_div(pair_if((0.0 <= pair_rounded(t9)), pair_of(1.0), t6), t7);
+        const pair t12 = pair_div(pair_order(pair_add_d(pair_order(pair_add(t2, t0)), -f_i)), pair_of(sigma));
+        const pair t13 = pair_exp_short(pair_neg(pair_abs(t12)));
         const double t14 = 1.0 + pair_value(t13);
-        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5)) / (1.0 + pair_value(t5)) * pair_value(t8) + pair_value(pair_if((0.0 <= pair_value(pair_sub(t9, t3))), pair_of(1.0), t10)) / (1.0 + pair_value(t10)) * pair_value(t11)) * tanh_fast(pair_value(pair_add(pair_scale(t3, 0.5), t1))) / sigma);
-        hessian[row] = (pair_value(pair_if((0.0 <= pair_value(t12)), pair_of(1.0), t13)) / t14 * (pair_value(pair_if((0.0 <= pair_value(pair_neg(t12))), pair_of(1.0), t13)) / t14) + pair_value(t8) * pair_value(t11)) / c0;
+        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5)) / (1.0 + pair_value(t5)) * pair_rounded(t8) + pair_value(pair_if((0.0 <= pair_value(pair_order(pair_sub(t9, t3)))), pair_of(1.0), t10)) / (1.0 + pair_value(t10)) * pair_rounded(t11)) * tanh_fast(pair_value(pair_order(pair_add(pair_scale(t3, 0.5), t1)))) / sigma);
+        hessian[row] = (pair_value(pair_if((0.0 <= pair_rounded(t12)), pair_of(1.0), t13)) / t14 * (pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t12))), pair_of(1.0), t13)) / t14) + pair_rounded(t8) * pair_rounded(t11)) / c0;
     }
 #else
     const double sigma = constants[0];
@@ -727,22 +752,22 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double ratio_i = ratio[row];
         const double f_i = f[row];
         const pair t0 = pair_log(pair_of(y_i));
-        const pair t1 = pair_div(pair_add_d(t0, -f_i), pair_of(sigma));
+        const pair t1 = pair_div(pair_order(pair_add_d(t0, -f_i)), pair_of(sigma));
         const pair t2 = pair_log(pair_of(ratio_i));
         const pair t3 = pair_div(t2, pair_of(sigma));
-        const pair t4 = pair_add(t1, t3);
+        const pair t4 = pair_order(pair_add(t1, t3));
         const pair t5 = pair_exp(pair_neg(pair_abs(t4)));
         const pair t6 = pair_exp(pair_neg(pair_abs(t1)));
         const pair t7 = pair_add_d(t6, 1.0);
-        const pair t8 = pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t6), t7);
+        const pair t8 = pair_div(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t6), t7);
         const pair t9 = pair_neg(t1);
-        const pair t10 = pair_exp(pair_neg(pair_abs(pair_sub(t3, t9))));
-        const pair t11 = pair_div(pair_if((0.0 <= pair_value(t9)), pair_of(1.0), t6), t7);
-        const pair t12 = pair_div(pair_add_d(pair_add(t2, t0), -f_i), pair_of(sigma));
+        const pair t10 = pair_exp(pair_neg(pair_abs(pair_order(pair_sub(t3, t9)))));
+        const pair t11 = pair_div(pair_if((0.0 <= pair_rounded(t9)), pair_of(1.0), t6), t7);
+        const pair t12 = pair_div(pair_order(pair_add_d(pair_order(pair_add(t2, t0)), -f_i)), pair_of(sigma));
         const pair t13 = pair_exp(pair_neg(pair_abs(t12)));
         const pair t14 = pair_add_d(t13, 1.0);
-        gradient[row] = pair_value(pair_neg(pair_div(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5), pair_add_d(t5, 1.0)), t8), pair_mul(pair_div(pair_if((0.0 <= pair_value(pair_sub(t9, t3))), pair_of(1.0), t10), pair_add_d(t10, 1.0)), t11)), pair_tanh(pair_add(pair_scale(t3, 0.5), t1))), pair_of(sigma))));
-        hessian[row] = pair_value(pair_div(pair_add_d(pair_mul(pair_div(pair_if((0.0 <= pair_value(t12)), pair_of(1.0), t13), t14), pair_div(pair_if((0.0 <= pair_value(pair_neg(t12))), pair_of(1.0), t13), t14)), (pair_value(t8) * pair_value(t11))), c0));
+        gradient[row] = pair_rounded(pair_neg(pair_div(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5), pair_add_d(t5, 1.0)), t8), pair_mul(pair_div(pair_if((0.0 <= pair_value(pair_order(pair_sub(t9, t3)))), pair_of(1.0), t10), pair_add_d(t10, 1.0)), t11)), pair_tanh(pair_order(pair_add(pair_scale(t3, 0.5), t1)))), pair_of(sigma))));
+        hessian[row] = pair_rounded(pair_div(pair_add_d(pair_mul(pair_div(pair_if((0.0 <= pair_rounded(t12)), pair_of(1.0), t13), t14), pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t12))), pair_of(1.0), t13), t14)), (pair_rounded(t8) * pair_rounded(t11))), c0));
     }
 #endif
 }
@@ -789,22 +814,22 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t0 = pair_log(pair_of(ratio_i));
         const pair t1 = pair_div(t0, pair_of(sigma));
         const pair t2 = pair_log(pair_of(y_i));
-        const pair t3 = pair_div(pair_add_d(t2, -f_i), pair_of(sigma));
+        const pair t3 = pair_div(pair_order(pair_add_d(t2, -f_i)), pair_of(sigma));
         const pair t4 = pair_neg(t3);
-        const pair t5 = pair_exp(pair_neg(pair_abs(pair_sub(t1, t4))));
-        const pair t6 = pair_sub(t4, t1);
-        const pair t7 = pair_exp(pair_neg(pair_abs(t3)));
-        const pair t8 = pair_add(t3, t1);
-        const pair t9 = pair_exp(pair_neg(pair_abs(t8)));
+        const pair t5 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_sub(t1, t4)))));
+        const pair t6 = pair_order(pair_sub(t4, t1));
+        const pair t7 = pair_exp_short(pair_neg(pair_abs(t3)));
+        const pair t8 = pair_order(pair_add(t3, t1));
+        const pair t9 = pair_exp_short(pair_neg(pair_abs(t8)));
         const pair t10 = pair_add_d(t7, 1.0);
-        const pair t11 = pair_div(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t7), t10);
-        const pair t12 = pair_div(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t7), t10);
-        const pair t13 = pair_div(pair_add_d(pair_add(t0, t2), -f_i), pair_of(sigma));
-        const pair t14 = pair_exp(pair_neg(pair_abs(t13)));
+        const pair t11 = pair_div(pair_if((0.0 <= pair_rounded(t3)), pair_of(1.0), t7), t10);
+        const pair t12 = pair_div(pair_if((0.0 <= pair_rounded(t4)), pair_of(1.0), t7), t10);
+        const pair t13 = pair_div(pair_order(pair_add_d(pair_order(pair_add(t0, t2)), -f_i)), pair_of(sigma));
+        const pair t14 = pair_exp_short(pair_neg(pair_abs(t13)));
         const double t15 = 1.0 + pair_value(t14);
-        loss[row] = log1p_fast(pair_value(t5)) + pair_value(pair_max(pair_of(0.0), t6)) + (log1p_fast(pair_value(t7)) + pair_value(pair_max(pair_of(0.0), t3)));
-        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t8)), pair_of(1.0), t9)) / (1.0 + pair_value(t9)) * pair_value(t11) + pair_value(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t5)) / (1.0 + pair_value(t5)) * pair_value(t12)) * tanh_fast(pair_value(pair_add(pair_scale(t1, 0.5), t3))) / sigma);
-        hessian[row] = (pair_value(pair_if((0.0 <= pair_value(t13)), pair_of(1.0), t14)) / t15 * (pair_value(pair_if((0.0 <= pair_value(pair_neg(t13))), pair_of(1.0), t14)) / t15) + pair_value(t11) * pair_value(t12)) / c0;
+        loss[row] = log1p_fast(pair_value(t5)) + pair_value(pair_max(pair_of(0.0), t6)) + (log1p_fast(pair_value(t7)) + pair_rounded(pair_max(pair_of(0.0), pair_order(t3))));
+        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t8)), pair_of(1.0), t9)) / (1.0 + pair_value(t9)) * pair_rounded(t11) + pair_value(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t5)) / (1.0 + pair_value(t5)) * pair_rounded(t12)) * tanh_fast(pair_value(pair_order(pair_add(pair_scale(t1, 0.5), t3)))) / sigma);
+        hessian[row] = (pair_value(pair_if((0.0 <= pair_rounded(t13)), pair_of(1.0), t14)) / t15 * (pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t13))), pair_of(1.0), t14)) / t15) + pair_rounded(t11) * pair_rounded(t12)) / c0;
     }
 #else
     const double sigma = constants[0];
@@ -817,22 +842,22 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t0 = pair_log(pair_of(ratio_i));
         const pair t1 = pair_div(t0, pair_of(sigma));
         const pair t2 = pair_log(pair_of(y_i));
-        const pair t3 = pair_div(pair_add_d(t2, -f_i), pair_of(sigma));
+        const pair t3 = pair_div(pair_order(pair_add_d(t2, -f_i)), pair_of(sigma));
         const pair t4 = pair_neg(t3);
-        const pair t5 = pair_exp(pair_neg(pair_abs(pair_sub(t1, t4))));
-        const pair t6 = pair_sub(t4, t1);
+        const pair t5 = pair_exp(pair_neg(pair_abs(pair_order(pair_sub(t1, t4)))));
+        const pair t6 = pair_order(pair_sub(t4, t1));
         const pair t7 = pair_exp(pair_neg(pair_abs(t3)));
-        const pair t8 = pair_add(t3, t1);
+        const pair t8 = pair_order(pair_add(t3, t1));
         const pair t9 = pair_exp(pair_neg(pair_abs(t8)));
         const pair t10 = pair_add_d(t7, 1.0);
-        const pair t11 = pair_div(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t7), t10);
-        const pair t12 = pair_div(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t7), t10);
-        const pair t13 = pair_div(pair_add_d(pair_add(t0, t2), -f_i), pair_of(sigma));
+        const pair t11 = pair_div(pair_if((0.0 <= pair_rounded(t3)), pair_of(1.0), t7), t10);
+        const pair t12 = pair_div(pair_if((0.0 <= pair_rounded(t4)), pair_of(1.0), t7), t10);
+        const pair t13 = pair_div(pair_order(pair_add_d(pair_order(pair_add(t0, t2)), -f_i)), pair_of(sigma));
         const pair t14 = pair_exp(pair_neg(pair_abs(t13)));
         const pair t15 = pair_add_d(t14, 1.0);
-        loss[row] = pair_value(pair_add(pair_add(pair_log1p(t5), pair_max(pair_of(0.0), t6)), pair_add(pair_log1p(t7), pair_max(pair_of(0.0), t3))));
-        gradient[row] = pair_value(pair_neg(pair_div(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t8)), pair_of(1.0), t9), pair_add_d(t9, 1.0)), t11), pair_mul(pair_div(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t5), pair_add_d(t5, 1.0)), t12)), pair_tanh(pair_add(pair_scale(t1, 0.5), t3))), pair_of(sigma))));
-        hessian[row] = pair_value(pair_div(pair_add_d(pair_mul(pair_div(pair_if((0.0 <= pair_value(t13)), pair_of(1.0), t14), t15), pair_div(pair_if((0.0 <= pair_value(pair_neg(t13))), pair_of(1.0), t14), t15)), (pair_value(t11) * pair_value(t12))), c0));
+        loss[row] = pair_rounded(pair_add(pair_add(pair_log1p(t5), pair_max(pair_of(0.0), t6)), pair_add(pair_log1p(t7), pair_max(pair_of(0.0), pair_order(t3)))));
+        gradient[row] = pair_rounded(pair_neg(pair_div(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t8)), pair_of(1.0), t9), pair_add_d(t9, 1.0)), t11), pair_mul(pair_div(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t5), pair_add_d(t5, 1.0)), t12)), pair_tanh(pair_order(pair_add(pair_scale(t1, 0.5), t3)))), pair_of(sigma))));
+        hessian[row] = pair_rounded(pair_div(pair_add_d(pair_mul(pair_div(pair_if((0.0 <= pair_rounded(t13)), pair_of(1.0), t14), t15), pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t13))), pair_of(1.0), t14), t15)), (pair_rounded(t11) * pair_rounded(t12))), c0));
     }
 #endif
 }
@@ -909,9 +934,9 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double ratio_i = ratio[row];
         const double f_i = f[row];
         const pair t0 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
         const pair t2 = pair_neg(t1);
-        loss[row] = (float)(log1p_fast(exp_fast(-fabs(pair_value(t0) - pair_value(t2)))) + pair_value(pair_max(pair_of(0.0), pair_sub(t2, t0))) + (log1p_fast(exp_fast(pair_value(pair_neg(pair_abs(t1))))) + pair_value(pair_max(pair_of(0.0), t1))));
+        loss[row] = (float)(log1p_fast(exp_fast(-fabs(pair_rounded(t0) - pair_rounded(t2)))) + pair_value(pair_max(pair_of(0.0), pair_order(pair_sub(t2, t0)))) + (log1p_fast(exp_fast(pair_rounded(pair_neg(pair_abs(t1))))) + pair_rounded(pair_max(pair_of(0.0), pair_order(t1)))));
     }
 }
 
@@ -943,15 +968,15 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double y_i = y[row];
         const double ratio_i = ratio[row];
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
         const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t2 = pair_add(t0, t1);
+        const pair t2 = pair_order(pair_add(t0, t1));
         const double t3 = exp_fast(pair_value(pair_neg(pair_abs(t2))));
-        const double t4 = exp_fast(pair_value(pair_neg(pair_abs(t0))));
+        const double t4 = exp_fast(pair_rounded(pair_neg(pair_abs(t0))));
         const double t5 = 1.0 + t4;
         const pair t6 = pair_neg(t0);
-        const double t7 = exp_fast(-fabs(pair_value(t1) - pair_value(t6)));
-        gradient[row] = (float)(-((((0.0 <= pair_value(t2)) ? 1.0 : t3) / (1.0 + t3) * (((0.0 <= pair_value(t0)) ? 1.0 : t4) / t5) + ((0.0 <= pair_value(pair_sub(t6, t1))) ? 1.0 : t7) / (1.0 + t7) * (((0.0 <= pair_value(t6)) ? 1.0 : t4) / t5)) * tanh_fast(pair_value(pair_scale(t1, 0.5)) + pair_value(t0)) / sigma));
+        const double t7 = exp_fast(-fabs(pair_rounded(t1) - pair_rounded(t6)));
+        gradient[row] = (float)(-((((0.0 <= pair_value(t2)) ? 1.0 : t3) / (1.0 + t3) * (((0.0 <= pair_rounded(t0)) ? 1.0 : t4) / t5) + ((0.0 <= pair_value(pair_order(pair_sub(t6, t1)))) ? 1.0 : t7) / (1.0 + t7) * (((0.0 <= pair_rounded(t6)) ? 1.0 : t4) / t5)) * tanh_fast(pair_rounded(pair_scale(t1, 0.5)) + pair_rounded(t0)) / sigma));
     }
 }
 
@@ -985,13 +1010,13 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const double ratio_i = ratio[row];
         const double f_i = f[row];
         const pair t0 = pair_log(pair_of(y_i));
-        const double t1 = pair_value(pair_add_d(pair_add(pair_log(pair_of(ratio_i)), t0), -f_i)) / sigma;
+        const double t1 = pair_value(pair_order(pair_add_d(pair_order(pair_add(pair_log(pair_of(ratio_i)), t0)), -f_i))) / sigma;
         const double t2 = exp_fast(-fabs(t1));
         const double t3 = 1.0 + t2;
-        const pair t4 = pair_div(pair_add_d(t0, -f_i), pair_of(sigma));
-        const double t5 = exp_fast(pair_value(pair_neg(pair_abs(t4))));
+        const pair t4 = pair_div(pair_order(pair_add_d(t0, -f_i)), pair_of(sigma));
+        const double t5 = exp_fast(pair_rounded(pair_neg(pair_abs(t4))));
         const double t6 = 1.0 + t5;
-        hessian[row] = (float)((((0.0 <= t1) ? 1.0 : t2) / t3 * (((0.0 <= -t1) ? 1.0 : t2) / t3) + ((0.0 <= pair_value(t4)) ? 1.0 : t5) / t6 * (((0.0 <= pair_value(pair_neg(t4))) ? 1.0 : t5) / t6)) / c0);
+        hessian[row] = (float)((((0.0 <= t1) ? 1.0 : t2) / t3 * (((0.0 <= -t1) ? 1.0 : t2) / t3) + ((0.0 <= pair_rounded(t4)) ? 1.0 : t5) / t6 * (((0.0 <= pair_rounded(pair_neg(t4))) ? 1.0 : t5) / t6)) / c0);
     }
 }
 
@@ -1026,16 +1051,16 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const double ratio_i = ratio[row];
         const double f_i = f[row];
         const pair t0 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t1 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
         const pair t2 = pair_neg(t1);
-        const double t3 = exp_fast(-fabs(pair_value(t0) - pair_value(t2)));
-        const pair t4 = pair_sub(t2, t0);
-        const double t5 = exp_fast(pair_value(pair_neg(pair_abs(t1))));
-        const pair t6 = pair_add(t1, t0);
+        const double t3 = exp_fast(-fabs(pair_rounded(t0) - pair_rounded(t2)));
+        const pair t4 = pair_order(pair_sub(t2, t0));
+        const double t5 = exp_fast(pair_rounded(pair_neg(pair_abs(t1))));
+        const pair t6 = pair_order(pair_add(t1, t0));
         const double t7 = exp_fast(pair_value(pair_neg(pair_abs(t6))));
         const double t8 = 1.0 + t5;
-        loss[row] = (float)(log1p_fast(t3) + pair_value(pair_max(pair_of(0.0), t4)) + (log1p_fast(t5) + pair_value(pair_max(pair_of(0.0), t1))));
-        gradient[row] = (float)(-((((0.0 <= pair_value(t6)) ? 1.0 : t7) / (1.0 + t7) * (((0.0 <= pair_value(t1)) ? 1.0 : t5) / t8) + ((0.0 <= pair_value(t4)) ? 1.0 : t3) / (1.0 + t3) * (((0.0 <= pair_value(t2)) ? 1.0 : t5) / t8)) * tanh_fast(pair_value(pair_scale(t0, 0.5)) + pair_value(t1)) / sigma));
+        loss[row] = (float)(log1p_fast(t3) + pair_value(pair_max(pair_of(0.0), t4)) + (log1p_fast(t5) + pair_rounded(pair_max(pair_of(0.0), pair_order(t1)))));
+        gradient[row] = (float)(-((((0.0 <= pair_value(t6)) ? 1.0 : t7) / (1.0 + t7) * (((0.0 <= pair_rounded(t1)) ? 1.0 : t5) / t8) + ((0.0 <= pair_value(t4)) ? 1.0 : t3) / (1.0 + t3) * (((0.0 <= pair_rounded(t2)) ? 1.0 : t5) / t8)) * tanh_fast(pair_rounded(pair_scale(t0, 0.5)) + pair_rounded(t1)) / sigma));
     }
 }
 
@@ -1070,21 +1095,21 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         const double ratio_i = ratio[row];
         const double f_i = f[row];
         const pair t0 = pair_log(pair_of(y_i));
-        const pair t1 = pair_div(pair_add_d(t0, -f_i), pair_of(sigma));
+        const pair t1 = pair_div(pair_order(pair_add_d(t0, -f_i)), pair_of(sigma));
         const pair t2 = pair_log(pair_of(ratio_i));
         const pair t3 = pair_div(t2, pair_of(sigma));
-        const pair t4 = pair_add(t1, t3);
+        const pair t4 = pair_order(pair_add(t1, t3));
         const double t5 = exp_fast(pair_value(pair_neg(pair_abs(t4))));
-        const double t6 = exp_fast(pair_value(pair_neg(pair_abs(t1))));
+        const double t6 = exp_fast(pair_rounded(pair_neg(pair_abs(t1))));
         const double t7 = 1.0 + t6;
-        const double t8 = ((0.0 <= pair_value(t1)) ? 1.0 : t6) / t7;
+        const double t8 = ((0.0 <= pair_rounded(t1)) ? 1.0 : t6) / t7;
         const pair t9 = pair_neg(t1);
-        const double t10 = exp_fast(-fabs(pair_value(t3) - pair_value(t9)));
-        const double t11 = ((0.0 <= pair_value(t9)) ? 1.0 : t6) / t7;
-        const double t12 = pair_value(pair_add_d(pair_add(t2, t0), -f_i)) / sigma;
+        const double t10 = exp_fast(-fabs(pair_rounded(t3) - pair_rounded(t9)));
+        const double t11 = ((0.0 <= pair_rounded(t9)) ? 1.0 : t6) / t7;
+        const double t12 = pair_value(pair_order(pair_add_d(pair_order(pair_add(t2, t0)), -f_i))) / sigma;
         const double t13 = exp_fast(-fabs(t12));
         const double t14 = 1.0 + t13;
-        gradient[row] = (float)(-((((0.0 <= pair_value(t4)) ? 1.0 : t5) / (1.0 + t5) * t8 + ((0.0 <= pair_value(pair_sub(t9, t3))) ? 1.0 : t10) / (1.0 + t10) * t11) * tanh_fast(pair_value(pair_scale(t3, 0.5)) + pair_value(t1)) / sigma));
+        gradient[row] = (float)(-((((0.0 <= pair_value(t4)) ? 1.0 : t5) / (1.0 + t5) * t8 + ((0.0 <= pair_value(pair_order(pair_sub(t9, t3)))) ? 1.0 : t10) / (1.0 + t10) * t11) * tanh_fast(pair_rounded(pair_scale(t3, 0.5)) + pair_rounded(t1)) / sigma));
         hessian[row] = (float)((((0.0 <= t12) ? 1.0 : t13) / t14 * (((0.0 <= -t12) ? 1.0 : t13) / t14) + t8 * t11) / c0);
     }
 }
@@ -1124,21 +1149,21 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const pair t0 = pair_log(pair_of(ratio_i));
         const pair t1 = pair_div(t0, pair_of(sigma));
         const pair t2 = pair_log(pair_of(y_i));
-        const pair t3 = pair_div(pair_add_d(t2, -f_i), pair_of(sigma));
+        const pair t3 = pair_div(pair_order(pair_add_d(t2, -f_i)), pair_of(sigma));
         const pair t4 = pair_neg(t3);
-        const double t5 = exp_fast(-fabs(pair_value(t1) - pair_value(t4)));
-        const pair t6 = pair_sub(t4, t1);
-        const double t7 = exp_fast(pair_value(pair_neg(pair_abs(t3))));
-        const pair t8 = pair_add(t3, t1);
+        const double t5 = exp_fast(-fabs(pair_rounded(t1) - pair_rounded(t4)));
+        const pair t6 = pair_order(pair_sub(t4, t1));
+        const double t7 = exp_fast(pair_rounded(pair_neg(pair_abs(t3))));
+        const pair t8 = pair_order(pair_add(t3, t1));
         const double t9 = exp_fast(pair_value(pair_neg(pair_abs(t8))));
         const double t10 = 1.0 + t7;
-        const double t11 = ((0.0 <= pair_value(t3)) ? 1.0 : t7) / t10;
-        const double t12 = ((0.0 <= pair_value(t4)) ? 1.0 : t7) / t10;
-        const double t13 = pair_value(pair_add_d(pair_add(t0, t2), -f_i)) / sigma;
+        const double t11 = ((0.0 <= pair_rounded(t3)) ? 1.0 : t7) / t10;
+        const double t12 = ((0.0 <= pair_rounded(t4)) ? 1.0 : t7) / t10;
+        const double t13 = pair_value(pair_order(pair_add_d(pair_order(pair_add(t0, t2)), -f_i))) / sigma;
         const double t14 = exp_fast(-fabs(t13));
         const double t15 = 1.0 + t14;
-        loss[row] = (float)(log1p_fast(t5) + pair_value(pair_max(pair_of(0.0), t6)) + (log1p_fast(t7) + pair_value(pair_max(pair_of(0.0), t3))));
-        gradient[row] = (float)(-((((0.0 <= pair_value(t8)) ? 1.0 : t9) / (1.0 + t9) * t11 + ((0.0 <= pair_value(t6)) ? 1.0 : t5) / (1.0 + t5) * t12) * tanh_fast(pair_value(pair_scale(t1, 0.5)) + pair_value(t3)) / sigma));
+        loss[row] = (float)(log1p_fast(t5) + pair_value(pair_max(pair_of(0.0), t6)) + (log1p_fast(t7) + pair_rounded(pair_max(pair_of(0.0), pair_order(t3)))));
+        gradient[row] = (float)(-((((0.0 <= pair_value(t8)) ? 1.0 : t9) / (1.0 + t9) * t11 + ((0.0 <= pair_value(t6)) ? 1.0 : t5) / (1.0 + t5) * t12) * tanh_fast(pair_rounded(pair_scale(t1, 0.5)) + pair_rounded(t3)) / sigma));
         hessian[row] = (float)((((0.0 <= t13) ? 1.0 : t14) / t15 * (((0.0 <= -t13) ? 1.0 : t14) / t15) + t11 * t12) / c0);
     }
 }

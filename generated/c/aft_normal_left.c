@@ -107,8 +107,8 @@ INLINE double log1p_fast(double x)
     return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -134,12 +134,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -188,14 +194,16 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_sub(pair a, pair b)
@@ -214,13 +222,15 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -228,17 +238,19 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 INLINE pair pair_sqrt(pair a)
 {
     const double h = sqrt(a.hi);
     const double l = (quotient_rest(a.hi, h, h) + a.lo) / (h > 0.0 ? 2.0 * h : 1.0);
-    return pair_near(h, l);
+    const pair made = {h, l};
+    return made;
 }
 
-/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+/* Of pairs in order. NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
 INLINE pair pair_max(pair a, pair b)
 {
     return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
@@ -254,14 +266,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -291,10 +295,33 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
     const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
     const pair c2 = pair_step(c3, r, 0.5, -0.0);
     const pair square = {r2, product_rest(r, r, r2)};
-    const pair p = pair_times(square, c2);
+    const pair p = pair_mul(square, c2);
     const double e = r + p.hi;
     *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
     return e;
+}
+
+/* With 58 bits: the terms from r**3 on are one double. */
+INLINE pair pair_exp_short(pair x)
+{
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
+    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + pair_rest(x);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double half = 0.5 * r2;
+    const double e = r + half;
+    const double low = fused(r2 * r, fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r8, fused(fused(fused(0x1.27e4c2ad86b5bp-22, r, 0x1.71ddefa2c2253p-19), r2, fused(0x1.a01a01b206a83p-16, r, 0x1.a01a01b3b176dp-13)), r4, fused(fused(0x1.6c16c16c1413cp-10, r, 0x1.111111110ebdap-7), r2, fused(0x1.555555555555ap-5, r, 0x1.555555555555bp-3)))), 0.5 * product_rest(r, r, r2)) + ((r - e) + half);
+    const double p = 1.0 + e;
+    const double l = ((1.0 - p) + e) + fused(rest, e + low, rest + low);
+    const double whole = p + l;
+    const double scale = from_bits(to_bits(z) << 52);
+    const pair made = {whole * scale * back, (l - (whole - p)) * scale * back};
+    return made;
 }
 
 /* 2**k is two factors, so that subnormal results are right. */
@@ -334,9 +361,9 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -430,15 +457,15 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
         const pair t1 = pair_abs(t0);
-        const pair t2 = pair_min(pair_of(1.2676506002282294e+30), t1);
-        const pair t3 = pair_div(pair_add_d(t2, -4.0), pair_add_d(t2, 4.0));
-        const pair t4 = pair_add(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t3) / 1.25e+29) * pair_value(t3) - 3.6291570418843135e-08) * pair_value(t3) - 1.3470044747078458e-07) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 1.7801125236838621e-06) * pair_value(t3) - 1.1236017736040415e-06) * pair_value(t3)) * pair_value(t3) - 1.460119195672493e-06) * pair_value(t3) - 3.179754982440019e-05) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.000150332811085615) * pair_value(t3) - 0.0002893128318825679) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.0024857923897225673) * pair_value(t3) - 0.00037358712267111387) * pair_value(t3)) * pair_value(t3) - 0.004488589746531045) * pair_value(t3) - 0.02080045431427855) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.1382244914787328) * pair_value(t3)) * pair_value(t3))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17}), t3)), pair_add_d(t1, 4.0)), t1);
-        const pair t5 = pair_min(pair_of(64.0), t1);
-        const double t6 = rint(pair_value(pair_scale(t5, 16.0)));
+        const pair t2 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
+        const pair t3 = pair_div(pair_order(pair_add_d(t2, -4.0)), pair_add_d(t2, 4.0));
+        const pair t4 = pair_order(pair_add(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t3) / 1.25e+29) * pair_rounded(t3) - 3.6291570418843135e-08) * pair_rounded(t3) - 1.3470044747078458e-07) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 1.7801125236838621e-06) * pair_rounded(t3) - 1.1236017736040415e-06) * pair_rounded(t3)) * pair_rounded(t3) - 1.460119195672493e-06) * pair_rounded(t3) - 3.179754982440019e-05) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.000150332811085615) * pair_rounded(t3) - 0.0002893128318825679) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.0024857923897225673) * pair_rounded(t3) - 0.00037358712267111387) * pair_rounded(t3)) * pair_rounded(t3) - 0.004488589746531045) * pair_rounded(t3) - 0.02080045431427855) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.1382244914787328) * pair_rounded(t3)) * pair_rounded(t3)))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17})), t3))), pair_add_d(t1, 4.0)), t1));
+        const pair t5 = pair_min(pair_of(64.0), pair_order(t1));
+        const double t6 = rint(pair_rounded(pair_scale(t5, 16.0)));
         const double t7 = 0.0625 * t6;
-        loss[row] = -((pair_value(t0) < 0.0) ? -log_fast(2.5066282746310007 * pair_value(t4)) - pair_value(pair_scale(t0, 0.5)) * pair_value(t0) : log1p_fast(-(pair_value(pair_mul_d(pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t5), t7), 0.5), pair_add_d(t5, t7))), pair_exp(pair_neg(pair_prod((0.001953125 * t6), t6)))), (0.5 * sqrt(0.6366197723675814)))) / pair_value(t4))));
+        loss[row] = -((pair_rounded(t0) < 0.0) ? -log_fast(2.5066282746310007 * pair_value(t4)) - pair_rounded(pair_scale(t0, 0.5)) * pair_rounded(t0) : log1p_fast(-(pair_rounded(pair_mul_d(pair_mul(pair_exp_short(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t5), t7)), 0.5), pair_add_d(t5, t7))), pair_exp_short(pair_neg(pair_prod((0.001953125 * t6), t6)))), (0.5 * sqrt(0.6366197723675814)))) / pair_value(t4))));
     }
 #else
     const double sigma = constants[0];
@@ -446,15 +473,15 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
         const pair t1 = pair_abs(t0);
-        const pair t2 = pair_min(pair_of(1.2676506002282294e+30), t1);
-        const pair t3 = pair_div(pair_add_d(t2, -4.0), pair_add_d(t2, 4.0));
-        const pair t4 = pair_add(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t3), (pair){1.25e+29, -2485578104832.0})), t3), (pair){3.6291570418843135e-08, -1.484521829556585e-24}), t3), (pair){1.3470044747078458e-07, -8.782574659599802e-24}), t3)), t3)), t3), (pair){1.7801125236838621e-06, -1.6180962426693422e-23}), t3), (pair){1.1236017736040415e-06, 5.1708230066828006e-23}), t3)), t3), (pair){1.460119195672493e-06, 5.299851943166878e-23}), t3), (pair){3.179754982440019e-05, -1.274689980679372e-21}), t3)), t3)), t3), (pair){0.000150332811085615, -8.248471580667563e-21}), t3), (pair){0.0002893128318825679, 2.3597650518968946e-20}), t3)), t3)), t3), (pair){0.0024857923897225673, 7.642672065521043e-20}), t3), (pair){0.00037358712267111387, 2.050925506802734e-21}), t3)), t3), (pair){0.004488589746531045, 3.4007948926488687e-19}), t3), (pair){0.02080045431427855, -2.995941427604068e-19}), t3)), t3)), t3), (pair){0.1382244914787328, 3.10561715558205e-18}), t3)), t3)), t3), (pair){1.1822045015192792, -4.8421856547996864e-17}), t3)), pair_add_d(t1, 4.0)), t1);
-        const pair t5 = pair_min(pair_of(64.0), t1);
-        const double t6 = rint(pair_value(pair_scale(t5, 16.0)));
+        const pair t2 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
+        const pair t3 = pair_div(pair_order(pair_add_d(t2, -4.0)), pair_add_d(t2, 4.0));
+        const pair t4 = pair_order(pair_add(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_order(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_order(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_order(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_order(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t3), (pair){1.25e+29, -2485578104832.0}))), t3), (pair){3.6291570418843135e-08, -1.484521829556585e-24})), t3), (pair){1.3470044747078458e-07, -8.782574659599802e-24})), t3))), t3))), t3), (pair){1.7801125236838621e-06, -1.6180962426693422e-23})), t3), (pair){1.1236017736040415e-06, 5.1708230066828006e-23})), t3))), t3), (pair){1.460119195672493e-06, 5.299851943166878e-23})), t3), (pair){3.179754982440019e-05, -1.274689980679372e-21})), t3))), t3))), t3), (pair){0.000150332811085615, -8.248471580667563e-21})), t3), (pair){0.0002893128318825679, 2.3597650518968946e-20})), t3))), t3))), t3), (pair){0.0024857923897225673, 7.642672065521043e-20})), t3), (pair){0.00037358712267111387, 2.050925506802734e-21})), t3))), t3), (pair){0.004488589746531045, 3.4007948926488687e-19})), t3), (pair){0.02080045431427855, -2.995941427604068e-19})), t3))), t3))), t3), (pair){0.1382244914787328, 3.10561715558205e-18})), t3))), t3))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17})), t3))), pair_add_d(t1, 4.0)), t1));
+        const pair t5 = pair_min(pair_of(64.0), pair_order(t1));
+        const double t6 = rint(pair_rounded(pair_scale(t5, 16.0)));
         const double t7 = 0.0625 * t6;
-        loss[row] = pair_value(pair_neg(pair_if((pair_value(t0) < 0.0), pair_sub(pair_neg(pair_log(pair_mul_d(t4, 2.5066282746310007))), pair_mul(pair_scale(t0, 0.5), t0)), pair_log1p(pair_neg(pair_div(pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t5), t7), 0.5), pair_add_d(t5, t7))), pair_exp(pair_neg(pair_prod((0.001953125 * t6), t6))))), t4))))));
+        loss[row] = pair_rounded(pair_neg(pair_if((pair_rounded(t0) < 0.0), pair_order(pair_sub(pair_neg(pair_log(pair_mul_d(t4, 2.5066282746310007))), pair_mul(pair_scale(t0, 0.5), t0))), pair_log1p(pair_neg(pair_div(pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(pair_exp(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t5), t7)), 0.5), pair_add_d(t5, t7))), pair_exp(pair_neg(pair_prod((0.001953125 * t6), t6))))), t4))))));
     }
 #endif
 }
@@ -491,16 +518,16 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
         const pair t1 = pair_abs(t0);
-        const pair t2 = pair_min(pair_of(1.2676506002282294e+30), t1);
-        const pair t3 = pair_div(pair_add_d(t2, -4.0), pair_add_d(t2, 4.0));
-        const pair t4 = pair_add(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t3) / 1.25e+29) * pair_value(t3) - 3.6291570418843135e-08) * pair_value(t3) - 1.3470044747078458e-07) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 1.7801125236838621e-06) * pair_value(t3) - 1.1236017736040415e-06) * pair_value(t3)) * pair_value(t3) - 1.460119195672493e-06) * pair_value(t3) - 3.179754982440019e-05) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.000150332811085615) * pair_value(t3) - 0.0002893128318825679) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.0024857923897225673) * pair_value(t3) - 0.00037358712267111387) * pair_value(t3)) * pair_value(t3) - 0.004488589746531045) * pair_value(t3) - 0.02080045431427855) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.1382244914787328) * pair_value(t3)) * pair_value(t3))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17}), t3)), pair_add_d(t1, 4.0)), t1);
-        const pair t5 = pair_min(pair_of(64.0), t1);
-        const double t6 = rint(pair_value(pair_scale(t5, 16.0)));
+        const pair t2 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
+        const pair t3 = pair_div(pair_order(pair_add_d(t2, -4.0)), pair_add_d(t2, 4.0));
+        const pair t4 = pair_order(pair_add(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t3) / 1.25e+29) * pair_rounded(t3) - 3.6291570418843135e-08) * pair_rounded(t3) - 1.3470044747078458e-07) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 1.7801125236838621e-06) * pair_rounded(t3) - 1.1236017736040415e-06) * pair_rounded(t3)) * pair_rounded(t3) - 1.460119195672493e-06) * pair_rounded(t3) - 3.179754982440019e-05) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.000150332811085615) * pair_rounded(t3) - 0.0002893128318825679) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.0024857923897225673) * pair_rounded(t3) - 0.00037358712267111387) * pair_rounded(t3)) * pair_rounded(t3) - 0.004488589746531045) * pair_rounded(t3) - 0.02080045431427855) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.1382244914787328) * pair_rounded(t3)) * pair_rounded(t3)))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17})), t3))), pair_add_d(t1, 4.0)), t1));
+        const pair t5 = pair_min(pair_of(64.0), pair_order(t1));
+        const double t6 = rint(pair_rounded(pair_scale(t5, 16.0)));
         const double t7 = 0.0625 * t6;
-        const pair t8 = pair_mul_d(pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t5), t7), 0.5), pair_add_d(t5, t7))), pair_exp(pair_neg(pair_prod((0.001953125 * t6), t6)))), (0.5 * sqrt(0.6366197723675814)));
-        gradient[row] = pair_value(pair_if((pair_value(t0) < 0.0), t4, pair_div(t8, pair_diff(1.0, (pair_value(t8) / pair_value(t4)))))) / sigma;
+        const pair t8 = pair_mul_d(pair_mul(pair_exp_short(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t5), t7)), 0.5), pair_add_d(t5, t7))), pair_exp_short(pair_neg(pair_prod((0.001953125 * t6), t6)))), (0.5 * sqrt(0.6366197723675814)));
+        gradient[row] = pair_rounded(pair_if((pair_rounded(t0) < 0.0), t4, pair_div(t8, pair_diff(1.0, (pair_rounded(t8) / pair_value(t4)))))) / sigma;
     }
 #else
     const double sigma = constants[0];
@@ -508,16 +535,16 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
         const pair t1 = pair_abs(t0);
-        const pair t2 = pair_min(pair_of(1.2676506002282294e+30), t1);
-        const pair t3 = pair_div(pair_add_d(t2, -4.0), pair_add_d(t2, 4.0));
-        const pair t4 = pair_add(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t3), (pair){1.25e+29, -2485578104832.0})), t3), (pair){3.6291570418843135e-08, -1.484521829556585e-24}), t3), (pair){1.3470044747078458e-07, -8.782574659599802e-24}), t3)), t3)), t3), (pair){1.7801125236838621e-06, -1.6180962426693422e-23}), t3), (pair){1.1236017736040415e-06, 5.1708230066828006e-23}), t3)), t3), (pair){1.460119195672493e-06, 5.299851943166878e-23}), t3), (pair){3.179754982440019e-05, -1.274689980679372e-21}), t3)), t3)), t3), (pair){0.000150332811085615, -8.248471580667563e-21}), t3), (pair){0.0002893128318825679, 2.3597650518968946e-20}), t3)), t3)), t3), (pair){0.0024857923897225673, 7.642672065521043e-20}), t3), (pair){0.00037358712267111387, 2.050925506802734e-21}), t3)), t3), (pair){0.004488589746531045, 3.4007948926488687e-19}), t3), (pair){0.02080045431427855, -2.995941427604068e-19}), t3)), t3)), t3), (pair){0.1382244914787328, 3.10561715558205e-18}), t3)), t3)), t3), (pair){1.1822045015192792, -4.8421856547996864e-17}), t3)), pair_add_d(t1, 4.0)), t1);
-        const pair t5 = pair_min(pair_of(64.0), t1);
-        const double t6 = rint(pair_value(pair_scale(t5, 16.0)));
+        const pair t2 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
+        const pair t3 = pair_div(pair_order(pair_add_d(t2, -4.0)), pair_add_d(t2, 4.0));
+        const pair t4 = pair_order(pair_add(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_order(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_order(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_order(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_order(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t3), (pair){1.25e+29, -2485578104832.0}))), t3), (pair){3.6291570418843135e-08, -1.484521829556585e-24})), t3), (pair){1.3470044747078458e-07, -8.782574659599802e-24})), t3))), t3))), t3), (pair){1.7801125236838621e-06, -1.6180962426693422e-23})), t3), (pair){1.1236017736040415e-06, 5.1708230066828006e-23})), t3))), t3), (pair){1.460119195672493e-06, 5.299851943166878e-23})), t3), (pair){3.179754982440019e-05, -1.274689980679372e-21})), t3))), t3))), t3), (pair){0.000150332811085615, -8.248471580667563e-21})), t3), (pair){0.0002893128318825679, 2.3597650518968946e-20})), t3))), t3))), t3), (pair){0.0024857923897225673, 7.642672065521043e-20})), t3), (pair){0.00037358712267111387, 2.050925506802734e-21})), t3))), t3), (pair){0.004488589746531045, 3.4007948926488687e-19})), t3), (pair){0.02080045431427855, -2.995941427604068e-19})), t3))), t3))), t3), (pair){0.1382244914787328, 3.10561715558205e-18})), t3))), t3))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17})), t3))), pair_add_d(t1, 4.0)), t1));
+        const pair t5 = pair_min(pair_of(64.0), pair_order(t1));
+        const double t6 = rint(pair_rounded(pair_scale(t5, 16.0)));
         const double t7 = 0.0625 * t6;
-        const pair t8 = pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t5), t7), 0.5), pair_add_d(t5, t7))), pair_exp(pair_neg(pair_prod((0.001953125 * t6), t6)))));
-        gradient[row] = pair_value(pair_div(pair_if((pair_value(t0) < 0.0), t4, pair_div(t8, pair_add_d(pair_neg(pair_div(t8, t4)), 1.0))), pair_of(sigma)));
+        const pair t8 = pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(pair_exp(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t5), t7)), 0.5), pair_add_d(t5, t7))), pair_exp(pair_neg(pair_prod((0.001953125 * t6), t6)))));
+        gradient[row] = pair_rounded(pair_div(pair_if((pair_rounded(t0) < 0.0), t4, pair_div(t8, pair_order(pair_add_d(pair_neg(pair_div(t8, t4)), 1.0)))), pair_of(sigma)));
     }
 #endif
 }
@@ -555,20 +582,20 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
-        const pair t1 = pair_max(pair_of(-1.2676506002282294e+30), pair_min(pair_of(64.0), t0));
-        const int t2 = (pair_value(t1) < 0.0);
+        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
+        const pair t1 = pair_max(pair_of(-1.2676506002282294e+30), pair_order(pair_min(pair_of(64.0), pair_order(t0))));
+        const int t2 = (pair_rounded(t1) < 0.0);
         const pair t3 = pair_abs(t1);
-        const pair t4 = pair_min(pair_of(1.2676506002282294e+30), t3);
-        const pair t5 = pair_div(pair_add_d(t4, -4.0), pair_add_d(t4, 4.0));
-        const pair t6 = pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add_d(pair_mul(pair_diff(((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t5) / 1.25e+29) * pair_value(t5) - 3.6291570418843135e-08) * pair_value(t5) - 1.3470044747078458e-07) * pair_value(t5)) * pair_value(t5)) * pair_value(t5) - 1.7801125236838621e-06) * pair_value(t5) - 1.1236017736040415e-06) * pair_value(t5)) * pair_value(t5) - 1.460119195672493e-06) * pair_value(t5) - 3.179754982440019e-05) * pair_value(t5)) * pair_value(t5)) * pair_value(t5) - 0.000150332811085615) * pair_value(t5) - 0.0002893128318825679) * pair_value(t5)) * pair_value(t5)) * pair_value(t5) - 0.0024857923897225673) * pair_value(t5) - 0.00037358712267111387) * pair_value(t5)) * pair_value(t5) - 0.004488589746531045) * pair_value(t5) - 0.02080045431427855) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)), 0.1382244914787328), t5), 0.06751792792276208), t5)), t5), (pair){1.1822045015192792, -4.8421856547996864e-17}), t5)), pair_add_d(t3, 4.0));
-        const pair t7 = pair_add(t6, t3);
-        const pair t8 = pair_min(pair_of(64.0), t3);
-        const double t9 = rint(pair_value(pair_scale(t8, 16.0)));
+        const pair t4 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t3));
+        const pair t5 = pair_div(pair_order(pair_add_d(t4, -4.0)), pair_add_d(t4, 4.0));
+        const pair t6 = pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add_d(pair_mul(pair_diff(((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t5) / 1.25e+29) * pair_rounded(t5) - 3.6291570418843135e-08) * pair_rounded(t5) - 1.3470044747078458e-07) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5) - 1.7801125236838621e-06) * pair_rounded(t5) - 1.1236017736040415e-06) * pair_rounded(t5)) * pair_rounded(t5) - 1.460119195672493e-06) * pair_rounded(t5) - 3.179754982440019e-05) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5) - 0.000150332811085615) * pair_rounded(t5) - 0.0002893128318825679) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5) - 0.0024857923897225673) * pair_rounded(t5) - 0.00037358712267111387) * pair_rounded(t5)) * pair_rounded(t5) - 0.004488589746531045) * pair_rounded(t5) - 0.02080045431427855) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5)), 0.1382244914787328), t5), 0.06751792792276208)), t5))), t5), (pair){1.1822045015192792, -4.8421856547996864e-17})), t5))), pair_add_d(t3, 4.0));
+        const pair t7 = pair_order(pair_add(t6, t3));
+        const pair t8 = pair_min(pair_of(64.0), pair_order(t3));
+        const double t9 = rint(pair_rounded(pair_scale(t8, 16.0)));
         const double t10 = 0.0625 * t9;
-        const pair t11 = pair_mul_d(pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t8), t10), 0.5), pair_add_d(t8, t10))), pair_exp(pair_neg(pair_prod((0.001953125 * t9), t9)))), (0.5 * sqrt(0.6366197723675814)));
-        const pair t12 = pair_if(t2, t7, pair_div(t11, pair_add_d(pair_neg(pair_div(t11, t7)), 1.0)));
-        hessian[row] = pair_value(pair_div(pair_if((pair_value(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t12, pair_if(t2, t6, pair_add(t12, t1)))), pair_of(c0)));
+        const pair t11 = pair_mul_d(pair_mul(pair_exp(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t8), t10)), 0.5), pair_add_d(t8, t10))), pair_exp(pair_neg(pair_prod((0.001953125 * t9), t9)))), (0.5 * sqrt(0.6366197723675814)));
+        const pair t12 = pair_if(t2, t7, pair_div(t11, pair_order(pair_add_d(pair_neg(pair_div(t11, t7)), 1.0))));
+        hessian[row] = pair_rounded(pair_div(pair_if((pair_rounded(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t12, pair_if(t2, t6, pair_order(pair_add(t12, t1))))), pair_of(c0)));
     }
 #else
     const double sigma = constants[0];
@@ -577,20 +604,20 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
-        const pair t1 = pair_max(pair_of(-1.2676506002282294e+30), pair_min(pair_of(64.0), t0));
-        const int t2 = (pair_value(t1) < 0.0);
+        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
+        const pair t1 = pair_max(pair_of(-1.2676506002282294e+30), pair_order(pair_min(pair_of(64.0), pair_order(t0))));
+        const int t2 = (pair_rounded(t1) < 0.0);
         const pair t3 = pair_abs(t1);
-        const pair t4 = pair_min(pair_of(1.2676506002282294e+30), t3);
-        const pair t5 = pair_div(pair_add_d(t4, -4.0), pair_add_d(t4, 4.0));
-        const pair t6 = pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t5), (pair){1.25e+29, -2485578104832.0})), t5), (pair){3.6291570418843135e-08, -1.484521829556585e-24}), t5), (pair){1.3470044747078458e-07, -8.782574659599802e-24}), t5)), t5)), t5), (pair){1.7801125236838621e-06, -1.6180962426693422e-23}), t5), (pair){1.1236017736040415e-06, 5.1708230066828006e-23}), t5)), t5), (pair){1.460119195672493e-06, 5.299851943166878e-23}), t5), (pair){3.179754982440019e-05, -1.274689980679372e-21}), t5)), t5)), t5), (pair){0.000150332811085615, -8.248471580667563e-21}), t5), (pair){0.0002893128318825679, 2.3597650518968946e-20}), t5)), t5)), t5), (pair){0.0024857923897225673, 7.642672065521043e-20}), t5), (pair){0.00037358712267111387, 2.050925506802734e-21}), t5)), t5), (pair){0.004488589746531045, 3.4007948926488687e-19}), t5), (pair){0.02080045431427855, -2.995941427604068e-19}), t5)), t5)), t5), (pair){0.1382244914787328, 3.10561715558205e-18}), t5)), t5)), t5), (pair){1.1822045015192792, -4.8421856547996864e-17}), t5)), pair_add_d(t3, 4.0));
-        const pair t7 = pair_add(t6, t3);
-        const pair t8 = pair_min(pair_of(64.0), t3);
-        const double t9 = rint(pair_value(pair_scale(t8, 16.0)));
+        const pair t4 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t3));
+        const pair t5 = pair_div(pair_order(pair_add_d(t4, -4.0)), pair_add_d(t4, 4.0));
+        const pair t6 = pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_order(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_order(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_order(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_order(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t5), (pair){1.25e+29, -2485578104832.0}))), t5), (pair){3.6291570418843135e-08, -1.484521829556585e-24})), t5), (pair){1.3470044747078458e-07, -8.782574659599802e-24})), t5))), t5))), t5), (pair){1.7801125236838621e-06, -1.6180962426693422e-23})), t5), (pair){1.1236017736040415e-06, 5.1708230066828006e-23})), t5))), t5), (pair){1.460119195672493e-06, 5.299851943166878e-23})), t5), (pair){3.179754982440019e-05, -1.274689980679372e-21})), t5))), t5))), t5), (pair){0.000150332811085615, -8.248471580667563e-21})), t5), (pair){0.0002893128318825679, 2.3597650518968946e-20})), t5))), t5))), t5), (pair){0.0024857923897225673, 7.642672065521043e-20})), t5), (pair){0.00037358712267111387, 2.050925506802734e-21})), t5))), t5), (pair){0.004488589746531045, 3.4007948926488687e-19})), t5), (pair){0.02080045431427855, -2.995941427604068e-19})), t5))), t5))), t5), (pair){0.1382244914787328, 3.10561715558205e-18})), t5))), t5))), t5), (pair){1.1822045015192792, -4.8421856547996864e-17})), t5))), pair_add_d(t3, 4.0));
+        const pair t7 = pair_order(pair_add(t6, t3));
+        const pair t8 = pair_min(pair_of(64.0), pair_order(t3));
+        const double t9 = rint(pair_rounded(pair_scale(t8, 16.0)));
         const double t10 = 0.0625 * t9;
-        const pair t11 = pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t8), t10), 0.5), pair_add_d(t8, t10))), pair_exp(pair_neg(pair_prod((0.001953125 * t9), t9)))));
-        const pair t12 = pair_if(t2, t7, pair_div(t11, pair_add_d(pair_neg(pair_div(t11, t7)), 1.0)));
-        hessian[row] = pair_value(pair_div(pair_if((pair_value(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t12, pair_if(t2, t6, pair_add(t12, t1)))), c0));
+        const pair t11 = pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(pair_exp(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t8), t10)), 0.5), pair_add_d(t8, t10))), pair_exp(pair_neg(pair_prod((0.001953125 * t9), t9)))));
+        const pair t12 = pair_if(t2, t7, pair_div(t11, pair_order(pair_add_d(pair_neg(pair_div(t11, t7)), 1.0))));
+        hessian[row] = pair_rounded(pair_div(pair_if((pair_rounded(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t12, pair_if(t2, t6, pair_order(pair_add(t12, t1))))), c0));
     }
 #endif
 }
@@ -630,19 +657,19 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
-        const int t1 = (pair_value(t0) < 0.0);
+        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
+        const int t1 = (pair_rounded(t0) < 0.0);
         const pair t2 = pair_abs(t0);
-        const pair t3 = pair_min(pair_of(1.2676506002282294e+30), t2);
-        const pair t4 = pair_div(pair_add_d(t3, -4.0), pair_add_d(t3, 4.0));
-        const pair t5 = pair_add(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t4) / 1.25e+29) * pair_value(t4) - 3.6291570418843135e-08) * pair_value(t4) - 1.3470044747078458e-07) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 1.7801125236838621e-06) * pair_value(t4) - 1.1236017736040415e-06) * pair_value(t4)) * pair_value(t4) - 1.460119195672493e-06) * pair_value(t4) - 3.179754982440019e-05) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 0.000150332811085615) * pair_value(t4) - 0.0002893128318825679) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 0.0024857923897225673) * pair_value(t4) - 0.00037358712267111387) * pair_value(t4)) * pair_value(t4) - 0.004488589746531045) * pair_value(t4) - 0.02080045431427855) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 0.1382244914787328) * pair_value(t4)) * pair_value(t4))), t4), (pair){1.1822045015192792, -4.8421856547996864e-17}), t4)), pair_add_d(t2, 4.0)), t2);
-        const pair t6 = pair_min(pair_of(64.0), t2);
-        const double t7 = rint(pair_value(pair_scale(t6, 16.0)));
+        const pair t3 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t2));
+        const pair t4 = pair_div(pair_order(pair_add_d(t3, -4.0)), pair_add_d(t3, 4.0));
+        const pair t5 = pair_order(pair_add(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t4) / 1.25e+29) * pair_rounded(t4) - 3.6291570418843135e-08) * pair_rounded(t4) - 1.3470044747078458e-07) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 1.7801125236838621e-06) * pair_rounded(t4) - 1.1236017736040415e-06) * pair_rounded(t4)) * pair_rounded(t4) - 1.460119195672493e-06) * pair_rounded(t4) - 3.179754982440019e-05) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 0.000150332811085615) * pair_rounded(t4) - 0.0002893128318825679) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 0.0024857923897225673) * pair_rounded(t4) - 0.00037358712267111387) * pair_rounded(t4)) * pair_rounded(t4) - 0.004488589746531045) * pair_rounded(t4) - 0.02080045431427855) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 0.1382244914787328) * pair_rounded(t4)) * pair_rounded(t4)))), t4), (pair){1.1822045015192792, -4.8421856547996864e-17})), t4))), pair_add_d(t2, 4.0)), t2));
+        const pair t6 = pair_min(pair_of(64.0), pair_order(t2));
+        const double t7 = rint(pair_rounded(pair_scale(t6, 16.0)));
         const double t8 = 0.0625 * t7;
-        const pair t9 = pair_mul_d(pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t6), t8), 0.5), pair_add_d(t6, t8))), pair_exp(pair_neg(pair_prod((0.001953125 * t7), t7)))), (0.5 * sqrt(0.6366197723675814)));
-        const double t10 = pair_value(t9) / pair_value(t5);
-        loss[row] = -(t1 ? -log_fast(2.5066282746310007 * pair_value(t5)) - pair_value(pair_scale(t0, 0.5)) * pair_value(t0) : log1p_fast(-t10));
-        gradient[row] = pair_value(pair_if(t1, t5, pair_div(t9, pair_diff(1.0, t10)))) / sigma;
+        const pair t9 = pair_mul_d(pair_mul(pair_exp_short(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t6), t8)), 0.5), pair_add_d(t6, t8))), pair_exp_short(pair_neg(pair_prod((0.001953125 * t7), t7)))), (0.5 * sqrt(0.6366197723675814)));
+        const double t10 = pair_rounded(t9) / pair_value(t5);
+        loss[row] = -(t1 ? -log_fast(2.5066282746310007 * pair_value(t5)) - pair_rounded(pair_scale(t0, 0.5)) * pair_rounded(t0) : log1p_fast(-t10));
+        gradient[row] = pair_rounded(pair_if(t1, t5, pair_div(t9, pair_diff(1.0, t10)))) / sigma;
     }
 #else
     const double sigma = constants[0];
@@ -650,19 +677,19 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
-        const int t1 = (pair_value(t0) < 0.0);
+        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
+        const int t1 = (pair_rounded(t0) < 0.0);
         const pair t2 = pair_abs(t0);
-        const pair t3 = pair_min(pair_of(1.2676506002282294e+30), t2);
-        const pair t4 = pair_div(pair_add_d(t3, -4.0), pair_add_d(t3, 4.0));
-        const pair t5 = pair_add(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t4), (pair){1.25e+29, -2485578104832.0})), t4), (pair){3.6291570418843135e-08, -1.484521829556585e-24}), t4), (pair){1.3470044747078458e-07, -8.782574659599802e-24}), t4)), t4)), t4), (pair){1.7801125236838621e-06, -1.6180962426693422e-23}), t4), (pair){1.1236017736040415e-06, 5.1708230066828006e-23}), t4)), t4), (pair){1.460119195672493e-06, 5.299851943166878e-23}), t4), (pair){3.179754982440019e-05, -1.274689980679372e-21}), t4)), t4)), t4), (pair){0.000150332811085615, -8.248471580667563e-21}), t4), (pair){0.0002893128318825679, 2.3597650518968946e-20}), t4)), t4)), t4), (pair){0.0024857923897225673, 7.642672065521043e-20}), t4), (pair){0.00037358712267111387, 2.050925506802734e-21}), t4)), t4), (pair){0.004488589746531045, 3.4007948926488687e-19}), t4), (pair){0.02080045431427855, -2.995941427604068e-19}), t4)), t4)), t4), (pair){0.1382244914787328, 3.10561715558205e-18}), t4)), t4)), t4), (pair){1.1822045015192792, -4.8421856547996864e-17}), t4)), pair_add_d(t2, 4.0)), t2);
-        const pair t6 = pair_min(pair_of(64.0), t2);
-        const double t7 = rint(pair_value(pair_scale(t6, 16.0)));
+        const pair t3 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t2));
+        const pair t4 = pair_div(pair_order(pair_add_d(t3, -4.0)), pair_add_d(t3, 4.0));
+        const pair t5 = pair_order(pair_add(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_order(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_order(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_order(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_order(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t4), (pair){1.25e+29, -2485578104832.0}))), t4), (pair){3.6291570418843135e-08, -1.484521829556585e-24})), t4), (pair){1.3470044747078458e-07, -8.782574659599802e-24})), t4))), t4))), t4), (pair){1.7801125236838621e-06, -1.6180962426693422e-23})), t4), (pair){1.1236017736040415e-06, 5.1708230066828006e-23})), t4))), t4), (pair){1.460119195672493e-06, 5.299851943166878e-23})), t4), (pair){3.179754982440019e-05, -1.274689980679372e-21})), t4))), t4))), t4), (pair){0.000150332811085615, -8.248471580667563e-21})), t4), (pair){0.0002893128318825679, 2.3597650518968946e-20})), t4))), t4))), t4), (pair){0.0024857923897225673, 7.642672065521043e-20})), t4), (pair){0.00037358712267111387, 2.050925506802734e-21})), t4))), t4), (pair){0.004488589746531045, 3.4007948926488687e-19})), t4), (pair){0.02080045431427855, -2.995941427604068e-19})), t4))), t4))), t4), (pair){0.1382244914787328, 3.10561715558205e-18})), t4))), t4))), t4), (pair){1.1822045015192792, -4.8421856547996864e-17})), t4))), pair_add_d(t2, 4.0)), t2));
+        const pair t6 = pair_min(pair_of(64.0), pair_order(t2));
+        const double t7 = rint(pair_rounded(pair_scale(t6, 16.0)));
         const double t8 = 0.0625 * t7;
-        const pair t9 = pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t6), t8), 0.5), pair_add_d(t6, t8))), pair_exp(pair_neg(pair_prod((0.001953125 * t7), t7)))));
+        const pair t9 = pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(pair_exp(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t6), t8)), 0.5), pair_add_d(t6, t8))), pair_exp(pair_neg(pair_prod((0.001953125 * t7), t7)))));
         const pair t10 = pair_div(t9, t5);
-        loss[row] = pair_value(pair_neg(pair_if(t1, pair_sub(pair_neg(pair_log(pair_mul_d(t5, 2.5066282746310007))), pair_mul(pair_scale(t0, 0.5), t0)), pair_log1p(pair_neg(t10)))));
-        gradient[row] = pair_value(pair_div(pair_if(t1, t5, pair_div(t9, pair_add_d(pair_neg(t10), 1.0))), pair_of(sigma)));
+        loss[row] = pair_rounded(pair_neg(pair_if(t1, pair_order(pair_sub(pair_neg(pair_log(pair_mul_d(t5, 2.5066282746310007))), pair_mul(pair_scale(t0, 0.5), t0))), pair_log1p(pair_neg(t10)))));
+        gradient[row] = pair_rounded(pair_div(pair_if(t1, t5, pair_div(t9, pair_order(pair_add_d(pair_neg(t10), 1.0)))), pair_of(sigma)));
     }
 #endif
 }
@@ -701,30 +728,30 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
         const pair t1 = pair_abs(t0);
-        const pair t2 = pair_min(pair_of(1.2676506002282294e+30), t1);
-        const pair t3 = pair_div(pair_add_d(t2, -4.0), pair_add_d(t2, 4.0));
-        const pair t4 = pair_add(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t3) / 1.25e+29) * pair_value(t3) - 3.6291570418843135e-08) * pair_value(t3) - 1.3470044747078458e-07) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 1.7801125236838621e-06) * pair_value(t3) - 1.1236017736040415e-06) * pair_value(t3)) * pair_value(t3) - 1.460119195672493e-06) * pair_value(t3) - 3.179754982440019e-05) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.000150332811085615) * pair_value(t3) - 0.0002893128318825679) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.0024857923897225673) * pair_value(t3) - 0.00037358712267111387) * pair_value(t3)) * pair_value(t3) - 0.004488589746531045) * pair_value(t3) - 0.02080045431427855) * pair_value(t3)) * pair_value(t3)) * pair_value(t3) - 0.1382244914787328) * pair_value(t3)) * pair_value(t3))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17}), t3)), pair_add_d(t1, 4.0)), t1);
+        const pair t2 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
+        const pair t3 = pair_div(pair_order(pair_add_d(t2, -4.0)), pair_add_d(t2, 4.0));
+        const pair t4 = pair_order(pair_add(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t3) / 1.25e+29) * pair_rounded(t3) - 3.6291570418843135e-08) * pair_rounded(t3) - 1.3470044747078458e-07) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 1.7801125236838621e-06) * pair_rounded(t3) - 1.1236017736040415e-06) * pair_rounded(t3)) * pair_rounded(t3) - 1.460119195672493e-06) * pair_rounded(t3) - 3.179754982440019e-05) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.000150332811085615) * pair_rounded(t3) - 0.0002893128318825679) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.0024857923897225673) * pair_rounded(t3) - 0.00037358712267111387) * pair_rounded(t3)) * pair_rounded(t3) - 0.004488589746531045) * pair_rounded(t3) - 0.02080045431427855) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.1382244914787328) * pair_rounded(t3)) * pair_rounded(t3)))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17})), t3))), pair_add_d(t1, 4.0)), t1));
         const double t5 = 0.5 * sqrt(0.6366197723675814);
-        const pair t6 = pair_min(pair_of(64.0), t1);
-        const double t7 = rint(pair_value(pair_scale(t6, 16.0)));
+        const pair t6 = pair_min(pair_of(64.0), pair_order(t1));
+        const double t7 = rint(pair_rounded(pair_scale(t6, 16.0)));
         const double t8 = 0.0625 * t7;
-        const pair t9 = pair_mul_d(pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t6), t8), 0.5), pair_add_d(t6, t8))), pair_exp(pair_neg(pair_prod((0.001953125 * t7), t7)))), t5);
-        const pair t10 = pair_max(pair_of(-1.2676506002282294e+30), pair_min(pair_of(64.0), t0));
-        const int t11 = (pair_value(t10) < 0.0);
+        const pair t9 = pair_mul_d(pair_mul(pair_exp_short(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t6), t8)), 0.5), pair_add_d(t6, t8))), pair_exp_short(pair_neg(pair_prod((0.001953125 * t7), t7)))), t5);
+        const pair t10 = pair_max(pair_of(-1.2676506002282294e+30), pair_order(pair_min(pair_of(64.0), pair_order(t0))));
+        const int t11 = (pair_rounded(t10) < 0.0);
         const pair t12 = pair_abs(t10);
-        const pair t13 = pair_min(pair_of(1.2676506002282294e+30), t12);
-        const pair t14 = pair_div(pair_add_d(t13, -4.0), pair_add_d(t13, 4.0));
-        const pair t15 = pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add_d(pair_mul(pair_diff(((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t14) / 1.25e+29) * pair_value(t14) - 3.6291570418843135e-08) * pair_value(t14) - 1.3470044747078458e-07) * pair_value(t14)) * pair_value(t14)) * pair_value(t14) - 1.7801125236838621e-06) * pair_value(t14) - 1.1236017736040415e-06) * pair_value(t14)) * pair_value(t14) - 1.460119195672493e-06) * pair_value(t14) - 3.179754982440019e-05) * pair_value(t14)) * pair_value(t14)) * pair_value(t14) - 0.000150332811085615) * pair_value(t14) - 0.0002893128318825679) * pair_value(t14)) * pair_value(t14)) * pair_value(t14) - 0.0024857923897225673) * pair_value(t14) - 0.00037358712267111387) * pair_value(t14)) * pair_value(t14) - 0.004488589746531045) * pair_value(t14) - 0.02080045431427855) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)), 0.1382244914787328), t14), 0.06751792792276208), t14)), t14), (pair){1.1822045015192792, -4.8421856547996864e-17}), t14)), pair_add_d(t12, 4.0));
-        const pair t16 = pair_add(t15, t12);
-        const pair t17 = pair_min(pair_of(64.0), t12);
-        const double t18 = rint(pair_value(pair_scale(t17, 16.0)));
+        const pair t13 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t12));
+        const pair t14 = pair_div(pair_order(pair_add_d(t13, -4.0)), pair_add_d(t13, 4.0));
+        const pair t15 = pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add_d(pair_mul(pair_diff(((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t14) / 1.25e+29) * pair_rounded(t14) - 3.6291570418843135e-08) * pair_rounded(t14) - 1.3470044747078458e-07) * pair_rounded(t14)) * pair_rounded(t14)) * pair_rounded(t14) - 1.7801125236838621e-06) * pair_rounded(t14) - 1.1236017736040415e-06) * pair_rounded(t14)) * pair_rounded(t14) - 1.460119195672493e-06) * pair_rounded(t14) - 3.179754982440019e-05) * pair_rounded(t14)) * pair_rounded(t14)) * pair_rounded(t14) - 0.000150332811085615) * pair_rounded(t14) - 0.0002893128318825679) * pair_rounded(t14)) * pair_rounded(t14)) * pair_rounded(t14) - 0.0024857923897225673) * pair_rounded(t14) - 0.00037358712267111387) * pair_rounded(t14)) * pair_rounded(t14) - 0.004488589746531045) * pair_rounded(t14) - 0.02080045431427855) * pair_rounded(t14)) * pair_rounded(t14)) * pair_rounded(t14)), 0.1382244914787328), t14), 0.06751792792276208)), t14))), t14), (pair){1.1822045015192792, -4.8421856547996864e-17})), t14))), pair_add_d(t12, 4.0));
+        const pair t16 = pair_order(pair_add(t15, t12));
+        const pair t17 = pair_min(pair_of(64.0), pair_order(t12));
+        const double t18 = rint(pair_rounded(pair_scale(t17, 16.0)));
         const double t19 = 0.0625 * t18;
-        const pair t20 = pair_mul_d(pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t17), t19), 0.5), pair_add_d(t17, t19))), pair_exp(pair_neg(pair_prod((0.001953125 * t18), t18)))), t5);
-        const pair t21 = pair_if(t11, t16, pair_div(t20, pair_add_d(pair_neg(pair_div(t20, t16)), 1.0)));
-        gradient[row] = pair_value(pair_if((pair_value(t0) < 0.0), t4, pair_div(t9, pair_diff(1.0, (pair_value(t9) / pair_value(t4)))))) / sigma;
-        hessian[row] = pair_value(pair_div(pair_if((pair_value(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t21, pair_if(t11, t15, pair_add(t21, t10)))), pair_of(c0)));
+        const pair t20 = pair_mul_d(pair_mul(pair_exp(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t17), t19)), 0.5), pair_add_d(t17, t19))), pair_exp(pair_neg(pair_prod((0.001953125 * t18), t18)))), t5);
+        const pair t21 = pair_if(t11, t16, pair_div(t20, pair_order(pair_add_d(pair_neg(pair_div(t20, t16)), 1.0))));
+        gradient[row] = pair_rounded(pair_if((pair_rounded(t0) < 0.0), t4, pair_div(t9, pair_diff(1.0, (pair_rounded(t9) / pair_value(t4)))))) / sigma;
+        hessian[row] = pair_rounded(pair_div(pair_if((pair_rounded(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t21, pair_if(t11, t15, pair_order(pair_add(t21, t10))))), pair_of(c0)));
     }
 #else
     const double sigma = constants[0];
@@ -733,30 +760,30 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
+        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
         const pair t1 = pair_abs(t0);
-        const pair t2 = pair_min(pair_of(1.2676506002282294e+30), t1);
-        const pair t3 = pair_div(pair_add_d(t2, -4.0), pair_add_d(t2, 4.0));
-        const pair t4 = pair_add(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t3), (pair){1.25e+29, -2485578104832.0})), t3), (pair){3.6291570418843135e-08, -1.484521829556585e-24}), t3), (pair){1.3470044747078458e-07, -8.782574659599802e-24}), t3)), t3)), t3), (pair){1.7801125236838621e-06, -1.6180962426693422e-23}), t3), (pair){1.1236017736040415e-06, 5.1708230066828006e-23}), t3)), t3), (pair){1.460119195672493e-06, 5.299851943166878e-23}), t3), (pair){3.179754982440019e-05, -1.274689980679372e-21}), t3)), t3)), t3), (pair){0.000150332811085615, -8.248471580667563e-21}), t3), (pair){0.0002893128318825679, 2.3597650518968946e-20}), t3)), t3)), t3), (pair){0.0024857923897225673, 7.642672065521043e-20}), t3), (pair){0.00037358712267111387, 2.050925506802734e-21}), t3)), t3), (pair){0.004488589746531045, 3.4007948926488687e-19}), t3), (pair){0.02080045431427855, -2.995941427604068e-19}), t3)), t3)), t3), (pair){0.1382244914787328, 3.10561715558205e-18}), t3)), t3)), t3), (pair){1.1822045015192792, -4.8421856547996864e-17}), t3)), pair_add_d(t1, 4.0)), t1);
+        const pair t2 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
+        const pair t3 = pair_div(pair_order(pair_add_d(t2, -4.0)), pair_add_d(t2, 4.0));
+        const pair t4 = pair_order(pair_add(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_order(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_order(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_order(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_order(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t3), (pair){1.25e+29, -2485578104832.0}))), t3), (pair){3.6291570418843135e-08, -1.484521829556585e-24})), t3), (pair){1.3470044747078458e-07, -8.782574659599802e-24})), t3))), t3))), t3), (pair){1.7801125236838621e-06, -1.6180962426693422e-23})), t3), (pair){1.1236017736040415e-06, 5.1708230066828006e-23})), t3))), t3), (pair){1.460119195672493e-06, 5.299851943166878e-23})), t3), (pair){3.179754982440019e-05, -1.274689980679372e-21})), t3))), t3))), t3), (pair){0.000150332811085615, -8.248471580667563e-21})), t3), (pair){0.0002893128318825679, 2.3597650518968946e-20})), t3))), t3))), t3), (pair){0.0024857923897225673, 7.642672065521043e-20})), t3), (pair){0.00037358712267111387, 2.050925506802734e-21})), t3))), t3), (pair){0.004488589746531045, 3.4007948926488687e-19})), t3), (pair){0.02080045431427855, -2.995941427604068e-19})), t3))), t3))), t3), (pair){0.1382244914787328, 3.10561715558205e-18})), t3))), t3))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17})), t3))), pair_add_d(t1, 4.0)), t1));
         const pair t5 = pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5);
-        const pair t6 = pair_min(pair_of(64.0), t1);
-        const double t7 = rint(pair_value(pair_scale(t6, 16.0)));
+        const pair t6 = pair_min(pair_of(64.0), pair_order(t1));
+        const double t7 = rint(pair_rounded(pair_scale(t6, 16.0)));
         const double t8 = 0.0625 * t7;
-        const pair t9 = pair_mul(t5, pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t6), t8), 0.5), pair_add_d(t6, t8))), pair_exp(pair_neg(pair_prod((0.001953125 * t7), t7)))));
-        const pair t10 = pair_max(pair_of(-1.2676506002282294e+30), pair_min(pair_of(64.0), t0));
-        const int t11 = (pair_value(t10) < 0.0);
+        const pair t9 = pair_mul(t5, pair_mul(pair_exp(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t6), t8)), 0.5), pair_add_d(t6, t8))), pair_exp(pair_neg(pair_prod((0.001953125 * t7), t7)))));
+        const pair t10 = pair_max(pair_of(-1.2676506002282294e+30), pair_order(pair_min(pair_of(64.0), pair_order(t0))));
+        const int t11 = (pair_rounded(t10) < 0.0);
         const pair t12 = pair_abs(t10);
-        const pair t13 = pair_min(pair_of(1.2676506002282294e+30), t12);
-        const pair t14 = pair_div(pair_add_d(t13, -4.0), pair_add_d(t13, 4.0));
-        const pair t15 = pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t14), (pair){1.25e+29, -2485578104832.0})), t14), (pair){3.6291570418843135e-08, -1.484521829556585e-24}), t14), (pair){1.3470044747078458e-07, -8.782574659599802e-24}), t14)), t14)), t14), (pair){1.7801125236838621e-06, -1.6180962426693422e-23}), t14), (pair){1.1236017736040415e-06, 5.1708230066828006e-23}), t14)), t14), (pair){1.460119195672493e-06, 5.299851943166878e-23}), t14), (pair){3.179754982440019e-05, -1.274689980679372e-21}), t14)), t14)), t14), (pair){0.000150332811085615, -8.248471580667563e-21}), t14), (pair){0.0002893128318825679, 2.3597650518968946e-20}), t14)), t14)), t14), (pair){0.0024857923897225673, 7.642672065521043e-20}), t14), (pair){0.00037358712267111387, 2.050925506802734e-21}), t14)), t14), (pair){0.004488589746531045, 3.4007948926488687e-19}), t14), (pair){0.02080045431427855, -2.995941427604068e-19}), t14)), t14)), t14), (pair){0.1382244914787328, 3.10561715558205e-18}), t14)), t14)), t14), (pair){1.1822045015192792, -4.8421856547996864e-17}), t14)), pair_add_d(t12, 4.0));
-        const pair t16 = pair_add(t15, t12);
-        const pair t17 = pair_min(pair_of(64.0), t12);
-        const double t18 = rint(pair_value(pair_scale(t17, 16.0)));
+        const pair t13 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t12));
+        const pair t14 = pair_div(pair_order(pair_add_d(t13, -4.0)), pair_add_d(t13, 4.0));
+        const pair t15 = pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_order(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_order(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_order(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_order(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t14), (pair){1.25e+29, -2485578104832.0}))), t14), (pair){3.6291570418843135e-08, -1.484521829556585e-24})), t14), (pair){1.3470044747078458e-07, -8.782574659599802e-24})), t14))), t14))), t14), (pair){1.7801125236838621e-06, -1.6180962426693422e-23})), t14), (pair){1.1236017736040415e-06, 5.1708230066828006e-23})), t14))), t14), (pair){1.460119195672493e-06, 5.299851943166878e-23})), t14), (pair){3.179754982440019e-05, -1.274689980679372e-21})), t14))), t14))), t14), (pair){0.000150332811085615, -8.248471580667563e-21})), t14), (pair){0.0002893128318825679, 2.3597650518968946e-20})), t14))), t14))), t14), (pair){0.0024857923897225673, 7.642672065521043e-20})), t14), (pair){0.00037358712267111387, 2.050925506802734e-21})), t14))), t14), (pair){0.004488589746531045, 3.4007948926488687e-19})), t14), (pair){0.02080045431427855, -2.995941427604068e-19})), t14))), t14))), t14), (pair){0.1382244914787328, 3.10561715558205e-18})), t14))), t14))), t14), (pair){1.1822045015192792, -4.8421856547996864e-17})), t14))), pair_add_d(t12, 4.0));
+        const pair t16 = pair_order(pair_add(t15, t12));
+        const pair t17 = pair_min(pair_of(64.0), pair_order(t12));
+        const double t18 = rint(pair_rounded(pair_scale(t17, 16.0)));
         const double t19 = 0.0625 * t18;
-        const pair t20 = pair_mul(t5, pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t17), t19), 0.5), pair_add_d(t17, t19))), pair_exp(pair_neg(pair_prod((0.001953125 * t18), t18)))));
-        const pair t21 = pair_if(t11, t16, pair_div(t20, pair_add_d(pair_neg(pair_div(t20, t16)), 1.0)));
-        gradient[row] = pair_value(pair_div(pair_if((pair_value(t0) < 0.0), t4, pair_div(t9, pair_add_d(pair_neg(pair_div(t9, t4)), 1.0))), pair_of(sigma)));
-        hessian[row] = pair_value(pair_div(pair_if((pair_value(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t21, pair_if(t11, t15, pair_add(t21, t10)))), c0));
+        const pair t20 = pair_mul(t5, pair_mul(pair_exp(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t17), t19)), 0.5), pair_add_d(t17, t19))), pair_exp(pair_neg(pair_prod((0.001953125 * t18), t18)))));
+        const pair t21 = pair_if(t11, t16, pair_div(t20, pair_order(pair_add_d(pair_neg(pair_div(t20, t16)), 1.0))));
+        gradient[row] = pair_rounded(pair_div(pair_if((pair_rounded(t0) < 0.0), t4, pair_div(t9, pair_order(pair_add_d(pair_neg(pair_div(t9, t4)), 1.0)))), pair_of(sigma)));
+        hessian[row] = pair_rounded(pair_div(pair_if((pair_rounded(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t21, pair_if(t11, t15, pair_order(pair_add(t21, t10))))), c0));
     }
 #endif
 }
@@ -798,33 +825,33 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
-        const int t1 = (pair_value(t0) < 0.0);
+        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
+        const int t1 = (pair_rounded(t0) < 0.0);
         const pair t2 = pair_abs(t0);
-        const pair t3 = pair_min(pair_of(1.2676506002282294e+30), t2);
-        const pair t4 = pair_div(pair_add_d(t3, -4.0), pair_add_d(t3, 4.0));
-        const pair t5 = pair_add(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t4) / 1.25e+29) * pair_value(t4) - 3.6291570418843135e-08) * pair_value(t4) - 1.3470044747078458e-07) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 1.7801125236838621e-06) * pair_value(t4) - 1.1236017736040415e-06) * pair_value(t4)) * pair_value(t4) - 1.460119195672493e-06) * pair_value(t4) - 3.179754982440019e-05) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 0.000150332811085615) * pair_value(t4) - 0.0002893128318825679) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 0.0024857923897225673) * pair_value(t4) - 0.00037358712267111387) * pair_value(t4)) * pair_value(t4) - 0.004488589746531045) * pair_value(t4) - 0.02080045431427855) * pair_value(t4)) * pair_value(t4)) * pair_value(t4) - 0.1382244914787328) * pair_value(t4)) * pair_value(t4))), t4), (pair){1.1822045015192792, -4.8421856547996864e-17}), t4)), pair_add_d(t2, 4.0)), t2);
+        const pair t3 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t2));
+        const pair t4 = pair_div(pair_order(pair_add_d(t3, -4.0)), pair_add_d(t3, 4.0));
+        const pair t5 = pair_order(pair_add(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t4) / 1.25e+29) * pair_rounded(t4) - 3.6291570418843135e-08) * pair_rounded(t4) - 1.3470044747078458e-07) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 1.7801125236838621e-06) * pair_rounded(t4) - 1.1236017736040415e-06) * pair_rounded(t4)) * pair_rounded(t4) - 1.460119195672493e-06) * pair_rounded(t4) - 3.179754982440019e-05) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 0.000150332811085615) * pair_rounded(t4) - 0.0002893128318825679) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 0.0024857923897225673) * pair_rounded(t4) - 0.00037358712267111387) * pair_rounded(t4)) * pair_rounded(t4) - 0.004488589746531045) * pair_rounded(t4) - 0.02080045431427855) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 0.1382244914787328) * pair_rounded(t4)) * pair_rounded(t4)))), t4), (pair){1.1822045015192792, -4.8421856547996864e-17})), t4))), pair_add_d(t2, 4.0)), t2));
         const double t6 = 0.5 * sqrt(0.6366197723675814);
-        const pair t7 = pair_min(pair_of(64.0), t2);
-        const double t8 = rint(pair_value(pair_scale(t7, 16.0)));
+        const pair t7 = pair_min(pair_of(64.0), pair_order(t2));
+        const double t8 = rint(pair_rounded(pair_scale(t7, 16.0)));
         const double t9 = 0.0625 * t8;
-        const pair t10 = pair_mul_d(pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t7), t9), 0.5), pair_add_d(t7, t9))), pair_exp(pair_neg(pair_prod((0.001953125 * t8), t8)))), t6);
-        const double t11 = pair_value(t10) / pair_value(t5);
-        const pair t12 = pair_max(pair_of(-1.2676506002282294e+30), pair_min(pair_of(64.0), t0));
-        const int t13 = (pair_value(t12) < 0.0);
+        const pair t10 = pair_mul_d(pair_mul(pair_exp_short(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t7), t9)), 0.5), pair_add_d(t7, t9))), pair_exp_short(pair_neg(pair_prod((0.001953125 * t8), t8)))), t6);
+        const double t11 = pair_rounded(t10) / pair_value(t5);
+        const pair t12 = pair_max(pair_of(-1.2676506002282294e+30), pair_order(pair_min(pair_of(64.0), pair_order(t0))));
+        const int t13 = (pair_rounded(t12) < 0.0);
         const pair t14 = pair_abs(t12);
-        const pair t15 = pair_min(pair_of(1.2676506002282294e+30), t14);
-        const pair t16 = pair_div(pair_add_d(t15, -4.0), pair_add_d(t15, 4.0));
-        const pair t17 = pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add_d(pair_mul(pair_diff(((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_value(t16) / 1.25e+29) * pair_value(t16) - 3.6291570418843135e-08) * pair_value(t16) - 1.3470044747078458e-07) * pair_value(t16)) * pair_value(t16)) * pair_value(t16) - 1.7801125236838621e-06) * pair_value(t16) - 1.1236017736040415e-06) * pair_value(t16)) * pair_value(t16) - 1.460119195672493e-06) * pair_value(t16) - 3.179754982440019e-05) * pair_value(t16)) * pair_value(t16)) * pair_value(t16) - 0.000150332811085615) * pair_value(t16) - 0.0002893128318825679) * pair_value(t16)) * pair_value(t16)) * pair_value(t16) - 0.0024857923897225673) * pair_value(t16) - 0.00037358712267111387) * pair_value(t16)) * pair_value(t16) - 0.004488589746531045) * pair_value(t16) - 0.02080045431427855) * pair_value(t16)) * pair_value(t16)) * pair_value(t16)), 0.1382244914787328), t16), 0.06751792792276208), t16)), t16), (pair){1.1822045015192792, -4.8421856547996864e-17}), t16)), pair_add_d(t14, 4.0));
-        const pair t18 = pair_add(t17, t14);
-        const pair t19 = pair_min(pair_of(64.0), t14);
-        const double t20 = rint(pair_value(pair_scale(t19, 16.0)));
+        const pair t15 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t14));
+        const pair t16 = pair_div(pair_order(pair_add_d(t15, -4.0)), pair_add_d(t15, 4.0));
+        const pair t17 = pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add_d(pair_mul(pair_diff(((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t16) / 1.25e+29) * pair_rounded(t16) - 3.6291570418843135e-08) * pair_rounded(t16) - 1.3470044747078458e-07) * pair_rounded(t16)) * pair_rounded(t16)) * pair_rounded(t16) - 1.7801125236838621e-06) * pair_rounded(t16) - 1.1236017736040415e-06) * pair_rounded(t16)) * pair_rounded(t16) - 1.460119195672493e-06) * pair_rounded(t16) - 3.179754982440019e-05) * pair_rounded(t16)) * pair_rounded(t16)) * pair_rounded(t16) - 0.000150332811085615) * pair_rounded(t16) - 0.0002893128318825679) * pair_rounded(t16)) * pair_rounded(t16)) * pair_rounded(t16) - 0.0024857923897225673) * pair_rounded(t16) - 0.00037358712267111387) * pair_rounded(t16)) * pair_rounded(t16) - 0.004488589746531045) * pair_rounded(t16) - 0.02080045431427855) * pair_rounded(t16)) * pair_rounded(t16)) * pair_rounded(t16)), 0.1382244914787328), t16), 0.06751792792276208)), t16))), t16), (pair){1.1822045015192792, -4.8421856547996864e-17})), t16))), pair_add_d(t14, 4.0));
+        const pair t18 = pair_order(pair_add(t17, t14));
+        const pair t19 = pair_min(pair_of(64.0), pair_order(t14));
+        const double t20 = rint(pair_rounded(pair_scale(t19, 16.0)));
         const double t21 = 0.0625 * t20;
-        const pair t22 = pair_mul_d(pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t19), t21), 0.5), pair_add_d(t19, t21))), pair_exp(pair_neg(pair_prod((0.001953125 * t20), t20)))), t6);
-        const pair t23 = pair_if(t13, t18, pair_div(t22, pair_add_d(pair_neg(pair_div(t22, t18)), 1.0)));
-        loss[row] = -(t1 ? -log_fast(2.5066282746310007 * pair_value(t5)) - pair_value(pair_scale(t0, 0.5)) * pair_value(t0) : log1p_fast(-t11));
-        gradient[row] = pair_value(pair_if(t1, t5, pair_div(t10, pair_diff(1.0, t11)))) / sigma;
-        hessian[row] = pair_value(pair_div(pair_if((pair_value(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t23, pair_if(t13, t17, pair_add(t23, t12)))), pair_of(c0)));
+        const pair t22 = pair_mul_d(pair_mul(pair_exp(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t19), t21)), 0.5), pair_add_d(t19, t21))), pair_exp(pair_neg(pair_prod((0.001953125 * t20), t20)))), t6);
+        const pair t23 = pair_if(t13, t18, pair_div(t22, pair_order(pair_add_d(pair_neg(pair_div(t22, t18)), 1.0))));
+        loss[row] = -(t1 ? -log_fast(2.5066282746310007 * pair_value(t5)) - pair_rounded(pair_scale(t0, 0.5)) * pair_rounded(t0) : log1p_fast(-t11));
+        gradient[row] = pair_rounded(pair_if(t1, t5, pair_div(t10, pair_diff(1.0, t11)))) / sigma;
+        hessian[row] = pair_rounded(pair_div(pair_if((pair_rounded(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t23, pair_if(t13, t17, pair_order(pair_add(t23, t12))))), pair_of(c0)));
     }
 #else
     const double sigma = constants[0];
@@ -833,33 +860,33 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_add_d(pair_log(pair_of(y_i)), -f_i), pair_of(sigma));
-        const int t1 = (pair_value(t0) < 0.0);
+        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
+        const int t1 = (pair_rounded(t0) < 0.0);
         const pair t2 = pair_abs(t0);
-        const pair t3 = pair_min(pair_of(1.2676506002282294e+30), t2);
-        const pair t4 = pair_div(pair_add_d(t3, -4.0), pair_add_d(t3, 4.0));
-        const pair t5 = pair_add(pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t4), (pair){1.25e+29, -2485578104832.0})), t4), (pair){3.6291570418843135e-08, -1.484521829556585e-24}), t4), (pair){1.3470044747078458e-07, -8.782574659599802e-24}), t4)), t4)), t4), (pair){1.7801125236838621e-06, -1.6180962426693422e-23}), t4), (pair){1.1236017736040415e-06, 5.1708230066828006e-23}), t4)), t4), (pair){1.460119195672493e-06, 5.299851943166878e-23}), t4), (pair){3.179754982440019e-05, -1.274689980679372e-21}), t4)), t4)), t4), (pair){0.000150332811085615, -8.248471580667563e-21}), t4), (pair){0.0002893128318825679, 2.3597650518968946e-20}), t4)), t4)), t4), (pair){0.0024857923897225673, 7.642672065521043e-20}), t4), (pair){0.00037358712267111387, 2.050925506802734e-21}), t4)), t4), (pair){0.004488589746531045, 3.4007948926488687e-19}), t4), (pair){0.02080045431427855, -2.995941427604068e-19}), t4)), t4)), t4), (pair){0.1382244914787328, 3.10561715558205e-18}), t4)), t4)), t4), (pair){1.1822045015192792, -4.8421856547996864e-17}), t4)), pair_add_d(t2, 4.0)), t2);
+        const pair t3 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t2));
+        const pair t4 = pair_div(pair_order(pair_add_d(t3, -4.0)), pair_add_d(t3, 4.0));
+        const pair t5 = pair_order(pair_add(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_order(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_order(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_order(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_order(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t4), (pair){1.25e+29, -2485578104832.0}))), t4), (pair){3.6291570418843135e-08, -1.484521829556585e-24})), t4), (pair){1.3470044747078458e-07, -8.782574659599802e-24})), t4))), t4))), t4), (pair){1.7801125236838621e-06, -1.6180962426693422e-23})), t4), (pair){1.1236017736040415e-06, 5.1708230066828006e-23})), t4))), t4), (pair){1.460119195672493e-06, 5.299851943166878e-23})), t4), (pair){3.179754982440019e-05, -1.274689980679372e-21})), t4))), t4))), t4), (pair){0.000150332811085615, -8.248471580667563e-21})), t4), (pair){0.0002893128318825679, 2.3597650518968946e-20})), t4))), t4))), t4), (pair){0.0024857923897225673, 7.642672065521043e-20})), t4), (pair){0.00037358712267111387, 2.050925506802734e-21})), t4))), t4), (pair){0.004488589746531045, 3.4007948926488687e-19})), t4), (pair){0.02080045431427855, -2.995941427604068e-19})), t4))), t4))), t4), (pair){0.1382244914787328, 3.10561715558205e-18})), t4))), t4))), t4), (pair){1.1822045015192792, -4.8421856547996864e-17})), t4))), pair_add_d(t2, 4.0)), t2));
         const pair t6 = pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5);
-        const pair t7 = pair_min(pair_of(64.0), t2);
-        const double t8 = rint(pair_value(pair_scale(t7, 16.0)));
+        const pair t7 = pair_min(pair_of(64.0), pair_order(t2));
+        const double t8 = rint(pair_rounded(pair_scale(t7, 16.0)));
         const double t9 = 0.0625 * t8;
-        const pair t10 = pair_mul(t6, pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t7), t9), 0.5), pair_add_d(t7, t9))), pair_exp(pair_neg(pair_prod((0.001953125 * t8), t8)))));
+        const pair t10 = pair_mul(t6, pair_mul(pair_exp(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t7), t9)), 0.5), pair_add_d(t7, t9))), pair_exp(pair_neg(pair_prod((0.001953125 * t8), t8)))));
         const pair t11 = pair_div(t10, t5);
-        const pair t12 = pair_max(pair_of(-1.2676506002282294e+30), pair_min(pair_of(64.0), t0));
-        const int t13 = (pair_value(t12) < 0.0);
+        const pair t12 = pair_max(pair_of(-1.2676506002282294e+30), pair_order(pair_min(pair_of(64.0), pair_order(t0))));
+        const int t13 = (pair_rounded(t12) < 0.0);
         const pair t14 = pair_abs(t12);
-        const pair t15 = pair_min(pair_of(1.2676506002282294e+30), t14);
-        const pair t16 = pair_div(pair_add_d(t15, -4.0), pair_add_d(t15, 4.0));
-        const pair t17 = pair_div(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_sub(pair_mul(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_sub(pair_mul(pair_sub(pair_mul(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t16), (pair){1.25e+29, -2485578104832.0})), t16), (pair){3.6291570418843135e-08, -1.484521829556585e-24}), t16), (pair){1.3470044747078458e-07, -8.782574659599802e-24}), t16)), t16)), t16), (pair){1.7801125236838621e-06, -1.6180962426693422e-23}), t16), (pair){1.1236017736040415e-06, 5.1708230066828006e-23}), t16)), t16), (pair){1.460119195672493e-06, 5.299851943166878e-23}), t16), (pair){3.179754982440019e-05, -1.274689980679372e-21}), t16)), t16)), t16), (pair){0.000150332811085615, -8.248471580667563e-21}), t16), (pair){0.0002893128318825679, 2.3597650518968946e-20}), t16)), t16)), t16), (pair){0.0024857923897225673, 7.642672065521043e-20}), t16), (pair){0.00037358712267111387, 2.050925506802734e-21}), t16)), t16), (pair){0.004488589746531045, 3.4007948926488687e-19}), t16), (pair){0.02080045431427855, -2.995941427604068e-19}), t16)), t16)), t16), (pair){0.1382244914787328, 3.10561715558205e-18}), t16)), t16)), t16), (pair){1.1822045015192792, -4.8421856547996864e-17}), t16)), pair_add_d(t14, 4.0));
-        const pair t18 = pair_add(t17, t14);
-        const pair t19 = pair_min(pair_of(64.0), t14);
-        const double t20 = rint(pair_value(pair_scale(t19, 16.0)));
+        const pair t15 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t14));
+        const pair t16 = pair_div(pair_order(pair_add_d(t15, -4.0)), pair_add_d(t15, 4.0));
+        const pair t17 = pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_order(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_order(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_order(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_order(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t16), (pair){1.25e+29, -2485578104832.0}))), t16), (pair){3.6291570418843135e-08, -1.484521829556585e-24})), t16), (pair){1.3470044747078458e-07, -8.782574659599802e-24})), t16))), t16))), t16), (pair){1.7801125236838621e-06, -1.6180962426693422e-23})), t16), (pair){1.1236017736040415e-06, 5.1708230066828006e-23})), t16))), t16), (pair){1.460119195672493e-06, 5.299851943166878e-23})), t16), (pair){3.179754982440019e-05, -1.274689980679372e-21})), t16))), t16))), t16), (pair){0.000150332811085615, -8.248471580667563e-21})), t16), (pair){0.0002893128318825679, 2.3597650518968946e-20})), t16))), t16))), t16), (pair){0.0024857923897225673, 7.642672065521043e-20})), t16), (pair){0.00037358712267111387, 2.050925506802734e-21})), t16))), t16), (pair){0.004488589746531045, 3.4007948926488687e-19})), t16), (pair){0.02080045431427855, -2.995941427604068e-19})), t16))), t16))), t16), (pair){0.1382244914787328, 3.10561715558205e-18})), t16))), t16))), t16), (pair){1.1822045015192792, -4.8421856547996864e-17})), t16))), pair_add_d(t14, 4.0));
+        const pair t18 = pair_order(pair_add(t17, t14));
+        const pair t19 = pair_min(pair_of(64.0), pair_order(t14));
+        const double t20 = rint(pair_rounded(pair_scale(t19, 16.0)));
         const double t21 = 0.0625 * t20;
-        const pair t22 = pair_mul(t6, pair_mul(pair_exp(pair_mul(pair_scale(pair_add_d(pair_neg(t19), t21), 0.5), pair_add_d(t19, t21))), pair_exp(pair_neg(pair_prod((0.001953125 * t20), t20)))));
-        const pair t23 = pair_if(t13, t18, pair_div(t22, pair_add_d(pair_neg(pair_div(t22, t18)), 1.0)));
-        loss[row] = pair_value(pair_neg(pair_if(t1, pair_sub(pair_neg(pair_log(pair_mul_d(t5, 2.5066282746310007))), pair_mul(pair_scale(t0, 0.5), t0)), pair_log1p(pair_neg(t11)))));
-        gradient[row] = pair_value(pair_div(pair_if(t1, t5, pair_div(t10, pair_add_d(pair_neg(t11), 1.0))), pair_of(sigma)));
-        hessian[row] = pair_value(pair_div(pair_if((pair_value(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t23, pair_if(t13, t17, pair_add(t23, t12)))), c0));
+        const pair t22 = pair_mul(t6, pair_mul(pair_exp(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t19), t21)), 0.5), pair_add_d(t19, t21))), pair_exp(pair_neg(pair_prod((0.001953125 * t20), t20)))));
+        const pair t23 = pair_if(t13, t18, pair_div(t22, pair_order(pair_add_d(pair_neg(pair_div(t22, t18)), 1.0))));
+        loss[row] = pair_rounded(pair_neg(pair_if(t1, pair_order(pair_sub(pair_neg(pair_log(pair_mul_d(t5, 2.5066282746310007))), pair_mul(pair_scale(t0, 0.5), t0))), pair_log1p(pair_neg(t11)))));
+        gradient[row] = pair_rounded(pair_div(pair_if(t1, t5, pair_div(t10, pair_order(pair_add_d(pair_neg(t11), 1.0)))), pair_of(sigma)));
+        hessian[row] = pair_rounded(pair_div(pair_if((pair_rounded(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t23, pair_if(t13, t17, pair_order(pair_add(t23, t12))))), c0));
     }
 #endif
 }
@@ -933,7 +960,7 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = pair_value(pair_add_d(pair_log(pair_of(y_i)), -f_i)) / sigma;
+        const double t0 = pair_value(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i))) / sigma;
         const double t1 = fabs(t0);
         const double t2 = minimum(1.2676506002282294e+30, t1);
         const double t3 = (t2 - 4.0) / (4.0 + t2);
@@ -971,7 +998,7 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = pair_value(pair_add_d(pair_log(pair_of(y_i)), -f_i)) / sigma;
+        const double t0 = pair_value(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i))) / sigma;
         const double t1 = fabs(t0);
         const double t2 = minimum(1.2676506002282294e+30, t1);
         const double t3 = (t2 - 4.0) / (4.0 + t2);
@@ -1011,7 +1038,7 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = pair_value(pair_add_d(pair_log(pair_of(y_i)), -f_i)) / sigma;
+        const double t0 = pair_value(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i))) / sigma;
         const double t1 = maximum(-1.2676506002282294e+30, minimum(64.0, t0));
         const int t2 = (t1 < 0.0);
         const double t3 = fabs(t1);
@@ -1056,7 +1083,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = pair_value(pair_add_d(pair_log(pair_of(y_i)), -f_i)) / sigma;
+        const double t0 = pair_value(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i))) / sigma;
         const int t1 = (t0 < 0.0);
         const double t2 = fabs(t0);
         const double t3 = minimum(1.2676506002282294e+30, t2);
@@ -1100,7 +1127,7 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = pair_value(pair_add_d(pair_log(pair_of(y_i)), -f_i)) / sigma;
+        const double t0 = pair_value(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i))) / sigma;
         const double t1 = fabs(t0);
         const double t2 = minimum(1.2676506002282294e+30, t1);
         const double t3 = (t2 - 4.0) / (4.0 + t2);
@@ -1157,7 +1184,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = pair_value(pair_add_d(pair_log(pair_of(y_i)), -f_i)) / sigma;
+        const double t0 = pair_value(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i))) / sigma;
         const int t1 = (t0 < 0.0);
         const double t2 = fabs(t0);
         const double t3 = minimum(1.2676506002282294e+30, t2);

@@ -56,8 +56,8 @@ INLINE uint64_t to_bits(double x)
     return bits;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -83,23 +83,16 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+INLINE double pair_rounded(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
-    return made;
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
 {
     const pair made = {x, 0.0};
     return made;
-}
-
-INLINE double pair_value(pair a)
-{
-    return a.hi;
 }
 
 INLINE pair pair_if(int c, pair a, pair b)
@@ -119,20 +112,23 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* lo where it means something, and exp(a) is neither 0 nor infinite. */
@@ -228,7 +224,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_sin(pair_scale(pair_quot(r, c), 0.5));
-        loss[row] = pair_value(pair_if((r == r), pair_if((fabs(r) <= c0), pair_mul(pair_mul(c1, t0), t0), c2), pair_of(r)));
+        loss[row] = pair_rounded(pair_if((r == r), pair_if((fabs(r) <= c0), pair_mul(pair_mul(c1, t0), t0), c2), pair_of(r)));
     }
 #endif
 }
@@ -283,7 +279,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        gradient[row] = pair_value(pair_if((r == r), pair_if((fabs(r) <= c0), pair_mul_d(pair_sin(pair_quot(r, c)), c), pair_of(0.0)), pair_of(r)));
+        gradient[row] = pair_rounded(pair_if((r == r), pair_if((fabs(r) <= c0), pair_mul_d(pair_sin(pair_quot(r, c)), c), pair_of(0.0)), pair_of(r)));
     }
 #endif
 }
@@ -336,7 +332,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
-        hessian[row] = pair_value(pair_if((r == r), pair_if((t0 < t1), pair_cos(pair_quot(r, c)), pair_of(((t1 < t0) ? 0.0 : -0.5))), pair_of(r)));
+        hessian[row] = pair_rounded(pair_if((r == r), pair_if((t0 < t1), pair_cos(pair_quot(r, c)), pair_of(((t1 < t0) ? 0.0 : -0.5))), pair_of(r)));
     }
 #endif
 }
@@ -401,8 +397,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t1 = (fabs(r) <= c0);
         const pair t2 = pair_quot(r, c);
         const pair t3 = pair_sin(pair_scale(t2, 0.5));
-        loss[row] = pair_value(pair_if(t0, pair_if(t1, pair_mul(pair_mul(c1, t3), t3), c2), pair_of(r)));
-        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_mul_d(pair_sin(t2), c), pair_of(0.0)), pair_of(r)));
+        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_mul(pair_mul(c1, t3), t3), c2), pair_of(r)));
+        gradient[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_mul_d(pair_sin(t2), c), pair_of(0.0)), pair_of(r)));
     }
 #endif
 }
@@ -465,8 +461,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const int t0 = (r == r);
         const double t1 = fabs(r);
         const pair t3 = pair_quot(r, c);
-        gradient[row] = pair_value(pair_if(t0, pair_if((t1 <= t2), pair_mul_d(pair_sin(t3), c), pair_of(0.0)), pair_of(r)));
-        hessian[row] = pair_value(pair_if(t0, pair_if((t1 < t2), pair_cos(t3), pair_of(((t2 < t1) ? 0.0 : -0.5))), pair_of(r)));
+        gradient[row] = pair_rounded(pair_if(t0, pair_if((t1 <= t2), pair_mul_d(pair_sin(t3), c), pair_of(0.0)), pair_of(r)));
+        hessian[row] = pair_rounded(pair_if(t0, pair_if((t1 < t2), pair_cos(t3), pair_of(((t2 < t1) ? 0.0 : -0.5))), pair_of(r)));
     }
 #endif
 }
@@ -535,9 +531,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t3 = (t1 <= t2);
         const pair t4 = pair_quot(r, c);
         const pair t5 = pair_sin(pair_scale(t4, 0.5));
-        loss[row] = pair_value(pair_if(t0, pair_if(t3, pair_mul(pair_mul(c1, t5), t5), c2), pair_of(r)));
-        gradient[row] = pair_value(pair_if(t0, pair_if(t3, pair_mul_d(pair_sin(t4), c), pair_of(0.0)), pair_of(r)));
-        hessian[row] = pair_value(pair_if(t0, pair_if((t1 < t2), pair_cos(t4), pair_of(((t2 < t1) ? 0.0 : -0.5))), pair_of(r)));
+        loss[row] = pair_rounded(pair_if(t0, pair_if(t3, pair_mul(pair_mul(c1, t5), t5), c2), pair_of(r)));
+        gradient[row] = pair_rounded(pair_if(t0, pair_if(t3, pair_mul_d(pair_sin(t4), c), pair_of(0.0)), pair_of(r)));
+        hessian[row] = pair_rounded(pair_if(t0, pair_if((t1 < t2), pair_cos(t4), pair_of(((t2 < t1) ? 0.0 : -0.5))), pair_of(r)));
     }
 #endif
 }

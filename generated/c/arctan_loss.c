@@ -88,8 +88,8 @@ INLINE double atan_single(double x)
     return copysign(beyond ? 0x1.921fb54442d18p+0 - found : found, x);
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -115,23 +115,24 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
 {
     const pair made = {x, 0.0};
     return made;
-}
-
-INLINE double pair_value(pair a)
-{
-    return a.hi;
 }
 
 INLINE pair pair_if(int c, pair a, pair b)
@@ -158,7 +159,8 @@ INLINE pair pair_sum(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Exact, unless the product is below 2**-969. */
@@ -172,20 +174,23 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -193,10 +198,11 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
-/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+/* Of pairs in order. NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
 INLINE pair pair_max(pair a, pair b)
 {
     return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
@@ -212,14 +218,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -251,7 +249,7 @@ INLINE pair pair_atan(pair x)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c1 = pair_lead(-0x1.5555555555555p-2, -0x1.5555555555555p-56, w * fused(fused(fused(-0x1.7427106c7781ap-5, w, 0x1.dde2b908487c4p-5), w2, fused(-0x1.10fdb86a62f90p-4, w, 0x1.3b13408eb9cf8p-4)), w4, fused(fused(-0x1.745d15b5fda0ap-4, w, 0x1.c71c71c3da330p-4), w2, fused(-0x1.24924924907c4p-3, w, 0x1.999999999998dp-3))));
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double sum = at + q;
     const double more = sum + u.hi;
     const double low = ((sum - more) + u.hi) + (((at - sum) + q) + (at_lo + (s.lo + u.lo)));
@@ -337,7 +335,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
-        loss[row] = c0 * atan_fast(pair_value(t0) * pair_value(t0));
+        loss[row] = c0 * atan_fast(pair_rounded(t0) * pair_rounded(t0));
     }
 #else
     const double c = constants[0];
@@ -348,7 +346,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
-        loss[row] = pair_value(pair_mul(c0, pair_atan(pair_mul(t0, t0))));
+        loss[row] = pair_rounded(pair_mul(c0, pair_atan(pair_mul(t0, t0))));
     }
 #endif
 }
@@ -390,11 +388,11 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_abs(t0);
-        const pair t2 = pair_min(pair_of(1.0), t1);
+        const pair t2 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t3 = pair_mul(t2, t2);
-        const pair t4 = pair_max(pair_of(1.0), t1);
+        const pair t4 = pair_max(pair_of(1.0), pair_order(t1));
         const pair t5 = pair_mul(t4, t4);
-        gradient[row] = c * (((pair_value(t1) <= 1.0) ? pair_value(t2) / (1.0 + pair_value(t3) * pair_value(t3)) : 1.0 / (pair_value(t5) * pair_value(t4) * (1.0 + 1.0 / pair_value(pair_mul(t5, t5))))) * sign(pair_value(t0)));
+        gradient[row] = c * (((pair_rounded(t1) <= 1.0) ? pair_rounded(t2) / (1.0 + pair_rounded(t3) * pair_rounded(t3)) : 1.0 / (pair_rounded(t5) * pair_rounded(t4) * (1.0 + 1.0 / pair_rounded(pair_mul(t5, t5))))) * sign(pair_rounded(t0)));
     }
 #else
     const double c = constants[0];
@@ -405,11 +403,11 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_abs(t0);
-        const pair t2 = pair_min(pair_of(1.0), t1);
+        const pair t2 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t3 = pair_mul(t2, t2);
-        const pair t4 = pair_max(pair_of(1.0), t1);
+        const pair t4 = pair_max(pair_of(1.0), pair_order(t1));
         const pair t5 = pair_mul(t4, t4);
-        gradient[row] = pair_value(pair_mul_d(pair_scale(pair_if((pair_value(t1) <= 1.0), pair_div(t2, pair_add_d(pair_mul(t3, t3), 1.0)), pair_div(pair_of(1.0), pair_mul(pair_mul(t5, t4), pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0)))), sign(pair_value(t0))), c));
+        gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(t2, pair_add_d(pair_mul(t3, t3), 1.0)), pair_div(pair_of(1.0), pair_mul(pair_mul(t5, t4), pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0)))), sign(pair_rounded(t0))), c));
     }
 #endif
 }
@@ -448,12 +446,12 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_abs(pair_quot(r, c));
-        const pair t1 = pair_min(pair_of(1.0), t0);
+        const pair t1 = pair_min(pair_of(1.0), pair_order(t0));
         const pair t2 = pair_mul(t1, t1);
-        const pair t3 = pair_max(pair_of(1.0), t0);
+        const pair t3 = pair_max(pair_of(1.0), pair_order(t0));
         const pair t4 = pair_mul(t3, t3);
         const pair t5 = pair_mul(t4, t4);
-        const double t6 = ((pair_value(t0) <= 1.0) ? 1.0 / (1.0 + pair_value(t2) * pair_value(t2)) : 1.0 / (pair_value(t5) * (1.0 + 1.0 / pair_value(t5))));
+        const double t6 = ((pair_rounded(t0) <= 1.0) ? 1.0 / (1.0 + pair_rounded(t2) * pair_rounded(t2)) : 1.0 / (pair_rounded(t5) * (1.0 + 1.0 / pair_rounded(t5))));
         hessian[row] = (4.0 * t6 - 3.0) * t6;
     }
 #else
@@ -464,13 +462,13 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_abs(pair_quot(r, c));
-        const pair t1 = pair_min(pair_of(1.0), t0);
+        const pair t1 = pair_min(pair_of(1.0), pair_order(t0));
         const pair t2 = pair_mul(t1, t1);
-        const pair t3 = pair_max(pair_of(1.0), t0);
+        const pair t3 = pair_max(pair_of(1.0), pair_order(t0));
         const pair t4 = pair_mul(t3, t3);
         const pair t5 = pair_mul(t4, t4);
-        const pair t6 = pair_if((pair_value(t0) <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_mul(t2, t2), 1.0)), pair_div(pair_of(1.0), pair_mul(t5, pair_add_d(pair_div(pair_of(1.0), t5), 1.0))));
-        hessian[row] = pair_value(pair_mul(pair_add_d(pair_scale(t6, 4.0), -3.0), t6));
+        const pair t6 = pair_if((pair_rounded(t0) <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_mul(t2, t2), 1.0)), pair_div(pair_of(1.0), pair_mul(t5, pair_add_d(pair_div(pair_of(1.0), t5), 1.0))));
+        hessian[row] = pair_rounded(pair_mul(pair_order(pair_add_d(pair_scale(t6, 4.0), -3.0)), t6));
     }
 #endif
 }
@@ -512,12 +510,12 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_abs(t0);
-        const pair t2 = pair_min(pair_of(1.0), t1);
+        const pair t2 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t3 = pair_mul(t2, t2);
-        const pair t4 = pair_max(pair_of(1.0), t1);
+        const pair t4 = pair_max(pair_of(1.0), pair_order(t1));
         const pair t5 = pair_mul(t4, t4);
-        loss[row] = c0 * atan_fast(pair_value(t0) * pair_value(t0));
-        gradient[row] = c * (((pair_value(t1) <= 1.0) ? pair_value(t2) / (1.0 + pair_value(t3) * pair_value(t3)) : 1.0 / (pair_value(t5) * pair_value(t4) * (1.0 + 1.0 / pair_value(pair_mul(t5, t5))))) * sign(pair_value(t0)));
+        loss[row] = c0 * atan_fast(pair_rounded(t0) * pair_rounded(t0));
+        gradient[row] = c * (((pair_rounded(t1) <= 1.0) ? pair_rounded(t2) / (1.0 + pair_rounded(t3) * pair_rounded(t3)) : 1.0 / (pair_rounded(t5) * pair_rounded(t4) * (1.0 + 1.0 / pair_rounded(pair_mul(t5, t5))))) * sign(pair_rounded(t0)));
     }
 #else
     const double c = constants[0];
@@ -529,12 +527,12 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_abs(t0);
-        const pair t2 = pair_min(pair_of(1.0), t1);
+        const pair t2 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t3 = pair_mul(t2, t2);
-        const pair t4 = pair_max(pair_of(1.0), t1);
+        const pair t4 = pair_max(pair_of(1.0), pair_order(t1));
         const pair t5 = pair_mul(t4, t4);
-        loss[row] = pair_value(pair_mul(c0, pair_atan(pair_mul(t0, t0))));
-        gradient[row] = pair_value(pair_mul_d(pair_scale(pair_if((pair_value(t1) <= 1.0), pair_div(t2, pair_add_d(pair_mul(t3, t3), 1.0)), pair_div(pair_of(1.0), pair_mul(pair_mul(t5, t4), pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0)))), sign(pair_value(t0))), c));
+        loss[row] = pair_rounded(pair_mul(c0, pair_atan(pair_mul(t0, t0))));
+        gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(t2, pair_add_d(pair_mul(t3, t3), 1.0)), pair_div(pair_of(1.0), pair_mul(pair_mul(t5, t4), pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0)))), sign(pair_rounded(t0))), c));
     }
 #endif
 }
@@ -577,16 +575,16 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_abs(t0);
-        const int t2 = (pair_value(t1) <= 1.0);
-        const pair t3 = pair_min(pair_of(1.0), t1);
+        const int t2 = (pair_rounded(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t4 = pair_mul(t3, t3);
-        const double t5 = 1.0 + pair_value(t4) * pair_value(t4);
-        const pair t6 = pair_max(pair_of(1.0), t1);
+        const double t5 = 1.0 + pair_rounded(t4) * pair_rounded(t4);
+        const pair t6 = pair_max(pair_of(1.0), pair_order(t1));
         const pair t7 = pair_mul(t6, t6);
         const pair t8 = pair_mul(t7, t7);
-        const double t9 = 1.0 + 1.0 / pair_value(t8);
-        const double t10 = (t2 ? 1.0 / t5 : 1.0 / (pair_value(t8) * t9));
-        gradient[row] = c * ((t2 ? pair_value(t3) / t5 : 1.0 / (pair_value(t7) * pair_value(t6) * t9)) * sign(pair_value(t0)));
+        const double t9 = 1.0 + 1.0 / pair_rounded(t8);
+        const double t10 = (t2 ? 1.0 / t5 : 1.0 / (pair_rounded(t8) * t9));
+        gradient[row] = c * ((t2 ? pair_rounded(t3) / t5 : 1.0 / (pair_rounded(t7) * pair_rounded(t6) * t9)) * sign(pair_rounded(t0)));
         hessian[row] = (4.0 * t10 - 3.0) * t10;
     }
 #else
@@ -598,17 +596,17 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_abs(t0);
-        const int t2 = (pair_value(t1) <= 1.0);
-        const pair t3 = pair_min(pair_of(1.0), t1);
+        const int t2 = (pair_rounded(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t4 = pair_mul(t3, t3);
         const pair t5 = pair_add_d(pair_mul(t4, t4), 1.0);
-        const pair t6 = pair_max(pair_of(1.0), t1);
+        const pair t6 = pair_max(pair_of(1.0), pair_order(t1));
         const pair t7 = pair_mul(t6, t6);
         const pair t8 = pair_mul(t7, t7);
         const pair t9 = pair_add_d(pair_div(pair_of(1.0), t8), 1.0);
         const pair t10 = pair_if(t2, pair_div(pair_of(1.0), t5), pair_div(pair_of(1.0), pair_mul(t8, t9)));
-        gradient[row] = pair_value(pair_mul_d(pair_scale(pair_if(t2, pair_div(t3, t5), pair_div(pair_of(1.0), pair_mul(pair_mul(t7, t6), t9))), sign(pair_value(t0))), c));
-        hessian[row] = pair_value(pair_mul(pair_add_d(pair_scale(t10, 4.0), -3.0), t10));
+        gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if(t2, pair_div(t3, t5), pair_div(pair_of(1.0), pair_mul(pair_mul(t7, t6), t9))), sign(pair_rounded(t0))), c));
+        hessian[row] = pair_rounded(pair_mul(pair_order(pair_add_d(pair_scale(t10, 4.0), -3.0)), t10));
     }
 #endif
 }
@@ -651,17 +649,17 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_abs(t0);
-        const int t2 = (pair_value(t1) <= 1.0);
-        const pair t3 = pair_min(pair_of(1.0), t1);
+        const int t2 = (pair_rounded(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t4 = pair_mul(t3, t3);
-        const double t5 = 1.0 + pair_value(t4) * pair_value(t4);
-        const pair t6 = pair_max(pair_of(1.0), t1);
+        const double t5 = 1.0 + pair_rounded(t4) * pair_rounded(t4);
+        const pair t6 = pair_max(pair_of(1.0), pair_order(t1));
         const pair t7 = pair_mul(t6, t6);
         const pair t8 = pair_mul(t7, t7);
-        const double t9 = 1.0 + 1.0 / pair_value(t8);
-        const double t10 = (t2 ? 1.0 / t5 : 1.0 / (pair_value(t8) * t9));
-        loss[row] = c0 * atan_fast(pair_value(t0) * pair_value(t0));
-        gradient[row] = c * ((t2 ? pair_value(t3) / t5 : 1.0 / (pair_value(t7) * pair_value(t6) * t9)) * sign(pair_value(t0)));
+        const double t9 = 1.0 + 1.0 / pair_rounded(t8);
+        const double t10 = (t2 ? 1.0 / t5 : 1.0 / (pair_rounded(t8) * t9));
+        loss[row] = c0 * atan_fast(pair_rounded(t0) * pair_rounded(t0));
+        gradient[row] = c * ((t2 ? pair_rounded(t3) / t5 : 1.0 / (pair_rounded(t7) * pair_rounded(t6) * t9)) * sign(pair_rounded(t0)));
         hessian[row] = (4.0 * t10 - 3.0) * t10;
     }
 #else
@@ -674,18 +672,18 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_abs(t0);
-        const int t2 = (pair_value(t1) <= 1.0);
-        const pair t3 = pair_min(pair_of(1.0), t1);
+        const int t2 = (pair_rounded(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t4 = pair_mul(t3, t3);
         const pair t5 = pair_add_d(pair_mul(t4, t4), 1.0);
-        const pair t6 = pair_max(pair_of(1.0), t1);
+        const pair t6 = pair_max(pair_of(1.0), pair_order(t1));
         const pair t7 = pair_mul(t6, t6);
         const pair t8 = pair_mul(t7, t7);
         const pair t9 = pair_add_d(pair_div(pair_of(1.0), t8), 1.0);
         const pair t10 = pair_if(t2, pair_div(pair_of(1.0), t5), pair_div(pair_of(1.0), pair_mul(t8, t9)));
-        loss[row] = pair_value(pair_mul(c0, pair_atan(pair_mul(t0, t0))));
-        gradient[row] = pair_value(pair_mul_d(pair_scale(pair_if(t2, pair_div(t3, t5), pair_div(pair_of(1.0), pair_mul(pair_mul(t7, t6), t9))), sign(pair_value(t0))), c));
-        hessian[row] = pair_value(pair_mul(pair_add_d(pair_scale(t10, 4.0), -3.0), t10));
+        loss[row] = pair_rounded(pair_mul(c0, pair_atan(pair_mul(t0, t0))));
+        gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if(t2, pair_div(t3, t5), pair_div(pair_of(1.0), pair_mul(pair_mul(t7, t6), t9))), sign(pair_rounded(t0))), c));
+        hessian[row] = pair_rounded(pair_mul(pair_order(pair_add_d(pair_scale(t10, 4.0), -3.0)), t10));
     }
 #endif
 }

@@ -112,8 +112,8 @@ INLINE double log_fast(double x)
     return x < HUGE_VAL ? positive : x;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -139,12 +139,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -193,14 +199,16 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_sub(pair a, pair b)
@@ -211,13 +219,15 @@ INLINE pair pair_sub(pair a, pair b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -225,7 +235,8 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* c + v, c = hi + lo, for v small beside it. */
@@ -233,14 +244,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -270,10 +273,33 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
     const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
     const pair c2 = pair_step(c3, r, 0.5, -0.0);
     const pair square = {r2, product_rest(r, r, r2)};
-    const pair p = pair_times(square, c2);
+    const pair p = pair_mul(square, c2);
     const double e = r + p.hi;
     *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
     return e;
+}
+
+/* With 58 bits: the terms from r**3 on are one double. */
+INLINE pair pair_exp_short(pair x)
+{
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
+    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + pair_rest(x);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double half = 0.5 * r2;
+    const double e = r + half;
+    const double low = fused(r2 * r, fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r8, fused(fused(fused(0x1.27e4c2ad86b5bp-22, r, 0x1.71ddefa2c2253p-19), r2, fused(0x1.a01a01b206a83p-16, r, 0x1.a01a01b3b176dp-13)), r4, fused(fused(0x1.6c16c16c1413cp-10, r, 0x1.111111110ebdap-7), r2, fused(0x1.555555555555ap-5, r, 0x1.555555555555bp-3)))), 0.5 * product_rest(r, r, r2)) + ((r - e) + half);
+    const double p = 1.0 + e;
+    const double l = ((1.0 - p) + e) + fused(rest, e + low, rest + low);
+    const double whole = p + l;
+    const double scale = from_bits(to_bits(z) << 52);
+    const pair made = {whole * scale * back, (l - (whole - p)) * scale * back};
+    return made;
 }
 
 /* 2**k is two factors, so that subnormal results are right. */
@@ -331,7 +357,7 @@ INLINE pair pair_log_near(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55, w * fused(fused(fused(0x1.02ee929b9616dp-3, w, 0x1.da4c8a3037f11p-4), w2, fused(0x1.113ef93e68cf3p-3, w, 0x1.3b1267147b5c3p-3)), w4, fused(fused(0x1.745d1ce37a921p-3, w, 0x1.c71c71b8c8360p-3), w2, fused(0x1.249249249bf22p-2, w, 0x1.9999999999947p-2))));
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -363,9 +389,9 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -397,11 +423,11 @@ INLINE pair pair_log_wide(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c3 = pair_lead(0x1.2492492492492p-2, 0x1.2492492492492p-56, w * fused(fused(fused(0x1.ab3236f31ea99p-4, w, 0x1.801c56dd6f379p-4), w2, fused(0x1.af6cf19fc4c35p-4, w, 0x1.e1e01d68d9822p-4)), w4, fused(fused(0x1.1111146d64769p-3, w, 0x1.3b13b13442c99p-3), w2, fused(0x1.745d1745d75bep-3, w, 0x1.c71c71c71c70ep-3))));
-    const pair v2 = pair_times(square, c3);
+    const pair v2 = pair_mul(square, c3);
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56 + v2.lo, v2.hi);
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -488,7 +514,7 @@ INLINE pair pair_power_log(pair x)
     return made;
 }
 
-/* The sign of a negative base follows from b.hi. */
+/* Of pairs in order: the sign of a negative base follows from b.hi. */
 INLINE pair pair_pow(pair a, pair b)
 {
     const pair size = pair_exp(pair_mul(b, pair_power_log(a)));
@@ -593,8 +619,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
         const pair t4 = pair_log1p(t1);
         const pair t5 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const pair t8 = pair_if((pair_value(t7) <= z_i), pair_mul(pair_mul(c2, pair_expm1(pair_add_d(t7, -z_i))), t5), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t7), z_i)), shift), t3));
-        loss[row] = pair_value(pair_sub(pair_mul(pair_mul_d(pair_pow(t3, pair_of(gamma_pos)), y_i), pair_add_d(t4, maximum(0.0, t0))), pair_mul(pair_diff(1.0, y_i), pair_if((shift <= 0.0), pair_of(-((pair_value(t4) + maximum(0.0, z_i)) * pair_value(pair_pow(t5, pair_of(gamma_neg))))), pair_if((z_i <= pair_value(t7)), pair_of(0.0), pair_mul(pair_if((-0.5 <= shift - pair_value(t5)), pair_log1p(pair_neg(t8)), pair_log(pair_add_d(t3, shift))), pair_pow(t8, pair_of(gamma_neg))))))));
+        const pair t8 = pair_if((pair_rounded(t7) <= z_i), pair_mul(pair_mul(c2, pair_expm1(pair_order(pair_add_d(t7, -z_i)))), t5), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t7), z_i))), shift), t3));
+        loss[row] = pair_value(pair_order(pair_sub(pair_mul(pair_mul_d(pair_pow(pair_order(t3), pair_of(gamma_pos)), y_i), pair_add_d(t4, maximum(0.0, t0))), pair_mul(pair_diff(1.0, y_i), pair_if((shift <= 0.0), pair_of(-((pair_rounded(t4) + maximum(0.0, z_i)) * pair_rounded(pair_pow(pair_order(t5), pair_of(gamma_neg))))), pair_if((z_i <= pair_rounded(t7)), pair_of(0.0), pair_mul(pair_if((-0.5 <= shift - pair_rounded(t5)), pair_log1p(pair_neg(t8)), pair_log(pair_add_d(t3, shift))), pair_pow(pair_order(t8), pair_of(gamma_neg)))))))));
     }
 #else
     const double gamma_pos = constants[0];
@@ -612,8 +638,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
         const pair t4 = pair_log1p(t1);
         const pair t5 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const pair t8 = pair_if((pair_value(t7) <= z_i), pair_mul(pair_mul(c2, pair_expm1(pair_add_d(t7, -z_i))), t5), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t7), z_i)), shift), t3));
-        loss[row] = pair_value(pair_sub(pair_mul(pair_mul_d(pair_pow(t3, pair_of(gamma_pos)), y_i), pair_add_d(t4, maximum(0.0, t0))), pair_mul(pair_diff(1.0, y_i), pair_if((shift <= 0.0), pair_of(-((pair_value(t4) + maximum(0.0, z_i)) * pair_value(pair_pow(t5, pair_of(gamma_neg))))), pair_if((z_i <= pair_value(t7)), pair_of(0.0), pair_mul(pair_if((-0.5 <= pair_value(pair_add_d(pair_neg(t5), shift))), pair_log1p(pair_neg(t8)), pair_log(pair_add_d(t3, shift))), pair_pow(t8, pair_of(gamma_neg))))))));
+        const pair t8 = pair_if((pair_rounded(t7) <= z_i), pair_mul(pair_mul(c2, pair_expm1(pair_order(pair_add_d(t7, -z_i)))), t5), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t7), z_i))), shift), t3));
+        loss[row] = pair_value(pair_order(pair_sub(pair_mul(pair_mul_d(pair_pow(pair_order(t3), pair_of(gamma_pos)), y_i), pair_add_d(t4, maximum(0.0, t0))), pair_mul(pair_diff(1.0, y_i), pair_if((shift <= 0.0), pair_of(-((pair_rounded(t4) + maximum(0.0, z_i)) * pair_rounded(pair_pow(pair_order(t5), pair_of(gamma_neg))))), pair_if((z_i <= pair_rounded(t7)), pair_of(0.0), pair_mul(pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t5), shift)))), pair_log1p(pair_neg(t8)), pair_log(pair_add_d(t3, shift))), pair_pow(pair_order(t8), pair_of(gamma_neg)))))))));
     }
 #endif
 }
@@ -674,9 +700,9 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double t4 = -z_i;
         const pair t5 = pair_div(pair_if((0.0 <= t4), pair_of(1.0), t1), t2);
         const pair t6 = pair_log1p(t1);
-        const pair t9 = pair_if((pair_value(t8) <= z_i), pair_mul(pair_mul(c2, pair_expm1(pair_add_d(t8, -z_i))), t3), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t8), z_i)), shift), t5));
+        const pair t9 = pair_if((pair_rounded(t8) <= z_i), pair_mul(pair_mul(c2, pair_expm1(pair_order(pair_add_d(t8, -z_i)))), t3), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t8), z_i))), shift), t5));
         const pair t10 = pair_add_d(t5, shift);
-        gradient[row] = pair_value(pair_sub(pair_if((shift <= 0.0), pair_of(-(pair_value(t0) * pair_value(pair_pow(t3, pair_of(gamma_neg))) * (gamma_neg * pair_value(t5) * (pair_value(t6) + maximum(0.0, z_i)) + pair_value(t3)))), pair_if((z_i < pair_value(t8)), pair_of(0.0), pair_if((pair_value(t8) < z_i), pair_mul(pair_mul(pair_mul(pair_sub(pair_mul(pair_mul_d(pair_pow(t9, c6), gamma_neg), pair_if((-0.5 <= shift - pair_value(t3)), pair_log1p(pair_neg(t9)), pair_log(t10))), pair_div(pair_pow(t9, pair_of(gamma_neg)), t10)), t0), t3), t5), pair_of(c7 * pair_value(pair_diff(1.0, y_i)) / c8)))), pair_mul(pair_mul_d(pair_pow(t5, pair_of(gamma_pos)), y_i), pair_add(pair_mul(pair_mul_d(t3, gamma_pos), pair_add_d(t6, maximum(0.0, t4))), t5))));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_if((shift <= 0.0), pair_of(-(pair_value(t0) * pair_rounded(pair_pow(pair_order(t3), pair_of(gamma_neg))) * (gamma_neg * pair_rounded(t5) * (pair_rounded(t6) + maximum(0.0, z_i)) + pair_rounded(t3)))), pair_if((z_i < pair_rounded(t8)), pair_of(0.0), pair_if((pair_rounded(t8) < z_i), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_mul(pair_mul_d(pair_pow(pair_order(t9), c6), gamma_neg), pair_if((-0.5 <= shift - pair_rounded(t3)), pair_log1p(pair_neg(t9)), pair_log(t10))), pair_div(pair_pow(pair_order(t9), pair_of(gamma_neg)), t10))), t0), t3), t5), pair_of(c7 * pair_value(pair_diff(1.0, y_i)) / c8)))), pair_mul(pair_mul_d(pair_pow(pair_order(t5), pair_of(gamma_pos)), y_i), pair_add(pair_mul(pair_mul_d(t3, gamma_pos), pair_add_d(t6, maximum(0.0, t4))), t5)))));
     }
 #else
     const double gamma_pos = constants[0];
@@ -698,9 +724,9 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double t4 = -z_i;
         const pair t5 = pair_div(pair_if((0.0 <= t4), pair_of(1.0), t1), t2);
         const pair t6 = pair_log1p(t1);
-        const pair t9 = pair_if((pair_value(t8) <= z_i), pair_mul(pair_mul(c2, pair_expm1(pair_add_d(t8, -z_i))), t3), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t8), z_i)), shift), t5));
+        const pair t9 = pair_if((pair_rounded(t8) <= z_i), pair_mul(pair_mul(c2, pair_expm1(pair_order(pair_add_d(t8, -z_i)))), t3), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t8), z_i))), shift), t5));
         const pair t10 = pair_add_d(t5, shift);
-        gradient[row] = pair_value(pair_sub(pair_if((shift <= 0.0), pair_of(-(pair_value(t0) * pair_value(pair_pow(t3, pair_of(gamma_neg))) * (gamma_neg * pair_value(t5) * (pair_value(t6) + maximum(0.0, z_i)) + pair_value(t3)))), pair_if((z_i < pair_value(t8)), pair_of(0.0), pair_if((pair_value(t8) < z_i), pair_mul(pair_mul(pair_mul(pair_sub(pair_mul(pair_mul_d(pair_pow(t9, c6), gamma_neg), pair_if((-0.5 <= pair_value(pair_add_d(pair_neg(t3), shift))), pair_log1p(pair_neg(t9)), pair_log(t10))), pair_div(pair_pow(t9, pair_of(gamma_neg)), t10)), t0), t3), t5), pair_of(c7 * pair_value(pair_diff(1.0, y_i)) / c8)))), pair_mul(pair_mul_d(pair_pow(t5, pair_of(gamma_pos)), y_i), pair_add(pair_mul(pair_mul_d(t3, gamma_pos), pair_add_d(t6, maximum(0.0, t4))), t5))));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_if((shift <= 0.0), pair_of(-(pair_value(t0) * pair_rounded(pair_pow(pair_order(t3), pair_of(gamma_neg))) * (gamma_neg * pair_rounded(t5) * (pair_rounded(t6) + maximum(0.0, z_i)) + pair_rounded(t3)))), pair_if((z_i < pair_rounded(t8)), pair_of(0.0), pair_if((pair_rounded(t8) < z_i), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_mul(pair_mul_d(pair_pow(pair_order(t9), c6), gamma_neg), pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t3), shift)))), pair_log1p(pair_neg(t9)), pair_log(t10))), pair_div(pair_pow(pair_order(t9), pair_of(gamma_neg)), t10))), t0), t3), t5), pair_of(c7 * pair_value(pair_diff(1.0, y_i)) / c8)))), pair_mul(pair_mul_d(pair_pow(pair_order(t5), pair_of(gamma_pos)), y_i), pair_add(pair_mul(pair_mul_d(t3, gamma_pos), pair_add_d(t6, maximum(0.0, t4))), t5)))));
     }
 #endif
 }
@@ -715,10 +741,10 @@ void lossforge_asymmetric_focal_gradient_f64_at(size_t n, size_t K, const void *
     const pair c2 = pair_diff(shift, 1.0);
     const pair c6 = pair_diff(gamma_neg, 1.0);
     const pair t8 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t7)), pair_log(pair_div(pair_of(shift), t7)));
-    const pair t11 = pair_exp(pair_neg(pair_abs(t8)));
+    const pair t11 = pair_exp_short(pair_neg(pair_abs(t8)));
     const double t12 = 1.0 + pair_value(t11);
-    const double t13 = pair_value(pair_if((0.0 <= pair_value(pair_neg(t8))), pair_of(1.0), t11)) / t12;
-    const double c7 = 0.5 * pow_fast(0.0, gamma_neg) * t13 * (pair_value(pair_if((0.0 <= pair_value(t8)), pair_of(1.0), t11)) / t12);
+    const double t13 = pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t8))), pair_of(1.0), t11)) / t12;
+    const double c7 = 0.5 * pow_fast(0.0, gamma_neg) * t13 * (pair_value(pair_if((0.0 <= pair_rounded(t8)), pair_of(1.0), t11)) / t12);
     const double c8 = shift + t13;
     const double constants[] = {gamma_pos, gamma_neg, shift, c2.hi, c2.lo, c6.hi, c6.lo, t8.hi, t8.lo, c7, c8};
 #else
@@ -729,10 +755,10 @@ void lossforge_asymmetric_focal_gradient_f64_at(size_t n, size_t K, const void *
     const pair c2 = pair_diff(shift, 1.0);
     const pair c6 = pair_diff(gamma_neg, 1.0);
     const pair t8 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t7)), pair_log(pair_div(pair_of(shift), t7)));
-    const pair t11 = pair_exp(pair_neg(pair_abs(t8)));
+    const pair t11 = pair_exp_short(pair_neg(pair_abs(t8)));
     const double t12 = 1.0 + pair_value(t11);
-    const double t13 = pair_value(pair_if((0.0 <= pair_value(pair_neg(t8))), pair_of(1.0), t11)) / t12;
-    const double c7 = 0.5 * pow_v(0.0, gamma_neg) * t13 * (pair_value(pair_if((0.0 <= pair_value(t8)), pair_of(1.0), t11)) / t12);
+    const double t13 = pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t8))), pair_of(1.0), t11)) / t12;
+    const double c7 = 0.5 * pow_v(0.0, gamma_neg) * t13 * (pair_value(pair_if((0.0 <= pair_rounded(t8)), pair_of(1.0), t11)) / t12);
     const double c8 = shift + t13;
     const double constants[] = {gamma_pos, gamma_neg, shift, c2.hi, c2.lo, c6.hi, c6.lo, t8.hi, t8.lo, c7, c8};
 #endif
@@ -776,14 +802,14 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t5 = pair_log1p(t1);
         const pair t6 = pair_add_d(t5, maximum(0.0, t0));
         const pair t7 = pair_diff(y_i, 1.0);
-        const double t8 = pair_value(t5) + maximum(0.0, z_i);
-        const pair t12 = pair_if((pair_value(t10) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_add_d(t10, -z_i))), t4), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t10), z_i)), shift), t3));
+        const double t8 = pair_rounded(t5) + maximum(0.0, z_i);
+        const pair t12 = pair_if((pair_rounded(t10) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_order(pair_add_d(t10, -z_i)))), t4), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t10), z_i))), shift), t3));
         const pair t13 = pair_add_d(t3, shift);
-        const pair t14 = pair_if((-0.5 <= shift - pair_value(t4)), pair_log1p(pair_neg(t12)), pair_log(t13));
-        const pair t15 = pair_div(pair_pow(t12, pair_of(gamma_neg)), t13);
-        const pair t16 = pair_pow(t12, t11);
-        const pair t17 = pair_sub(pair_mul(pair_mul_d(t16, gamma_neg), t14), t15);
-        hessian[row] = pair_value(pair_add(pair_mul(pair_mul(pair_mul_d(pair_pow(t3, pair_of(gamma_pos)), y_i), pair_if((pair_value(t4) == 0.0), pair_of(0.0), pair_sub(pair_mul_d(pair_add(pair_mul(pair_mul_d(t4, gamma_pos), t6), t3), gamma_pos), pair_mul(pair_add_d(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0), -gamma_pos), t3)))), t4), pair_if((shift <= 0.0), pair_of(-(pair_value(t7) * pair_value(pair_pow(t4, pair_of(gamma_neg))) * ((pair_value(t3) == 0.0) ? 0.0 : (c4 - gamma_neg * t8) * pair_value(t4) + gamma_neg * (gamma_neg * pair_value(t3) * t8 + pair_value(t4))) * pair_value(t3))), pair_if((z_i <= pair_value(t10)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_sub(pair_add(pair_mul(pair_mul(pair_sub(pair_sub(pair_mul(c5, pair_mul(t14, pair_pow(t12, c6))), pair_div(t15, t13)), pair_div(pair_mul_d(t16, c7), t13)), t4), t3), pair_mul(t17, t3)), pair_mul(t17, t4)), t7), t4), t3)))));
+        const pair t14 = pair_if((-0.5 <= shift - pair_rounded(t4)), pair_log1p(pair_neg(t12)), pair_log(t13));
+        const pair t15 = pair_div(pair_pow(pair_order(t12), pair_of(gamma_neg)), t13);
+        const pair t16 = pair_pow(pair_order(t12), t11);
+        const pair t17 = pair_order(pair_sub(pair_mul(pair_mul_d(t16, gamma_neg), t14), t15));
+        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul(pair_mul_d(pair_pow(pair_order(t3), pair_of(gamma_pos)), y_i), pair_if((pair_rounded(t4) == 0.0), pair_of(0.0), pair_order(pair_sub(pair_mul_d(pair_add(pair_mul(pair_mul_d(t4, gamma_pos), t6), t3), gamma_pos), pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0)), -gamma_pos)), t3))))), t4), pair_if((shift <= 0.0), pair_of(-(pair_value(t7) * pair_rounded(pair_pow(pair_order(t4), pair_of(gamma_neg))) * ((pair_rounded(t3) == 0.0) ? 0.0 : (c4 - gamma_neg * t8) * pair_rounded(t4) + gamma_neg * (gamma_neg * pair_rounded(t3) * t8 + pair_rounded(t4))) * pair_rounded(t3))), pair_if((z_i <= pair_rounded(t10)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_sub(pair_mul(c5, pair_mul(t14, pair_pow(pair_order(t12), c6))), pair_div(t15, t13))), pair_div(pair_mul_d(t16, c7), t13))), t4), t3), pair_mul(t17, t3))), pair_mul(t17, t4))), t7), t4), t3))))));
     }
 #else
     const double gamma_pos = constants[0];
@@ -808,14 +834,14 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t5 = pair_log1p(t1);
         const pair t6 = pair_add_d(t5, maximum(0.0, t0));
         const pair t7 = pair_diff(y_i, 1.0);
-        const double t8 = pair_value(t5) + maximum(0.0, z_i);
-        const pair t12 = pair_if((pair_value(t10) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_add_d(t10, -z_i))), t4), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t10), z_i)), shift), t3));
+        const double t8 = pair_rounded(t5) + maximum(0.0, z_i);
+        const pair t12 = pair_if((pair_rounded(t10) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_order(pair_add_d(t10, -z_i)))), t4), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t10), z_i))), shift), t3));
         const pair t13 = pair_add_d(t3, shift);
-        const pair t14 = pair_if((-0.5 <= pair_value(pair_add_d(pair_neg(t4), shift))), pair_log1p(pair_neg(t12)), pair_log(t13));
-        const pair t15 = pair_div(pair_pow(t12, pair_of(gamma_neg)), t13);
-        const pair t16 = pair_pow(t12, t11);
-        const pair t17 = pair_sub(pair_mul(pair_mul_d(t16, gamma_neg), t14), t15);
-        hessian[row] = pair_value(pair_add(pair_mul(pair_mul(pair_mul_d(pair_pow(t3, pair_of(gamma_pos)), y_i), pair_if((pair_value(t4) == 0.0), pair_of(0.0), pair_sub(pair_mul_d(pair_add(pair_mul(pair_mul_d(t4, gamma_pos), t6), t3), gamma_pos), pair_mul(pair_add_d(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0), -gamma_pos), t3)))), t4), pair_if((shift <= 0.0), pair_of(-(pair_value(t7) * pair_value(pair_pow(t4, pair_of(gamma_neg))) * ((pair_value(t3) == 0.0) ? 0.0 : (c4 - gamma_neg * t8) * pair_value(t4) + gamma_neg * (gamma_neg * pair_value(t3) * t8 + pair_value(t4))) * pair_value(t3))), pair_if((z_i <= pair_value(t10)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_sub(pair_add(pair_mul(pair_mul(pair_sub(pair_sub(pair_mul(c5, pair_mul(t14, pair_pow(t12, c6))), pair_div(t15, t13)), pair_div(pair_mul_d(t16, c7), t13)), t4), t3), pair_mul(t17, t3)), pair_mul(t17, t4)), t7), t4), t3)))));
+        const pair t14 = pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t4), shift)))), pair_log1p(pair_neg(t12)), pair_log(t13));
+        const pair t15 = pair_div(pair_pow(pair_order(t12), pair_of(gamma_neg)), t13);
+        const pair t16 = pair_pow(pair_order(t12), t11);
+        const pair t17 = pair_order(pair_sub(pair_mul(pair_mul_d(t16, gamma_neg), t14), t15));
+        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul(pair_mul_d(pair_pow(pair_order(t3), pair_of(gamma_pos)), y_i), pair_if((pair_rounded(t4) == 0.0), pair_of(0.0), pair_order(pair_sub(pair_mul_d(pair_add(pair_mul(pair_mul_d(t4, gamma_pos), t6), t3), gamma_pos), pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0)), -gamma_pos)), t3))))), t4), pair_if((shift <= 0.0), pair_of(-(pair_value(t7) * pair_rounded(pair_pow(pair_order(t4), pair_of(gamma_neg))) * ((pair_rounded(t3) == 0.0) ? 0.0 : (c4 - gamma_neg * t8) * pair_rounded(t4) + gamma_neg * (gamma_neg * pair_rounded(t3) * t8 + pair_rounded(t4))) * pair_rounded(t3))), pair_if((z_i <= pair_rounded(t10)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_sub(pair_mul(c5, pair_mul(t14, pair_pow(pair_order(t12), c6))), pair_div(t15, t13))), pair_div(pair_mul_d(t16, c7), t13))), t4), t3), pair_mul(t17, t3))), pair_mul(t17, t4))), t7), t4), t3))))));
     }
 #endif
 }
@@ -885,20 +911,20 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t1 = pair_exp(pair_of(-fabs(z_i)));
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
-        const pair t4 = pair_mul_d(pair_pow(t3, pair_of(gamma_pos)), y_i);
+        const pair t4 = pair_mul_d(pair_pow(pair_order(t3), pair_of(gamma_pos)), y_i);
         const pair t5 = pair_log1p(t1);
         const pair t6 = pair_add_d(t5, maximum(0.0, t0));
         const pair t7 = pair_diff(1.0, y_i);
-        const double t9 = pair_value(t5) + maximum(0.0, z_i);
+        const double t9 = pair_rounded(t5) + maximum(0.0, z_i);
         const pair t10 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const pair t11 = pair_pow(t10, pair_of(gamma_neg));
-        const pair t14 = pair_if((pair_value(t13) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_add_d(t13, -z_i))), t10), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t13), z_i)), shift), t3));
+        const pair t11 = pair_pow(pair_order(t10), pair_of(gamma_neg));
+        const pair t14 = pair_if((pair_rounded(t13) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_order(pair_add_d(t13, -z_i)))), t10), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t13), z_i))), shift), t3));
         const pair t15 = pair_add_d(t3, shift);
-        const pair t16 = pair_if((-0.5 <= shift - pair_value(t10)), pair_log1p(pair_neg(t14)), pair_log(t15));
-        const pair t17 = pair_pow(t14, pair_of(gamma_neg));
+        const pair t16 = pair_if((-0.5 <= shift - pair_rounded(t10)), pair_log1p(pair_neg(t14)), pair_log(t15));
+        const pair t17 = pair_pow(pair_order(t14), pair_of(gamma_neg));
         const pair t18 = pair_diff(y_i, 1.0);
-        loss[row] = pair_value(pair_sub(pair_mul(t4, t6), pair_mul(t7, pair_if(t8, pair_of(-(t9 * pair_value(t11))), pair_if((z_i <= pair_value(t13)), pair_of(0.0), pair_mul(t16, t17))))));
-        gradient[row] = pair_value(pair_sub(pair_if(t8, pair_of(-(pair_value(t18) * pair_value(t11) * (gamma_neg * pair_value(t3) * t9 + pair_value(t10)))), pair_if((z_i < pair_value(t13)), pair_of(0.0), pair_if((pair_value(t13) < z_i), pair_mul(pair_mul(pair_mul(pair_sub(pair_mul(pair_mul_d(pair_pow(t14, c7), gamma_neg), t16), pair_div(t17, t15)), t18), t10), t3), pair_of(c8 * pair_value(t7) / c9)))), pair_mul(t4, pair_add(pair_mul(pair_mul_d(t10, gamma_pos), t6), t3))));
+        loss[row] = pair_value(pair_order(pair_sub(pair_mul(t4, t6), pair_mul(t7, pair_if(t8, pair_of(-(t9 * pair_rounded(t11))), pair_if((z_i <= pair_rounded(t13)), pair_of(0.0), pair_mul(t16, t17)))))));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_if(t8, pair_of(-(pair_value(t18) * pair_rounded(t11) * (gamma_neg * pair_rounded(t3) * t9 + pair_rounded(t10)))), pair_if((z_i < pair_rounded(t13)), pair_of(0.0), pair_if((pair_rounded(t13) < z_i), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_mul(pair_mul_d(pair_pow(pair_order(t14), c7), gamma_neg), t16), pair_div(t17, t15))), t18), t10), t3), pair_of(c8 * pair_value(t7) / c9)))), pair_mul(t4, pair_add(pair_mul(pair_mul_d(t10, gamma_pos), t6), t3)))));
     }
 #else
     const double gamma_pos = constants[0];
@@ -918,20 +944,20 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t1 = pair_exp(pair_of(-fabs(z_i)));
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
-        const pair t4 = pair_mul_d(pair_pow(t3, pair_of(gamma_pos)), y_i);
+        const pair t4 = pair_mul_d(pair_pow(pair_order(t3), pair_of(gamma_pos)), y_i);
         const pair t5 = pair_log1p(t1);
         const pair t6 = pair_add_d(t5, maximum(0.0, t0));
         const pair t7 = pair_diff(1.0, y_i);
-        const double t9 = pair_value(t5) + maximum(0.0, z_i);
+        const double t9 = pair_rounded(t5) + maximum(0.0, z_i);
         const pair t10 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const pair t11 = pair_pow(t10, pair_of(gamma_neg));
-        const pair t14 = pair_if((pair_value(t13) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_add_d(t13, -z_i))), t10), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t13), z_i)), shift), t3));
+        const pair t11 = pair_pow(pair_order(t10), pair_of(gamma_neg));
+        const pair t14 = pair_if((pair_rounded(t13) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_order(pair_add_d(t13, -z_i)))), t10), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t13), z_i))), shift), t3));
         const pair t15 = pair_add_d(t3, shift);
-        const pair t16 = pair_if((-0.5 <= pair_value(pair_add_d(pair_neg(t10), shift))), pair_log1p(pair_neg(t14)), pair_log(t15));
-        const pair t17 = pair_pow(t14, pair_of(gamma_neg));
+        const pair t16 = pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t10), shift)))), pair_log1p(pair_neg(t14)), pair_log(t15));
+        const pair t17 = pair_pow(pair_order(t14), pair_of(gamma_neg));
         const pair t18 = pair_diff(y_i, 1.0);
-        loss[row] = pair_value(pair_sub(pair_mul(t4, t6), pair_mul(t7, pair_if(t8, pair_of(-(t9 * pair_value(t11))), pair_if((z_i <= pair_value(t13)), pair_of(0.0), pair_mul(t16, t17))))));
-        gradient[row] = pair_value(pair_sub(pair_if(t8, pair_of(-(pair_value(t18) * pair_value(t11) * (gamma_neg * pair_value(t3) * t9 + pair_value(t10)))), pair_if((z_i < pair_value(t13)), pair_of(0.0), pair_if((pair_value(t13) < z_i), pair_mul(pair_mul(pair_mul(pair_sub(pair_mul(pair_mul_d(pair_pow(t14, c7), gamma_neg), t16), pair_div(t17, t15)), t18), t10), t3), pair_of(c8 * pair_value(t7) / c9)))), pair_mul(t4, pair_add(pair_mul(pair_mul_d(t10, gamma_pos), t6), t3))));
+        loss[row] = pair_value(pair_order(pair_sub(pair_mul(t4, t6), pair_mul(t7, pair_if(t8, pair_of(-(t9 * pair_rounded(t11))), pair_if((z_i <= pair_rounded(t13)), pair_of(0.0), pair_mul(t16, t17)))))));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_if(t8, pair_of(-(pair_value(t18) * pair_rounded(t11) * (gamma_neg * pair_rounded(t3) * t9 + pair_rounded(t10)))), pair_if((z_i < pair_rounded(t13)), pair_of(0.0), pair_if((pair_rounded(t13) < z_i), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_mul(pair_mul_d(pair_pow(pair_order(t14), c7), gamma_neg), t16), pair_div(t17, t15))), t18), t10), t3), pair_of(c8 * pair_value(t7) / c9)))), pair_mul(t4, pair_add(pair_mul(pair_mul_d(t10, gamma_pos), t6), t3)))));
     }
 #endif
 }
@@ -947,10 +973,10 @@ void lossforge_asymmetric_focal_loss_gradient_f64_at(size_t n, size_t K, const v
     const pair c3 = pair_diff(shift, 1.0);
     const pair c7 = pair_diff(gamma_neg, 1.0);
     const pair t13 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t12)), pair_log(pair_div(pair_of(shift), t12)));
-    const pair t19 = pair_exp(pair_neg(pair_abs(t13)));
+    const pair t19 = pair_exp_short(pair_neg(pair_abs(t13)));
     const double t20 = 1.0 + pair_value(t19);
-    const double t21 = pair_value(pair_if((0.0 <= pair_value(pair_neg(t13))), pair_of(1.0), t19)) / t20;
-    const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t21 * (pair_value(pair_if((0.0 <= pair_value(t13)), pair_of(1.0), t19)) / t20);
+    const double t21 = pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t13))), pair_of(1.0), t19)) / t20;
+    const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t21 * (pair_value(pair_if((0.0 <= pair_rounded(t13)), pair_of(1.0), t19)) / t20);
     const double c9 = shift + t21;
     const double constants[] = {gamma_pos, gamma_neg, shift, t8 ? 1.0 : 0.0, c3.hi, c3.lo, c7.hi, c7.lo, t13.hi, t13.lo, c8, c9};
 #else
@@ -962,10 +988,10 @@ void lossforge_asymmetric_focal_loss_gradient_f64_at(size_t n, size_t K, const v
     const pair c3 = pair_diff(shift, 1.0);
     const pair c7 = pair_diff(gamma_neg, 1.0);
     const pair t13 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t12)), pair_log(pair_div(pair_of(shift), t12)));
-    const pair t19 = pair_exp(pair_neg(pair_abs(t13)));
+    const pair t19 = pair_exp_short(pair_neg(pair_abs(t13)));
     const double t20 = 1.0 + pair_value(t19);
-    const double t21 = pair_value(pair_if((0.0 <= pair_value(pair_neg(t13))), pair_of(1.0), t19)) / t20;
-    const double c8 = 0.5 * pow_v(0.0, gamma_neg) * t21 * (pair_value(pair_if((0.0 <= pair_value(t13)), pair_of(1.0), t19)) / t20);
+    const double t21 = pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t13))), pair_of(1.0), t19)) / t20;
+    const double c8 = 0.5 * pow_v(0.0, gamma_neg) * t21 * (pair_value(pair_if((0.0 <= pair_rounded(t13)), pair_of(1.0), t19)) / t20);
     const double c9 = shift + t21;
     const double constants[] = {gamma_pos, gamma_neg, shift, t8 ? 1.0 : 0.0, c3.hi, c3.lo, c7.hi, c7.lo, t13.hi, t13.lo, c8, c9};
 #endif
@@ -1009,23 +1035,23 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t2 = pair_exp(pair_of(-fabs(z_i)));
         const pair t3 = pair_add_d(t2, 1.0);
         const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t2), t3);
-        const double t5 = pair_value(t1) * pair_value(pair_pow(t4, pair_of(gamma_neg)));
+        const double t5 = pair_value(t1) * pair_rounded(pair_pow(pair_order(t4), pair_of(gamma_neg)));
         const double t6 = -z_i;
         const pair t7 = pair_div(pair_if((0.0 <= t6), pair_of(1.0), t2), t3);
         const pair t8 = pair_log1p(t2);
-        const double t9 = pair_value(t8) + maximum(0.0, z_i);
-        const double t10 = gamma_neg * pair_value(t7) * t9 + pair_value(t4);
-        const pair t13 = pair_if((pair_value(t12) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_add_d(t12, -z_i))), t4), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t12), z_i)), shift), t7));
-        const pair t15 = pair_pow(t13, t14);
+        const double t9 = pair_rounded(t8) + maximum(0.0, z_i);
+        const double t10 = gamma_neg * pair_rounded(t7) * t9 + pair_rounded(t4);
+        const pair t13 = pair_if((pair_rounded(t12) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_order(pair_add_d(t12, -z_i)))), t4), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t12), z_i))), shift), t7));
+        const pair t15 = pair_pow(pair_order(t13), t14);
         const pair t16 = pair_add_d(t7, shift);
-        const pair t17 = pair_if((-0.5 <= shift - pair_value(t4)), pair_log1p(pair_neg(t13)), pair_log(t16));
-        const pair t18 = pair_div(pair_pow(t13, pair_of(gamma_neg)), t16);
-        const pair t19 = pair_sub(pair_mul(pair_mul_d(t15, gamma_neg), t17), t18);
-        const pair t23 = pair_mul_d(pair_pow(t7, pair_of(gamma_pos)), y_i);
+        const pair t17 = pair_if((-0.5 <= shift - pair_rounded(t4)), pair_log1p(pair_neg(t13)), pair_log(t16));
+        const pair t18 = pair_div(pair_pow(pair_order(t13), pair_of(gamma_neg)), t16);
+        const pair t19 = pair_order(pair_sub(pair_mul(pair_mul_d(t15, gamma_neg), t17), t18));
+        const pair t23 = pair_mul_d(pair_pow(pair_order(t7), pair_of(gamma_pos)), y_i);
         const pair t24 = pair_add_d(t8, maximum(0.0, t6));
         const pair t25 = pair_add(pair_mul(pair_mul_d(t4, gamma_pos), t24), t7);
-        gradient[row] = pair_value(pair_sub(pair_if(t0, pair_of(-(t5 * t10)), pair_if((z_i < pair_value(t12)), pair_of(0.0), pair_if((pair_value(t12) < z_i), pair_mul(pair_mul(pair_mul(t19, t1), t4), t7), pair_of(c8 * pair_value(pair_diff(1.0, y_i)) / c9)))), pair_mul(t23, t25)));
-        hessian[row] = pair_value(pair_add(pair_mul(pair_mul(t23, pair_if((pair_value(t4) == 0.0), pair_of(0.0), pair_sub(pair_mul_d(t25, gamma_pos), pair_mul(pair_add_d(pair_add_d(pair_mul_d(t24, gamma_pos), -1.0), -gamma_pos), t7)))), t4), pair_if(t0, pair_of(-(t5 * ((pair_value(t7) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_value(t4) + gamma_neg * t10) * pair_value(t7))), pair_if((z_i <= pair_value(t12)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_sub(pair_add(pair_mul(pair_mul(pair_sub(pair_sub(pair_mul(c11, pair_mul(t17, pair_pow(t13, c12))), pair_div(t18, t16)), pair_div(pair_mul_d(t15, c13), t16)), t4), t7), pair_mul(t19, t7)), pair_mul(t19, t4)), t1), t4), t7)))));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_if(t0, pair_of(-(t5 * t10)), pair_if((z_i < pair_rounded(t12)), pair_of(0.0), pair_if((pair_rounded(t12) < z_i), pair_mul(pair_mul(pair_mul(t19, t1), t4), t7), pair_of(c8 * pair_value(pair_diff(1.0, y_i)) / c9)))), pair_mul(t23, t25))));
+        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul(t23, pair_if((pair_rounded(t4) == 0.0), pair_of(0.0), pair_order(pair_sub(pair_mul_d(t25, gamma_pos), pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(t24, gamma_pos), -1.0)), -gamma_pos)), t7))))), t4), pair_if(t0, pair_of(-(t5 * ((pair_rounded(t7) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_rounded(t4) + gamma_neg * t10) * pair_rounded(t7))), pair_if((z_i <= pair_rounded(t12)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_sub(pair_mul(c11, pair_mul(t17, pair_pow(pair_order(t13), c12))), pair_div(t18, t16))), pair_div(pair_mul_d(t15, c13), t16))), t4), t7), pair_mul(t19, t7))), pair_mul(t19, t4))), t1), t4), t7))))));
     }
 #else
     const double gamma_pos = constants[0];
@@ -1049,23 +1075,23 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t2 = pair_exp(pair_of(-fabs(z_i)));
         const pair t3 = pair_add_d(t2, 1.0);
         const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t2), t3);
-        const double t5 = pair_value(t1) * pair_value(pair_pow(t4, pair_of(gamma_neg)));
+        const double t5 = pair_value(t1) * pair_rounded(pair_pow(pair_order(t4), pair_of(gamma_neg)));
         const double t6 = -z_i;
         const pair t7 = pair_div(pair_if((0.0 <= t6), pair_of(1.0), t2), t3);
         const pair t8 = pair_log1p(t2);
-        const double t9 = pair_value(t8) + maximum(0.0, z_i);
-        const double t10 = gamma_neg * pair_value(t7) * t9 + pair_value(t4);
-        const pair t13 = pair_if((pair_value(t12) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_add_d(t12, -z_i))), t4), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t12), z_i)), shift), t7));
-        const pair t15 = pair_pow(t13, t14);
+        const double t9 = pair_rounded(t8) + maximum(0.0, z_i);
+        const double t10 = gamma_neg * pair_rounded(t7) * t9 + pair_rounded(t4);
+        const pair t13 = pair_if((pair_rounded(t12) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_order(pair_add_d(t12, -z_i)))), t4), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t12), z_i))), shift), t7));
+        const pair t15 = pair_pow(pair_order(t13), t14);
         const pair t16 = pair_add_d(t7, shift);
-        const pair t17 = pair_if((-0.5 <= pair_value(pair_add_d(pair_neg(t4), shift))), pair_log1p(pair_neg(t13)), pair_log(t16));
-        const pair t18 = pair_div(pair_pow(t13, pair_of(gamma_neg)), t16);
-        const pair t19 = pair_sub(pair_mul(pair_mul_d(t15, gamma_neg), t17), t18);
-        const pair t23 = pair_mul_d(pair_pow(t7, pair_of(gamma_pos)), y_i);
+        const pair t17 = pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t4), shift)))), pair_log1p(pair_neg(t13)), pair_log(t16));
+        const pair t18 = pair_div(pair_pow(pair_order(t13), pair_of(gamma_neg)), t16);
+        const pair t19 = pair_order(pair_sub(pair_mul(pair_mul_d(t15, gamma_neg), t17), t18));
+        const pair t23 = pair_mul_d(pair_pow(pair_order(t7), pair_of(gamma_pos)), y_i);
         const pair t24 = pair_add_d(t8, maximum(0.0, t6));
         const pair t25 = pair_add(pair_mul(pair_mul_d(t4, gamma_pos), t24), t7);
-        gradient[row] = pair_value(pair_sub(pair_if(t0, pair_of(-(t5 * t10)), pair_if((z_i < pair_value(t12)), pair_of(0.0), pair_if((pair_value(t12) < z_i), pair_mul(pair_mul(pair_mul(t19, t1), t4), t7), pair_of(c8 * pair_value(pair_diff(1.0, y_i)) / c9)))), pair_mul(t23, t25)));
-        hessian[row] = pair_value(pair_add(pair_mul(pair_mul(t23, pair_if((pair_value(t4) == 0.0), pair_of(0.0), pair_sub(pair_mul_d(t25, gamma_pos), pair_mul(pair_add_d(pair_add_d(pair_mul_d(t24, gamma_pos), -1.0), -gamma_pos), t7)))), t4), pair_if(t0, pair_of(-(t5 * ((pair_value(t7) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_value(t4) + gamma_neg * t10) * pair_value(t7))), pair_if((z_i <= pair_value(t12)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_sub(pair_add(pair_mul(pair_mul(pair_sub(pair_sub(pair_mul(c11, pair_mul(t17, pair_pow(t13, c12))), pair_div(t18, t16)), pair_div(pair_mul_d(t15, c13), t16)), t4), t7), pair_mul(t19, t7)), pair_mul(t19, t4)), t1), t4), t7)))));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_if(t0, pair_of(-(t5 * t10)), pair_if((z_i < pair_rounded(t12)), pair_of(0.0), pair_if((pair_rounded(t12) < z_i), pair_mul(pair_mul(pair_mul(t19, t1), t4), t7), pair_of(c8 * pair_value(pair_diff(1.0, y_i)) / c9)))), pair_mul(t23, t25))));
+        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul(t23, pair_if((pair_rounded(t4) == 0.0), pair_of(0.0), pair_order(pair_sub(pair_mul_d(t25, gamma_pos), pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(t24, gamma_pos), -1.0)), -gamma_pos)), t7))))), t4), pair_if(t0, pair_of(-(t5 * ((pair_rounded(t7) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_rounded(t4) + gamma_neg * t10) * pair_rounded(t7))), pair_if((z_i <= pair_rounded(t12)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_sub(pair_mul(c11, pair_mul(t17, pair_pow(pair_order(t13), c12))), pair_div(t18, t16))), pair_div(pair_mul_d(t15, c13), t16))), t4), t7), pair_mul(t19, t7))), pair_mul(t19, t4))), t1), t4), t7))))));
     }
 #endif
 }
@@ -1085,10 +1111,10 @@ void lossforge_asymmetric_focal_gradient_hessian_f64_at(size_t n, size_t K, cons
     const pair t12 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t11)), pair_log(pair_div(pair_of(shift), t11)));
     const pair c11 = pair_mul_d(t14, gamma_neg);
     const pair c12 = pair_if((pair_value(t14) == 0.0), pair_of(0.0), pair_diff(gamma_neg, 2.0));
-    const pair t20 = pair_exp(pair_neg(pair_abs(t12)));
+    const pair t20 = pair_exp_short(pair_neg(pair_abs(t12)));
     const double t21 = 1.0 + pair_value(t20);
-    const double t22 = pair_value(pair_if((0.0 <= pair_value(pair_neg(t12))), pair_of(1.0), t20)) / t21;
-    const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t22 * (pair_value(pair_if((0.0 <= pair_value(t12)), pair_of(1.0), t20)) / t21);
+    const double t22 = pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t12))), pair_of(1.0), t20)) / t21;
+    const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t22 * (pair_value(pair_if((0.0 <= pair_rounded(t12)), pair_of(1.0), t20)) / t21);
     const double c9 = shift + t22;
     const double constants[] = {gamma_pos, gamma_neg, shift, t0 ? 1.0 : 0.0, c3.hi, c3.lo, t14.hi, t14.lo, c10, c13, t12.hi, t12.lo, c11.hi, c11.lo, c12.hi, c12.lo, c8, c9};
 #else
@@ -1104,10 +1130,10 @@ void lossforge_asymmetric_focal_gradient_hessian_f64_at(size_t n, size_t K, cons
     const pair t12 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t11)), pair_log(pair_div(pair_of(shift), t11)));
     const pair c11 = pair_mul_d(t14, gamma_neg);
     const pair c12 = pair_if((pair_value(t14) == 0.0), pair_of(0.0), pair_diff(gamma_neg, 2.0));
-    const pair t20 = pair_exp(pair_neg(pair_abs(t12)));
+    const pair t20 = pair_exp_short(pair_neg(pair_abs(t12)));
     const double t21 = 1.0 + pair_value(t20);
-    const double t22 = pair_value(pair_if((0.0 <= pair_value(pair_neg(t12))), pair_of(1.0), t20)) / t21;
-    const double c8 = 0.5 * pow_v(0.0, gamma_neg) * t22 * (pair_value(pair_if((0.0 <= pair_value(t12)), pair_of(1.0), t20)) / t21);
+    const double t22 = pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t12))), pair_of(1.0), t20)) / t21;
+    const double c8 = 0.5 * pow_v(0.0, gamma_neg) * t22 * (pair_value(pair_if((0.0 <= pair_rounded(t12)), pair_of(1.0), t20)) / t21);
     const double c9 = shift + t22;
     const double constants[] = {gamma_pos, gamma_neg, shift, t0 ? 1.0 : 0.0, c3.hi, c3.lo, t14.hi, t14.lo, c10, c13, t12.hi, t12.lo, c11.hi, c11.lo, c12.hi, c12.lo, c8, c9};
 #endif
@@ -1152,28 +1178,28 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t1 = pair_exp(pair_of(-fabs(z_i)));
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
-        const pair t4 = pair_mul_d(pair_pow(t3, pair_of(gamma_pos)), y_i);
+        const pair t4 = pair_mul_d(pair_pow(pair_order(t3), pair_of(gamma_pos)), y_i);
         const pair t5 = pair_log1p(t1);
         const pair t6 = pair_add_d(t5, maximum(0.0, t0));
         const pair t7 = pair_diff(1.0, y_i);
-        const double t9 = pair_value(t5) + maximum(0.0, z_i);
+        const double t9 = pair_rounded(t5) + maximum(0.0, z_i);
         const pair t10 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const pair t11 = pair_pow(t10, pair_of(gamma_neg));
-        const int t14 = (z_i <= pair_value(t13));
-        const pair t15 = pair_if((pair_value(t13) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_add_d(t13, -z_i))), t10), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t13), z_i)), shift), t3));
+        const pair t11 = pair_pow(pair_order(t10), pair_of(gamma_neg));
+        const int t14 = (z_i <= pair_rounded(t13));
+        const pair t15 = pair_if((pair_rounded(t13) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_order(pair_add_d(t13, -z_i)))), t10), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t13), z_i))), shift), t3));
         const pair t16 = pair_add_d(t3, shift);
-        const pair t17 = pair_if((-0.5 <= shift - pair_value(t10)), pair_log1p(pair_neg(t15)), pair_log(t16));
-        const pair t18 = pair_pow(t15, pair_of(gamma_neg));
+        const pair t17 = pair_if((-0.5 <= shift - pair_rounded(t10)), pair_log1p(pair_neg(t15)), pair_log(t16));
+        const pair t18 = pair_pow(pair_order(t15), pair_of(gamma_neg));
         const pair t19 = pair_diff(y_i, 1.0);
-        const double t20 = pair_value(t19) * pair_value(t11);
-        const double t21 = gamma_neg * pair_value(t3) * t9 + pair_value(t10);
-        const pair t23 = pair_pow(t15, t22);
+        const double t20 = pair_value(t19) * pair_rounded(t11);
+        const double t21 = gamma_neg * pair_rounded(t3) * t9 + pair_rounded(t10);
+        const pair t23 = pair_pow(pair_order(t15), t22);
         const pair t24 = pair_div(t18, t16);
-        const pair t25 = pair_sub(pair_mul(pair_mul_d(t23, gamma_neg), t17), t24);
+        const pair t25 = pair_order(pair_sub(pair_mul(pair_mul_d(t23, gamma_neg), t17), t24));
         const pair t29 = pair_add(pair_mul(pair_mul_d(t10, gamma_pos), t6), t3);
-        loss[row] = pair_value(pair_sub(pair_mul(t4, t6), pair_mul(t7, pair_if(t8, pair_of(-(t9 * pair_value(t11))), pair_if(t14, pair_of(0.0), pair_mul(t17, t18))))));
-        gradient[row] = pair_value(pair_sub(pair_if(t8, pair_of(-(t20 * t21)), pair_if((z_i < pair_value(t13)), pair_of(0.0), pair_if((pair_value(t13) < z_i), pair_mul(pair_mul(pair_mul(t25, t19), t10), t3), pair_of(c8 * pair_value(t7) / c9)))), pair_mul(t4, t29)));
-        hessian[row] = pair_value(pair_add(pair_mul(pair_mul(t4, pair_if((pair_value(t10) == 0.0), pair_of(0.0), pair_sub(pair_mul_d(t29, gamma_pos), pair_mul(pair_add_d(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0), -gamma_pos), t3)))), t10), pair_if(t8, pair_of(-(t20 * ((pair_value(t3) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_value(t10) + gamma_neg * t21) * pair_value(t3))), pair_if(t14, pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_sub(pair_add(pair_mul(pair_mul(pair_sub(pair_sub(pair_mul(c11, pair_mul(t17, pair_pow(t15, c12))), pair_div(t24, t16)), pair_div(pair_mul_d(t23, c13), t16)), t10), t3), pair_mul(t25, t3)), pair_mul(t25, t10)), t19), t10), t3)))));
+        loss[row] = pair_value(pair_order(pair_sub(pair_mul(t4, t6), pair_mul(t7, pair_if(t8, pair_of(-(t9 * pair_rounded(t11))), pair_if(t14, pair_of(0.0), pair_mul(t17, t18)))))));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_if(t8, pair_of(-(t20 * t21)), pair_if((z_i < pair_rounded(t13)), pair_of(0.0), pair_if((pair_rounded(t13) < z_i), pair_mul(pair_mul(pair_mul(t25, t19), t10), t3), pair_of(c8 * pair_value(t7) / c9)))), pair_mul(t4, t29))));
+        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul(t4, pair_if((pair_rounded(t10) == 0.0), pair_of(0.0), pair_order(pair_sub(pair_mul_d(t29, gamma_pos), pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0)), -gamma_pos)), t3))))), t10), pair_if(t8, pair_of(-(t20 * ((pair_rounded(t3) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_rounded(t10) + gamma_neg * t21) * pair_rounded(t3))), pair_if(t14, pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_sub(pair_mul(c11, pair_mul(t17, pair_pow(pair_order(t15), c12))), pair_div(t24, t16))), pair_div(pair_mul_d(t23, c13), t16))), t10), t3), pair_mul(t25, t3))), pair_mul(t25, t10))), t19), t10), t3))))));
     }
 #else
     const double gamma_pos = constants[0];
@@ -1197,28 +1223,28 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t1 = pair_exp(pair_of(-fabs(z_i)));
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
-        const pair t4 = pair_mul_d(pair_pow(t3, pair_of(gamma_pos)), y_i);
+        const pair t4 = pair_mul_d(pair_pow(pair_order(t3), pair_of(gamma_pos)), y_i);
         const pair t5 = pair_log1p(t1);
         const pair t6 = pair_add_d(t5, maximum(0.0, t0));
         const pair t7 = pair_diff(1.0, y_i);
-        const double t9 = pair_value(t5) + maximum(0.0, z_i);
+        const double t9 = pair_rounded(t5) + maximum(0.0, z_i);
         const pair t10 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const pair t11 = pair_pow(t10, pair_of(gamma_neg));
-        const int t14 = (z_i <= pair_value(t13));
-        const pair t15 = pair_if((pair_value(t13) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_add_d(t13, -z_i))), t10), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t13), z_i)), shift), t3));
+        const pair t11 = pair_pow(pair_order(t10), pair_of(gamma_neg));
+        const int t14 = (z_i <= pair_rounded(t13));
+        const pair t15 = pair_if((pair_rounded(t13) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_order(pair_add_d(t13, -z_i)))), t10), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t13), z_i))), shift), t3));
         const pair t16 = pair_add_d(t3, shift);
-        const pair t17 = pair_if((-0.5 <= pair_value(pair_add_d(pair_neg(t10), shift))), pair_log1p(pair_neg(t15)), pair_log(t16));
-        const pair t18 = pair_pow(t15, pair_of(gamma_neg));
+        const pair t17 = pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t10), shift)))), pair_log1p(pair_neg(t15)), pair_log(t16));
+        const pair t18 = pair_pow(pair_order(t15), pair_of(gamma_neg));
         const pair t19 = pair_diff(y_i, 1.0);
-        const double t20 = pair_value(t19) * pair_value(t11);
-        const double t21 = gamma_neg * pair_value(t3) * t9 + pair_value(t10);
-        const pair t23 = pair_pow(t15, t22);
+        const double t20 = pair_value(t19) * pair_rounded(t11);
+        const double t21 = gamma_neg * pair_rounded(t3) * t9 + pair_rounded(t10);
+        const pair t23 = pair_pow(pair_order(t15), t22);
         const pair t24 = pair_div(t18, t16);
-        const pair t25 = pair_sub(pair_mul(pair_mul_d(t23, gamma_neg), t17), t24);
+        const pair t25 = pair_order(pair_sub(pair_mul(pair_mul_d(t23, gamma_neg), t17), t24));
         const pair t29 = pair_add(pair_mul(pair_mul_d(t10, gamma_pos), t6), t3);
-        loss[row] = pair_value(pair_sub(pair_mul(t4, t6), pair_mul(t7, pair_if(t8, pair_of(-(t9 * pair_value(t11))), pair_if(t14, pair_of(0.0), pair_mul(t17, t18))))));
-        gradient[row] = pair_value(pair_sub(pair_if(t8, pair_of(-(t20 * t21)), pair_if((z_i < pair_value(t13)), pair_of(0.0), pair_if((pair_value(t13) < z_i), pair_mul(pair_mul(pair_mul(t25, t19), t10), t3), pair_of(c8 * pair_value(t7) / c9)))), pair_mul(t4, t29)));
-        hessian[row] = pair_value(pair_add(pair_mul(pair_mul(t4, pair_if((pair_value(t10) == 0.0), pair_of(0.0), pair_sub(pair_mul_d(t29, gamma_pos), pair_mul(pair_add_d(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0), -gamma_pos), t3)))), t10), pair_if(t8, pair_of(-(t20 * ((pair_value(t3) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_value(t10) + gamma_neg * t21) * pair_value(t3))), pair_if(t14, pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_sub(pair_add(pair_mul(pair_mul(pair_sub(pair_sub(pair_mul(c11, pair_mul(t17, pair_pow(t15, c12))), pair_div(t24, t16)), pair_div(pair_mul_d(t23, c13), t16)), t10), t3), pair_mul(t25, t3)), pair_mul(t25, t10)), t19), t10), t3)))));
+        loss[row] = pair_value(pair_order(pair_sub(pair_mul(t4, t6), pair_mul(t7, pair_if(t8, pair_of(-(t9 * pair_rounded(t11))), pair_if(t14, pair_of(0.0), pair_mul(t17, t18)))))));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_if(t8, pair_of(-(t20 * t21)), pair_if((z_i < pair_rounded(t13)), pair_of(0.0), pair_if((pair_rounded(t13) < z_i), pair_mul(pair_mul(pair_mul(t25, t19), t10), t3), pair_of(c8 * pair_value(t7) / c9)))), pair_mul(t4, t29))));
+        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul(t4, pair_if((pair_rounded(t10) == 0.0), pair_of(0.0), pair_order(pair_sub(pair_mul_d(t29, gamma_pos), pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0)), -gamma_pos)), t3))))), t10), pair_if(t8, pair_of(-(t20 * ((pair_rounded(t3) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_rounded(t10) + gamma_neg * t21) * pair_rounded(t3))), pair_if(t14, pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_sub(pair_mul(c11, pair_mul(t17, pair_pow(pair_order(t15), c12))), pair_div(t24, t16))), pair_div(pair_mul_d(t23, c13), t16))), t10), t3), pair_mul(t25, t3))), pair_mul(t25, t10))), t19), t10), t3))))));
     }
 #endif
 }
@@ -1238,10 +1264,10 @@ void lossforge_asymmetric_focal_loss_gradient_hessian_f64_at(size_t n, size_t K,
     const pair t13 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t12)), pair_log(pair_div(pair_of(shift), t12)));
     const pair c11 = pair_mul_d(t22, gamma_neg);
     const pair c12 = pair_if((pair_value(t22) == 0.0), pair_of(0.0), pair_diff(gamma_neg, 2.0));
-    const pair t26 = pair_exp(pair_neg(pair_abs(t13)));
+    const pair t26 = pair_exp_short(pair_neg(pair_abs(t13)));
     const double t27 = 1.0 + pair_value(t26);
-    const double t28 = pair_value(pair_if((0.0 <= pair_value(pair_neg(t13))), pair_of(1.0), t26)) / t27;
-    const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t28 * (pair_value(pair_if((0.0 <= pair_value(t13)), pair_of(1.0), t26)) / t27);
+    const double t28 = pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t13))), pair_of(1.0), t26)) / t27;
+    const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t28 * (pair_value(pair_if((0.0 <= pair_rounded(t13)), pair_of(1.0), t26)) / t27);
     const double c9 = shift + t28;
     const double constants[] = {gamma_pos, gamma_neg, shift, t8 ? 1.0 : 0.0, c3.hi, c3.lo, t22.hi, t22.lo, c10, c13, t13.hi, t13.lo, c11.hi, c11.lo, c12.hi, c12.lo, c8, c9};
 #else
@@ -1257,10 +1283,10 @@ void lossforge_asymmetric_focal_loss_gradient_hessian_f64_at(size_t n, size_t K,
     const pair t13 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t12)), pair_log(pair_div(pair_of(shift), t12)));
     const pair c11 = pair_mul_d(t22, gamma_neg);
     const pair c12 = pair_if((pair_value(t22) == 0.0), pair_of(0.0), pair_diff(gamma_neg, 2.0));
-    const pair t26 = pair_exp(pair_neg(pair_abs(t13)));
+    const pair t26 = pair_exp_short(pair_neg(pair_abs(t13)));
     const double t27 = 1.0 + pair_value(t26);
-    const double t28 = pair_value(pair_if((0.0 <= pair_value(pair_neg(t13))), pair_of(1.0), t26)) / t27;
-    const double c8 = 0.5 * pow_v(0.0, gamma_neg) * t28 * (pair_value(pair_if((0.0 <= pair_value(t13)), pair_of(1.0), t26)) / t27);
+    const double t28 = pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t13))), pair_of(1.0), t26)) / t27;
+    const double c8 = 0.5 * pow_v(0.0, gamma_neg) * t28 * (pair_value(pair_if((0.0 <= pair_rounded(t13)), pair_of(1.0), t26)) / t27);
     const double c9 = shift + t28;
     const double constants[] = {gamma_pos, gamma_neg, shift, t8 ? 1.0 : 0.0, c3.hi, c3.lo, t22.hi, t22.lo, c10, c13, t13.hi, t13.lo, c11.hi, c11.lo, c12.hi, c12.lo, c8, c9};
 #endif
@@ -1327,13 +1353,13 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double y_i = y[row];
         const double z_i = z[row];
         const double t0 = -z_i;
-        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t1 = pair_exp_short(pair_of(-fabs(z_i)));
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
         const pair t4 = pair_log1p(t1);
         const pair t5 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const pair t8 = pair_if((pair_value(t7) <= z_i), pair_mul(pair_mul(c2, pair_expm1(pair_add_d(t7, -z_i))), t5), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t7), z_i)), shift), t3));
-        loss[row] = (float)(pair_value(pair_mul_d(pair_pow(t3, pair_of(gamma_pos)), y_i)) * pair_value(pair_add_d(t4, maximum(0.0, t0))) - (1.0 - y_i) * ((shift <= 0.0) ? -((pair_value(t4) + maximum(0.0, z_i)) * pow_fast(pair_value(t5), gamma_neg)) : ((z_i <= pair_value(t7)) ? 0.0 : pair_value(pair_if((-0.5 <= pair_value(pair_add_d(pair_neg(t5), shift))), pair_log1p(pair_neg(t8)), pair_of(log_fast(pair_value(pair_add_d(t3, shift)))))) * pair_value(pair_pow(t8, pair_of(gamma_neg))))));
+        const pair t8 = pair_if((pair_rounded(t7) <= z_i), pair_mul(pair_mul(c2, pair_expm1(pair_order(pair_add_d(t7, -z_i)))), t5), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t7), z_i))), shift), t3));
+        loss[row] = (float)(pair_rounded(pair_mul_d(pair_pow(pair_order(t3), pair_of(gamma_pos)), y_i)) * pair_rounded(pair_add_d(t4, maximum(0.0, t0))) - (1.0 - y_i) * ((shift <= 0.0) ? -((pair_rounded(t4) + maximum(0.0, z_i)) * pow_fast(pair_rounded(t5), gamma_neg)) : ((z_i <= pair_rounded(t7)) ? 0.0 : pair_rounded(pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t5), shift)))), pair_log1p(pair_neg(t8)), pair_of(log_fast(pair_rounded(pair_add_d(t3, shift)))))) * pair_rounded(pair_pow(pair_order(t8), pair_of(gamma_neg))))));
     }
 }
 
@@ -1376,15 +1402,15 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double y_i = y[row];
         const double z_i = z[row];
         const pair t0 = pair_diff(y_i, 1.0);
-        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t1 = pair_exp_short(pair_of(-fabs(z_i)));
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
         const double t4 = -z_i;
         const pair t5 = pair_div(pair_if((0.0 <= t4), pair_of(1.0), t1), t2);
         const pair t6 = pair_log1p(t1);
-        const pair t9 = pair_if((pair_value(t8) <= z_i), pair_mul(pair_mul(c2, pair_expm1(pair_add_d(t8, -z_i))), t3), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t8), z_i)), shift), t5));
+        const pair t9 = pair_if((pair_rounded(t8) <= z_i), pair_mul(pair_mul(c2, pair_expm1(pair_order(pair_add_d(t8, -z_i)))), t3), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t8), z_i))), shift), t5));
         const pair t10 = pair_add_d(t5, shift);
-        gradient[row] = (float)(((shift <= 0.0) ? -(pair_value(t0) * pow_fast(pair_value(t3), gamma_neg) * (gamma_neg * pair_value(t5) * (pair_value(t6) + maximum(0.0, z_i)) + pair_value(t3))) : ((z_i < pair_value(t8)) ? 0.0 : ((pair_value(t8) < z_i) ? pair_value(pair_sub(pair_mul(pair_mul_d(pair_pow(t9, c6), gamma_neg), pair_if((-0.5 <= pair_value(pair_add_d(pair_neg(t3), shift))), pair_log1p(pair_neg(t9)), pair_of(log_fast(pair_value(t10))))), pair_div(pair_pow(t9, pair_of(gamma_neg)), t10))) * pair_value(t0) * pair_value(t3) * pair_value(t5) : c7 * (1.0 - y_i) / c8))) - pair_value(pair_mul_d(pair_pow(t5, pair_of(gamma_pos)), y_i)) * pair_value(pair_add(pair_mul(pair_mul_d(t3, gamma_pos), pair_add_d(t6, maximum(0.0, t4))), t5)));
+        gradient[row] = (float)(((shift <= 0.0) ? -(pair_value(t0) * pow_fast(pair_rounded(t3), gamma_neg) * (gamma_neg * pair_rounded(t5) * (pair_rounded(t6) + maximum(0.0, z_i)) + pair_rounded(t3))) : ((z_i < pair_rounded(t8)) ? 0.0 : ((pair_rounded(t8) < z_i) ? pair_value(pair_order(pair_sub(pair_mul(pair_mul_d(pair_pow(pair_order(t9), c6), gamma_neg), pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t3), shift)))), pair_log1p(pair_neg(t9)), pair_of(log_fast(pair_rounded(t10))))), pair_div(pair_pow(pair_order(t9), pair_of(gamma_neg)), t10)))) * pair_value(t0) * pair_rounded(t3) * pair_rounded(t5) : c7 * (1.0 - y_i) / c8))) - pair_rounded(pair_mul_d(pair_pow(pair_order(t5), pair_of(gamma_pos)), y_i)) * pair_rounded(pair_add(pair_mul(pair_mul_d(t3, gamma_pos), pair_add_d(t6, maximum(0.0, t4))), t5)));
     }
 }
 
@@ -1397,10 +1423,10 @@ void lossforge_asymmetric_focal_gradient_f32_at(size_t n, size_t K, const void *
     const pair c2 = pair_diff(shift, 1.0);
     const pair c6 = pair_diff(gamma_neg, 1.0);
     const pair t8 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t7)), pair_log(pair_div(pair_of(shift), t7)));
-    const double t11 = exp_fast(pair_value(pair_neg(pair_abs(t8))));
+    const double t11 = exp_fast(pair_rounded(pair_neg(pair_abs(t8))));
     const double t12 = 1.0 + t11;
-    const double t13 = ((0.0 <= pair_value(pair_neg(t8))) ? 1.0 : t11) / t12;
-    const double c7 = 0.5 * pow_fast(0.0, gamma_neg) * t13 * (((0.0 <= pair_value(t8)) ? 1.0 : t11) / t12);
+    const double t13 = ((0.0 <= pair_rounded(pair_neg(t8))) ? 1.0 : t11) / t12;
+    const double c7 = 0.5 * pow_fast(0.0, gamma_neg) * t13 * (((0.0 <= pair_rounded(t8)) ? 1.0 : t11) / t12);
     const double c8 = shift + t13;
     const double constants[] = {gamma_pos, gamma_neg, shift, c2.hi, c2.lo, c6.hi, c6.lo, t8.hi, t8.lo, c7, c8};
     (void)K;
@@ -1435,21 +1461,21 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const double y_i = y[row];
         const double z_i = z[row];
         const double t0 = -z_i;
-        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t1 = pair_exp_short(pair_of(-fabs(z_i)));
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
         const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
         const pair t5 = pair_log1p(t1);
         const pair t6 = pair_add_d(t5, maximum(0.0, t0));
         const pair t7 = pair_diff(y_i, 1.0);
-        const double t8 = pair_value(t5) + maximum(0.0, z_i);
-        const pair t12 = pair_if((pair_value(t10) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_add_d(t10, -z_i))), t4), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t10), z_i)), shift), t3));
+        const double t8 = pair_rounded(t5) + maximum(0.0, z_i);
+        const pair t12 = pair_if((pair_rounded(t10) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_order(pair_add_d(t10, -z_i)))), t4), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t10), z_i))), shift), t3));
         const pair t13 = pair_add_d(t3, shift);
-        const pair t14 = pair_if((-0.5 <= pair_value(pair_add_d(pair_neg(t4), shift))), pair_log1p(pair_neg(t12)), pair_of(log_fast(pair_value(t13))));
-        const pair t15 = pair_div(pair_pow(t12, pair_of(gamma_neg)), t13);
-        const pair t16 = pair_pow(t12, t11);
-        const pair t17 = pair_sub(pair_mul(pair_mul_d(t16, gamma_neg), t14), t15);
-        hessian[row] = (float)pair_value(pair_add(pair_mul(pair_mul(pair_mul_d(pair_pow(t3, pair_of(gamma_pos)), y_i), pair_if((pair_value(t4) == 0.0), pair_of(0.0), pair_sub(pair_mul_d(pair_add(pair_mul(pair_mul_d(t4, gamma_pos), t6), t3), gamma_pos), pair_mul(pair_add_d(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0), -gamma_pos), t3)))), t4), pair_if((shift <= 0.0), pair_of(-(pair_value(t7) * pow_fast(pair_value(t4), gamma_neg) * ((pair_value(t3) == 0.0) ? 0.0 : (c4 - gamma_neg * t8) * pair_value(t4) + gamma_neg * (gamma_neg * pair_value(t3) * t8 + pair_value(t4))) * pair_value(t3))), pair_if((z_i <= pair_value(t10)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_sub(pair_add(pair_mul(pair_mul(pair_sub(pair_sub(pair_mul(c5, pair_mul(t14, pair_pow(t12, c6))), pair_div(t15, t13)), pair_div(pair_mul_d(t16, c7), t13)), t4), t3), pair_mul(t17, t3)), pair_mul(t17, t4)), t7), t4), t3)))));
+        const pair t14 = pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t4), shift)))), pair_log1p(pair_neg(t12)), pair_of(log_fast(pair_rounded(t13))));
+        const pair t15 = pair_div(pair_pow(pair_order(t12), pair_of(gamma_neg)), t13);
+        const pair t16 = pair_pow(pair_order(t12), t11);
+        const pair t17 = pair_order(pair_sub(pair_mul(pair_mul_d(t16, gamma_neg), t14), t15));
+        hessian[row] = (float)pair_value(pair_order(pair_add(pair_mul(pair_mul(pair_mul_d(pair_pow(pair_order(t3), pair_of(gamma_pos)), y_i), pair_if((pair_rounded(t4) == 0.0), pair_of(0.0), pair_order(pair_sub(pair_mul_d(pair_add(pair_mul(pair_mul_d(t4, gamma_pos), t6), t3), gamma_pos), pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0)), -gamma_pos)), t3))))), t4), pair_if((shift <= 0.0), pair_of(-(pair_value(t7) * pow_fast(pair_rounded(t4), gamma_neg) * ((pair_rounded(t3) == 0.0) ? 0.0 : (c4 - gamma_neg * t8) * pair_rounded(t4) + gamma_neg * (gamma_neg * pair_rounded(t3) * t8 + pair_rounded(t4))) * pair_rounded(t3))), pair_if((z_i <= pair_rounded(t10)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_sub(pair_mul(c5, pair_mul(t14, pair_pow(pair_order(t12), c6))), pair_div(t15, t13))), pair_div(pair_mul_d(t16, c7), t13))), t4), t3), pair_mul(t17, t3))), pair_mul(t17, t4))), t7), t4), t3))))));
     }
 }
 
@@ -1499,23 +1525,23 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const double y_i = y[row];
         const double z_i = z[row];
         const double t0 = -z_i;
-        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t1 = pair_exp_short(pair_of(-fabs(z_i)));
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
-        const pair t4 = pair_mul_d(pair_pow(t3, pair_of(gamma_pos)), y_i);
+        const pair t4 = pair_mul_d(pair_pow(pair_order(t3), pair_of(gamma_pos)), y_i);
         const pair t5 = pair_log1p(t1);
         const pair t6 = pair_add_d(t5, maximum(0.0, t0));
         const double t7 = 1.0 - y_i;
-        const double t9 = pair_value(t5) + maximum(0.0, z_i);
+        const double t9 = pair_rounded(t5) + maximum(0.0, z_i);
         const pair t10 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const double t11 = pow_fast(pair_value(t10), gamma_neg);
-        const pair t14 = pair_if((pair_value(t13) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_add_d(t13, -z_i))), t10), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t13), z_i)), shift), t3));
+        const double t11 = pow_fast(pair_rounded(t10), gamma_neg);
+        const pair t14 = pair_if((pair_rounded(t13) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_order(pair_add_d(t13, -z_i)))), t10), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t13), z_i))), shift), t3));
         const pair t15 = pair_add_d(t3, shift);
-        const pair t16 = pair_if((-0.5 <= pair_value(pair_add_d(pair_neg(t10), shift))), pair_log1p(pair_neg(t14)), pair_of(log_fast(pair_value(t15))));
-        const pair t17 = pair_pow(t14, pair_of(gamma_neg));
+        const pair t16 = pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t10), shift)))), pair_log1p(pair_neg(t14)), pair_of(log_fast(pair_rounded(t15))));
+        const pair t17 = pair_pow(pair_order(t14), pair_of(gamma_neg));
         const pair t18 = pair_diff(y_i, 1.0);
-        loss[row] = (float)(pair_value(t4) * pair_value(t6) - t7 * (t8 ? -(t9 * t11) : ((z_i <= pair_value(t13)) ? 0.0 : pair_value(t16) * pair_value(t17))));
-        gradient[row] = (float)((t8 ? -(pair_value(t18) * t11 * (gamma_neg * pair_value(t3) * t9 + pair_value(t10))) : ((z_i < pair_value(t13)) ? 0.0 : ((pair_value(t13) < z_i) ? pair_value(pair_sub(pair_mul(pair_mul_d(pair_pow(t14, c7), gamma_neg), t16), pair_div(t17, t15))) * pair_value(t18) * pair_value(t10) * pair_value(t3) : c8 * t7 / c9))) - pair_value(t4) * pair_value(pair_add(pair_mul(pair_mul_d(t10, gamma_pos), t6), t3)));
+        loss[row] = (float)(pair_rounded(t4) * pair_rounded(t6) - t7 * (t8 ? -(t9 * t11) : ((z_i <= pair_rounded(t13)) ? 0.0 : pair_rounded(t16) * pair_rounded(t17))));
+        gradient[row] = (float)((t8 ? -(pair_value(t18) * t11 * (gamma_neg * pair_rounded(t3) * t9 + pair_rounded(t10))) : ((z_i < pair_rounded(t13)) ? 0.0 : ((pair_rounded(t13) < z_i) ? pair_value(pair_order(pair_sub(pair_mul(pair_mul_d(pair_pow(pair_order(t14), c7), gamma_neg), t16), pair_div(t17, t15)))) * pair_value(t18) * pair_rounded(t10) * pair_rounded(t3) : c8 * t7 / c9))) - pair_rounded(t4) * pair_rounded(pair_add(pair_mul(pair_mul_d(t10, gamma_pos), t6), t3)));
     }
 }
 
@@ -1529,10 +1555,10 @@ void lossforge_asymmetric_focal_loss_gradient_f32_at(size_t n, size_t K, const v
     const pair c3 = pair_diff(shift, 1.0);
     const pair c7 = pair_diff(gamma_neg, 1.0);
     const pair t13 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t12)), pair_log(pair_div(pair_of(shift), t12)));
-    const double t19 = exp_fast(pair_value(pair_neg(pair_abs(t13))));
+    const double t19 = exp_fast(pair_rounded(pair_neg(pair_abs(t13))));
     const double t20 = 1.0 + t19;
-    const double t21 = ((0.0 <= pair_value(pair_neg(t13))) ? 1.0 : t19) / t20;
-    const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t21 * (((0.0 <= pair_value(t13)) ? 1.0 : t19) / t20);
+    const double t21 = ((0.0 <= pair_rounded(pair_neg(t13))) ? 1.0 : t19) / t20;
+    const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t21 * (((0.0 <= pair_rounded(t13)) ? 1.0 : t19) / t20);
     const double c9 = shift + t21;
     const double constants[] = {gamma_pos, gamma_neg, shift, t8 ? 1.0 : 0.0, c3.hi, c3.lo, c7.hi, c7.lo, t13.hi, t13.lo, c8, c9};
     (void)K;
@@ -1571,26 +1597,26 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         const double y_i = y[row];
         const double z_i = z[row];
         const pair t1 = pair_diff(y_i, 1.0);
-        const pair t2 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t2 = pair_exp_short(pair_of(-fabs(z_i)));
         const pair t3 = pair_add_d(t2, 1.0);
         const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t2), t3);
-        const double t5 = pair_value(t1) * pow_fast(pair_value(t4), gamma_neg);
+        const double t5 = pair_value(t1) * pow_fast(pair_rounded(t4), gamma_neg);
         const double t6 = -z_i;
         const pair t7 = pair_div(pair_if((0.0 <= t6), pair_of(1.0), t2), t3);
         const pair t8 = pair_log1p(t2);
-        const double t9 = pair_value(t8) + maximum(0.0, z_i);
-        const double t10 = gamma_neg * pair_value(t7) * t9 + pair_value(t4);
-        const pair t13 = pair_if((pair_value(t12) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_add_d(t12, -z_i))), t4), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t12), z_i)), shift), t7));
-        const pair t15 = pair_pow(t13, t14);
+        const double t9 = pair_rounded(t8) + maximum(0.0, z_i);
+        const double t10 = gamma_neg * pair_rounded(t7) * t9 + pair_rounded(t4);
+        const pair t13 = pair_if((pair_rounded(t12) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_order(pair_add_d(t12, -z_i)))), t4), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t12), z_i))), shift), t7));
+        const pair t15 = pair_pow(pair_order(t13), t14);
         const pair t16 = pair_add_d(t7, shift);
-        const pair t17 = pair_if((-0.5 <= pair_value(pair_add_d(pair_neg(t4), shift))), pair_log1p(pair_neg(t13)), pair_of(log_fast(pair_value(t16))));
-        const pair t18 = pair_div(pair_pow(t13, pair_of(gamma_neg)), t16);
-        const pair t19 = pair_sub(pair_mul(pair_mul_d(t15, gamma_neg), t17), t18);
-        const pair t23 = pair_mul_d(pair_pow(t7, pair_of(gamma_pos)), y_i);
+        const pair t17 = pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t4), shift)))), pair_log1p(pair_neg(t13)), pair_of(log_fast(pair_rounded(t16))));
+        const pair t18 = pair_div(pair_pow(pair_order(t13), pair_of(gamma_neg)), t16);
+        const pair t19 = pair_order(pair_sub(pair_mul(pair_mul_d(t15, gamma_neg), t17), t18));
+        const pair t23 = pair_mul_d(pair_pow(pair_order(t7), pair_of(gamma_pos)), y_i);
         const pair t24 = pair_add_d(t8, maximum(0.0, t6));
         const pair t25 = pair_add(pair_mul(pair_mul_d(t4, gamma_pos), t24), t7);
-        gradient[row] = (float)((t0 ? -(t5 * t10) : ((z_i < pair_value(t12)) ? 0.0 : ((pair_value(t12) < z_i) ? pair_value(t19) * pair_value(t1) * pair_value(t4) * pair_value(t7) : c8 * (1.0 - y_i) / c9))) - pair_value(t23) * pair_value(t25));
-        hessian[row] = (float)pair_value(pair_add(pair_mul(pair_mul(t23, pair_if((pair_value(t4) == 0.0), pair_of(0.0), pair_sub(pair_mul_d(t25, gamma_pos), pair_mul(pair_add_d(pair_add_d(pair_mul_d(t24, gamma_pos), -1.0), -gamma_pos), t7)))), t4), pair_if(t0, pair_of(-(t5 * ((pair_value(t7) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_value(t4) + gamma_neg * t10) * pair_value(t7))), pair_if((z_i <= pair_value(t12)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_sub(pair_add(pair_mul(pair_mul(pair_sub(pair_sub(pair_mul(c11, pair_mul(t17, pair_pow(t13, c12))), pair_div(t18, t16)), pair_div(pair_mul_d(t15, c13), t16)), t4), t7), pair_mul(t19, t7)), pair_mul(t19, t4)), t1), t4), t7)))));
+        gradient[row] = (float)((t0 ? -(t5 * t10) : ((z_i < pair_rounded(t12)) ? 0.0 : ((pair_rounded(t12) < z_i) ? pair_value(t19) * pair_value(t1) * pair_rounded(t4) * pair_rounded(t7) : c8 * (1.0 - y_i) / c9))) - pair_rounded(t23) * pair_rounded(t25));
+        hessian[row] = (float)pair_value(pair_order(pair_add(pair_mul(pair_mul(t23, pair_if((pair_rounded(t4) == 0.0), pair_of(0.0), pair_order(pair_sub(pair_mul_d(t25, gamma_pos), pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(t24, gamma_pos), -1.0)), -gamma_pos)), t7))))), t4), pair_if(t0, pair_of(-(t5 * ((pair_rounded(t7) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_rounded(t4) + gamma_neg * t10) * pair_rounded(t7))), pair_if((z_i <= pair_rounded(t12)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_sub(pair_mul(c11, pair_mul(t17, pair_pow(pair_order(t13), c12))), pair_div(t18, t16))), pair_div(pair_mul_d(t15, c13), t16))), t4), t7), pair_mul(t19, t7))), pair_mul(t19, t4))), t1), t4), t7))))));
     }
 }
 
@@ -1608,10 +1634,10 @@ void lossforge_asymmetric_focal_gradient_hessian_f32_at(size_t n, size_t K, cons
     const pair t12 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t11)), pair_log(pair_div(pair_of(shift), t11)));
     const pair c11 = pair_mul_d(t14, gamma_neg);
     const pair c12 = pair_if((pair_value(t14) == 0.0), pair_of(0.0), pair_diff(gamma_neg, 2.0));
-    const double t20 = exp_fast(pair_value(pair_neg(pair_abs(t12))));
+    const double t20 = exp_fast(pair_rounded(pair_neg(pair_abs(t12))));
     const double t21 = 1.0 + t20;
-    const double t22 = ((0.0 <= pair_value(pair_neg(t12))) ? 1.0 : t20) / t21;
-    const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t22 * (((0.0 <= pair_value(t12)) ? 1.0 : t20) / t21);
+    const double t22 = ((0.0 <= pair_rounded(pair_neg(t12))) ? 1.0 : t20) / t21;
+    const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t22 * (((0.0 <= pair_rounded(t12)) ? 1.0 : t20) / t21);
     const double c9 = shift + t22;
     const double constants[] = {gamma_pos, gamma_neg, shift, t0 ? 1.0 : 0.0, c3.hi, c3.lo, t14.hi, t14.lo, c10, c13, t12.hi, t12.lo, c11.hi, c11.lo, c12.hi, c12.lo, c8, c9};
     (void)K;
@@ -1651,31 +1677,31 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double y_i = y[row];
         const double z_i = z[row];
         const double t0 = -z_i;
-        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t1 = pair_exp_short(pair_of(-fabs(z_i)));
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
-        const pair t4 = pair_mul_d(pair_pow(t3, pair_of(gamma_pos)), y_i);
+        const pair t4 = pair_mul_d(pair_pow(pair_order(t3), pair_of(gamma_pos)), y_i);
         const pair t5 = pair_log1p(t1);
         const pair t6 = pair_add_d(t5, maximum(0.0, t0));
         const double t7 = 1.0 - y_i;
-        const double t9 = pair_value(t5) + maximum(0.0, z_i);
+        const double t9 = pair_rounded(t5) + maximum(0.0, z_i);
         const pair t10 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const double t11 = pow_fast(pair_value(t10), gamma_neg);
-        const int t14 = (z_i <= pair_value(t13));
-        const pair t15 = pair_if((pair_value(t13) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_add_d(t13, -z_i))), t10), pair_mul(pair_mul_d(pair_expm1(pair_add_d(pair_neg(t13), z_i)), shift), t3));
+        const double t11 = pow_fast(pair_rounded(t10), gamma_neg);
+        const int t14 = (z_i <= pair_rounded(t13));
+        const pair t15 = pair_if((pair_rounded(t13) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_order(pair_add_d(t13, -z_i)))), t10), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t13), z_i))), shift), t3));
         const pair t16 = pair_add_d(t3, shift);
-        const pair t17 = pair_if((-0.5 <= pair_value(pair_add_d(pair_neg(t10), shift))), pair_log1p(pair_neg(t15)), pair_of(log_fast(pair_value(t16))));
-        const pair t18 = pair_pow(t15, pair_of(gamma_neg));
+        const pair t17 = pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t10), shift)))), pair_log1p(pair_neg(t15)), pair_of(log_fast(pair_rounded(t16))));
+        const pair t18 = pair_pow(pair_order(t15), pair_of(gamma_neg));
         const pair t19 = pair_diff(y_i, 1.0);
         const double t20 = pair_value(t19) * t11;
-        const double t21 = gamma_neg * pair_value(t3) * t9 + pair_value(t10);
-        const pair t23 = pair_pow(t15, t22);
+        const double t21 = gamma_neg * pair_rounded(t3) * t9 + pair_rounded(t10);
+        const pair t23 = pair_pow(pair_order(t15), t22);
         const pair t24 = pair_div(t18, t16);
-        const pair t25 = pair_sub(pair_mul(pair_mul_d(t23, gamma_neg), t17), t24);
+        const pair t25 = pair_order(pair_sub(pair_mul(pair_mul_d(t23, gamma_neg), t17), t24));
         const pair t29 = pair_add(pair_mul(pair_mul_d(t10, gamma_pos), t6), t3);
-        loss[row] = (float)(pair_value(t4) * pair_value(t6) - t7 * (t8 ? -(t9 * t11) : (t14 ? 0.0 : pair_value(t17) * pair_value(t18))));
-        gradient[row] = (float)((t8 ? -(t20 * t21) : ((z_i < pair_value(t13)) ? 0.0 : ((pair_value(t13) < z_i) ? pair_value(t25) * pair_value(t19) * pair_value(t10) * pair_value(t3) : c8 * t7 / c9))) - pair_value(t4) * pair_value(t29));
-        hessian[row] = (float)pair_value(pair_add(pair_mul(pair_mul(t4, pair_if((pair_value(t10) == 0.0), pair_of(0.0), pair_sub(pair_mul_d(t29, gamma_pos), pair_mul(pair_add_d(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0), -gamma_pos), t3)))), t10), pair_if(t8, pair_of(-(t20 * ((pair_value(t3) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_value(t10) + gamma_neg * t21) * pair_value(t3))), pair_if(t14, pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_sub(pair_add(pair_mul(pair_mul(pair_sub(pair_sub(pair_mul(c11, pair_mul(t17, pair_pow(t15, c12))), pair_div(t24, t16)), pair_div(pair_mul_d(t23, c13), t16)), t10), t3), pair_mul(t25, t3)), pair_mul(t25, t10)), t19), t10), t3)))));
+        loss[row] = (float)(pair_rounded(t4) * pair_rounded(t6) - t7 * (t8 ? -(t9 * t11) : (t14 ? 0.0 : pair_rounded(t17) * pair_rounded(t18))));
+        gradient[row] = (float)((t8 ? -(t20 * t21) : ((z_i < pair_rounded(t13)) ? 0.0 : ((pair_rounded(t13) < z_i) ? pair_value(t25) * pair_value(t19) * pair_rounded(t10) * pair_rounded(t3) : c8 * t7 / c9))) - pair_rounded(t4) * pair_rounded(t29));
+        hessian[row] = (float)pair_value(pair_order(pair_add(pair_mul(pair_mul(t4, pair_if((pair_rounded(t10) == 0.0), pair_of(0.0), pair_order(pair_sub(pair_mul_d(t29, gamma_pos), pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0)), -gamma_pos)), t3))))), t10), pair_if(t8, pair_of(-(t20 * ((pair_rounded(t3) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_rounded(t10) + gamma_neg * t21) * pair_rounded(t3))), pair_if(t14, pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_sub(pair_mul(c11, pair_mul(t17, pair_pow(pair_order(t15), c12))), pair_div(t24, t16))), pair_div(pair_mul_d(t23, c13), t16))), t10), t3), pair_mul(t25, t3))), pair_mul(t25, t10))), t19), t10), t3))))));
     }
 }
 
@@ -1693,10 +1719,10 @@ void lossforge_asymmetric_focal_loss_gradient_hessian_f32_at(size_t n, size_t K,
     const pair t13 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t12)), pair_log(pair_div(pair_of(shift), t12)));
     const pair c11 = pair_mul_d(t22, gamma_neg);
     const pair c12 = pair_if((pair_value(t22) == 0.0), pair_of(0.0), pair_diff(gamma_neg, 2.0));
-    const double t26 = exp_fast(pair_value(pair_neg(pair_abs(t13))));
+    const double t26 = exp_fast(pair_rounded(pair_neg(pair_abs(t13))));
     const double t27 = 1.0 + t26;
-    const double t28 = ((0.0 <= pair_value(pair_neg(t13))) ? 1.0 : t26) / t27;
-    const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t28 * (((0.0 <= pair_value(t13)) ? 1.0 : t26) / t27);
+    const double t28 = ((0.0 <= pair_rounded(pair_neg(t13))) ? 1.0 : t26) / t27;
+    const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t28 * (((0.0 <= pair_rounded(t13)) ? 1.0 : t26) / t27);
     const double c9 = shift + t28;
     const double constants[] = {gamma_pos, gamma_neg, shift, t8 ? 1.0 : 0.0, c3.hi, c3.lo, t22.hi, t22.lo, c10, c13, t13.hi, t13.lo, c11.hi, c11.lo, c12.hi, c12.lo, c8, c9};
     (void)K;

@@ -56,8 +56,8 @@ INLINE uint64_t to_bits(double x)
     return bits;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -83,12 +83,10 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+INLINE double pair_rounded(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
-    return made;
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -139,13 +137,15 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 /* Exact, for a power of two or a sign. */
@@ -222,7 +222,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        loss[row] = pair_value(pair_if((delta < -r), pair_neg(pair_mul(c2, pair_sum(r, t0))), pair_if((r <= 0.0), pair_mul_d(pair_prod(r, c3), r), pair_if((r <= delta), pair_mul_d(pair_mul_d(c4, r), r), pair_mul(c5, pair_diff(r, t0))))));
+        loss[row] = pair_rounded(pair_if((delta < -r), pair_neg(pair_mul(c2, pair_sum(r, t0))), pair_if((r <= 0.0), pair_mul_d(pair_prod(r, c3), r), pair_if((r <= delta), pair_mul_d(pair_mul_d(c4, r), r), pair_mul(c5, pair_diff(r, t0))))));
     }
 #endif
 }
@@ -291,7 +291,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        gradient[row] = pair_value(pair_if((r == r), pair_if((r < -delta), pair_neg(c1), pair_if((r <= 0.0), pair_prod(r, tau), pair_if((r <= delta), pair_mul_d(t0, r), c2))), pair_of(r)));
+        gradient[row] = pair_rounded(pair_if((r == r), pair_if((r < -delta), pair_neg(c1), pair_if((r <= 0.0), pair_prod(r, tau), pair_if((r <= delta), pair_mul_d(t0, r), c2))), pair_of(r)));
     }
 #endif
 }
@@ -433,8 +433,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double r = f_i - y_i;
         const int t2 = (r <= 0.0);
         const int t3 = (r <= delta);
-        loss[row] = pair_value(pair_if((delta < -r), pair_neg(pair_mul(t0, pair_sum(r, t1))), pair_if(t2, pair_mul_d(pair_prod(r, c4), r), pair_if(t3, pair_mul_d(pair_mul_d(c5, r), r), pair_mul(t5, pair_diff(r, t1))))));
-        gradient[row] = pair_value(pair_if((r == r), pair_if((r < -delta), pair_neg(t0), pair_if(t2, pair_prod(r, tau), pair_if(t3, pair_mul_d(t4, r), t5))), pair_of(r)));
+        loss[row] = pair_rounded(pair_if((delta < -r), pair_neg(pair_mul(t0, pair_sum(r, t1))), pair_if(t2, pair_mul_d(pair_prod(r, c4), r), pair_if(t3, pair_mul_d(pair_mul_d(c5, r), r), pair_mul(t5, pair_diff(r, t1))))));
+        gradient[row] = pair_rounded(pair_if((r == r), pair_if((r < -delta), pair_neg(t0), pair_if(t2, pair_prod(r, tau), pair_if(t3, pair_mul_d(t4, r), t5))), pair_of(r)));
     }
 #endif
 }
@@ -515,7 +515,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const int t2 = (r < t1);
-        gradient[row] = pair_value(pair_if(t0, pair_if(t2, pair_neg(c3), pair_if((r <= 0.0), pair_prod(r, tau), pair_if((r <= delta), pair_mul_d(t3, r), c4))), pair_of(r)));
+        gradient[row] = pair_rounded(pair_if(t0, pair_if(t2, pair_neg(c3), pair_if((r <= 0.0), pair_prod(r, tau), pair_if((r <= delta), pair_mul_d(t3, r), c4))), pair_of(r)));
         hessian[row] = pair_value(pair_if(t0, pair_if(t2, pair_of(0.0), pair_if((t1 < r), pair_if((r < 0.0), pair_of(tau), pair_if((0.0 < r), pair_if((r < delta), t3, pair_if((delta < r), pair_of(0.0), c5)), pair_of(0.5))), pair_of(t4))), pair_of(r)));
     }
 #endif
@@ -607,8 +607,8 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t4 = (r <= delta);
         const int t7 = (r == r);
         const int t9 = (r < t8);
-        loss[row] = pair_value(pair_if((delta < -r), pair_neg(pair_mul(t0, pair_sum(r, t1))), pair_if(t2, pair_mul_d(pair_prod(r, t3), r), pair_if(t4, pair_mul_d(pair_mul_d(c6, r), r), pair_mul(t6, pair_diff(r, t1))))));
-        gradient[row] = pair_value(pair_if(t7, pair_if(t9, pair_neg(t0), pair_if(t2, pair_prod(r, tau), pair_if(t4, pair_mul_d(t5, r), t6))), pair_of(r)));
+        loss[row] = pair_rounded(pair_if((delta < -r), pair_neg(pair_mul(t0, pair_sum(r, t1))), pair_if(t2, pair_mul_d(pair_prod(r, t3), r), pair_if(t4, pair_mul_d(pair_mul_d(c6, r), r), pair_mul(t6, pair_diff(r, t1))))));
+        gradient[row] = pair_rounded(pair_if(t7, pair_if(t9, pair_neg(t0), pair_if(t2, pair_prod(r, tau), pair_if(t4, pair_mul_d(t5, r), t6))), pair_of(r)));
         hessian[row] = pair_value(pair_if(t7, pair_if(t9, pair_of(0.0), pair_if((t8 < r), pair_if((r < 0.0), pair_of(tau), pair_if((0.0 < r), pair_if((r < delta), t5, pair_if((delta < r), pair_of(0.0), c7)), pair_of(0.5))), pair_of(t3))), pair_of(r)));
     }
 #endif

@@ -56,8 +56,8 @@ INLINE uint64_t to_bits(double x)
     return bits;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -83,12 +83,10 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+INLINE double pair_rounded(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
-    return made;
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE double pair_value(pair a)
@@ -113,7 +111,8 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
@@ -175,7 +174,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        loss[row] = pair_value(pair_if((0.0 < r), pair_mul_d(pair_prod(a, r), r), pair_mul_d(pair_prod(b, r), r)));
+        loss[row] = pair_rounded(pair_if((0.0 < r), pair_mul_d(pair_prod(a, r), r), pair_mul_d(pair_prod(b, r), r)));
     }
 #endif
 }
@@ -326,7 +325,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double f_i = f[row];
         const double r = f_i - y_i;
         const int t0 = (0.0 < r);
-        loss[row] = pair_value(pair_if(t0, pair_mul_d(pair_prod(a, r), r), pair_mul_d(pair_prod(b, r), r)));
+        loss[row] = pair_rounded(pair_if(t0, pair_mul_d(pair_prod(a, r), r), pair_mul_d(pair_prod(b, r), r)));
         gradient[row] = pair_value(pair_if(t0, pair_prod(c0, r), pair_prod(c1, r)));
     }
 #endif
@@ -458,7 +457,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double f_i = f[row];
         const double r = f_i - y_i;
         const int t0 = (0.0 < r);
-        loss[row] = pair_value(pair_if(t0, pair_mul_d(pair_prod(a, r), r), pair_mul_d(pair_prod(b, r), r)));
+        loss[row] = pair_rounded(pair_if(t0, pair_mul_d(pair_prod(a, r), r), pair_mul_d(pair_prod(b, r), r)));
         gradient[row] = pair_value(pair_if(t0, pair_prod(t1, r), pair_prod(t2, r)));
         hessian[row] = ((r == r) ? (t0 ? t1 : ((r < 0.0) ? t2 : c2)) : r);
     }

@@ -114,8 +114,8 @@ INLINE double log1p_fast(double x)
     return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -141,12 +141,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -195,14 +201,16 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_sub(pair a, pair b)
@@ -221,20 +229,23 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -242,17 +253,19 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 INLINE pair pair_sqrt(pair a)
 {
     const double h = sqrt(a.hi);
     const double l = (quotient_rest(a.hi, h, h) + a.lo) / (h > 0.0 ? 2.0 * h : 1.0);
-    return pair_near(h, l);
+    const pair made = {h, l};
+    return made;
 }
 
-/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+/* Of pairs in order. NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
 INLINE pair pair_max(pair a, pair b)
 {
     return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
@@ -268,14 +281,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -305,7 +310,7 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
     const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
     const pair c2 = pair_step(c3, r, 0.5, -0.0);
     const pair square = {r2, product_rest(r, r, r2)};
-    const pair p = pair_times(square, c2);
+    const pair p = pair_mul(square, c2);
     const double e = r + p.hi;
     *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
     return e;
@@ -366,7 +371,7 @@ INLINE pair pair_log_near(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55, w * fused(fused(fused(0x1.02ee929b9616dp-3, w, 0x1.da4c8a3037f11p-4), w2, fused(0x1.113ef93e68cf3p-3, w, 0x1.3b1267147b5c3p-3)), w4, fused(fused(0x1.745d1ce37a921p-3, w, 0x1.c71c71b8c8360p-3), w2, fused(0x1.249249249bf22p-2, w, 0x1.9999999999947p-2))));
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -398,9 +403,9 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -432,11 +437,11 @@ INLINE pair pair_log_wide(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c3 = pair_lead(0x1.2492492492492p-2, 0x1.2492492492492p-56, w * fused(fused(fused(0x1.ab3236f31ea99p-4, w, 0x1.801c56dd6f379p-4), w2, fused(0x1.af6cf19fc4c35p-4, w, 0x1.e1e01d68d9822p-4)), w4, fused(fused(0x1.1111146d64769p-3, w, 0x1.3b13b13442c99p-3), w2, fused(0x1.745d1745d75bep-3, w, 0x1.c71c71c71c70ep-3))));
-    const pair v2 = pair_times(square, c3);
+    const pair v2 = pair_mul(square, c3);
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56 + v2.lo, v2.hi);
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -526,7 +531,7 @@ INLINE pair pair_power_log(pair x)
     return made;
 }
 
-/* The sign of a negative base follows from b.hi. */
+/* Of pairs in order: the sign of a negative base follows from b.hi. */
 INLINE pair pair_pow(pair a, pair b)
 {
     const pair size = pair_exp(pair_mul(b, pair_power_log(a)));
@@ -650,22 +655,22 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t2 = fabs(r);
-        const int t3 = (pair_value(c2) < t2);
+        const int t3 = (pair_rounded(c2) < t2);
         const double t5 = (t3 ? t2 : 1.0);
-        const pair t6 = pair_sub(pair_log(pair_of(t5)), c4);
+        const pair t6 = pair_order(pair_sub(pair_log(pair_of(t5)), c4));
         const pair t7 = pair_mul_d(t6, alpha);
         const pair t8 = pair_div(pair_of(r), t1);
         const pair t9 = pair_abs(t8);
-        const pair t10 = pair_min(pair_of(1.0), t9);
-        const pair t11 = pair_max(pair_of(1.0), t9);
-        const pair t12 = pair_if((pair_value(t9) <= 1.0), pair_log1p(pair_mul(t10, t10)), pair_add(pair_scale(pair_log(t11), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t11, t11)))));
-        const double t13 = pair_value(pair_if(t3, pair_if(t4, t6, pair_of(((pair_value(pair_abs(t7)) < 1.0) ? pair_value(pair_expm1(t7)) / alpha : (pow_fast(t5, alpha) / pair_value(c5) - 1.0) / alpha))), pair_if(t4, pair_scale(t12, 0.5), pair_of(((pair_value(t12) * c6 <= 2.0) ? pair_value(pair_expm1(pair_mul_d(t12, c7))) / alpha : (pair_value(pair_pow(pair_hypot(pair_of(1.0), t8), pair_of(alpha))) - 1.0) / alpha))))) * pair_value(t0);
+        const pair t10 = pair_min(pair_of(1.0), pair_order(t9));
+        const pair t11 = pair_max(pair_of(1.0), pair_order(t9));
+        const pair t12 = pair_if((pair_rounded(t9) <= 1.0), pair_log1p(pair_mul(t10, t10)), pair_add(pair_scale(pair_log(t11), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t11, t11)))));
+        const double t13 = pair_rounded(pair_if(t3, pair_if(t4, t6, pair_of(((pair_rounded(pair_abs(t7)) < 1.0) ? pair_rounded(pair_expm1(t7)) / alpha : (pow_fast(t5, alpha) / pair_rounded(c5) - 1.0) / alpha))), pair_if(t4, pair_scale(t12, 0.5), pair_of(((pair_rounded(t12) * c6 <= 2.0) ? pair_rounded(pair_expm1(pair_mul_d(t12, c7))) / alpha : (pair_rounded(pair_pow(pair_order(pair_hypot(pair_of(1.0), t8)), pair_of(alpha))) - 1.0) / alpha))))) * pair_value(t0);
         const int t15 = (c9 < t2);
         const pair t16 = pair_abs(pair_div(pair_prod(0.7071067811865476, r), pair_of(c)));
-        const pair t17 = pair_min(pair_of(1.0), t16);
-        const pair t18 = pair_max(pair_of(1.0), t16);
+        const pair t17 = pair_min(pair_of(1.0), pair_order(t16));
+        const pair t18 = pair_max(pair_of(1.0), pair_order(t16));
         const double t19 = r / c;
-        loss[row] = ((r == r) ? ((alpha < 0.0) ? t13 : ((alpha <= 0.0) ? (t15 ? 2.0 * (log_fast((t15 ? t2 : 1.0)) - c10) : ((pair_value(t16) <= 1.0) ? log1p_fast(pair_value(t17) * pair_value(t17)) : 2.0 * log_fast(pair_value(t18)) + log1p_fast(1.0 / (pair_value(t18) * pair_value(t18))))) : ((alpha < 2.0) ? t13 : ((alpha <= 2.0) ? 0.5 * t19 * t19 : t13)))) : r);
+        loss[row] = ((r == r) ? ((alpha < 0.0) ? t13 : ((alpha <= 0.0) ? (t15 ? 2.0 * (log_fast((t15 ? t2 : 1.0)) - c10) : ((pair_rounded(t16) <= 1.0) ? log1p_fast(pair_rounded(t17) * pair_rounded(t17)) : 2.0 * log_fast(pair_rounded(t18)) + log1p_fast(1.0 / (pair_rounded(t18) * pair_rounded(t18))))) : ((alpha < 2.0) ? t13 : ((alpha <= 2.0) ? 0.5 * t19 * t19 : t13)))) : r);
     }
 #else
     const double alpha = constants[0];
@@ -686,22 +691,22 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t2 = fabs(r);
-        const int t3 = (pair_value(c2) < t2);
+        const int t3 = (pair_rounded(c2) < t2);
         const double t5 = (t3 ? t2 : 1.0);
-        const pair t6 = pair_sub(pair_log(pair_of(t5)), c4);
+        const pair t6 = pair_order(pair_sub(pair_log(pair_of(t5)), c4));
         const pair t7 = pair_mul_d(t6, alpha);
         const pair t8 = pair_div(pair_of(r), t1);
         const pair t9 = pair_abs(t8);
-        const pair t10 = pair_min(pair_of(1.0), t9);
-        const pair t11 = pair_max(pair_of(1.0), t9);
-        const pair t12 = pair_if((pair_value(t9) <= 1.0), pair_log1p(pair_mul(t10, t10)), pair_add(pair_scale(pair_log(t11), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t11, t11)))));
-        const pair t13 = pair_mul(pair_if(t3, pair_if(t4, t6, pair_if((pair_value(pair_abs(t7)) < 1.0), pair_div(pair_expm1(t7), pair_of(alpha)), pair_div(pair_add_d(pair_div(pair_pow(pair_of(t5), pair_of(alpha)), c5), -1.0), pair_of(alpha)))), pair_if(t4, pair_scale(t12, 0.5), pair_if((pair_value(t12) * c6 <= 2.0), pair_div(pair_expm1(pair_mul_d(t12, c7)), pair_of(alpha)), pair_div(pair_add_d(pair_pow(pair_hypot(pair_of(1.0), t8), pair_of(alpha)), -1.0), pair_of(alpha))))), t0);
-        const int t15 = (pair_value(c9) < t2);
+        const pair t10 = pair_min(pair_of(1.0), pair_order(t9));
+        const pair t11 = pair_max(pair_of(1.0), pair_order(t9));
+        const pair t12 = pair_if((pair_rounded(t9) <= 1.0), pair_log1p(pair_mul(t10, t10)), pair_add(pair_scale(pair_log(t11), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t11, t11)))));
+        const pair t13 = pair_mul(pair_if(t3, pair_if(t4, t6, pair_if((pair_rounded(pair_abs(t7)) < 1.0), pair_div(pair_expm1(t7), pair_of(alpha)), pair_div(pair_order(pair_add_d(pair_div(pair_pow(pair_of(t5), pair_of(alpha)), c5), -1.0)), pair_of(alpha)))), pair_if(t4, pair_scale(t12, 0.5), pair_if((pair_rounded(t12) * c6 <= 2.0), pair_div(pair_expm1(pair_mul_d(t12, c7)), pair_of(alpha)), pair_div(pair_order(pair_add_d(pair_pow(pair_order(pair_hypot(pair_of(1.0), t8)), pair_of(alpha)), -1.0)), pair_of(alpha))))), t0);
+        const int t15 = (pair_rounded(c9) < t2);
         const pair t16 = pair_abs(pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c)));
-        const pair t17 = pair_min(pair_of(1.0), t16);
-        const pair t18 = pair_max(pair_of(1.0), t16);
+        const pair t17 = pair_min(pair_of(1.0), pair_order(t16));
+        const pair t18 = pair_max(pair_of(1.0), pair_order(t16));
         const pair t19 = pair_quot(r, c);
-        loss[row] = pair_value(pair_if((r == r), pair_if((alpha < 0.0), t13, pair_if((alpha <= 0.0), pair_if(t15, pair_scale(pair_sub(pair_log(pair_of((t15 ? t2 : 1.0))), c10), 2.0), pair_if((pair_value(t16) <= 1.0), pair_log1p(pair_mul(t17, t17)), pair_add(pair_scale(pair_log(t18), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t18, t18)))))), pair_if((alpha < 2.0), t13, pair_if((alpha <= 2.0), pair_mul(pair_scale(t19, 0.5), t19), t13)))), pair_of(r)));
+        loss[row] = pair_rounded(pair_if((r == r), pair_if((alpha < 0.0), t13, pair_if((alpha <= 0.0), pair_if(t15, pair_scale(pair_order(pair_sub(pair_log(pair_of((t15 ? t2 : 1.0))), c10)), 2.0), pair_if((pair_rounded(t16) <= 1.0), pair_log1p(pair_mul(t17, t17)), pair_add(pair_scale(pair_log(t18), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t18, t18)))))), pair_if((alpha < 2.0), t13, pair_if((alpha <= 2.0), pair_mul(pair_scale(t19, 0.5), t19), t13)))), pair_of(r)));
     }
 #endif
 }
@@ -721,7 +726,7 @@ void lossforge_barron_loss_f64_at(size_t n, size_t K, const void *const *inputs,
     const double c10 = log_fast(t14);
     const pair c2 = pair_scale(t1, 1.2676506002282294e+30);
     const pair c4 = pair_log(t1);
-    const pair c5 = pair_pow(t1, pair_of(alpha));
+    const pair c5 = pair_pow(pair_order(t1), pair_of(alpha));
     const double constants[] = {alpha, c, t0.hi, t0.lo, t4 ? 1.0 : 0.0, c6, c7, t1.hi, t1.lo, c9, c10, c2.hi, c2.lo, c4.hi, c4.lo, c5.hi, c5.lo};
 #else
     const double alpha = parameters[0];
@@ -736,7 +741,7 @@ void lossforge_barron_loss_f64_at(size_t n, size_t K, const void *const *inputs,
     const pair c10 = pair_log(t14);
     const pair c2 = pair_scale(t1, 1.2676506002282294e+30);
     const pair c4 = pair_log(t1);
-    const pair c5 = pair_pow(t1, pair_of(alpha));
+    const pair c5 = pair_pow(pair_order(t1), pair_of(alpha));
     const double constants[] = {alpha, c, t0.hi, t0.lo, t4 ? 1.0 : 0.0, c6, c7, t1.hi, t1.lo, c9.hi, c9.lo, c10.hi, c10.lo, c2.hi, c2.lo, c4.hi, c4.lo, c5.hi, c5.lo};
 #endif
     (void)K;
@@ -772,15 +777,15 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double r = f_i - y_i;
         const pair t2 = pair_div(pair_of(r), t1);
         const pair t3 = pair_abs(t2);
-        const pair t4 = pair_min(pair_of(1.0), t3);
+        const pair t4 = pair_min(pair_of(1.0), pair_order(t3));
         const double t5 = fabs(r);
-        const int t6 = (pair_value(c2) < t5);
-        const double t8 = ((pair_value(t3) <= 1.0) ? pair_value(t4) / hypot_v(1.0, pair_value(t4)) : 1.0 / hypot_v(1.0, pair_value(pair_div(pair_of(1.0), pair_max(pair_of(1.0), t3))))) * sign(pair_value(t2)) * pair_value(pair_if(t6, pair_of(pair_value(pair_pow(pair_of((t6 ? t5 : 1.0)), t7)) / pair_value(c4)), pair_pow(pair_hypot(pair_of(1.0), t2), t7))) * pair_value(t0) / c;
+        const int t6 = (pair_rounded(c2) < t5);
+        const double t8 = ((pair_rounded(t3) <= 1.0) ? pair_rounded(t4) / hypot_v(1.0, pair_rounded(t4)) : 1.0 / hypot_v(1.0, pair_rounded(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t3)))))) * sign(pair_rounded(t2)) * pair_rounded(pair_if(t6, pair_of(pair_rounded(pair_pow(pair_of((t6 ? t5 : 1.0)), t7)) / pair_rounded(c4)), pair_pow(pair_order(pair_hypot(pair_of(1.0), t2)), t7))) * pair_rounded(t0) / c;
         const pair t9 = pair_div(pair_prod(0.7071067811865476, r), pair_of(c));
         const pair t10 = pair_abs(t9);
-        const pair t11 = pair_min(pair_of(1.0), t10);
-        const pair t12 = pair_max(pair_of(1.0), t10);
-        gradient[row] = ((r == r) ? ((alpha < 0.0) ? t8 : ((alpha <= 0.0) ? 1.4142135623730951 * (((pair_value(t10) <= 1.0) ? pair_value(t11) / (1.0 + pair_value(t11) * pair_value(t11)) : 1.0 / ((1.0 + 1.0 / (pair_value(t12) * pair_value(t12))) * pair_value(t12))) * sign(pair_value(t9))) / c : ((alpha < 2.0) ? t8 : ((alpha <= 2.0) ? r / c5 : t8)))) : r);
+        const pair t11 = pair_min(pair_of(1.0), pair_order(t10));
+        const pair t12 = pair_max(pair_of(1.0), pair_order(t10));
+        gradient[row] = ((r == r) ? ((alpha < 0.0) ? t8 : ((alpha <= 0.0) ? 1.4142135623730951 * (((pair_rounded(t10) <= 1.0) ? pair_rounded(t11) / (1.0 + pair_rounded(t11) * pair_rounded(t11)) : 1.0 / ((1.0 + 1.0 / (pair_rounded(t12) * pair_rounded(t12))) * pair_rounded(t12))) * sign(pair_rounded(t9))) / c : ((alpha < 2.0) ? t8 : ((alpha <= 2.0) ? r / c5 : t8)))) : r);
     }
 #else
     const double alpha = constants[0];
@@ -798,15 +803,15 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double r = f_i - y_i;
         const pair t2 = pair_div(pair_of(r), t1);
         const pair t3 = pair_abs(t2);
-        const pair t4 = pair_min(pair_of(1.0), t3);
+        const pair t4 = pair_min(pair_of(1.0), pair_order(t3));
         const double t5 = fabs(r);
-        const int t6 = (pair_value(c2) < t5);
-        const pair t8 = pair_div(pair_mul(pair_mul(pair_scale(pair_if((pair_value(t3) <= 1.0), pair_div(t4, pair_hypot(pair_of(1.0), t4)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), t3))))), sign(pair_value(t2))), pair_if(t6, pair_div(pair_pow(pair_of((t6 ? t5 : 1.0)), t7), c4), pair_pow(pair_hypot(pair_of(1.0), t2), t7))), t0), pair_of(c));
+        const int t6 = (pair_rounded(c2) < t5);
+        const pair t8 = pair_div(pair_mul(pair_mul(pair_scale(pair_if((pair_rounded(t3) <= 1.0), pair_div(t4, pair_hypot(pair_of(1.0), t4)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t3)))))), sign(pair_rounded(t2))), pair_if(t6, pair_div(pair_pow(pair_of((t6 ? t5 : 1.0)), t7), c4), pair_pow(pair_order(pair_hypot(pair_of(1.0), t2)), t7))), t0), pair_of(c));
         const pair t9 = pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c));
         const pair t10 = pair_abs(t9);
-        const pair t11 = pair_min(pair_of(1.0), t10);
-        const pair t12 = pair_max(pair_of(1.0), t10);
-        gradient[row] = pair_value(pair_if((r == r), pair_if((alpha < 0.0), t8, pair_if((alpha <= 0.0), pair_div(pair_mul((pair){1.4142135623730951, -9.667293313452913e-17}, pair_scale(pair_if((pair_value(t10) <= 1.0), pair_div(t11, pair_add_d(pair_mul(t11, t11), 1.0)), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t12, t12)), 1.0), t12))), sign(pair_value(t9)))), pair_of(c)), pair_if((alpha < 2.0), t8, pair_if((alpha <= 2.0), pair_div(pair_of(r), c5), t8)))), pair_of(r)));
+        const pair t11 = pair_min(pair_of(1.0), pair_order(t10));
+        const pair t12 = pair_max(pair_of(1.0), pair_order(t10));
+        gradient[row] = pair_rounded(pair_if((r == r), pair_if((alpha < 0.0), t8, pair_if((alpha <= 0.0), pair_div(pair_mul((pair){1.4142135623730951, -9.667293313452913e-17}, pair_scale(pair_if((pair_rounded(t10) <= 1.0), pair_div(t11, pair_add_d(pair_mul(t11, t11), 1.0)), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t12, t12)), 1.0), t12))), sign(pair_rounded(t9)))), pair_of(c)), pair_if((alpha < 2.0), t8, pair_if((alpha <= 2.0), pair_div(pair_of(r), c5), t8)))), pair_of(r)));
     }
 #endif
 }
@@ -821,7 +826,7 @@ void lossforge_barron_gradient_f64_at(size_t n, size_t K, const void *const *inp
     const double c5 = c * c;
     const pair t1 = pair_mul_d(t0, c);
     const pair c2 = pair_scale(t1, 1.2676506002282294e+30);
-    const pair c4 = pair_pow(t1, t7);
+    const pair c4 = pair_pow(pair_order(t1), t7);
     const double constants[] = {alpha, c, t0.hi, t0.lo, t7.hi, t7.lo, c5, t1.hi, t1.lo, c2.hi, c2.lo, c4.hi, c4.lo};
 #else
     const double alpha = parameters[0];
@@ -831,7 +836,7 @@ void lossforge_barron_gradient_f64_at(size_t n, size_t K, const void *const *inp
     const pair c5 = pair_prod(c, c);
     const pair t1 = pair_mul_d(t0, c);
     const pair c2 = pair_scale(t1, 1.2676506002282294e+30);
-    const pair c4 = pair_pow(t1, t7);
+    const pair c4 = pair_pow(pair_order(t1), t7);
     const double constants[] = {alpha, c, t0.hi, t0.lo, t7.hi, t7.lo, c5.hi, c5.lo, t1.hi, t1.lo, c2.hi, c2.lo, c4.hi, c4.lo};
 #endif
     (void)K;
@@ -868,22 +873,22 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double r = f_i - y_i;
         const pair t1 = pair_div(pair_of(r), t0);
         const pair t2 = pair_abs(t1);
-        const int t3 = (pair_value(t2) <= 1.0);
-        const pair t4 = pair_min(pair_of(1.0), t2);
+        const int t3 = (pair_rounded(t2) <= 1.0);
+        const pair t4 = pair_min(pair_of(1.0), pair_order(t2));
         const pair t5 = pair_mul(t4, t4);
         const pair t6 = pair_add_d(t5, 1.0);
-        const pair t7 = pair_max(pair_of(1.0), t2);
-        const pair t8 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t7));
+        const pair t7 = pair_max(pair_of(1.0), pair_order(t2));
+        const pair t8 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t7)));
         const pair t9 = pair_mul(t8, t8);
         const double t10 = fabs(r);
-        const int t11 = (pair_value(c1) < t10);
-        const pair t14 = pair_div(pair_mul_d(pair_if(t11, pair_of(pair_value(pair_pow(pair_of((t11 ? t10 : 1.0)), t12)) / pair_value(c5)), pair_pow(pair_hypot(pair_of(1.0), t1), t12)), (pair_value(c4) * (t3 ? pair_value(t5) / pair_value(t6) : 1.0 / (1.0 + pair_value(pair_div(pair_of(1.0), pair_mul(t7, t7))))) + (t3 ? 1.0 / pair_value(t6) : pair_value(t9) / (1.0 + pair_value(t9))))), pair_of(t13));
+        const int t11 = (pair_rounded(c1) < t10);
+        const pair t14 = pair_div(pair_mul_d(pair_if(t11, pair_of(pair_rounded(pair_pow(pair_of((t11 ? t10 : 1.0)), t12)) / pair_rounded(c5)), pair_pow(pair_order(pair_hypot(pair_of(1.0), t1)), t12)), (pair_value(c4) * (t3 ? pair_rounded(t5) / pair_rounded(t6) : 1.0 / (1.0 + pair_rounded(pair_div(pair_of(1.0), pair_mul(t7, t7))))) + (t3 ? 1.0 / pair_rounded(t6) : pair_rounded(t9) / (1.0 + pair_rounded(t9))))), pair_of(t13));
         const pair t15 = pair_abs(pair_div(pair_prod(0.7071067811865476, r), pair_of(c)));
-        const pair t16 = pair_min(pair_of(1.0), t15);
-        const pair t17 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), t15)));
+        const pair t16 = pair_min(pair_of(1.0), pair_order(t15));
+        const pair t17 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t15)))));
         const pair t18 = pair_mul(t17, t17);
-        const pair t19 = pair_if((pair_value(t15) <= 1.0), pair_quot(1.0, (1.0 + pair_value(t16) * pair_value(t16))), pair_div(t18, pair_of((1.0 + pair_value(t18)))));
-        hessian[row] = pair_value(pair_if((r == r), pair_if((alpha < 0.0), t14, pair_if((alpha <= 0.0), pair_div(pair_mul(pair_add_d(pair_scale(t19, 2.0), -1.0), t19), pair_of(t13)), pair_if((alpha < 2.0), t14, pair_if((alpha <= 2.0), pair_of(c6), t14)))), pair_of(r)));
+        const pair t19 = pair_if((pair_rounded(t15) <= 1.0), pair_quot(1.0, (1.0 + pair_rounded(t16) * pair_rounded(t16))), pair_div(t18, pair_of((1.0 + pair_rounded(t18)))));
+        hessian[row] = pair_rounded(pair_if((r == r), pair_if((alpha < 0.0), t14, pair_if((alpha <= 0.0), pair_div(pair_mul(pair_order(pair_add_d(pair_scale(t19, 2.0), -1.0)), t19), pair_of(t13)), pair_if((alpha < 2.0), t14, pair_if((alpha <= 2.0), pair_of(c6), t14)))), pair_of(r)));
     }
 #else
     const double alpha = constants[0];
@@ -902,22 +907,22 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double r = f_i - y_i;
         const pair t1 = pair_div(pair_of(r), t0);
         const pair t2 = pair_abs(t1);
-        const int t3 = (pair_value(t2) <= 1.0);
-        const pair t4 = pair_min(pair_of(1.0), t2);
+        const int t3 = (pair_rounded(t2) <= 1.0);
+        const pair t4 = pair_min(pair_of(1.0), pair_order(t2));
         const pair t5 = pair_mul(t4, t4);
         const pair t6 = pair_add_d(t5, 1.0);
-        const pair t7 = pair_max(pair_of(1.0), t2);
-        const pair t8 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t7));
+        const pair t7 = pair_max(pair_of(1.0), pair_order(t2));
+        const pair t8 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t7)));
         const pair t9 = pair_mul(t8, t8);
         const double t10 = fabs(r);
-        const int t11 = (pair_value(c1) < t10);
-        const pair t14 = pair_div(pair_mul(pair_add(pair_mul(c4, pair_if(t3, pair_div(t5, t6), pair_div(pair_of(1.0), pair_add_d(pair_div(pair_of(1.0), pair_mul(t7, t7)), 1.0)))), pair_if(t3, pair_div(pair_of(1.0), t6), pair_div(t9, pair_add_d(t9, 1.0)))), pair_if(t11, pair_div(pair_pow(pair_of((t11 ? t10 : 1.0)), t12), c5), pair_pow(pair_hypot(pair_of(1.0), t1), t12))), t13);
+        const int t11 = (pair_rounded(c1) < t10);
+        const pair t14 = pair_div(pair_mul(pair_order(pair_add(pair_mul(c4, pair_if(t3, pair_div(t5, t6), pair_div(pair_of(1.0), pair_add_d(pair_div(pair_of(1.0), pair_mul(t7, t7)), 1.0)))), pair_if(t3, pair_div(pair_of(1.0), t6), pair_div(t9, pair_add_d(t9, 1.0))))), pair_if(t11, pair_div(pair_pow(pair_of((t11 ? t10 : 1.0)), t12), c5), pair_pow(pair_order(pair_hypot(pair_of(1.0), t1)), t12))), t13);
         const pair t15 = pair_abs(pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c)));
-        const pair t16 = pair_min(pair_of(1.0), t15);
-        const pair t17 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), t15)));
+        const pair t16 = pair_min(pair_of(1.0), pair_order(t15));
+        const pair t17 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t15)))));
         const pair t18 = pair_mul(t17, t17);
-        const pair t19 = pair_if((pair_value(t15) <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_mul(t16, t16), 1.0)), pair_div(t18, pair_add_d(t18, 1.0)));
-        hessian[row] = pair_value(pair_if((r == r), pair_if((alpha < 0.0), t14, pair_if((alpha <= 0.0), pair_div(pair_mul(pair_add_d(pair_scale(t19, 2.0), -1.0), t19), t13), pair_if((alpha < 2.0), t14, pair_if((alpha <= 2.0), c6, t14)))), pair_of(r)));
+        const pair t19 = pair_if((pair_rounded(t15) <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_mul(t16, t16), 1.0)), pair_div(t18, pair_add_d(t18, 1.0)));
+        hessian[row] = pair_rounded(pair_if((r == r), pair_if((alpha < 0.0), t14, pair_if((alpha <= 0.0), pair_div(pair_mul(pair_order(pair_add_d(pair_scale(t19, 2.0), -1.0)), t19), t13), pair_if((alpha < 2.0), t14, pair_if((alpha <= 2.0), c6, t14)))), pair_of(r)));
     }
 #endif
 }
@@ -932,7 +937,7 @@ void lossforge_barron_hessian_f64_at(size_t n, size_t K, const void *const *inpu
     const double t13 = c * c;
     const pair c4 = pair_diff(alpha, 1.0);
     const pair c1 = pair_scale(t0, 1.2676506002282294e+30);
-    const pair c5 = pair_pow(t0, t12);
+    const pair c5 = pair_pow(pair_order(t0), t12);
     const double c6 = 1.0 / t13;
     const double constants[] = {alpha, c, t0.hi, t0.lo, t12.hi, t12.lo, t13, c4.hi, c4.lo, c1.hi, c1.lo, c5.hi, c5.lo, c6};
 #else
@@ -943,7 +948,7 @@ void lossforge_barron_hessian_f64_at(size_t n, size_t K, const void *const *inpu
     const pair t13 = pair_prod(c, c);
     const pair c4 = pair_diff(alpha, 1.0);
     const pair c1 = pair_scale(t0, 1.2676506002282294e+30);
-    const pair c5 = pair_pow(t0, t12);
+    const pair c5 = pair_pow(pair_order(t0), t12);
     const pair c6 = pair_div(pair_of(1.0), t13);
     const double constants[] = {alpha, c, t0.hi, t0.lo, t12.hi, t12.lo, t13.hi, t13.lo, c4.hi, c4.lo, c1.hi, c1.lo, c5.hi, c5.lo, c6.hi, c6.lo};
 #endif
@@ -993,30 +998,30 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const double t5 = fabs(r);
-        const int t6 = (pair_value(c4) < t5);
+        const int t6 = (pair_rounded(c4) < t5);
         const double t8 = (t6 ? t5 : 1.0);
-        const pair t9 = pair_sub(pair_log(pair_of(t8)), c6);
+        const pair t9 = pair_order(pair_sub(pair_log(pair_of(t8)), c6));
         const pair t10 = pair_mul_d(t9, alpha);
         const pair t11 = pair_div(pair_of(r), t4);
         const pair t12 = pair_abs(t11);
-        const int t13 = (pair_value(t12) <= 1.0);
-        const pair t14 = pair_min(pair_of(1.0), t12);
-        const pair t15 = pair_max(pair_of(1.0), t12);
+        const int t13 = (pair_rounded(t12) <= 1.0);
+        const pair t14 = pair_min(pair_of(1.0), pair_order(t12));
+        const pair t15 = pair_max(pair_of(1.0), pair_order(t12));
         const pair t16 = pair_if(t13, pair_log1p(pair_mul(t14, t14)), pair_add(pair_scale(pair_log(t15), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t15, t15)))));
         const pair t17 = pair_hypot(pair_of(1.0), t11);
-        const double t18 = pair_value(pair_if(t6, pair_if(t7, t9, pair_of(((pair_value(pair_abs(t10)) < 1.0) ? pair_value(pair_expm1(t10)) / alpha : (pow_fast(t8, alpha) / pair_value(c7) - 1.0) / alpha))), pair_if(t7, pair_scale(t16, 0.5), pair_of(((pair_value(t16) * c8 <= 2.0) ? pair_value(pair_expm1(pair_mul_d(t16, c9))) / alpha : (pair_value(pair_pow(t17, pair_of(alpha))) - 1.0) / alpha))))) * pair_value(t2);
+        const double t18 = pair_rounded(pair_if(t6, pair_if(t7, t9, pair_of(((pair_rounded(pair_abs(t10)) < 1.0) ? pair_rounded(pair_expm1(t10)) / alpha : (pow_fast(t8, alpha) / pair_rounded(c7) - 1.0) / alpha))), pair_if(t7, pair_scale(t16, 0.5), pair_of(((pair_rounded(t16) * c8 <= 2.0) ? pair_rounded(pair_expm1(pair_mul_d(t16, c9))) / alpha : (pair_rounded(pair_pow(pair_order(t17), pair_of(alpha))) - 1.0) / alpha))))) * pair_value(t2);
         const int t21 = (c12 < t5);
         const pair t22 = pair_div(pair_prod(0.7071067811865476, r), pair_of(c));
         const pair t23 = pair_abs(t22);
-        const int t24 = (pair_value(t23) <= 1.0);
-        const pair t25 = pair_min(pair_of(1.0), t23);
-        const double t26 = pair_value(t25) * pair_value(t25);
-        const pair t27 = pair_max(pair_of(1.0), t23);
-        const double t28 = 1.0 / (pair_value(t27) * pair_value(t27));
+        const int t24 = (pair_rounded(t23) <= 1.0);
+        const pair t25 = pair_min(pair_of(1.0), pair_order(t23));
+        const double t26 = pair_rounded(t25) * pair_rounded(t25);
+        const pair t27 = pair_max(pair_of(1.0), pair_order(t23));
+        const double t28 = 1.0 / (pair_rounded(t27) * pair_rounded(t27));
         const double t31 = r / c;
-        const double t33 = (t13 ? pair_value(t14) / hypot_v(1.0, pair_value(t14)) : 1.0 / hypot_v(1.0, pair_value(pair_div(pair_of(1.0), t15)))) * sign(pair_value(t11)) * pair_value(pair_if(t6, pair_of(pair_value(pair_pow(pair_of(t8), t32)) / pair_value(c16)), pair_pow(t17, t32))) * pair_value(t3) / c;
-        loss[row] = (t0 ? (t1 ? t18 : (t19 ? (t21 ? 2.0 * (log_fast((t21 ? t5 : 1.0)) - c17) : (t24 ? log1p_fast(t26) : 2.0 * log_fast(pair_value(t27)) + log1p_fast(t28))) : (t29 ? t18 : (t30 ? 0.5 * t31 * t31 : t18)))) : r);
-        gradient[row] = (t0 ? (t1 ? t33 : (t19 ? 1.4142135623730951 * ((t24 ? pair_value(t25) / (1.0 + t26) : 1.0 / ((1.0 + t28) * pair_value(t27))) * sign(pair_value(t22))) / c : (t29 ? t33 : (t30 ? r / c18 : t33)))) : r);
+        const double t33 = (t13 ? pair_rounded(t14) / hypot_v(1.0, pair_rounded(t14)) : 1.0 / hypot_v(1.0, pair_rounded(pair_div(pair_of(1.0), t15)))) * sign(pair_rounded(t11)) * pair_rounded(pair_if(t6, pair_of(pair_rounded(pair_pow(pair_of(t8), t32)) / pair_rounded(c16)), pair_pow(pair_order(t17), t32))) * pair_rounded(t3) / c;
+        loss[row] = (t0 ? (t1 ? t18 : (t19 ? (t21 ? 2.0 * (log_fast((t21 ? t5 : 1.0)) - c17) : (t24 ? log1p_fast(t26) : 2.0 * log_fast(pair_rounded(t27)) + log1p_fast(t28))) : (t29 ? t18 : (t30 ? 0.5 * t31 * t31 : t18)))) : r);
+        gradient[row] = (t0 ? (t1 ? t33 : (t19 ? 1.4142135623730951 * ((t24 ? pair_rounded(t25) / (1.0 + t26) : 1.0 / ((1.0 + t28) * pair_rounded(t27))) * sign(pair_rounded(t22))) / c : (t29 ? t33 : (t30 ? r / c18 : t33)))) : r);
     }
 #else
     const double alpha = constants[0];
@@ -1046,30 +1051,30 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const double t5 = fabs(r);
-        const int t6 = (pair_value(c4) < t5);
+        const int t6 = (pair_rounded(c4) < t5);
         const double t8 = (t6 ? t5 : 1.0);
-        const pair t9 = pair_sub(pair_log(pair_of(t8)), c6);
+        const pair t9 = pair_order(pair_sub(pair_log(pair_of(t8)), c6));
         const pair t10 = pair_mul_d(t9, alpha);
         const pair t11 = pair_div(pair_of(r), t4);
         const pair t12 = pair_abs(t11);
-        const int t13 = (pair_value(t12) <= 1.0);
-        const pair t14 = pair_min(pair_of(1.0), t12);
-        const pair t15 = pair_max(pair_of(1.0), t12);
+        const int t13 = (pair_rounded(t12) <= 1.0);
+        const pair t14 = pair_min(pair_of(1.0), pair_order(t12));
+        const pair t15 = pair_max(pair_of(1.0), pair_order(t12));
         const pair t16 = pair_if(t13, pair_log1p(pair_mul(t14, t14)), pair_add(pair_scale(pair_log(t15), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t15, t15)))));
         const pair t17 = pair_hypot(pair_of(1.0), t11);
-        const pair t18 = pair_mul(pair_if(t6, pair_if(t7, t9, pair_if((pair_value(pair_abs(t10)) < 1.0), pair_div(pair_expm1(t10), pair_of(alpha)), pair_div(pair_add_d(pair_div(pair_pow(pair_of(t8), pair_of(alpha)), c7), -1.0), pair_of(alpha)))), pair_if(t7, pair_scale(t16, 0.5), pair_if((pair_value(t16) * c8 <= 2.0), pair_div(pair_expm1(pair_mul_d(t16, c9)), pair_of(alpha)), pair_div(pair_add_d(pair_pow(t17, pair_of(alpha)), -1.0), pair_of(alpha))))), t2);
-        const int t21 = (pair_value(c12) < t5);
+        const pair t18 = pair_mul(pair_if(t6, pair_if(t7, t9, pair_if((pair_rounded(pair_abs(t10)) < 1.0), pair_div(pair_expm1(t10), pair_of(alpha)), pair_div(pair_order(pair_add_d(pair_div(pair_pow(pair_of(t8), pair_of(alpha)), c7), -1.0)), pair_of(alpha)))), pair_if(t7, pair_scale(t16, 0.5), pair_if((pair_rounded(t16) * c8 <= 2.0), pair_div(pair_expm1(pair_mul_d(t16, c9)), pair_of(alpha)), pair_div(pair_order(pair_add_d(pair_pow(pair_order(t17), pair_of(alpha)), -1.0)), pair_of(alpha))))), t2);
+        const int t21 = (pair_rounded(c12) < t5);
         const pair t22 = pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c));
         const pair t23 = pair_abs(t22);
-        const int t24 = (pair_value(t23) <= 1.0);
-        const pair t25 = pair_min(pair_of(1.0), t23);
+        const int t24 = (pair_rounded(t23) <= 1.0);
+        const pair t25 = pair_min(pair_of(1.0), pair_order(t23));
         const pair t26 = pair_mul(t25, t25);
-        const pair t27 = pair_max(pair_of(1.0), t23);
+        const pair t27 = pair_max(pair_of(1.0), pair_order(t23));
         const pair t28 = pair_div(pair_of(1.0), pair_mul(t27, t27));
         const pair t31 = pair_quot(r, c);
-        const pair t33 = pair_div(pair_mul(pair_mul(pair_scale(pair_if(t13, pair_div(t14, pair_hypot(pair_of(1.0), t14)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), t15)))), sign(pair_value(t11))), pair_if(t6, pair_div(pair_pow(pair_of(t8), t32), c16), pair_pow(t17, t32))), t3), pair_of(c));
-        loss[row] = pair_value(pair_if(t0, pair_if(t1, t18, pair_if(t19, pair_if(t21, pair_scale(pair_sub(pair_log(pair_of((t21 ? t5 : 1.0))), c17), 2.0), pair_if(t24, pair_log1p(t26), pair_add(pair_scale(pair_log(t27), 2.0), pair_log1p(t28)))), pair_if(t29, t18, pair_if(t30, pair_mul(pair_scale(t31, 0.5), t31), t18)))), pair_of(r)));
-        gradient[row] = pair_value(pair_if(t0, pair_if(t1, t33, pair_if(t19, pair_div(pair_mul((pair){1.4142135623730951, -9.667293313452913e-17}, pair_scale(pair_if(t24, pair_div(t25, pair_add_d(t26, 1.0)), pair_div(pair_of(1.0), pair_mul(pair_add_d(t28, 1.0), t27))), sign(pair_value(t22)))), pair_of(c)), pair_if(t29, t33, pair_if(t30, pair_div(pair_of(r), c18), t33)))), pair_of(r)));
+        const pair t33 = pair_div(pair_mul(pair_mul(pair_scale(pair_if(t13, pair_div(t14, pair_hypot(pair_of(1.0), t14)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), t15)))), sign(pair_rounded(t11))), pair_if(t6, pair_div(pair_pow(pair_of(t8), t32), c16), pair_pow(pair_order(t17), t32))), t3), pair_of(c));
+        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, t18, pair_if(t19, pair_if(t21, pair_scale(pair_order(pair_sub(pair_log(pair_of((t21 ? t5 : 1.0))), c17)), 2.0), pair_if(t24, pair_log1p(t26), pair_add(pair_scale(pair_log(t27), 2.0), pair_log1p(t28)))), pair_if(t29, t18, pair_if(t30, pair_mul(pair_scale(t31, 0.5), t31), t18)))), pair_of(r)));
+        gradient[row] = pair_rounded(pair_if(t0, pair_if(t1, t33, pair_if(t19, pair_div(pair_mul((pair){1.4142135623730951, -9.667293313452913e-17}, pair_scale(pair_if(t24, pair_div(t25, pair_add_d(t26, 1.0)), pair_div(pair_of(1.0), pair_mul(pair_add_d(t28, 1.0), t27))), sign(pair_rounded(t22)))), pair_of(c)), pair_if(t29, t33, pair_if(t30, pair_div(pair_of(r), c18), t33)))), pair_of(r)));
     }
 #endif
 }
@@ -1096,8 +1101,8 @@ void lossforge_barron_loss_gradient_f64_at(size_t n, size_t K, const void *const
     const pair t4 = pair_mul_d(t3, c);
     const pair c4 = pair_scale(t4, 1.2676506002282294e+30);
     const pair c6 = pair_log(t4);
-    const pair c7 = pair_pow(t4, pair_of(alpha));
-    const pair c16 = pair_pow(t4, t32);
+    const pair c7 = pair_pow(pair_order(t4), pair_of(alpha));
+    const pair c16 = pair_pow(pair_order(t4), t32);
     const double constants[] = {alpha, c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t7 ? 1.0 : 0.0, c8, c9, t19 ? 1.0 : 0.0, t29 ? 1.0 : 0.0, t30 ? 1.0 : 0.0, t32.hi, t32.lo, c18, t3.hi, t3.lo, c12, c17, t4.hi, t4.lo, c4.hi, c4.lo, c6.hi, c6.lo, c7.hi, c7.lo, c16.hi, c16.lo};
 #else
     const double alpha = parameters[0];
@@ -1119,8 +1124,8 @@ void lossforge_barron_loss_gradient_f64_at(size_t n, size_t K, const void *const
     const pair t4 = pair_mul_d(t3, c);
     const pair c4 = pair_scale(t4, 1.2676506002282294e+30);
     const pair c6 = pair_log(t4);
-    const pair c7 = pair_pow(t4, pair_of(alpha));
-    const pair c16 = pair_pow(t4, t32);
+    const pair c7 = pair_pow(pair_order(t4), pair_of(alpha));
+    const pair c16 = pair_pow(pair_order(t4), t32);
     const double constants[] = {alpha, c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t7 ? 1.0 : 0.0, c8, c9, t19 ? 1.0 : 0.0, t29 ? 1.0 : 0.0, t30 ? 1.0 : 0.0, t32.hi, t32.lo, c18.hi, c18.lo, t3.hi, t3.lo, c12.hi, c12.lo, c17.hi, c17.lo, t4.hi, t4.lo, c4.hi, c4.lo, c6.hi, c6.lo, c7.hi, c7.lo, c16.hi, c16.lo};
 #endif
     (void)K;
@@ -1164,31 +1169,31 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const int t0 = (r == r);
         const pair t4 = pair_div(pair_of(r), t3);
         const pair t5 = pair_abs(t4);
-        const int t6 = (pair_value(t5) <= 1.0);
-        const pair t7 = pair_min(pair_of(1.0), t5);
-        const pair t8 = pair_max(pair_of(1.0), t5);
+        const int t6 = (pair_rounded(t5) <= 1.0);
+        const pair t7 = pair_min(pair_of(1.0), pair_order(t5));
+        const pair t8 = pair_max(pair_of(1.0), pair_order(t5));
         const pair t9 = pair_div(pair_of(1.0), t8);
         const double t10 = fabs(r);
-        const int t11 = (pair_value(c3) < t10);
+        const int t11 = (pair_rounded(c3) < t10);
         const double t12 = (t11 ? t10 : 1.0);
         const pair t14 = pair_hypot(pair_of(1.0), t4);
-        const double t15 = (t6 ? pair_value(t7) / hypot_v(1.0, pair_value(t7)) : 1.0 / hypot_v(1.0, pair_value(t9))) * sign(pair_value(t4)) * pair_value(pair_if(t11, pair_of(pair_value(pair_pow(pair_of(t12), t13)) / pair_value(c5)), pair_pow(t14, t13))) * pair_value(t2) / c;
+        const double t15 = (t6 ? pair_rounded(t7) / hypot_v(1.0, pair_rounded(t7)) : 1.0 / hypot_v(1.0, pair_rounded(t9))) * sign(pair_rounded(t4)) * pair_rounded(pair_if(t11, pair_of(pair_rounded(pair_pow(pair_of(t12), t13)) / pair_rounded(c5)), pair_pow(pair_order(t14), t13))) * pair_rounded(t2) / c;
         const pair t17 = pair_div(pair_prod(0.7071067811865476, r), pair_of(c));
         const pair t18 = pair_abs(t17);
-        const int t19 = (pair_value(t18) <= 1.0);
-        const pair t20 = pair_min(pair_of(1.0), t18);
-        const double t21 = 1.0 + pair_value(t20) * pair_value(t20);
-        const pair t22 = pair_max(pair_of(1.0), t18);
+        const int t19 = (pair_rounded(t18) <= 1.0);
+        const pair t20 = pair_min(pair_of(1.0), pair_order(t18));
+        const double t21 = 1.0 + pair_rounded(t20) * pair_rounded(t20);
+        const pair t22 = pair_max(pair_of(1.0), pair_order(t18));
         const pair t26 = pair_mul(t7, t7);
         const pair t27 = pair_add_d(t26, 1.0);
-        const pair t28 = pair_min(pair_of(1.0), t9);
+        const pair t28 = pair_min(pair_of(1.0), pair_order(t9));
         const pair t29 = pair_mul(t28, t28);
-        const pair t31 = pair_div(pair_mul_d(pair_if(t11, pair_of(pair_value(pair_pow(pair_of(t12), t30)) / pair_value(c11)), pair_pow(t14, t30)), (pair_value(t13) * (t6 ? pair_value(t26) / pair_value(t27) : 1.0 / (1.0 + pair_value(pair_div(pair_of(1.0), pair_mul(t8, t8))))) + (t6 ? 1.0 / pair_value(t27) : pair_value(t29) / (1.0 + pair_value(t29))))), pair_of(t25));
-        const pair t32 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t22));
+        const pair t31 = pair_div(pair_mul_d(pair_if(t11, pair_of(pair_rounded(pair_pow(pair_of(t12), t30)) / pair_rounded(c11)), pair_pow(pair_order(t14), t30)), (pair_value(t13) * (t6 ? pair_rounded(t26) / pair_rounded(t27) : 1.0 / (1.0 + pair_rounded(pair_div(pair_of(1.0), pair_mul(t8, t8))))) + (t6 ? 1.0 / pair_rounded(t27) : pair_rounded(t29) / (1.0 + pair_rounded(t29))))), pair_of(t25));
+        const pair t32 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t22)));
         const pair t33 = pair_mul(t32, t32);
-        const pair t34 = pair_if(t19, pair_quot(1.0, t21), pair_div(t33, pair_of((1.0 + pair_value(t33)))));
-        gradient[row] = (t0 ? (t1 ? t15 : (t16 ? 1.4142135623730951 * ((t19 ? pair_value(t20) / t21 : 1.0 / ((1.0 + 1.0 / (pair_value(t22) * pair_value(t22))) * pair_value(t22))) * sign(pair_value(t17))) / c : (t23 ? t15 : (t24 ? r / t25 : t15)))) : r);
-        hessian[row] = pair_value(pair_if(t0, pair_if(t1, t31, pair_if(t16, pair_div(pair_mul(pair_add_d(pair_scale(t34, 2.0), -1.0), t34), pair_of(t25)), pair_if(t23, t31, pair_if(t24, pair_of(c12), t31)))), pair_of(r)));
+        const pair t34 = pair_if(t19, pair_quot(1.0, t21), pair_div(t33, pair_of((1.0 + pair_rounded(t33)))));
+        gradient[row] = (t0 ? (t1 ? t15 : (t16 ? 1.4142135623730951 * ((t19 ? pair_rounded(t20) / t21 : 1.0 / ((1.0 + 1.0 / (pair_rounded(t22) * pair_rounded(t22))) * pair_rounded(t22))) * sign(pair_rounded(t17))) / c : (t23 ? t15 : (t24 ? r / t25 : t15)))) : r);
+        hessian[row] = pair_rounded(pair_if(t0, pair_if(t1, t31, pair_if(t16, pair_div(pair_mul(pair_order(pair_add_d(pair_scale(t34, 2.0), -1.0)), t34), pair_of(t25)), pair_if(t23, t31, pair_if(t24, pair_of(c12), t31)))), pair_of(r)));
     }
 #else
     const double c = constants[0];
@@ -1213,31 +1218,31 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const int t0 = (r == r);
         const pair t4 = pair_div(pair_of(r), t3);
         const pair t5 = pair_abs(t4);
-        const int t6 = (pair_value(t5) <= 1.0);
-        const pair t7 = pair_min(pair_of(1.0), t5);
-        const pair t8 = pair_max(pair_of(1.0), t5);
+        const int t6 = (pair_rounded(t5) <= 1.0);
+        const pair t7 = pair_min(pair_of(1.0), pair_order(t5));
+        const pair t8 = pair_max(pair_of(1.0), pair_order(t5));
         const pair t9 = pair_div(pair_of(1.0), t8);
         const double t10 = fabs(r);
-        const int t11 = (pair_value(c3) < t10);
+        const int t11 = (pair_rounded(c3) < t10);
         const double t12 = (t11 ? t10 : 1.0);
         const pair t14 = pair_hypot(pair_of(1.0), t4);
-        const pair t15 = pair_div(pair_mul(pair_mul(pair_scale(pair_if(t6, pair_div(t7, pair_hypot(pair_of(1.0), t7)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), t9))), sign(pair_value(t4))), pair_if(t11, pair_div(pair_pow(pair_of(t12), t13), c5), pair_pow(t14, t13))), t2), pair_of(c));
+        const pair t15 = pair_div(pair_mul(pair_mul(pair_scale(pair_if(t6, pair_div(t7, pair_hypot(pair_of(1.0), t7)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), t9))), sign(pair_rounded(t4))), pair_if(t11, pair_div(pair_pow(pair_of(t12), t13), c5), pair_pow(pair_order(t14), t13))), t2), pair_of(c));
         const pair t17 = pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c));
         const pair t18 = pair_abs(t17);
-        const int t19 = (pair_value(t18) <= 1.0);
-        const pair t20 = pair_min(pair_of(1.0), t18);
+        const int t19 = (pair_rounded(t18) <= 1.0);
+        const pair t20 = pair_min(pair_of(1.0), pair_order(t18));
         const pair t21 = pair_add_d(pair_mul(t20, t20), 1.0);
-        const pair t22 = pair_max(pair_of(1.0), t18);
+        const pair t22 = pair_max(pair_of(1.0), pair_order(t18));
         const pair t26 = pair_mul(t7, t7);
         const pair t27 = pair_add_d(t26, 1.0);
-        const pair t28 = pair_min(pair_of(1.0), t9);
+        const pair t28 = pair_min(pair_of(1.0), pair_order(t9));
         const pair t29 = pair_mul(t28, t28);
-        const pair t31 = pair_div(pair_mul(pair_add(pair_mul(t13, pair_if(t6, pair_div(t26, t27), pair_div(pair_of(1.0), pair_add_d(pair_div(pair_of(1.0), pair_mul(t8, t8)), 1.0)))), pair_if(t6, pair_div(pair_of(1.0), t27), pair_div(t29, pair_add_d(t29, 1.0)))), pair_if(t11, pair_div(pair_pow(pair_of(t12), t30), c11), pair_pow(t14, t30))), t25);
-        const pair t32 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t22));
+        const pair t31 = pair_div(pair_mul(pair_order(pair_add(pair_mul(t13, pair_if(t6, pair_div(t26, t27), pair_div(pair_of(1.0), pair_add_d(pair_div(pair_of(1.0), pair_mul(t8, t8)), 1.0)))), pair_if(t6, pair_div(pair_of(1.0), t27), pair_div(t29, pair_add_d(t29, 1.0))))), pair_if(t11, pair_div(pair_pow(pair_of(t12), t30), c11), pair_pow(pair_order(t14), t30))), t25);
+        const pair t32 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t22)));
         const pair t33 = pair_mul(t32, t32);
         const pair t34 = pair_if(t19, pair_div(pair_of(1.0), t21), pair_div(t33, pair_add_d(t33, 1.0)));
-        gradient[row] = pair_value(pair_if(t0, pair_if(t1, t15, pair_if(t16, pair_div(pair_mul((pair){1.4142135623730951, -9.667293313452913e-17}, pair_scale(pair_if(t19, pair_div(t20, t21), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t22, t22)), 1.0), t22))), sign(pair_value(t17)))), pair_of(c)), pair_if(t23, t15, pair_if(t24, pair_div(pair_of(r), t25), t15)))), pair_of(r)));
-        hessian[row] = pair_value(pair_if(t0, pair_if(t1, t31, pair_if(t16, pair_div(pair_mul(pair_add_d(pair_scale(t34, 2.0), -1.0), t34), t25), pair_if(t23, t31, pair_if(t24, c12, t31)))), pair_of(r)));
+        gradient[row] = pair_rounded(pair_if(t0, pair_if(t1, t15, pair_if(t16, pair_div(pair_mul((pair){1.4142135623730951, -9.667293313452913e-17}, pair_scale(pair_if(t19, pair_div(t20, t21), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t22, t22)), 1.0), t22))), sign(pair_rounded(t17)))), pair_of(c)), pair_if(t23, t15, pair_if(t24, pair_div(pair_of(r), t25), t15)))), pair_of(r)));
+        hessian[row] = pair_rounded(pair_if(t0, pair_if(t1, t31, pair_if(t16, pair_div(pair_mul(pair_order(pair_add_d(pair_scale(t34, 2.0), -1.0)), t34), t25), pair_if(t23, t31, pair_if(t24, c12, t31)))), pair_of(r)));
     }
 #endif
 }
@@ -1258,8 +1263,8 @@ void lossforge_barron_gradient_hessian_f64_at(size_t n, size_t K, const void *co
     const pair t3 = pair_mul_d(t2, c);
     const double c12 = 1.0 / t25;
     const pair c3 = pair_scale(t3, 1.2676506002282294e+30);
-    const pair c5 = pair_pow(t3, t13);
-    const pair c11 = pair_pow(t3, t30);
+    const pair c5 = pair_pow(pair_order(t3), t13);
+    const pair c11 = pair_pow(pair_order(t3), t30);
     const double constants[] = {c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t13.hi, t13.lo, t16 ? 1.0 : 0.0, t23 ? 1.0 : 0.0, t24 ? 1.0 : 0.0, t25, t30.hi, t30.lo, t3.hi, t3.lo, c12, c3.hi, c3.lo, c5.hi, c5.lo, c11.hi, c11.lo};
 #else
     const double alpha = parameters[0];
@@ -1275,8 +1280,8 @@ void lossforge_barron_gradient_hessian_f64_at(size_t n, size_t K, const void *co
     const pair t3 = pair_mul_d(t2, c);
     const pair c12 = pair_div(pair_of(1.0), t25);
     const pair c3 = pair_scale(t3, 1.2676506002282294e+30);
-    const pair c5 = pair_pow(t3, t13);
-    const pair c11 = pair_pow(t3, t30);
+    const pair c5 = pair_pow(pair_order(t3), t13);
+    const pair c11 = pair_pow(pair_order(t3), t30);
     const double constants[] = {c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t13.hi, t13.lo, t16 ? 1.0 : 0.0, t23 ? 1.0 : 0.0, t24 ? 1.0 : 0.0, t25.hi, t25.lo, t30.hi, t30.lo, t3.hi, t3.lo, c12.hi, c12.lo, c3.hi, c3.lo, c5.hi, c5.lo, c11.hi, c11.lo};
 #endif
     (void)K;
@@ -1329,42 +1334,42 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const double t5 = fabs(r);
-        const int t6 = (pair_value(c4) < t5);
+        const int t6 = (pair_rounded(c4) < t5);
         const double t8 = (t6 ? t5 : 1.0);
-        const pair t9 = pair_sub(pair_log(pair_of(t8)), c6);
+        const pair t9 = pair_order(pair_sub(pair_log(pair_of(t8)), c6));
         const pair t10 = pair_mul_d(t9, alpha);
         const pair t11 = pair_div(pair_of(r), t4);
         const pair t12 = pair_abs(t11);
-        const int t13 = (pair_value(t12) <= 1.0);
-        const pair t14 = pair_min(pair_of(1.0), t12);
+        const int t13 = (pair_rounded(t12) <= 1.0);
+        const pair t14 = pair_min(pair_of(1.0), pair_order(t12));
         const pair t15 = pair_mul(t14, t14);
-        const pair t16 = pair_max(pair_of(1.0), t12);
+        const pair t16 = pair_max(pair_of(1.0), pair_order(t12));
         const pair t17 = pair_div(pair_of(1.0), pair_mul(t16, t16));
         const pair t18 = pair_if(t13, pair_log1p(t15), pair_add(pair_scale(pair_log(t16), 2.0), pair_log1p(t17)));
         const pair t19 = pair_hypot(pair_of(1.0), t11);
-        const double t20 = pair_value(pair_if(t6, pair_if(t7, t9, pair_of(((pair_value(pair_abs(t10)) < 1.0) ? pair_value(pair_expm1(t10)) / alpha : (pow_fast(t8, alpha) / pair_value(c7) - 1.0) / alpha))), pair_if(t7, pair_scale(t18, 0.5), pair_of(((pair_value(t18) * c8 <= 2.0) ? pair_value(pair_expm1(pair_mul_d(t18, c9))) / alpha : (pair_value(pair_pow(t19, pair_of(alpha))) - 1.0) / alpha))))) * pair_value(t2);
+        const double t20 = pair_rounded(pair_if(t6, pair_if(t7, t9, pair_of(((pair_rounded(pair_abs(t10)) < 1.0) ? pair_rounded(pair_expm1(t10)) / alpha : (pow_fast(t8, alpha) / pair_rounded(c7) - 1.0) / alpha))), pair_if(t7, pair_scale(t18, 0.5), pair_of(((pair_rounded(t18) * c8 <= 2.0) ? pair_rounded(pair_expm1(pair_mul_d(t18, c9))) / alpha : (pair_rounded(pair_pow(pair_order(t19), pair_of(alpha))) - 1.0) / alpha))))) * pair_value(t2);
         const int t23 = (c12 < t5);
         const pair t24 = pair_div(pair_prod(0.7071067811865476, r), pair_of(c));
         const pair t25 = pair_abs(t24);
-        const int t26 = (pair_value(t25) <= 1.0);
-        const pair t27 = pair_min(pair_of(1.0), t25);
-        const double t28 = pair_value(t27) * pair_value(t27);
-        const pair t29 = pair_max(pair_of(1.0), t25);
-        const double t30 = 1.0 / (pair_value(t29) * pair_value(t29));
+        const int t26 = (pair_rounded(t25) <= 1.0);
+        const pair t27 = pair_min(pair_of(1.0), pair_order(t25));
+        const double t28 = pair_rounded(t27) * pair_rounded(t27);
+        const pair t29 = pair_max(pair_of(1.0), pair_order(t25));
+        const double t30 = 1.0 / (pair_rounded(t29) * pair_rounded(t29));
         const double t33 = r / c;
         const pair t34 = pair_div(pair_of(1.0), t16);
-        const double t36 = (t13 ? pair_value(t14) / hypot_v(1.0, pair_value(t14)) : 1.0 / hypot_v(1.0, pair_value(t34))) * sign(pair_value(t11)) * pair_value(pair_if(t6, pair_of(pair_value(pair_pow(pair_of(t8), t35)) / pair_value(c16)), pair_pow(t19, t35))) * pair_value(t3) / c;
+        const double t36 = (t13 ? pair_rounded(t14) / hypot_v(1.0, pair_rounded(t14)) : 1.0 / hypot_v(1.0, pair_rounded(t34))) * sign(pair_rounded(t11)) * pair_rounded(pair_if(t6, pair_of(pair_rounded(pair_pow(pair_of(t8), t35)) / pair_rounded(c16)), pair_pow(pair_order(t19), t35))) * pair_rounded(t3) / c;
         const double t37 = 1.0 + t28;
         const pair t39 = pair_add_d(t15, 1.0);
-        const pair t40 = pair_min(pair_of(1.0), t34);
+        const pair t40 = pair_min(pair_of(1.0), pair_order(t34));
         const pair t41 = pair_mul(t40, t40);
-        const pair t43 = pair_div(pair_mul_d(pair_if(t6, pair_of(pair_value(pair_pow(pair_of(t8), t42)) / pair_value(c19)), pair_pow(t19, t42)), (pair_value(t35) * (t13 ? pair_value(t15) / pair_value(t39) : 1.0 / (1.0 + pair_value(t17))) + (t13 ? 1.0 / pair_value(t39) : pair_value(t41) / (1.0 + pair_value(t41))))), pair_of(t38));
-        const pair t44 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t29));
+        const pair t43 = pair_div(pair_mul_d(pair_if(t6, pair_of(pair_rounded(pair_pow(pair_of(t8), t42)) / pair_rounded(c19)), pair_pow(pair_order(t19), t42)), (pair_value(t35) * (t13 ? pair_rounded(t15) / pair_rounded(t39) : 1.0 / (1.0 + pair_rounded(t17))) + (t13 ? 1.0 / pair_rounded(t39) : pair_rounded(t41) / (1.0 + pair_rounded(t41))))), pair_of(t38));
+        const pair t44 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t29)));
         const pair t45 = pair_mul(t44, t44);
-        const pair t46 = pair_if(t26, pair_quot(1.0, t37), pair_div(t45, pair_of((1.0 + pair_value(t45)))));
-        loss[row] = (t0 ? (t1 ? t20 : (t21 ? (t23 ? 2.0 * (log_fast((t23 ? t5 : 1.0)) - c20) : (t26 ? log1p_fast(t28) : 2.0 * log_fast(pair_value(t29)) + log1p_fast(t30))) : (t31 ? t20 : (t32 ? 0.5 * t33 * t33 : t20)))) : r);
-        gradient[row] = (t0 ? (t1 ? t36 : (t21 ? 1.4142135623730951 * ((t26 ? pair_value(t27) / t37 : 1.0 / ((1.0 + t30) * pair_value(t29))) * sign(pair_value(t24))) / c : (t31 ? t36 : (t32 ? r / t38 : t36)))) : r);
-        hessian[row] = pair_value(pair_if(t0, pair_if(t1, t43, pair_if(t21, pair_div(pair_mul(pair_add_d(pair_scale(t46, 2.0), -1.0), t46), pair_of(t38)), pair_if(t31, t43, pair_if(t32, pair_of(c21), t43)))), pair_of(r)));
+        const pair t46 = pair_if(t26, pair_quot(1.0, t37), pair_div(t45, pair_of((1.0 + pair_rounded(t45)))));
+        loss[row] = (t0 ? (t1 ? t20 : (t21 ? (t23 ? 2.0 * (log_fast((t23 ? t5 : 1.0)) - c20) : (t26 ? log1p_fast(t28) : 2.0 * log_fast(pair_rounded(t29)) + log1p_fast(t30))) : (t31 ? t20 : (t32 ? 0.5 * t33 * t33 : t20)))) : r);
+        gradient[row] = (t0 ? (t1 ? t36 : (t21 ? 1.4142135623730951 * ((t26 ? pair_rounded(t27) / t37 : 1.0 / ((1.0 + t30) * pair_rounded(t29))) * sign(pair_rounded(t24))) / c : (t31 ? t36 : (t32 ? r / t38 : t36)))) : r);
+        hessian[row] = pair_rounded(pair_if(t0, pair_if(t1, t43, pair_if(t21, pair_div(pair_mul(pair_order(pair_add_d(pair_scale(t46, 2.0), -1.0)), t46), pair_of(t38)), pair_if(t31, t43, pair_if(t32, pair_of(c21), t43)))), pair_of(r)));
     }
 #else
     const double alpha = constants[0];
@@ -1397,42 +1402,42 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const double t5 = fabs(r);
-        const int t6 = (pair_value(c4) < t5);
+        const int t6 = (pair_rounded(c4) < t5);
         const double t8 = (t6 ? t5 : 1.0);
-        const pair t9 = pair_sub(pair_log(pair_of(t8)), c6);
+        const pair t9 = pair_order(pair_sub(pair_log(pair_of(t8)), c6));
         const pair t10 = pair_mul_d(t9, alpha);
         const pair t11 = pair_div(pair_of(r), t4);
         const pair t12 = pair_abs(t11);
-        const int t13 = (pair_value(t12) <= 1.0);
-        const pair t14 = pair_min(pair_of(1.0), t12);
+        const int t13 = (pair_rounded(t12) <= 1.0);
+        const pair t14 = pair_min(pair_of(1.0), pair_order(t12));
         const pair t15 = pair_mul(t14, t14);
-        const pair t16 = pair_max(pair_of(1.0), t12);
+        const pair t16 = pair_max(pair_of(1.0), pair_order(t12));
         const pair t17 = pair_div(pair_of(1.0), pair_mul(t16, t16));
         const pair t18 = pair_if(t13, pair_log1p(t15), pair_add(pair_scale(pair_log(t16), 2.0), pair_log1p(t17)));
         const pair t19 = pair_hypot(pair_of(1.0), t11);
-        const pair t20 = pair_mul(pair_if(t6, pair_if(t7, t9, pair_if((pair_value(pair_abs(t10)) < 1.0), pair_div(pair_expm1(t10), pair_of(alpha)), pair_div(pair_add_d(pair_div(pair_pow(pair_of(t8), pair_of(alpha)), c7), -1.0), pair_of(alpha)))), pair_if(t7, pair_scale(t18, 0.5), pair_if((pair_value(t18) * c8 <= 2.0), pair_div(pair_expm1(pair_mul_d(t18, c9)), pair_of(alpha)), pair_div(pair_add_d(pair_pow(t19, pair_of(alpha)), -1.0), pair_of(alpha))))), t2);
-        const int t23 = (pair_value(c12) < t5);
+        const pair t20 = pair_mul(pair_if(t6, pair_if(t7, t9, pair_if((pair_rounded(pair_abs(t10)) < 1.0), pair_div(pair_expm1(t10), pair_of(alpha)), pair_div(pair_order(pair_add_d(pair_div(pair_pow(pair_of(t8), pair_of(alpha)), c7), -1.0)), pair_of(alpha)))), pair_if(t7, pair_scale(t18, 0.5), pair_if((pair_rounded(t18) * c8 <= 2.0), pair_div(pair_expm1(pair_mul_d(t18, c9)), pair_of(alpha)), pair_div(pair_order(pair_add_d(pair_pow(pair_order(t19), pair_of(alpha)), -1.0)), pair_of(alpha))))), t2);
+        const int t23 = (pair_rounded(c12) < t5);
         const pair t24 = pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c));
         const pair t25 = pair_abs(t24);
-        const int t26 = (pair_value(t25) <= 1.0);
-        const pair t27 = pair_min(pair_of(1.0), t25);
+        const int t26 = (pair_rounded(t25) <= 1.0);
+        const pair t27 = pair_min(pair_of(1.0), pair_order(t25));
         const pair t28 = pair_mul(t27, t27);
-        const pair t29 = pair_max(pair_of(1.0), t25);
+        const pair t29 = pair_max(pair_of(1.0), pair_order(t25));
         const pair t30 = pair_div(pair_of(1.0), pair_mul(t29, t29));
         const pair t33 = pair_quot(r, c);
         const pair t34 = pair_div(pair_of(1.0), t16);
-        const pair t36 = pair_div(pair_mul(pair_mul(pair_scale(pair_if(t13, pair_div(t14, pair_hypot(pair_of(1.0), t14)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), t34))), sign(pair_value(t11))), pair_if(t6, pair_div(pair_pow(pair_of(t8), t35), c16), pair_pow(t19, t35))), t3), pair_of(c));
+        const pair t36 = pair_div(pair_mul(pair_mul(pair_scale(pair_if(t13, pair_div(t14, pair_hypot(pair_of(1.0), t14)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), t34))), sign(pair_rounded(t11))), pair_if(t6, pair_div(pair_pow(pair_of(t8), t35), c16), pair_pow(pair_order(t19), t35))), t3), pair_of(c));
         const pair t37 = pair_add_d(t28, 1.0);
         const pair t39 = pair_add_d(t15, 1.0);
-        const pair t40 = pair_min(pair_of(1.0), t34);
+        const pair t40 = pair_min(pair_of(1.0), pair_order(t34));
         const pair t41 = pair_mul(t40, t40);
-        const pair t43 = pair_div(pair_mul(pair_add(pair_mul(t35, pair_if(t13, pair_div(t15, t39), pair_div(pair_of(1.0), pair_add_d(t17, 1.0)))), pair_if(t13, pair_div(pair_of(1.0), t39), pair_div(t41, pair_add_d(t41, 1.0)))), pair_if(t6, pair_div(pair_pow(pair_of(t8), t42), c19), pair_pow(t19, t42))), t38);
-        const pair t44 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t29));
+        const pair t43 = pair_div(pair_mul(pair_order(pair_add(pair_mul(t35, pair_if(t13, pair_div(t15, t39), pair_div(pair_of(1.0), pair_add_d(t17, 1.0)))), pair_if(t13, pair_div(pair_of(1.0), t39), pair_div(t41, pair_add_d(t41, 1.0))))), pair_if(t6, pair_div(pair_pow(pair_of(t8), t42), c19), pair_pow(pair_order(t19), t42))), t38);
+        const pair t44 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t29)));
         const pair t45 = pair_mul(t44, t44);
         const pair t46 = pair_if(t26, pair_div(pair_of(1.0), t37), pair_div(t45, pair_add_d(t45, 1.0)));
-        loss[row] = pair_value(pair_if(t0, pair_if(t1, t20, pair_if(t21, pair_if(t23, pair_scale(pair_sub(pair_log(pair_of((t23 ? t5 : 1.0))), c20), 2.0), pair_if(t26, pair_log1p(t28), pair_add(pair_scale(pair_log(t29), 2.0), pair_log1p(t30)))), pair_if(t31, t20, pair_if(t32, pair_mul(pair_scale(t33, 0.5), t33), t20)))), pair_of(r)));
-        gradient[row] = pair_value(pair_if(t0, pair_if(t1, t36, pair_if(t21, pair_div(pair_mul((pair){1.4142135623730951, -9.667293313452913e-17}, pair_scale(pair_if(t26, pair_div(t27, t37), pair_div(pair_of(1.0), pair_mul(pair_add_d(t30, 1.0), t29))), sign(pair_value(t24)))), pair_of(c)), pair_if(t31, t36, pair_if(t32, pair_div(pair_of(r), t38), t36)))), pair_of(r)));
-        hessian[row] = pair_value(pair_if(t0, pair_if(t1, t43, pair_if(t21, pair_div(pair_mul(pair_add_d(pair_scale(t46, 2.0), -1.0), t46), t38), pair_if(t31, t43, pair_if(t32, c21, t43)))), pair_of(r)));
+        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, t20, pair_if(t21, pair_if(t23, pair_scale(pair_order(pair_sub(pair_log(pair_of((t23 ? t5 : 1.0))), c20)), 2.0), pair_if(t26, pair_log1p(t28), pair_add(pair_scale(pair_log(t29), 2.0), pair_log1p(t30)))), pair_if(t31, t20, pair_if(t32, pair_mul(pair_scale(t33, 0.5), t33), t20)))), pair_of(r)));
+        gradient[row] = pair_rounded(pair_if(t0, pair_if(t1, t36, pair_if(t21, pair_div(pair_mul((pair){1.4142135623730951, -9.667293313452913e-17}, pair_scale(pair_if(t26, pair_div(t27, t37), pair_div(pair_of(1.0), pair_mul(pair_add_d(t30, 1.0), t29))), sign(pair_rounded(t24)))), pair_of(c)), pair_if(t31, t36, pair_if(t32, pair_div(pair_of(r), t38), t36)))), pair_of(r)));
+        hessian[row] = pair_rounded(pair_if(t0, pair_if(t1, t43, pair_if(t21, pair_div(pair_mul(pair_order(pair_add_d(pair_scale(t46, 2.0), -1.0)), t46), t38), pair_if(t31, t43, pair_if(t32, c21, t43)))), pair_of(r)));
     }
 #endif
 }
@@ -1461,9 +1466,9 @@ void lossforge_barron_loss_gradient_hessian_f64_at(size_t n, size_t K, const voi
     const pair t4 = pair_mul_d(t3, c);
     const pair c4 = pair_scale(t4, 1.2676506002282294e+30);
     const pair c6 = pair_log(t4);
-    const pair c7 = pair_pow(t4, pair_of(alpha));
-    const pair c16 = pair_pow(t4, t35);
-    const pair c19 = pair_pow(t4, t42);
+    const pair c7 = pair_pow(pair_order(t4), pair_of(alpha));
+    const pair c16 = pair_pow(pair_order(t4), t35);
+    const pair c19 = pair_pow(pair_order(t4), t42);
     const double constants[] = {alpha, c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t7 ? 1.0 : 0.0, c8, c9, t21 ? 1.0 : 0.0, t31 ? 1.0 : 0.0, t32 ? 1.0 : 0.0, t35.hi, t35.lo, t38, t42.hi, t42.lo, t3.hi, t3.lo, c12, c20, c21, t4.hi, t4.lo, c4.hi, c4.lo, c6.hi, c6.lo, c7.hi, c7.lo, c16.hi, c16.lo, c19.hi, c19.lo};
 #else
     const double alpha = parameters[0];
@@ -1487,9 +1492,9 @@ void lossforge_barron_loss_gradient_hessian_f64_at(size_t n, size_t K, const voi
     const pair t4 = pair_mul_d(t3, c);
     const pair c4 = pair_scale(t4, 1.2676506002282294e+30);
     const pair c6 = pair_log(t4);
-    const pair c7 = pair_pow(t4, pair_of(alpha));
-    const pair c16 = pair_pow(t4, t35);
-    const pair c19 = pair_pow(t4, t42);
+    const pair c7 = pair_pow(pair_order(t4), pair_of(alpha));
+    const pair c16 = pair_pow(pair_order(t4), t35);
+    const pair c19 = pair_pow(pair_order(t4), t42);
     const double constants[] = {alpha, c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t7 ? 1.0 : 0.0, c8, c9, t21 ? 1.0 : 0.0, t31 ? 1.0 : 0.0, t32 ? 1.0 : 0.0, t35.hi, t35.lo, t38.hi, t38.lo, t42.hi, t42.lo, t3.hi, t3.lo, c12.hi, c12.lo, c20.hi, c20.lo, c21.hi, c21.lo, t4.hi, t4.lo, c4.hi, c4.lo, c6.hi, c6.lo, c7.hi, c7.lo, c16.hi, c16.lo, c19.hi, c19.lo};
 #endif
     (void)K;
@@ -1563,22 +1568,22 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t2 = fabs(r);
-        const int t3 = (pair_value(c2) < t2);
+        const int t3 = (pair_rounded(c2) < t2);
         const double t5 = (t3 ? t2 : 1.0);
-        const pair t6 = pair_sub(pair_log(pair_of(t5)), c4);
+        const pair t6 = pair_order(pair_sub(pair_log(pair_of(t5)), c4));
         const double t7 = alpha * pair_value(t6);
         const pair t8 = pair_div(pair_of(r), t1);
         const pair t9 = pair_abs(t8);
-        const pair t10 = pair_min(pair_of(1.0), t9);
-        const pair t11 = pair_max(pair_of(1.0), t9);
-        const pair t12 = pair_if((pair_value(t9) <= 1.0), pair_log1p(pair_mul(t10, t10)), pair_add(pair_scale(pair_log(t11), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t11, t11)))));
-        const double t13 = pair_value(pair_if(t3, pair_if(t4, t6, pair_of(((fabs(t7) < 1.0) ? expm1_fast(t7) / alpha : (pow_fast(t5, alpha) / c5 - 1.0) / alpha))), pair_if(t4, pair_scale(t12, 0.5), pair_of(((pair_value(t12) * c6 <= 2.0) ? expm1_fast(c7 * pair_value(t12)) / alpha : (pow_fast(hypot_v(1.0, pair_value(t8)), alpha) - 1.0) / alpha))))) * pair_value(t0);
+        const pair t10 = pair_min(pair_of(1.0), pair_order(t9));
+        const pair t11 = pair_max(pair_of(1.0), pair_order(t9));
+        const pair t12 = pair_if((pair_rounded(t9) <= 1.0), pair_log1p(pair_mul(t10, t10)), pair_add(pair_scale(pair_log(t11), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t11, t11)))));
+        const double t13 = pair_rounded(pair_if(t3, pair_if(t4, t6, pair_of(((fabs(t7) < 1.0) ? expm1_fast(t7) / alpha : (pow_fast(t5, alpha) / c5 - 1.0) / alpha))), pair_if(t4, pair_scale(t12, 0.5), pair_of(((pair_rounded(t12) * c6 <= 2.0) ? expm1_fast(c7 * pair_rounded(t12)) / alpha : (pow_fast(hypot_v(1.0, pair_rounded(t8)), alpha) - 1.0) / alpha))))) * pair_value(t0);
         const int t15 = (c9 < t2);
         const pair t16 = pair_abs(pair_div(pair_prod(0.7071067811865476, r), pair_of(c)));
-        const pair t17 = pair_min(pair_of(1.0), t16);
-        const pair t18 = pair_max(pair_of(1.0), t16);
+        const pair t17 = pair_min(pair_of(1.0), pair_order(t16));
+        const pair t18 = pair_max(pair_of(1.0), pair_order(t16));
         const double t19 = r / c;
-        loss[row] = (float)((r == r) ? ((alpha < 0.0) ? t13 : ((alpha <= 0.0) ? (t15 ? 2.0 * (log_fast((t15 ? t2 : 1.0)) - c10) : ((pair_value(t16) <= 1.0) ? log1p_fast(pair_value(t17) * pair_value(t17)) : 2.0 * log_fast(pair_value(t18)) + log1p_fast(1.0 / (pair_value(t18) * pair_value(t18))))) : ((alpha < 2.0) ? t13 : ((alpha <= 2.0) ? 0.5 * t19 * t19 : t13)))) : r);
+        loss[row] = (float)((r == r) ? ((alpha < 0.0) ? t13 : ((alpha <= 0.0) ? (t15 ? 2.0 * (log_fast((t15 ? t2 : 1.0)) - c10) : ((pair_rounded(t16) <= 1.0) ? log1p_fast(pair_rounded(t17) * pair_rounded(t17)) : 2.0 * log_fast(pair_rounded(t18)) + log1p_fast(1.0 / (pair_rounded(t18) * pair_rounded(t18))))) : ((alpha < 2.0) ? t13 : ((alpha <= 2.0) ? 0.5 * t19 * t19 : t13)))) : r);
     }
 }
 
@@ -1596,7 +1601,7 @@ void lossforge_barron_loss_f32_at(size_t n, size_t K, const void *const *inputs,
     const double c10 = log_fast(t14);
     const pair c2 = pair_scale(t1, 1.2676506002282294e+30);
     const pair c4 = pair_log(t1);
-    const double c5 = pow_fast(pair_value(t1), alpha);
+    const double c5 = pow_fast(pair_rounded(t1), alpha);
     const double constants[] = {alpha, c, t0.hi, t0.lo, t4 ? 1.0 : 0.0, c6, c7, t1.hi, t1.lo, c9, c10, c2.hi, c2.lo, c4.hi, c4.lo, c5};
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
@@ -1630,15 +1635,15 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double r = f_i - y_i;
         const pair t2 = pair_div(pair_of(r), t1);
         const pair t3 = pair_abs(t2);
-        const pair t4 = pair_min(pair_of(1.0), t3);
+        const pair t4 = pair_min(pair_of(1.0), pair_order(t3));
         const double t5 = fabs(r);
-        const int t6 = (pair_value(c2) < t5);
-        const double t8 = ((pair_value(t3) <= 1.0) ? pair_value(t4) / hypot_v(1.0, pair_value(t4)) : 1.0 / hypot_v(1.0, 1.0 / pair_value(pair_max(pair_of(1.0), t3)))) * sign(pair_value(t2)) * (t6 ? pow_fast((t6 ? t5 : 1.0), t7) / c4 : pow_fast(hypot_v(1.0, pair_value(t2)), t7)) * pair_value(t0) / c;
+        const int t6 = (pair_rounded(c2) < t5);
+        const double t8 = ((pair_rounded(t3) <= 1.0) ? pair_rounded(t4) / hypot_v(1.0, pair_rounded(t4)) : 1.0 / hypot_v(1.0, 1.0 / pair_rounded(pair_max(pair_of(1.0), pair_order(t3))))) * sign(pair_rounded(t2)) * (t6 ? pow_fast((t6 ? t5 : 1.0), t7) / c4 : pow_fast(hypot_v(1.0, pair_rounded(t2)), t7)) * pair_rounded(t0) / c;
         const pair t9 = pair_div(pair_prod(0.7071067811865476, r), pair_of(c));
         const pair t10 = pair_abs(t9);
-        const pair t11 = pair_min(pair_of(1.0), t10);
-        const pair t12 = pair_max(pair_of(1.0), t10);
-        gradient[row] = (float)((r == r) ? ((alpha < 0.0) ? t8 : ((alpha <= 0.0) ? 1.4142135623730951 * (((pair_value(t10) <= 1.0) ? pair_value(t11) / (1.0 + pair_value(t11) * pair_value(t11)) : 1.0 / ((1.0 + 1.0 / (pair_value(t12) * pair_value(t12))) * pair_value(t12))) * sign(pair_value(t9))) / c : ((alpha < 2.0) ? t8 : ((alpha <= 2.0) ? r / c5 : t8)))) : r);
+        const pair t11 = pair_min(pair_of(1.0), pair_order(t10));
+        const pair t12 = pair_max(pair_of(1.0), pair_order(t10));
+        gradient[row] = (float)((r == r) ? ((alpha < 0.0) ? t8 : ((alpha <= 0.0) ? 1.4142135623730951 * (((pair_rounded(t10) <= 1.0) ? pair_rounded(t11) / (1.0 + pair_rounded(t11) * pair_rounded(t11)) : 1.0 / ((1.0 + 1.0 / (pair_rounded(t12) * pair_rounded(t12))) * pair_rounded(t12))) * sign(pair_rounded(t9))) / c : ((alpha < 2.0) ? t8 : ((alpha <= 2.0) ? r / c5 : t8)))) : r);
     }
 }
 
@@ -1651,7 +1656,7 @@ void lossforge_barron_gradient_f32_at(size_t n, size_t K, const void *const *inp
     const double c5 = c * c;
     const pair t1 = pair_mul_d(t0, c);
     const pair c2 = pair_scale(t1, 1.2676506002282294e+30);
-    const double c4 = pow_fast(pair_value(t1), t7);
+    const double c4 = pow_fast(pair_rounded(t1), t7);
     const double constants[] = {alpha, c, t0.hi, t0.lo, t7, c5, t1.hi, t1.lo, c2.hi, c2.lo, c4};
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
@@ -1686,21 +1691,21 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const double r = f_i - y_i;
         const pair t1 = pair_div(pair_of(r), t0);
         const pair t2 = pair_abs(t1);
-        const int t3 = (pair_value(t2) <= 1.0);
-        const pair t4 = pair_min(pair_of(1.0), t2);
+        const int t3 = (pair_rounded(t2) <= 1.0);
+        const pair t4 = pair_min(pair_of(1.0), pair_order(t2));
         const pair t5 = pair_mul(t4, t4);
-        const double t6 = 1.0 + pair_value(t5);
-        const pair t7 = pair_max(pair_of(1.0), t2);
-        const double t8 = minimum(1.0, 1.0 / pair_value(t7));
+        const double t6 = 1.0 + pair_rounded(t5);
+        const pair t7 = pair_max(pair_of(1.0), pair_order(t2));
+        const double t8 = minimum(1.0, 1.0 / pair_rounded(t7));
         const double t9 = t8 * t8;
         const double t10 = fabs(r);
-        const int t11 = (pair_value(c1) < t10);
-        const double t14 = (c4 * (t3 ? pair_value(t5) / t6 : 1.0 / (1.0 + pair_value(pair_div(pair_of(1.0), pair_mul(t7, t7))))) + (t3 ? 1.0 / t6 : t9 / (1.0 + t9))) * (t11 ? pow_fast((t11 ? t10 : 1.0), t12) / c5 : pow_fast(hypot_v(1.0, pair_value(t1)), t12)) / t13;
+        const int t11 = (pair_rounded(c1) < t10);
+        const double t14 = (c4 * (t3 ? pair_rounded(t5) / t6 : 1.0 / (1.0 + pair_rounded(pair_div(pair_of(1.0), pair_mul(t7, t7))))) + (t3 ? 1.0 / t6 : t9 / (1.0 + t9))) * (t11 ? pow_fast((t11 ? t10 : 1.0), t12) / c5 : pow_fast(hypot_v(1.0, pair_rounded(t1)), t12)) / t13;
         const pair t15 = pair_abs(pair_div(pair_prod(0.7071067811865476, r), pair_of(c)));
-        const pair t16 = pair_min(pair_of(1.0), t15);
-        const double t17 = minimum(1.0, 1.0 / pair_value(pair_max(pair_of(1.0), t15)));
+        const pair t16 = pair_min(pair_of(1.0), pair_order(t15));
+        const double t17 = minimum(1.0, 1.0 / pair_rounded(pair_max(pair_of(1.0), pair_order(t15))));
         const double t18 = t17 * t17;
-        const double t19 = ((pair_value(t15) <= 1.0) ? 1.0 / (1.0 + pair_value(t16) * pair_value(t16)) : t18 / (1.0 + t18));
+        const double t19 = ((pair_rounded(t15) <= 1.0) ? 1.0 / (1.0 + pair_rounded(t16) * pair_rounded(t16)) : t18 / (1.0 + t18));
         hessian[row] = (float)((r == r) ? ((alpha < 0.0) ? t14 : ((alpha <= 0.0) ? (2.0 * t19 - 1.0) * t19 / t13 : ((alpha < 2.0) ? t14 : ((alpha <= 2.0) ? c6 : t14)))) : r);
     }
 }
@@ -1714,7 +1719,7 @@ void lossforge_barron_hessian_f32_at(size_t n, size_t K, const void *const *inpu
     const double t13 = c * c;
     const double c4 = alpha - 1.0;
     const pair c1 = pair_scale(t0, 1.2676506002282294e+30);
-    const double c5 = pow_fast(pair_value(t0), t12);
+    const double c5 = pow_fast(pair_rounded(t0), t12);
     const double c6 = 1.0 / t13;
     const double constants[] = {alpha, c, t0.hi, t0.lo, t12, t13, c4, c1.hi, c1.lo, c5, c6};
     (void)K;
@@ -1762,30 +1767,30 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const double t5 = fabs(r);
-        const int t6 = (pair_value(c4) < t5);
+        const int t6 = (pair_rounded(c4) < t5);
         const double t8 = (t6 ? t5 : 1.0);
-        const pair t9 = pair_sub(pair_log(pair_of(t8)), c6);
+        const pair t9 = pair_order(pair_sub(pair_log(pair_of(t8)), c6));
         const double t10 = alpha * pair_value(t9);
         const pair t11 = pair_div(pair_of(r), t4);
         const pair t12 = pair_abs(t11);
-        const int t13 = (pair_value(t12) <= 1.0);
-        const pair t14 = pair_min(pair_of(1.0), t12);
-        const pair t15 = pair_max(pair_of(1.0), t12);
+        const int t13 = (pair_rounded(t12) <= 1.0);
+        const pair t14 = pair_min(pair_of(1.0), pair_order(t12));
+        const pair t15 = pair_max(pair_of(1.0), pair_order(t12));
         const pair t16 = pair_if(t13, pair_log1p(pair_mul(t14, t14)), pair_add(pair_scale(pair_log(t15), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t15, t15)))));
-        const double t17 = hypot_v(1.0, pair_value(t11));
-        const double t18 = pair_value(pair_if(t6, pair_if(t7, t9, pair_of(((fabs(t10) < 1.0) ? expm1_fast(t10) / alpha : (pow_fast(t8, alpha) / c7 - 1.0) / alpha))), pair_if(t7, pair_scale(t16, 0.5), pair_of(((pair_value(t16) * c8 <= 2.0) ? expm1_fast(c9 * pair_value(t16)) / alpha : (pow_fast(t17, alpha) - 1.0) / alpha))))) * pair_value(t2);
+        const double t17 = hypot_v(1.0, pair_rounded(t11));
+        const double t18 = pair_rounded(pair_if(t6, pair_if(t7, t9, pair_of(((fabs(t10) < 1.0) ? expm1_fast(t10) / alpha : (pow_fast(t8, alpha) / c7 - 1.0) / alpha))), pair_if(t7, pair_scale(t16, 0.5), pair_of(((pair_rounded(t16) * c8 <= 2.0) ? expm1_fast(c9 * pair_rounded(t16)) / alpha : (pow_fast(t17, alpha) - 1.0) / alpha))))) * pair_value(t2);
         const int t21 = (c12 < t5);
         const pair t22 = pair_div(pair_prod(0.7071067811865476, r), pair_of(c));
         const pair t23 = pair_abs(t22);
-        const int t24 = (pair_value(t23) <= 1.0);
-        const pair t25 = pair_min(pair_of(1.0), t23);
-        const double t26 = pair_value(t25) * pair_value(t25);
-        const pair t27 = pair_max(pair_of(1.0), t23);
-        const double t28 = 1.0 / (pair_value(t27) * pair_value(t27));
+        const int t24 = (pair_rounded(t23) <= 1.0);
+        const pair t25 = pair_min(pair_of(1.0), pair_order(t23));
+        const double t26 = pair_rounded(t25) * pair_rounded(t25);
+        const pair t27 = pair_max(pair_of(1.0), pair_order(t23));
+        const double t28 = 1.0 / (pair_rounded(t27) * pair_rounded(t27));
         const double t31 = r / c;
-        const double t33 = (t13 ? pair_value(t14) / hypot_v(1.0, pair_value(t14)) : 1.0 / hypot_v(1.0, 1.0 / pair_value(t15))) * sign(pair_value(t11)) * (t6 ? pow_fast(t8, t32) / c16 : pow_fast(t17, t32)) * pair_value(t3) / c;
-        loss[row] = (float)(t0 ? (t1 ? t18 : (t19 ? (t21 ? 2.0 * (log_fast((t21 ? t5 : 1.0)) - c17) : (t24 ? log1p_fast(t26) : 2.0 * log_fast(pair_value(t27)) + log1p_fast(t28))) : (t29 ? t18 : (t30 ? 0.5 * t31 * t31 : t18)))) : r);
-        gradient[row] = (float)(t0 ? (t1 ? t33 : (t19 ? 1.4142135623730951 * ((t24 ? pair_value(t25) / (1.0 + t26) : 1.0 / ((1.0 + t28) * pair_value(t27))) * sign(pair_value(t22))) / c : (t29 ? t33 : (t30 ? r / c18 : t33)))) : r);
+        const double t33 = (t13 ? pair_rounded(t14) / hypot_v(1.0, pair_rounded(t14)) : 1.0 / hypot_v(1.0, 1.0 / pair_rounded(t15))) * sign(pair_rounded(t11)) * (t6 ? pow_fast(t8, t32) / c16 : pow_fast(t17, t32)) * pair_rounded(t3) / c;
+        loss[row] = (float)(t0 ? (t1 ? t18 : (t19 ? (t21 ? 2.0 * (log_fast((t21 ? t5 : 1.0)) - c17) : (t24 ? log1p_fast(t26) : 2.0 * log_fast(pair_rounded(t27)) + log1p_fast(t28))) : (t29 ? t18 : (t30 ? 0.5 * t31 * t31 : t18)))) : r);
+        gradient[row] = (float)(t0 ? (t1 ? t33 : (t19 ? 1.4142135623730951 * ((t24 ? pair_rounded(t25) / (1.0 + t26) : 1.0 / ((1.0 + t28) * pair_rounded(t27))) * sign(pair_rounded(t22))) / c : (t29 ? t33 : (t30 ? r / c18 : t33)))) : r);
     }
 }
 
@@ -1810,8 +1815,8 @@ void lossforge_barron_loss_gradient_f32_at(size_t n, size_t K, const void *const
     const pair t4 = pair_mul_d(t3, c);
     const pair c4 = pair_scale(t4, 1.2676506002282294e+30);
     const pair c6 = pair_log(t4);
-    const double c7 = pow_fast(pair_value(t4), alpha);
-    const double c16 = pow_fast(pair_value(t4), t32);
+    const double c7 = pow_fast(pair_rounded(t4), alpha);
+    const double c16 = pow_fast(pair_rounded(t4), t32);
     const double constants[] = {alpha, c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t7 ? 1.0 : 0.0, c8, c9, t19 ? 1.0 : 0.0, t29 ? 1.0 : 0.0, t30 ? 1.0 : 0.0, t32, c18, t3.hi, t3.lo, c12, c17, t4.hi, t4.lo, c4.hi, c4.lo, c6.hi, c6.lo, c7, c16};
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
@@ -1853,30 +1858,30 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         const int t0 = (r == r);
         const pair t4 = pair_div(pair_of(r), t3);
         const pair t5 = pair_abs(t4);
-        const int t6 = (pair_value(t5) <= 1.0);
-        const pair t7 = pair_min(pair_of(1.0), t5);
-        const pair t8 = pair_max(pair_of(1.0), t5);
-        const double t9 = 1.0 / pair_value(t8);
+        const int t6 = (pair_rounded(t5) <= 1.0);
+        const pair t7 = pair_min(pair_of(1.0), pair_order(t5));
+        const pair t8 = pair_max(pair_of(1.0), pair_order(t5));
+        const double t9 = 1.0 / pair_rounded(t8);
         const double t10 = fabs(r);
-        const int t11 = (pair_value(c3) < t10);
+        const int t11 = (pair_rounded(c3) < t10);
         const double t12 = (t11 ? t10 : 1.0);
-        const double t14 = hypot_v(1.0, pair_value(t4));
-        const double t15 = (t6 ? pair_value(t7) / hypot_v(1.0, pair_value(t7)) : 1.0 / hypot_v(1.0, t9)) * sign(pair_value(t4)) * (t11 ? pow_fast(t12, t13) / c5 : pow_fast(t14, t13)) * pair_value(t2) / c;
+        const double t14 = hypot_v(1.0, pair_rounded(t4));
+        const double t15 = (t6 ? pair_rounded(t7) / hypot_v(1.0, pair_rounded(t7)) : 1.0 / hypot_v(1.0, t9)) * sign(pair_rounded(t4)) * (t11 ? pow_fast(t12, t13) / c5 : pow_fast(t14, t13)) * pair_rounded(t2) / c;
         const pair t17 = pair_div(pair_prod(0.7071067811865476, r), pair_of(c));
         const pair t18 = pair_abs(t17);
-        const int t19 = (pair_value(t18) <= 1.0);
-        const pair t20 = pair_min(pair_of(1.0), t18);
-        const double t21 = 1.0 + pair_value(t20) * pair_value(t20);
-        const pair t22 = pair_max(pair_of(1.0), t18);
+        const int t19 = (pair_rounded(t18) <= 1.0);
+        const pair t20 = pair_min(pair_of(1.0), pair_order(t18));
+        const double t21 = 1.0 + pair_rounded(t20) * pair_rounded(t20);
+        const pair t22 = pair_max(pair_of(1.0), pair_order(t18));
         const pair t26 = pair_mul(t7, t7);
-        const double t27 = 1.0 + pair_value(t26);
+        const double t27 = 1.0 + pair_rounded(t26);
         const double t28 = minimum(1.0, t9);
         const double t29 = t28 * t28;
-        const double t31 = (t13 * (t6 ? pair_value(t26) / t27 : 1.0 / (1.0 + pair_value(pair_div(pair_of(1.0), pair_mul(t8, t8))))) + (t6 ? 1.0 / t27 : t29 / (1.0 + t29))) * (t11 ? pow_fast(t12, t30) / c11 : pow_fast(t14, t30)) / t25;
-        const double t32 = minimum(1.0, 1.0 / pair_value(t22));
+        const double t31 = (t13 * (t6 ? pair_rounded(t26) / t27 : 1.0 / (1.0 + pair_rounded(pair_div(pair_of(1.0), pair_mul(t8, t8))))) + (t6 ? 1.0 / t27 : t29 / (1.0 + t29))) * (t11 ? pow_fast(t12, t30) / c11 : pow_fast(t14, t30)) / t25;
+        const double t32 = minimum(1.0, 1.0 / pair_rounded(t22));
         const double t33 = t32 * t32;
         const double t34 = (t19 ? 1.0 / t21 : t33 / (1.0 + t33));
-        gradient[row] = (float)(t0 ? (t1 ? t15 : (t16 ? 1.4142135623730951 * ((t19 ? pair_value(t20) / t21 : 1.0 / ((1.0 + 1.0 / (pair_value(t22) * pair_value(t22))) * pair_value(t22))) * sign(pair_value(t17))) / c : (t23 ? t15 : (t24 ? r / t25 : t15)))) : r);
+        gradient[row] = (float)(t0 ? (t1 ? t15 : (t16 ? 1.4142135623730951 * ((t19 ? pair_rounded(t20) / t21 : 1.0 / ((1.0 + 1.0 / (pair_rounded(t22) * pair_rounded(t22))) * pair_rounded(t22))) * sign(pair_rounded(t17))) / c : (t23 ? t15 : (t24 ? r / t25 : t15)))) : r);
         hessian[row] = (float)(t0 ? (t1 ? t31 : (t16 ? (2.0 * t34 - 1.0) * t34 / t25 : (t23 ? t31 : (t24 ? c12 : t31)))) : r);
     }
 }
@@ -1896,8 +1901,8 @@ void lossforge_barron_gradient_hessian_f32_at(size_t n, size_t K, const void *co
     const pair t3 = pair_mul_d(t2, c);
     const double c12 = 1.0 / t25;
     const pair c3 = pair_scale(t3, 1.2676506002282294e+30);
-    const double c5 = pow_fast(pair_value(t3), t13);
-    const double c11 = pow_fast(pair_value(t3), t30);
+    const double c5 = pow_fast(pair_rounded(t3), t13);
+    const double c11 = pow_fast(pair_rounded(t3), t30);
     const double constants[] = {c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t13, t16 ? 1.0 : 0.0, t23 ? 1.0 : 0.0, t24 ? 1.0 : 0.0, t25, t30, t3.hi, t3.lo, c12, c3.hi, c3.lo, c5, c11};
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
@@ -1948,41 +1953,41 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const double t5 = fabs(r);
-        const int t6 = (pair_value(c4) < t5);
+        const int t6 = (pair_rounded(c4) < t5);
         const double t8 = (t6 ? t5 : 1.0);
-        const pair t9 = pair_sub(pair_log(pair_of(t8)), c6);
+        const pair t9 = pair_order(pair_sub(pair_log(pair_of(t8)), c6));
         const double t10 = alpha * pair_value(t9);
         const pair t11 = pair_div(pair_of(r), t4);
         const pair t12 = pair_abs(t11);
-        const int t13 = (pair_value(t12) <= 1.0);
-        const pair t14 = pair_min(pair_of(1.0), t12);
+        const int t13 = (pair_rounded(t12) <= 1.0);
+        const pair t14 = pair_min(pair_of(1.0), pair_order(t12));
         const pair t15 = pair_mul(t14, t14);
-        const pair t16 = pair_max(pair_of(1.0), t12);
+        const pair t16 = pair_max(pair_of(1.0), pair_order(t12));
         const pair t17 = pair_div(pair_of(1.0), pair_mul(t16, t16));
         const pair t18 = pair_if(t13, pair_log1p(t15), pair_add(pair_scale(pair_log(t16), 2.0), pair_log1p(t17)));
-        const double t19 = hypot_v(1.0, pair_value(t11));
-        const double t20 = pair_value(pair_if(t6, pair_if(t7, t9, pair_of(((fabs(t10) < 1.0) ? expm1_fast(t10) / alpha : (pow_fast(t8, alpha) / c7 - 1.0) / alpha))), pair_if(t7, pair_scale(t18, 0.5), pair_of(((pair_value(t18) * c8 <= 2.0) ? expm1_fast(c9 * pair_value(t18)) / alpha : (pow_fast(t19, alpha) - 1.0) / alpha))))) * pair_value(t2);
+        const double t19 = hypot_v(1.0, pair_rounded(t11));
+        const double t20 = pair_rounded(pair_if(t6, pair_if(t7, t9, pair_of(((fabs(t10) < 1.0) ? expm1_fast(t10) / alpha : (pow_fast(t8, alpha) / c7 - 1.0) / alpha))), pair_if(t7, pair_scale(t18, 0.5), pair_of(((pair_rounded(t18) * c8 <= 2.0) ? expm1_fast(c9 * pair_rounded(t18)) / alpha : (pow_fast(t19, alpha) - 1.0) / alpha))))) * pair_value(t2);
         const int t23 = (c12 < t5);
         const pair t24 = pair_div(pair_prod(0.7071067811865476, r), pair_of(c));
         const pair t25 = pair_abs(t24);
-        const int t26 = (pair_value(t25) <= 1.0);
-        const pair t27 = pair_min(pair_of(1.0), t25);
-        const double t28 = pair_value(t27) * pair_value(t27);
-        const pair t29 = pair_max(pair_of(1.0), t25);
-        const double t30 = 1.0 / (pair_value(t29) * pair_value(t29));
+        const int t26 = (pair_rounded(t25) <= 1.0);
+        const pair t27 = pair_min(pair_of(1.0), pair_order(t25));
+        const double t28 = pair_rounded(t27) * pair_rounded(t27);
+        const pair t29 = pair_max(pair_of(1.0), pair_order(t25));
+        const double t30 = 1.0 / (pair_rounded(t29) * pair_rounded(t29));
         const double t33 = r / c;
-        const double t34 = 1.0 / pair_value(t16);
-        const double t36 = (t13 ? pair_value(t14) / hypot_v(1.0, pair_value(t14)) : 1.0 / hypot_v(1.0, t34)) * sign(pair_value(t11)) * (t6 ? pow_fast(t8, t35) / c16 : pow_fast(t19, t35)) * pair_value(t3) / c;
+        const double t34 = 1.0 / pair_rounded(t16);
+        const double t36 = (t13 ? pair_rounded(t14) / hypot_v(1.0, pair_rounded(t14)) : 1.0 / hypot_v(1.0, t34)) * sign(pair_rounded(t11)) * (t6 ? pow_fast(t8, t35) / c16 : pow_fast(t19, t35)) * pair_rounded(t3) / c;
         const double t37 = 1.0 + t28;
-        const double t39 = 1.0 + pair_value(t15);
+        const double t39 = 1.0 + pair_rounded(t15);
         const double t40 = minimum(1.0, t34);
         const double t41 = t40 * t40;
-        const double t43 = (t35 * (t13 ? pair_value(t15) / t39 : 1.0 / (1.0 + pair_value(t17))) + (t13 ? 1.0 / t39 : t41 / (1.0 + t41))) * (t6 ? pow_fast(t8, t42) / c19 : pow_fast(t19, t42)) / t38;
-        const double t44 = minimum(1.0, 1.0 / pair_value(t29));
+        const double t43 = (t35 * (t13 ? pair_rounded(t15) / t39 : 1.0 / (1.0 + pair_rounded(t17))) + (t13 ? 1.0 / t39 : t41 / (1.0 + t41))) * (t6 ? pow_fast(t8, t42) / c19 : pow_fast(t19, t42)) / t38;
+        const double t44 = minimum(1.0, 1.0 / pair_rounded(t29));
         const double t45 = t44 * t44;
         const double t46 = (t26 ? 1.0 / t37 : t45 / (1.0 + t45));
-        loss[row] = (float)(t0 ? (t1 ? t20 : (t21 ? (t23 ? 2.0 * (log_fast((t23 ? t5 : 1.0)) - c20) : (t26 ? log1p_fast(t28) : 2.0 * log_fast(pair_value(t29)) + log1p_fast(t30))) : (t31 ? t20 : (t32 ? 0.5 * t33 * t33 : t20)))) : r);
-        gradient[row] = (float)(t0 ? (t1 ? t36 : (t21 ? 1.4142135623730951 * ((t26 ? pair_value(t27) / t37 : 1.0 / ((1.0 + t30) * pair_value(t29))) * sign(pair_value(t24))) / c : (t31 ? t36 : (t32 ? r / t38 : t36)))) : r);
+        loss[row] = (float)(t0 ? (t1 ? t20 : (t21 ? (t23 ? 2.0 * (log_fast((t23 ? t5 : 1.0)) - c20) : (t26 ? log1p_fast(t28) : 2.0 * log_fast(pair_rounded(t29)) + log1p_fast(t30))) : (t31 ? t20 : (t32 ? 0.5 * t33 * t33 : t20)))) : r);
+        gradient[row] = (float)(t0 ? (t1 ? t36 : (t21 ? 1.4142135623730951 * ((t26 ? pair_rounded(t27) / t37 : 1.0 / ((1.0 + t30) * pair_rounded(t29))) * sign(pair_rounded(t24))) / c : (t31 ? t36 : (t32 ? r / t38 : t36)))) : r);
         hessian[row] = (float)(t0 ? (t1 ? t43 : (t21 ? (2.0 * t46 - 1.0) * t46 / t38 : (t31 ? t43 : (t32 ? c21 : t43)))) : r);
     }
 }
@@ -2010,9 +2015,9 @@ void lossforge_barron_loss_gradient_hessian_f32_at(size_t n, size_t K, const voi
     const pair t4 = pair_mul_d(t3, c);
     const pair c4 = pair_scale(t4, 1.2676506002282294e+30);
     const pair c6 = pair_log(t4);
-    const double c7 = pow_fast(pair_value(t4), alpha);
-    const double c16 = pow_fast(pair_value(t4), t35);
-    const double c19 = pow_fast(pair_value(t4), t42);
+    const double c7 = pow_fast(pair_rounded(t4), alpha);
+    const double c16 = pow_fast(pair_rounded(t4), t35);
+    const double c19 = pow_fast(pair_rounded(t4), t42);
     const double constants[] = {alpha, c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t7 ? 1.0 : 0.0, c8, c9, t21 ? 1.0 : 0.0, t31 ? 1.0 : 0.0, t32 ? 1.0 : 0.0, t35, t38, t42, t3.hi, t3.lo, c12, c20, c21, t4.hi, t4.lo, c4.hi, c4.lo, c6.hi, c6.lo, c7, c16, c19};
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);

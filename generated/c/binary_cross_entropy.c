@@ -94,8 +94,8 @@ INLINE double log1p_fast(double x)
     return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -121,12 +121,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -170,7 +176,8 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_sub(pair a, pair b)
@@ -181,20 +188,23 @@ INLINE pair pair_sub(pair a, pair b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -202,7 +212,8 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* c + v, c = hi + lo, for v small beside it. */
@@ -210,14 +221,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -243,9 +246,9 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -332,7 +335,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double p_i = p[row];
         const pair t0 = pair_diff(1.0, y_i);
-        loss[row] = pair_value(pair_if((p_i == p_i), pair_sub(pair_neg(pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_mul(t0, pair_log1p(pair_of(-p_i))))), pair_if((y_i == 0.0), pair_of(0.0), pair_mul_d(pair_log(pair_of(p_i)), y_i))), pair_of(p_i)));
+        loss[row] = pair_rounded(pair_if((p_i == p_i), pair_sub(pair_neg(pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_mul(t0, pair_log1p(pair_of(-p_i))))), pair_if((y_i == 0.0), pair_of(0.0), pair_mul_d(pair_log(pair_of(p_i)), y_i))), pair_of(p_i)));
     }
 #endif
 }
@@ -369,7 +372,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double p_i = p[row];
         const double t0 = 1.0 - y_i;
-        gradient[row] = ((p_i == p_i) ? pair_value(pair_if((t0 == 0.0), pair_of(0.0), pair_div(pair_of(t0), pair_diff(1.0, p_i)))) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
+        gradient[row] = ((p_i == p_i) ? pair_rounded(pair_if((t0 == 0.0), pair_of(0.0), pair_div(pair_of(t0), pair_diff(1.0, p_i)))) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
     }
 #else
     (void)constants;
@@ -378,7 +381,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double p_i = p[row];
         const pair t0 = pair_diff(1.0, y_i);
-        gradient[row] = pair_value(pair_if((p_i == p_i), pair_sub(pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_div(t0, pair_diff(1.0, p_i))), pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, p_i))), pair_of(p_i)));
+        gradient[row] = pair_value(pair_if((p_i == p_i), pair_order(pair_sub(pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_div(t0, pair_diff(1.0, p_i))), pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, p_i)))), pair_of(p_i)));
     }
 #endif
 }
@@ -418,7 +421,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t1 = pair_diff(1.0, p_i);
         const pair t2 = pair_if((t0 == 0.0), pair_of(0.0), pair_div(pair_of(t0), t1));
         const double t3 = ((y_i == 0.0) ? 0.0 : y_i / p_i);
-        hessian[row] = ((p_i == p_i) ? ((pair_value(t2) == 0.0) ? 0.0 : pair_value(t2) / pair_value(t1)) + ((t3 == 0.0) ? 0.0 : t3 / p_i) : p_i);
+        hessian[row] = ((p_i == p_i) ? ((pair_rounded(t2) == 0.0) ? 0.0 : pair_rounded(t2) / pair_value(t1)) + ((t3 == 0.0) ? 0.0 : t3 / p_i) : p_i);
     }
 #else
     (void)constants;
@@ -430,7 +433,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t1 = pair_diff(1.0, p_i);
         const pair t2 = pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_div(t0, t1));
         const pair t3 = pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, p_i));
-        hessian[row] = pair_value(pair_if((p_i == p_i), pair_add(pair_if((pair_value(t2) == 0.0), pair_of(0.0), pair_div(t2, t1)), pair_if((pair_value(t3) == 0.0), pair_of(0.0), pair_div(t3, pair_of(p_i)))), pair_of(p_i)));
+        hessian[row] = pair_rounded(pair_if((p_i == p_i), pair_add(pair_if((pair_rounded(t2) == 0.0), pair_of(0.0), pair_div(t2, t1)), pair_if((pair_rounded(t3) == 0.0), pair_of(0.0), pair_div(t3, pair_of(p_i)))), pair_of(p_i)));
     }
 #endif
 }
@@ -472,7 +475,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t2 = (t1 == 0.0);
         const int t3 = (y_i == 0.0);
         loss[row] = (t0 ? -(t2 ? 0.0 : t1 * log1p_fast(-p_i)) - (t3 ? 0.0 : y_i * log_fast(p_i)) : p_i);
-        gradient[row] = (t0 ? pair_value(pair_if(t2, pair_of(0.0), pair_div(pair_of(t1), pair_diff(1.0, p_i)))) - (t3 ? 0.0 : y_i / p_i) : p_i);
+        gradient[row] = (t0 ? pair_rounded(pair_if(t2, pair_of(0.0), pair_div(pair_of(t1), pair_diff(1.0, p_i)))) - (t3 ? 0.0 : y_i / p_i) : p_i);
     }
 #else
     (void)constants;
@@ -484,8 +487,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t1 = pair_diff(1.0, y_i);
         const int t2 = (pair_value(t1) == 0.0);
         const int t3 = (y_i == 0.0);
-        loss[row] = pair_value(pair_if(t0, pair_sub(pair_neg(pair_if(t2, pair_of(0.0), pair_mul(t1, pair_log1p(pair_of(-p_i))))), pair_if(t3, pair_of(0.0), pair_mul_d(pair_log(pair_of(p_i)), y_i))), pair_of(p_i)));
-        gradient[row] = pair_value(pair_if(t0, pair_sub(pair_if(t2, pair_of(0.0), pair_div(t1, pair_diff(1.0, p_i))), pair_if(t3, pair_of(0.0), pair_quot(y_i, p_i))), pair_of(p_i)));
+        loss[row] = pair_rounded(pair_if(t0, pair_sub(pair_neg(pair_if(t2, pair_of(0.0), pair_mul(t1, pair_log1p(pair_of(-p_i))))), pair_if(t3, pair_of(0.0), pair_mul_d(pair_log(pair_of(p_i)), y_i))), pair_of(p_i)));
+        gradient[row] = pair_value(pair_if(t0, pair_order(pair_sub(pair_if(t2, pair_of(0.0), pair_div(t1, pair_diff(1.0, p_i))), pair_if(t3, pair_of(0.0), pair_quot(y_i, p_i)))), pair_of(p_i)));
     }
 #endif
 }
@@ -527,8 +530,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t2 = pair_diff(1.0, p_i);
         const pair t3 = pair_if((t1 == 0.0), pair_of(0.0), pair_div(pair_of(t1), t2));
         const double t4 = ((y_i == 0.0) ? 0.0 : y_i / p_i);
-        gradient[row] = (t0 ? pair_value(t3) - t4 : p_i);
-        hessian[row] = (t0 ? ((pair_value(t3) == 0.0) ? 0.0 : pair_value(t3) / pair_value(t2)) + ((t4 == 0.0) ? 0.0 : t4 / p_i) : p_i);
+        gradient[row] = (t0 ? pair_rounded(t3) - t4 : p_i);
+        hessian[row] = (t0 ? ((pair_rounded(t3) == 0.0) ? 0.0 : pair_rounded(t3) / pair_value(t2)) + ((t4 == 0.0) ? 0.0 : t4 / p_i) : p_i);
     }
 #else
     (void)constants;
@@ -541,8 +544,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t2 = pair_diff(1.0, p_i);
         const pair t3 = pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, t2));
         const pair t4 = pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, p_i));
-        gradient[row] = pair_value(pair_if(t0, pair_sub(t3, t4), pair_of(p_i)));
-        hessian[row] = pair_value(pair_if(t0, pair_add(pair_if((pair_value(t3) == 0.0), pair_of(0.0), pair_div(t3, t2)), pair_if((pair_value(t4) == 0.0), pair_of(0.0), pair_div(t4, pair_of(p_i)))), pair_of(p_i)));
+        gradient[row] = pair_value(pair_if(t0, pair_order(pair_sub(t3, t4)), pair_of(p_i)));
+        hessian[row] = pair_rounded(pair_if(t0, pair_add(pair_if((pair_rounded(t3) == 0.0), pair_of(0.0), pair_div(t3, t2)), pair_if((pair_rounded(t4) == 0.0), pair_of(0.0), pair_div(t4, pair_of(p_i)))), pair_of(p_i)));
     }
 #endif
 }
@@ -588,8 +591,8 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t5 = pair_if(t2, pair_of(0.0), pair_div(pair_of(t1), t4));
         const double t6 = (t3 ? 0.0 : y_i / p_i);
         loss[row] = (t0 ? -(t2 ? 0.0 : t1 * log1p_fast(-p_i)) - (t3 ? 0.0 : y_i * log_fast(p_i)) : p_i);
-        gradient[row] = (t0 ? pair_value(t5) - t6 : p_i);
-        hessian[row] = (t0 ? ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) / pair_value(t4)) + ((t6 == 0.0) ? 0.0 : t6 / p_i) : p_i);
+        gradient[row] = (t0 ? pair_rounded(t5) - t6 : p_i);
+        hessian[row] = (t0 ? ((pair_rounded(t5) == 0.0) ? 0.0 : pair_rounded(t5) / pair_value(t4)) + ((t6 == 0.0) ? 0.0 : t6 / p_i) : p_i);
     }
 #else
     (void)constants;
@@ -604,9 +607,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t4 = pair_diff(1.0, p_i);
         const pair t5 = pair_if(t2, pair_of(0.0), pair_div(t1, t4));
         const pair t6 = pair_if(t3, pair_of(0.0), pair_quot(y_i, p_i));
-        loss[row] = pair_value(pair_if(t0, pair_sub(pair_neg(pair_if(t2, pair_of(0.0), pair_mul(t1, pair_log1p(pair_of(-p_i))))), pair_if(t3, pair_of(0.0), pair_mul_d(pair_log(pair_of(p_i)), y_i))), pair_of(p_i)));
-        gradient[row] = pair_value(pair_if(t0, pair_sub(t5, t6), pair_of(p_i)));
-        hessian[row] = pair_value(pair_if(t0, pair_add(pair_if((pair_value(t5) == 0.0), pair_of(0.0), pair_div(t5, t4)), pair_if((pair_value(t6) == 0.0), pair_of(0.0), pair_div(t6, pair_of(p_i)))), pair_of(p_i)));
+        loss[row] = pair_rounded(pair_if(t0, pair_sub(pair_neg(pair_if(t2, pair_of(0.0), pair_mul(t1, pair_log1p(pair_of(-p_i))))), pair_if(t3, pair_of(0.0), pair_mul_d(pair_log(pair_of(p_i)), y_i))), pair_of(p_i)));
+        gradient[row] = pair_value(pair_if(t0, pair_order(pair_sub(t5, t6)), pair_of(p_i)));
+        hessian[row] = pair_rounded(pair_if(t0, pair_add(pair_if((pair_rounded(t5) == 0.0), pair_of(0.0), pair_div(t5, t4)), pair_if((pair_rounded(t6) == 0.0), pair_of(0.0), pair_div(t6, pair_of(p_i)))), pair_of(p_i)));
     }
 #endif
 }
@@ -708,7 +711,7 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double y_i = y[row];
         const double p_i = p[row];
         const double t0 = 1.0 - y_i;
-        gradient[row] = (float)((p_i == p_i) ? pair_value(pair_if((t0 == 0.0), pair_of(0.0), pair_div(pair_of(t0), pair_diff(1.0, p_i)))) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
+        gradient[row] = (float)((p_i == p_i) ? pair_rounded(pair_if((t0 == 0.0), pair_of(0.0), pair_div(pair_of(t0), pair_diff(1.0, p_i)))) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
     }
 }
 
@@ -741,7 +744,7 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const pair t1 = pair_diff(1.0, p_i);
         const pair t2 = pair_if((t0 == 0.0), pair_of(0.0), pair_div(pair_of(t0), t1));
         const double t3 = ((y_i == 0.0) ? 0.0 : y_i / p_i);
-        hessian[row] = (float)((p_i == p_i) ? ((pair_value(t2) == 0.0) ? 0.0 : pair_value(t2) / pair_value(t1)) + ((t3 == 0.0) ? 0.0 : t3 / p_i) : p_i);
+        hessian[row] = (float)((p_i == p_i) ? ((pair_rounded(t2) == 0.0) ? 0.0 : pair_rounded(t2) / pair_value(t1)) + ((t3 == 0.0) ? 0.0 : t3 / p_i) : p_i);
     }
 }
 
@@ -776,7 +779,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const int t2 = (t1 == 0.0);
         const int t3 = (y_i == 0.0);
         loss[row] = (float)(t0 ? -(t2 ? 0.0 : t1 * log1p_fast(-p_i)) - (t3 ? 0.0 : y_i * log_fast(p_i)) : p_i);
-        gradient[row] = (float)(t0 ? pair_value(pair_if(t2, pair_of(0.0), pair_div(pair_of(t1), pair_diff(1.0, p_i)))) - (t3 ? 0.0 : y_i / p_i) : p_i);
+        gradient[row] = (float)(t0 ? pair_rounded(pair_if(t2, pair_of(0.0), pair_div(pair_of(t1), pair_diff(1.0, p_i)))) - (t3 ? 0.0 : y_i / p_i) : p_i);
     }
 }
 
@@ -811,8 +814,8 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         const pair t2 = pair_diff(1.0, p_i);
         const pair t3 = pair_if((t1 == 0.0), pair_of(0.0), pair_div(pair_of(t1), t2));
         const double t4 = ((y_i == 0.0) ? 0.0 : y_i / p_i);
-        gradient[row] = (float)(t0 ? pair_value(t3) - t4 : p_i);
-        hessian[row] = (float)(t0 ? ((pair_value(t3) == 0.0) ? 0.0 : pair_value(t3) / pair_value(t2)) + ((t4 == 0.0) ? 0.0 : t4 / p_i) : p_i);
+        gradient[row] = (float)(t0 ? pair_rounded(t3) - t4 : p_i);
+        hessian[row] = (float)(t0 ? ((pair_rounded(t3) == 0.0) ? 0.0 : pair_rounded(t3) / pair_value(t2)) + ((t4 == 0.0) ? 0.0 : t4 / p_i) : p_i);
     }
 }
 
@@ -851,8 +854,8 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const pair t5 = pair_if(t2, pair_of(0.0), pair_div(pair_of(t1), t4));
         const double t6 = (t3 ? 0.0 : y_i / p_i);
         loss[row] = (float)(t0 ? -(t2 ? 0.0 : t1 * log1p_fast(-p_i)) - (t3 ? 0.0 : y_i * log_fast(p_i)) : p_i);
-        gradient[row] = (float)(t0 ? pair_value(t5) - t6 : p_i);
-        hessian[row] = (float)(t0 ? ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) / pair_value(t4)) + ((t6 == 0.0) ? 0.0 : t6 / p_i) : p_i);
+        gradient[row] = (float)(t0 ? pair_rounded(t5) - t6 : p_i);
+        hessian[row] = (float)(t0 ? ((pair_rounded(t5) == 0.0) ? 0.0 : pair_rounded(t5) / pair_value(t4)) + ((t6 == 0.0) ? 0.0 : t6 / p_i) : p_i);
     }
 }
 

@@ -126,8 +126,8 @@ INLINE double atan_single(double x)
     return copysign(beyond ? 0x1.921fb54442d18p+0 - found : found, x);
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -153,12 +153,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -201,14 +207,16 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_sub(pair a, pair b)
@@ -227,20 +235,23 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -248,7 +259,8 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 INLINE pair pair_min(pair a, pair b)
@@ -261,14 +273,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -294,9 +298,9 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -354,7 +358,7 @@ INLINE pair pair_atan(pair x)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c1 = pair_lead(-0x1.5555555555555p-2, -0x1.5555555555555p-56, w * fused(fused(fused(-0x1.7427106c7781ap-5, w, 0x1.dde2b908487c4p-5), w2, fused(-0x1.10fdb86a62f90p-4, w, 0x1.3b13408eb9cf8p-4)), w4, fused(fused(-0x1.745d15b5fda0ap-4, w, 0x1.c71c71c3da330p-4), w2, fused(-0x1.24924924907c4p-3, w, 0x1.999999999998dp-3))));
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double sum = at + q;
     const double more = sum + u.hi;
     const double low = ((sum - more) + u.hi) + (((at - sum) + q) + (at_lo + (s.lo + u.lo)));
@@ -440,7 +444,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double t0 = -f_i;
         const double t1 = minimum(0.0, f_i);
         const double t2 = minimum(0.0, t0);
-        loss[row] = -(y_i * ((0.0 < f_i) ? log1p_fast(-(((1.0 < f_i) ? atan_fast(pair_value(pair_quot(1.0, maximum(1.0, f_i)))) : 1.5707963267948966 + atan_fast(t0)) / 3.141592653589793)) : log_fast(((t1 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t1)) : 1.5707963267948966 + atan_fast(t1)) / 3.141592653589793))) - (1.0 - y_i) * ((0.0 < t0) ? log1p_fast(-(((1.0 < t0) ? atan_fast(pair_value(pair_quot(1.0, maximum(1.0, t0)))) : 1.5707963267948966 + atan_fast(f_i)) / 3.141592653589793)) : log_fast(((t2 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t2)) : 1.5707963267948966 + atan_fast(t2)) / 3.141592653589793));
+        loss[row] = -(y_i * ((0.0 < f_i) ? log1p_fast(-(((1.0 < f_i) ? atan_fast(pair_rounded(pair_quot(1.0, maximum(1.0, f_i)))) : 1.5707963267948966 + atan_fast(t0)) / 3.141592653589793)) : log_fast(((t1 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t1)) : 1.5707963267948966 + atan_fast(t1)) / 3.141592653589793))) - (1.0 - y_i) * ((0.0 < t0) ? log1p_fast(-(((1.0 < t0) ? atan_fast(pair_rounded(pair_quot(1.0, maximum(1.0, t0)))) : 1.5707963267948966 + atan_fast(f_i)) / 3.141592653589793)) : log_fast(((t2 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t2)) : 1.5707963267948966 + atan_fast(t2)) / 3.141592653589793));
     }
 #else
     (void)constants;
@@ -451,7 +455,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double t0 = -f_i;
         const double t1 = minimum(0.0, f_i);
         const double t2 = minimum(0.0, t0);
-        loss[row] = pair_value(pair_sub(pair_neg(pair_mul_d(pair_if((0.0 < f_i), pair_log1p(pair_neg(pair_div(pair_if((1.0 < f_i), pair_atan(pair_quot(1.0, maximum(1.0, f_i))), pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t0)))), (pair){3.141592653589793, 1.2246467991473532e-16}))), pair_log(pair_div(pair_if((t1 < -1.0), pair_atan(pair_quot(1.0, maximum(1.0, -t1))), pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t1)))), (pair){3.141592653589793, 1.2246467991473532e-16}))), y_i)), pair_mul(pair_diff(1.0, y_i), pair_if((0.0 < t0), pair_log1p(pair_neg(pair_div(pair_if((1.0 < t0), pair_atan(pair_quot(1.0, maximum(1.0, t0))), pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(f_i)))), (pair){3.141592653589793, 1.2246467991473532e-16}))), pair_log(pair_div(pair_if((t2 < -1.0), pair_atan(pair_quot(1.0, maximum(1.0, -t2))), pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t2)))), (pair){3.141592653589793, 1.2246467991473532e-16}))))));
+        loss[row] = pair_rounded(pair_sub(pair_neg(pair_mul_d(pair_if((0.0 < f_i), pair_log1p(pair_neg(pair_div(pair_if((1.0 < f_i), pair_atan(pair_quot(1.0, maximum(1.0, f_i))), pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t0))))), (pair){3.141592653589793, 1.2246467991473532e-16}))), pair_log(pair_div(pair_if((t1 < -1.0), pair_atan(pair_quot(1.0, maximum(1.0, -t1))), pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t1))))), (pair){3.141592653589793, 1.2246467991473532e-16}))), y_i)), pair_mul(pair_diff(1.0, y_i), pair_if((0.0 < t0), pair_log1p(pair_neg(pair_div(pair_if((1.0 < t0), pair_atan(pair_quot(1.0, maximum(1.0, t0))), pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(f_i))))), (pair){3.141592653589793, 1.2246467991473532e-16}))), pair_log(pair_div(pair_if((t2 < -1.0), pair_atan(pair_quot(1.0, maximum(1.0, -t2))), pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t2))))), (pair){3.141592653589793, 1.2246467991473532e-16}))))));
     }
 #endif
 }
@@ -492,12 +496,12 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t2 = pair_quot(1.0, t1);
         const double t3 = fabs(f_i);
         const double t4 = minimum(1.0, t3);
-        const pair t5 = pair_min(pair_of(1.0), pair_quot(1.0, maximum(1.0, t3)));
+        const pair t5 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, maximum(1.0, t3))));
         const pair t6 = pair_mul(t5, t5);
         const pair t7 = pair_if((t3 <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_prod(t4, t4), 1.0)), pair_div(t6, pair_add_d(t6, 1.0)));
         const double t8 = maximum(1.0, t0);
         const pair t9 = pair_quot(1.0, t8);
-        gradient[row] = (1.0 - y_i) * pair_value(pair_if((t0 < -1.0), pair_div(pair_div(t2, pair_of(atan_fast(pair_value(t2)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t1 * t1)), 1.0), t1)), pair_div(t7, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t0))))))) - y_i * pair_value(pair_if((f_i < -1.0), pair_div(pair_div(t9, pair_of(atan_fast(pair_value(t9)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t8 * t8)), 1.0), t8)), pair_div(t7, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, f_i)))))));
+        gradient[row] = (1.0 - y_i) * pair_rounded(pair_if((t0 < -1.0), pair_div(pair_div(t2, pair_of(atan_fast(pair_rounded(t2)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t1 * t1)), 1.0), t1)), pair_div(t7, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t0))))))) - y_i * pair_rounded(pair_if((f_i < -1.0), pair_div(pair_div(t9, pair_of(atan_fast(pair_rounded(t9)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t8 * t8)), 1.0), t8)), pair_div(t7, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, f_i)))))));
     }
 #else
     (void)constants;
@@ -510,12 +514,12 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t2 = pair_quot(1.0, t1);
         const double t3 = fabs(f_i);
         const double t4 = minimum(1.0, t3);
-        const pair t5 = pair_min(pair_of(1.0), pair_quot(1.0, maximum(1.0, t3)));
+        const pair t5 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, maximum(1.0, t3))));
         const pair t6 = pair_mul(t5, t5);
         const pair t7 = pair_if((t3 <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_prod(t4, t4), 1.0)), pair_div(t6, pair_add_d(t6, 1.0)));
         const double t8 = maximum(1.0, t0);
         const pair t9 = pair_quot(1.0, t8);
-        gradient[row] = pair_value(pair_sub(pair_mul(pair_diff(1.0, y_i), pair_if((t0 < -1.0), pair_div(pair_div(t2, pair_atan(t2)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t1, t1)), 1.0), t1)), pair_div(t7, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, t0))))))), pair_mul_d(pair_if((f_i < -1.0), pair_div(pair_div(t9, pair_atan(t9)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t8, t8)), 1.0), t8)), pair_div(t7, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, f_i)))))), y_i)));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_mul(pair_diff(1.0, y_i), pair_if((t0 < -1.0), pair_div(pair_div(t2, pair_atan(t2)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t1, t1)), 1.0), t1)), pair_div(t7, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, t0)))))))), pair_mul_d(pair_if((f_i < -1.0), pair_div(pair_div(t9, pair_atan(t9)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t8, t8)), 1.0), t8)), pair_div(t7, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, f_i))))))), y_i))));
     }
 #endif
 }
@@ -560,14 +564,14 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double t6 = -f_i;
         const double t7 = maximum(1.0, f_i);
         const pair t8 = pair_quot(1.0, t7);
-        const pair t9 = pair_min(pair_of(1.0), pair_quot(1.0, t4));
+        const pair t9 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, t4)));
         const pair t10 = pair_mul(t9, t9);
         const pair t11 = pair_if(t1, pair_div(pair_of(1.0), t3), pair_div(t10, pair_add_d(t10, 1.0)));
-        const pair t12 = pair_if((t6 < -1.0), pair_div(pair_div(t8, pair_of(atan_fast(pair_value(t8)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t7 * t7)), 1.0), t7)), pair_div(t11, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t6))))));
+        const pair t12 = pair_if((t6 < -1.0), pair_div(pair_div(t8, pair_of(atan_fast(pair_rounded(t8)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t7 * t7)), 1.0), t7)), pair_div(t11, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t6))))));
         const double t13 = maximum(1.0, t6);
         const pair t14 = pair_quot(1.0, t13);
-        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_div(t14, pair_of(atan_fast(pair_value(t14)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t13 * t13)), 1.0), t13)), pair_div(t11, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, f_i))))));
-        hessian[row] = pair_value(pair_add(pair_mul(pair_mul_d(pair_add(pair_scale(pair_scale(t5, sign(t6)), 2.0), t12), (1.0 - y_i)), t12), pair_mul(pair_mul_d(pair_add(pair_scale(pair_scale(t5, sign(f_i)), 2.0), t15), y_i), t15)));
+        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_div(t14, pair_of(atan_fast(pair_rounded(t14)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t13 * t13)), 1.0), t13)), pair_div(t11, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, f_i))))));
+        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul_d(pair_order(pair_add(pair_scale(pair_scale(t5, sign(t6)), 2.0), t12)), (1.0 - y_i)), t12), pair_mul(pair_mul_d(pair_order(pair_add(pair_scale(pair_scale(t5, sign(f_i)), 2.0), t15)), y_i), t15))));
     }
 #else
     (void)constants;
@@ -584,14 +588,14 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double t6 = -f_i;
         const double t7 = maximum(1.0, f_i);
         const pair t8 = pair_quot(1.0, t7);
-        const pair t9 = pair_min(pair_of(1.0), pair_quot(1.0, t4));
+        const pair t9 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, t4)));
         const pair t10 = pair_mul(t9, t9);
         const pair t11 = pair_if(t1, pair_div(pair_of(1.0), t3), pair_div(t10, pair_add_d(t10, 1.0)));
-        const pair t12 = pair_if((t6 < -1.0), pair_div(pair_div(t8, pair_atan(t8)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t7, t7)), 1.0), t7)), pair_div(t11, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, t6))))));
+        const pair t12 = pair_if((t6 < -1.0), pair_div(pair_div(t8, pair_atan(t8)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t7, t7)), 1.0), t7)), pair_div(t11, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, t6)))))));
         const double t13 = maximum(1.0, t6);
         const pair t14 = pair_quot(1.0, t13);
-        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_div(t14, pair_atan(t14)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t13, t13)), 1.0), t13)), pair_div(t11, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, f_i))))));
-        hessian[row] = pair_value(pair_add(pair_mul(pair_mul(pair_add(pair_scale(pair_scale(t5, sign(t6)), 2.0), t12), pair_diff(1.0, y_i)), t12), pair_mul(pair_mul_d(pair_add(pair_scale(pair_scale(t5, sign(f_i)), 2.0), t15), y_i), t15)));
+        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_div(t14, pair_atan(t14)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t13, t13)), 1.0), t13)), pair_div(t11, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, f_i)))))));
+        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_add(pair_scale(pair_scale(t5, sign(t6)), 2.0), t12)), pair_diff(1.0, y_i)), t12), pair_mul(pair_mul_d(pair_order(pair_add(pair_scale(pair_scale(t5, sign(f_i)), 2.0), t15)), y_i), t15))));
     }
 #endif
 }
@@ -630,21 +634,21 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double f_i = f[row];
         const double t0 = maximum(1.0, f_i);
         const pair t1 = pair_quot(1.0, t0);
-        const double t2 = atan_fast(pair_value(t1));
+        const double t2 = atan_fast(pair_rounded(t1));
         const double t3 = -f_i;
         const double t4 = minimum(0.0, f_i);
         const double t5 = 1.0 - y_i;
         const double t6 = maximum(1.0, t3);
         const pair t7 = pair_quot(1.0, t6);
-        const double t8 = atan_fast(pair_value(t7));
+        const double t8 = atan_fast(pair_rounded(t7));
         const double t9 = minimum(0.0, t3);
         const double t10 = fabs(f_i);
         const double t11 = minimum(1.0, t10);
-        const pair t12 = pair_min(pair_of(1.0), pair_quot(1.0, maximum(1.0, t10)));
+        const pair t12 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, maximum(1.0, t10))));
         const pair t13 = pair_mul(t12, t12);
         const pair t14 = pair_if((t10 <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_prod(t11, t11), 1.0)), pair_div(t13, pair_add_d(t13, 1.0)));
         loss[row] = -(y_i * ((0.0 < f_i) ? log1p_fast(-(((1.0 < f_i) ? t2 : 1.5707963267948966 + atan_fast(t3)) / 3.141592653589793)) : log_fast(((t4 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t4)) : 1.5707963267948966 + atan_fast(t4)) / 3.141592653589793))) - t5 * ((0.0 < t3) ? log1p_fast(-(((1.0 < t3) ? t8 : 1.5707963267948966 + atan_fast(f_i)) / 3.141592653589793)) : log_fast(((t9 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t9)) : 1.5707963267948966 + atan_fast(t9)) / 3.141592653589793));
-        gradient[row] = t5 * pair_value(pair_if((t3 < -1.0), pair_div(pair_div(t1, pair_of(t2)), pair_mul_d(pair_add_d(pair_quot(1.0, (t0 * t0)), 1.0), t0)), pair_div(t14, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t3))))))) - y_i * pair_value(pair_if((f_i < -1.0), pair_div(pair_div(t7, pair_of(t8)), pair_mul_d(pair_add_d(pair_quot(1.0, (t6 * t6)), 1.0), t6)), pair_div(t14, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, f_i)))))));
+        gradient[row] = t5 * pair_rounded(pair_if((t3 < -1.0), pair_div(pair_div(t1, pair_of(t2)), pair_mul_d(pair_add_d(pair_quot(1.0, (t0 * t0)), 1.0), t0)), pair_div(t14, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t3))))))) - y_i * pair_rounded(pair_if((f_i < -1.0), pair_div(pair_div(t7, pair_of(t8)), pair_mul_d(pair_add_d(pair_quot(1.0, (t6 * t6)), 1.0), t6)), pair_div(t14, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, f_i)))))));
     }
 #else
     (void)constants;
@@ -664,11 +668,11 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t9 = minimum(0.0, t3);
         const double t10 = fabs(f_i);
         const double t11 = minimum(1.0, t10);
-        const pair t12 = pair_min(pair_of(1.0), pair_quot(1.0, maximum(1.0, t10)));
+        const pair t12 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, maximum(1.0, t10))));
         const pair t13 = pair_mul(t12, t12);
         const pair t14 = pair_if((t10 <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_prod(t11, t11), 1.0)), pair_div(t13, pair_add_d(t13, 1.0)));
-        loss[row] = pair_value(pair_sub(pair_neg(pair_mul_d(pair_if((0.0 < f_i), pair_log1p(pair_neg(pair_div(pair_if((1.0 < f_i), t2, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t3)))), (pair){3.141592653589793, 1.2246467991473532e-16}))), pair_log(pair_div(pair_if((t4 < -1.0), pair_atan(pair_quot(1.0, maximum(1.0, -t4))), pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t4)))), (pair){3.141592653589793, 1.2246467991473532e-16}))), y_i)), pair_mul(t5, pair_if((0.0 < t3), pair_log1p(pair_neg(pair_div(pair_if((1.0 < t3), t8, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(f_i)))), (pair){3.141592653589793, 1.2246467991473532e-16}))), pair_log(pair_div(pair_if((t9 < -1.0), pair_atan(pair_quot(1.0, maximum(1.0, -t9))), pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t9)))), (pair){3.141592653589793, 1.2246467991473532e-16}))))));
-        gradient[row] = pair_value(pair_sub(pair_mul(t5, pair_if((t3 < -1.0), pair_div(pair_div(t1, t2), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t0, t0)), 1.0), t0)), pair_div(t14, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, t3))))))), pair_mul_d(pair_if((f_i < -1.0), pair_div(pair_div(t7, t8), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t6, t6)), 1.0), t6)), pair_div(t14, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, f_i)))))), y_i)));
+        loss[row] = pair_rounded(pair_sub(pair_neg(pair_mul_d(pair_if((0.0 < f_i), pair_log1p(pair_neg(pair_div(pair_if((1.0 < f_i), t2, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t3))))), (pair){3.141592653589793, 1.2246467991473532e-16}))), pair_log(pair_div(pair_if((t4 < -1.0), pair_atan(pair_quot(1.0, maximum(1.0, -t4))), pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t4))))), (pair){3.141592653589793, 1.2246467991473532e-16}))), y_i)), pair_mul(t5, pair_if((0.0 < t3), pair_log1p(pair_neg(pair_div(pair_if((1.0 < t3), t8, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(f_i))))), (pair){3.141592653589793, 1.2246467991473532e-16}))), pair_log(pair_div(pair_if((t9 < -1.0), pair_atan(pair_quot(1.0, maximum(1.0, -t9))), pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t9))))), (pair){3.141592653589793, 1.2246467991473532e-16}))))));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_mul(t5, pair_if((t3 < -1.0), pair_div(pair_div(t1, t2), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t0, t0)), 1.0), t0)), pair_div(t14, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, t3)))))))), pair_mul_d(pair_if((f_i < -1.0), pair_div(pair_div(t7, t8), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t6, t6)), 1.0), t6)), pair_div(t14, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, f_i))))))), y_i))));
     }
 #endif
 }
@@ -714,16 +718,16 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double t6 = minimum(1.0, t4);
         const pair t7 = pair_add_d(pair_prod(t6, t6), 1.0);
         const double t8 = maximum(1.0, t4);
-        const pair t9 = pair_min(pair_of(1.0), pair_quot(1.0, t8));
+        const pair t9 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, t8)));
         const pair t10 = pair_mul(t9, t9);
         const pair t11 = pair_if(t5, pair_div(pair_of(1.0), t7), pair_div(t10, pair_add_d(t10, 1.0)));
-        const pair t12 = pair_if((t1 < -1.0), pair_div(pair_div(t3, pair_of(atan_fast(pair_value(t3)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t2 * t2)), 1.0), t2)), pair_div(t11, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t1))))));
+        const pair t12 = pair_if((t1 < -1.0), pair_div(pair_div(t3, pair_of(atan_fast(pair_rounded(t3)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t2 * t2)), 1.0), t2)), pair_div(t11, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t1))))));
         const double t13 = maximum(1.0, t1);
         const pair t14 = pair_quot(1.0, t13);
-        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_div(t14, pair_of(atan_fast(pair_value(t14)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t13 * t13)), 1.0), t13)), pair_div(t11, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, f_i))))));
+        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_div(t14, pair_of(atan_fast(pair_rounded(t14)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t13 * t13)), 1.0), t13)), pair_div(t11, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, f_i))))));
         const pair t16 = pair_if(t5, pair_div(pair_of(t6), t7), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t8, t8)), 1.0), t8)));
-        gradient[row] = t0 * pair_value(t12) - y_i * pair_value(t15);
-        hessian[row] = pair_value(pair_add(pair_mul(pair_mul_d(pair_add(pair_scale(pair_scale(t16, sign(t1)), 2.0), t12), t0), t12), pair_mul(pair_mul_d(pair_add(pair_scale(pair_scale(t16, sign(f_i)), 2.0), t15), y_i), t15)));
+        gradient[row] = t0 * pair_rounded(t12) - y_i * pair_rounded(t15);
+        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul_d(pair_order(pair_add(pair_scale(pair_scale(t16, sign(t1)), 2.0), t12)), t0), t12), pair_mul(pair_mul_d(pair_order(pair_add(pair_scale(pair_scale(t16, sign(f_i)), 2.0), t15)), y_i), t15))));
     }
 #else
     (void)constants;
@@ -740,16 +744,16 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double t6 = minimum(1.0, t4);
         const pair t7 = pair_add_d(pair_prod(t6, t6), 1.0);
         const double t8 = maximum(1.0, t4);
-        const pair t9 = pair_min(pair_of(1.0), pair_quot(1.0, t8));
+        const pair t9 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, t8)));
         const pair t10 = pair_mul(t9, t9);
         const pair t11 = pair_if(t5, pair_div(pair_of(1.0), t7), pair_div(t10, pair_add_d(t10, 1.0)));
-        const pair t12 = pair_if((t1 < -1.0), pair_div(pair_div(t3, pair_atan(t3)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t2, t2)), 1.0), t2)), pair_div(t11, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, t1))))));
+        const pair t12 = pair_if((t1 < -1.0), pair_div(pair_div(t3, pair_atan(t3)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t2, t2)), 1.0), t2)), pair_div(t11, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, t1)))))));
         const double t13 = maximum(1.0, t1);
         const pair t14 = pair_quot(1.0, t13);
-        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_div(t14, pair_atan(t14)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t13, t13)), 1.0), t13)), pair_div(t11, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, f_i))))));
+        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_div(t14, pair_atan(t14)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t13, t13)), 1.0), t13)), pair_div(t11, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, f_i)))))));
         const pair t16 = pair_if(t5, pair_div(pair_of(t6), t7), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t8, t8)), 1.0), t8)));
-        gradient[row] = pair_value(pair_sub(pair_mul(t0, t12), pair_mul_d(t15, y_i)));
-        hessian[row] = pair_value(pair_add(pair_mul(pair_mul(pair_add(pair_scale(pair_scale(t16, sign(t1)), 2.0), t12), t0), t12), pair_mul(pair_mul_d(pair_add(pair_scale(pair_scale(t16, sign(f_i)), 2.0), t15), y_i), t15)));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_mul(t0, t12), pair_mul_d(t15, y_i))));
+        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_add(pair_scale(pair_scale(t16, sign(t1)), 2.0), t12)), t0), t12), pair_mul(pair_mul_d(pair_order(pair_add(pair_scale(pair_scale(t16, sign(f_i)), 2.0), t15)), y_i), t15))));
     }
 #endif
 }
@@ -789,28 +793,28 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double f_i = f[row];
         const double t0 = maximum(1.0, f_i);
         const pair t1 = pair_quot(1.0, t0);
-        const double t2 = atan_fast(pair_value(t1));
+        const double t2 = atan_fast(pair_rounded(t1));
         const double t3 = -f_i;
         const double t4 = minimum(0.0, f_i);
         const double t5 = 1.0 - y_i;
         const double t6 = maximum(1.0, t3);
         const pair t7 = pair_quot(1.0, t6);
-        const double t8 = atan_fast(pair_value(t7));
+        const double t8 = atan_fast(pair_rounded(t7));
         const double t9 = minimum(0.0, t3);
         const double t10 = fabs(f_i);
         const int t11 = (t10 <= 1.0);
         const double t12 = minimum(1.0, t10);
         const pair t13 = pair_add_d(pair_prod(t12, t12), 1.0);
         const double t14 = maximum(1.0, t10);
-        const pair t15 = pair_min(pair_of(1.0), pair_quot(1.0, t14));
+        const pair t15 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, t14)));
         const pair t16 = pair_mul(t15, t15);
         const pair t17 = pair_if(t11, pair_div(pair_of(1.0), t13), pair_div(t16, pair_add_d(t16, 1.0)));
         const pair t18 = pair_if((t3 < -1.0), pair_div(pair_div(t1, pair_of(t2)), pair_mul_d(pair_add_d(pair_quot(1.0, (t0 * t0)), 1.0), t0)), pair_div(t17, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t3))))));
         const pair t19 = pair_if((f_i < -1.0), pair_div(pair_div(t7, pair_of(t8)), pair_mul_d(pair_add_d(pair_quot(1.0, (t6 * t6)), 1.0), t6)), pair_div(t17, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, f_i))))));
         const pair t20 = pair_if(t11, pair_div(pair_of(t12), t13), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t14, t14)), 1.0), t14)));
         loss[row] = -(y_i * ((0.0 < f_i) ? log1p_fast(-(((1.0 < f_i) ? t2 : 1.5707963267948966 + atan_fast(t3)) / 3.141592653589793)) : log_fast(((t4 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t4)) : 1.5707963267948966 + atan_fast(t4)) / 3.141592653589793))) - t5 * ((0.0 < t3) ? log1p_fast(-(((1.0 < t3) ? t8 : 1.5707963267948966 + atan_fast(f_i)) / 3.141592653589793)) : log_fast(((t9 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t9)) : 1.5707963267948966 + atan_fast(t9)) / 3.141592653589793));
-        gradient[row] = t5 * pair_value(t18) - y_i * pair_value(t19);
-        hessian[row] = pair_value(pair_add(pair_mul(pair_mul_d(pair_add(pair_scale(pair_scale(t20, sign(t3)), 2.0), t18), t5), t18), pair_mul(pair_mul_d(pair_add(pair_scale(pair_scale(t20, sign(f_i)), 2.0), t19), y_i), t19)));
+        gradient[row] = t5 * pair_rounded(t18) - y_i * pair_rounded(t19);
+        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul_d(pair_order(pair_add(pair_scale(pair_scale(t20, sign(t3)), 2.0), t18)), t5), t18), pair_mul(pair_mul_d(pair_order(pair_add(pair_scale(pair_scale(t20, sign(f_i)), 2.0), t19)), y_i), t19))));
     }
 #else
     (void)constants;
@@ -833,15 +837,15 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t12 = minimum(1.0, t10);
         const pair t13 = pair_add_d(pair_prod(t12, t12), 1.0);
         const double t14 = maximum(1.0, t10);
-        const pair t15 = pair_min(pair_of(1.0), pair_quot(1.0, t14));
+        const pair t15 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, t14)));
         const pair t16 = pair_mul(t15, t15);
         const pair t17 = pair_if(t11, pair_div(pair_of(1.0), t13), pair_div(t16, pair_add_d(t16, 1.0)));
-        const pair t18 = pair_if((t3 < -1.0), pair_div(pair_div(t1, t2), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t0, t0)), 1.0), t0)), pair_div(t17, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, t3))))));
-        const pair t19 = pair_if((f_i < -1.0), pair_div(pair_div(t7, t8), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t6, t6)), 1.0), t6)), pair_div(t17, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, f_i))))));
+        const pair t18 = pair_if((t3 < -1.0), pair_div(pair_div(t1, t2), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t0, t0)), 1.0), t0)), pair_div(t17, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, t3)))))));
+        const pair t19 = pair_if((f_i < -1.0), pair_div(pair_div(t7, t8), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t6, t6)), 1.0), t6)), pair_div(t17, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, f_i)))))));
         const pair t20 = pair_if(t11, pair_div(pair_of(t12), t13), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t14, t14)), 1.0), t14)));
-        loss[row] = pair_value(pair_sub(pair_neg(pair_mul_d(pair_if((0.0 < f_i), pair_log1p(pair_neg(pair_div(pair_if((1.0 < f_i), t2, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t3)))), (pair){3.141592653589793, 1.2246467991473532e-16}))), pair_log(pair_div(pair_if((t4 < -1.0), pair_atan(pair_quot(1.0, maximum(1.0, -t4))), pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t4)))), (pair){3.141592653589793, 1.2246467991473532e-16}))), y_i)), pair_mul(t5, pair_if((0.0 < t3), pair_log1p(pair_neg(pair_div(pair_if((1.0 < t3), t8, pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(f_i)))), (pair){3.141592653589793, 1.2246467991473532e-16}))), pair_log(pair_div(pair_if((t9 < -1.0), pair_atan(pair_quot(1.0, maximum(1.0, -t9))), pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t9)))), (pair){3.141592653589793, 1.2246467991473532e-16}))))));
-        gradient[row] = pair_value(pair_sub(pair_mul(t5, t18), pair_mul_d(t19, y_i)));
-        hessian[row] = pair_value(pair_add(pair_mul(pair_mul(pair_add(pair_scale(pair_scale(t20, sign(t3)), 2.0), t18), t5), t18), pair_mul(pair_mul_d(pair_add(pair_scale(pair_scale(t20, sign(f_i)), 2.0), t19), y_i), t19)));
+        loss[row] = pair_rounded(pair_sub(pair_neg(pair_mul_d(pair_if((0.0 < f_i), pair_log1p(pair_neg(pair_div(pair_if((1.0 < f_i), t2, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t3))))), (pair){3.141592653589793, 1.2246467991473532e-16}))), pair_log(pair_div(pair_if((t4 < -1.0), pair_atan(pair_quot(1.0, maximum(1.0, -t4))), pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t4))))), (pair){3.141592653589793, 1.2246467991473532e-16}))), y_i)), pair_mul(t5, pair_if((0.0 < t3), pair_log1p(pair_neg(pair_div(pair_if((1.0 < t3), t8, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(f_i))))), (pair){3.141592653589793, 1.2246467991473532e-16}))), pair_log(pair_div(pair_if((t9 < -1.0), pair_atan(pair_quot(1.0, maximum(1.0, -t9))), pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t9))))), (pair){3.141592653589793, 1.2246467991473532e-16}))))));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_mul(t5, t18), pair_mul_d(t19, y_i))));
+        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_add(pair_scale(pair_scale(t20, sign(t3)), 2.0), t18)), t5), t18), pair_mul(pair_mul_d(pair_order(pair_add(pair_scale(pair_scale(t20, sign(f_i)), 2.0), t19)), y_i), t19))));
     }
 #endif
 }
@@ -882,7 +886,7 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        mean[row] = pair_value(pair_add_d(pair_div(pair_atan(pair_of(f_i)), (pair){3.141592653589793, 1.2246467991473532e-16}), 0.5));
+        mean[row] = pair_value(pair_order(pair_add_d(pair_div(pair_atan(pair_of(f_i)), (pair){3.141592653589793, 1.2246467991473532e-16}), 0.5)));
     }
 #endif
 }

@@ -119,8 +119,8 @@ INLINE double log1p_fast(double x)
     return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -146,12 +146,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -200,14 +206,16 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_sub(pair a, pair b)
@@ -218,20 +226,23 @@ INLINE pair pair_sub(pair a, pair b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -239,10 +250,11 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
-/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+/* Of pairs in order. NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
 INLINE pair pair_max(pair a, pair b)
 {
     return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
@@ -258,14 +270,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -295,10 +299,33 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
     const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
     const pair c2 = pair_step(c3, r, 0.5, -0.0);
     const pair square = {r2, product_rest(r, r, r2)};
-    const pair p = pair_times(square, c2);
+    const pair p = pair_mul(square, c2);
     const double e = r + p.hi;
     *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
     return e;
+}
+
+/* With 58 bits: the terms from r**3 on are one double. */
+INLINE pair pair_exp_short(pair x)
+{
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
+    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + pair_rest(x);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double half = 0.5 * r2;
+    const double e = r + half;
+    const double low = fused(r2 * r, fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r8, fused(fused(fused(0x1.27e4c2ad86b5bp-22, r, 0x1.71ddefa2c2253p-19), r2, fused(0x1.a01a01b206a83p-16, r, 0x1.a01a01b3b176dp-13)), r4, fused(fused(0x1.6c16c16c1413cp-10, r, 0x1.111111110ebdap-7), r2, fused(0x1.555555555555ap-5, r, 0x1.555555555555bp-3)))), 0.5 * product_rest(r, r, r2)) + ((r - e) + half);
+    const double p = 1.0 + e;
+    const double l = ((1.0 - p) + e) + fused(rest, e + low, rest + low);
+    const double whole = p + l;
+    const double scale = from_bits(to_bits(z) << 52);
+    const pair made = {whole * scale * back, (l - (whole - p)) * scale * back};
+    return made;
 }
 
 /* 2**k is two factors, so that subnormal results are right. */
@@ -356,9 +383,9 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -445,13 +472,13 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = 1.0 - y_i;
-        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), pair_exp(pair_of(0.5 * f_i)));
+        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), pair_exp_short(pair_of(0.5 * f_i)));
         const double t2 = minimum(0.0, f_i);
-        const pair t3 = pair_exp(pair_of(maximum(-40.0, t2)));
+        const pair t3 = pair_exp_short(pair_of(maximum(-40.0, t2)));
         const pair t4 = pair_neg(t3);
         const pair t5 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t4));
         const pair t6 = pair_expm1(t4);
-        loss[row] = pair_value(pair_mul(pair_mul_d(t1, t0), t1)) - y_i * ((f_i <= 0.0) ? f_i - log1p_fast(((t2 <= -40.0) ? 0.5 * exp_fast(t2) : -(((pair_value(pair_abs(t3)) <= 0.5) ? pair_value(t5) * pair_value(t5) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t5) / 20922789888000.0) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) : pair_value(t6) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t4))) / pair_value(t6)))) : log1p_fast(pair_value(pair_neg(pair_exp(pair_neg(pair_exp(pair_of(maximum(0.0, f_i)))))))));
+        loss[row] = pair_rounded(pair_mul(pair_mul_d(t1, t0), t1)) - y_i * ((f_i <= 0.0) ? f_i - log1p_fast(((t2 <= -40.0) ? 0.5 * exp_fast(t2) : -(((pair_value(pair_abs(t3)) <= 0.5) ? pair_value(t5) * pair_value(t5) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t5) / 20922789888000.0) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) : pair_rounded(t6) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t4))) / pair_rounded(t6)))) : log1p_fast(pair_value(pair_neg(pair_exp_short(pair_neg(pair_exp(pair_of(maximum(0.0, f_i)))))))));
     }
 #else
     (void)constants;
@@ -466,7 +493,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t4 = pair_neg(t3);
         const pair t5 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t4));
         const pair t6 = pair_expm1(t4);
-        loss[row] = pair_value(pair_sub(pair_mul(pair_mul(t0, t1), t1), pair_mul_d(pair_if((f_i <= 0.0), pair_add_d(pair_neg(pair_log1p(pair_if((t2 <= -40.0), pair_scale(pair_exp(pair_of(t2)), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t3)) <= 0.5), pair_mul(pair_mul(t5, t5), pair_add_d(pair_mul(pair_add_d((pair){0.16666666666666666, 9.25185853854297e-18}, ((pair_value((pair){0.041666666666666664, 2.3129646346357427e-18}) + (pair_value((pair){0.008333333333333333, 1.1564823173178714e-19}) + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t5) / 20922789888000.0) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5))), t5), 0.5)), pair_sub(t6, pair_min(pair_of(1.2676506002282294e+30), t4))), t6))))), f_i), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_of(maximum(0.0, f_i)))))))), y_i)));
+        loss[row] = pair_value(pair_order(pair_sub(pair_mul(pair_mul(t0, t1), t1), pair_mul_d(pair_if((f_i <= 0.0), pair_order(pair_add_d(pair_neg(pair_log1p(pair_if((t2 <= -40.0), pair_scale(pair_exp_short(pair_of(t2)), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t3)) <= 0.5), pair_mul(pair_mul(t5, t5), pair_order(pair_add_d(pair_mul(pair_order(pair_add_d((pair){0.16666666666666666, 9.25185853854297e-18}, ((pair_value((pair){0.041666666666666664, 2.3129646346357427e-18}) + (pair_value((pair){0.008333333333333333, 1.1564823173178714e-19}) + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t5) / 20922789888000.0) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)))), t5), 0.5))), pair_order(pair_sub(t6, pair_min(pair_of(1.2676506002282294e+30), t4)))), t6))))), f_i)), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_of(maximum(0.0, f_i)))))))), y_i))));
     }
 #endif
 }
@@ -503,10 +530,10 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = 1.0 - y_i;
-        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), pair_exp(pair_of(0.5 * f_i)));
+        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), pair_exp_short(pair_of(0.5 * f_i)));
         const pair t2 = pair_exp(pair_of(maximum(-40.0, f_i)));
-        const pair t3 = pair_exp(pair_scale(t2, 0.5));
-        gradient[row] = pair_value(pair_mul(pair_mul_d(t1, t0), t1)) - y_i * pair_value(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_quot((pair_value(pair_min(pair_of(1.2676506002282294e+30), t2)) / pair_value(t3) / pair_value(t3)), expm1_fast(pair_value(pair_neg(t2)))))));
+        const pair t3 = pair_exp_short(pair_scale(t2, 0.5));
+        gradient[row] = pair_rounded(pair_mul(pair_mul_d(t1, t0), t1)) - y_i * pair_rounded(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_quot((pair_value(pair_min(pair_of(1.2676506002282294e+30), t2)) / pair_value(t3) / pair_value(t3)), expm1_fast(pair_value(pair_neg(t2)))))));
     }
 #else
     (void)constants;
@@ -518,7 +545,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t1 = pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_exp(pair_of(0.5 * f_i)));
         const pair t2 = pair_exp(pair_of(maximum(-40.0, f_i)));
         const pair t3 = pair_exp(pair_scale(t2, 0.5));
-        gradient[row] = pair_value(pair_sub(pair_mul(pair_mul(t0, t1), t1), pair_mul_d(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t2), t3), t3), pair_expm1(pair_neg(t2))))), y_i)));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_mul(pair_mul(t0, t1), t1), pair_mul_d(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t2), t3), t3), pair_expm1(pair_neg(t2))))), y_i))));
     }
 #endif
 }
@@ -555,15 +582,15 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = 1.0 - y_i;
-        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), pair_exp(pair_of(0.5 * f_i)));
+        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), pair_exp_short(pair_of(0.5 * f_i)));
         const pair t2 = pair_exp(pair_of(maximum(-40.0, f_i)));
-        const pair t3 = pair_exp(pair_scale(t2, 0.5));
+        const pair t3 = pair_exp_short(pair_scale(t2, 0.5));
         const double t4 = minimum(70.0, f_i);
         const pair t5 = pair_exp(pair_of(maximum(-40.0, t4)));
         const pair t6 = pair_neg(t5);
         const pair t7 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t6));
         const pair t8 = pair_expm1(t6);
-        hessian[row] = pair_value(pair_mul(pair_mul_d(t1, t0), t1)) + y_i * pair_value(pair_mul(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_quot((pair_value(pair_min(pair_of(1.2676506002282294e+30), t2)) / pair_value(t3) / pair_value(t3)), expm1_fast(pair_value(pair_neg(t2)))))), pair_if((t4 <= -40.0), pair_of(0.5 * exp_fast(t4)), pair_neg(pair_div(pair_if((pair_value(pair_abs(t5)) <= 0.5), pair_mul_d(pair_mul(t7, t7), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t7) / 20922789888000.0) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7))), pair_sub(t8, pair_min(pair_of(1.2676506002282294e+30), t6))), t8)))));
+        hessian[row] = pair_rounded(pair_mul(pair_mul_d(t1, t0), t1)) + y_i * pair_rounded(pair_mul(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_quot((pair_value(pair_min(pair_of(1.2676506002282294e+30), t2)) / pair_value(t3) / pair_value(t3)), expm1_fast(pair_value(pair_neg(t2)))))), pair_if((t4 <= -40.0), pair_of(0.5 * exp_fast(t4)), pair_neg(pair_div(pair_if((pair_value(pair_abs(t5)) <= 0.5), pair_mul_d(pair_mul(t7, t7), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t7) / 20922789888000.0) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7))), pair_order(pair_sub(t8, pair_min(pair_of(1.2676506002282294e+30), t6)))), t8)))));
     }
 #else
     (void)constants;
@@ -580,7 +607,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t6 = pair_neg(t5);
         const pair t7 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t6));
         const pair t8 = pair_expm1(t6);
-        hessian[row] = pair_value(pair_add(pair_mul(pair_mul(t0, t1), t1), pair_mul_d(pair_mul(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t2), t3), t3), pair_expm1(pair_neg(t2))))), pair_if((t4 <= -40.0), pair_scale(pair_exp(pair_of(t4)), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t5)) <= 0.5), pair_mul(pair_mul(t7, t7), pair_add_d(pair_mul(pair_add((pair){0.16666666666666666, 9.25185853854297e-18}, pair_mul(pair_add((pair){0.041666666666666664, 2.3129646346357427e-18}, pair_mul(pair_add_d((pair){0.008333333333333333, 1.1564823173178714e-19}, ((0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t7) / 20922789888000.0) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7))), t7)), t7)), t7), 0.5)), pair_sub(t8, pair_min(pair_of(1.2676506002282294e+30), t6))), t8)))), y_i)));
+        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul(t0, t1), t1), pair_mul_d(pair_mul(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t2), t3), t3), pair_expm1(pair_neg(t2))))), pair_if((t4 <= -40.0), pair_scale(pair_exp(pair_of(t4)), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t5)) <= 0.5), pair_mul(pair_mul(t7, t7), pair_order(pair_add_d(pair_mul(pair_order(pair_add((pair){0.16666666666666666, 9.25185853854297e-18}, pair_mul(pair_order(pair_add((pair){0.041666666666666664, 2.3129646346357427e-18}, pair_mul(pair_order(pair_add_d((pair){0.008333333333333333, 1.1564823173178714e-19}, ((0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t7) / 20922789888000.0) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)))), t7))), t7))), t7), 0.5))), pair_order(pair_sub(t8, pair_min(pair_of(1.2676506002282294e+30), t6)))), t8)))), y_i))));
     }
 #endif
 }
@@ -618,17 +645,17 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = 1.0 - y_i;
-        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), pair_exp(pair_of(0.5 * f_i)));
+        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), pair_exp_short(pair_of(0.5 * f_i)));
         const pair t2 = pair_mul(pair_mul_d(t1, t0), t1);
         const double t3 = minimum(0.0, f_i);
-        const pair t4 = pair_exp(pair_of(maximum(-40.0, t3)));
+        const pair t4 = pair_exp_short(pair_of(maximum(-40.0, t3)));
         const pair t5 = pair_neg(t4);
         const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
         const pair t7 = pair_expm1(t5);
         const pair t8 = pair_exp(pair_of(maximum(-40.0, f_i)));
-        const pair t9 = pair_exp(pair_scale(t8, 0.5));
-        loss[row] = pair_value(t2) - y_i * ((f_i <= 0.0) ? f_i - log1p_fast(((t3 <= -40.0) ? 0.5 * exp_fast(t3) : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : pair_value(t7) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / pair_value(t7)))) : log1p_fast(pair_value(pair_neg(pair_exp(pair_neg(pair_exp(pair_of(maximum(0.0, f_i)))))))));
-        gradient[row] = pair_value(t2) - y_i * pair_value(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_quot((pair_value(pair_min(pair_of(1.2676506002282294e+30), t8)) / pair_value(t9) / pair_value(t9)), expm1_fast(pair_value(pair_neg(t8)))))));
+        const pair t9 = pair_exp_short(pair_scale(t8, 0.5));
+        loss[row] = pair_rounded(t2) - y_i * ((f_i <= 0.0) ? f_i - log1p_fast(((t3 <= -40.0) ? 0.5 * exp_fast(t3) : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : pair_rounded(t7) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / pair_rounded(t7)))) : log1p_fast(pair_value(pair_neg(pair_exp_short(pair_neg(pair_exp(pair_of(maximum(0.0, f_i)))))))));
+        gradient[row] = pair_rounded(t2) - y_i * pair_rounded(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_quot((pair_value(pair_min(pair_of(1.2676506002282294e+30), t8)) / pair_value(t9) / pair_value(t9)), expm1_fast(pair_value(pair_neg(t8)))))));
     }
 #else
     (void)constants;
@@ -646,8 +673,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t7 = pair_expm1(t5);
         const pair t8 = pair_exp(pair_of(maximum(-40.0, f_i)));
         const pair t9 = pair_exp(pair_scale(t8, 0.5));
-        loss[row] = pair_value(pair_sub(t2, pair_mul_d(pair_if((f_i <= 0.0), pair_add_d(pair_neg(pair_log1p(pair_if((t3 <= -40.0), pair_scale(pair_exp(pair_of(t3)), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t4)) <= 0.5), pair_mul(pair_mul(t6, t6), pair_add_d(pair_mul(pair_add_d((pair){0.16666666666666666, 9.25185853854297e-18}, ((pair_value((pair){0.041666666666666664, 2.3129646346357427e-18}) + (pair_value((pair){0.008333333333333333, 1.1564823173178714e-19}) + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6))), t6), 0.5)), pair_sub(t7, pair_min(pair_of(1.2676506002282294e+30), t5))), t7))))), f_i), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_of(maximum(0.0, f_i)))))))), y_i)));
-        gradient[row] = pair_value(pair_sub(t2, pair_mul_d(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t8), t9), t9), pair_expm1(pair_neg(t8))))), y_i)));
+        loss[row] = pair_value(pair_order(pair_sub(t2, pair_mul_d(pair_if((f_i <= 0.0), pair_order(pair_add_d(pair_neg(pair_log1p(pair_if((t3 <= -40.0), pair_scale(pair_exp_short(pair_of(t3)), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t4)) <= 0.5), pair_mul(pair_mul(t6, t6), pair_order(pair_add_d(pair_mul(pair_order(pair_add_d((pair){0.16666666666666666, 9.25185853854297e-18}, ((pair_value((pair){0.041666666666666664, 2.3129646346357427e-18}) + (pair_value((pair){0.008333333333333333, 1.1564823173178714e-19}) + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)))), t6), 0.5))), pair_order(pair_sub(t7, pair_min(pair_of(1.2676506002282294e+30), t5)))), t7))))), f_i)), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_of(maximum(0.0, f_i)))))))), y_i))));
+        gradient[row] = pair_value(pair_order(pair_sub(t2, pair_mul_d(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t8), t9), t9), pair_expm1(pair_neg(t8))))), y_i))));
     }
 #endif
 }
@@ -685,18 +712,18 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = 1.0 - y_i;
-        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), pair_exp(pair_of(0.5 * f_i)));
+        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), pair_exp_short(pair_of(0.5 * f_i)));
         const pair t2 = pair_mul(pair_mul_d(t1, t0), t1);
         const pair t3 = pair_exp(pair_of(maximum(-40.0, f_i)));
-        const pair t4 = pair_exp(pair_scale(t3, 0.5));
+        const pair t4 = pair_exp_short(pair_scale(t3, 0.5));
         const pair t5 = pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_quot((pair_value(pair_min(pair_of(1.2676506002282294e+30), t3)) / pair_value(t4) / pair_value(t4)), expm1_fast(pair_value(pair_neg(t3))))));
         const double t6 = minimum(70.0, f_i);
         const pair t7 = pair_exp(pair_of(maximum(-40.0, t6)));
         const pair t8 = pair_neg(t7);
         const pair t9 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t8));
         const pair t10 = pair_expm1(t8);
-        gradient[row] = pair_value(t2) - y_i * pair_value(t5);
-        hessian[row] = pair_value(t2) + y_i * pair_value(pair_mul(t5, pair_if((t6 <= -40.0), pair_of(0.5 * exp_fast(t6)), pair_neg(pair_div(pair_if((pair_value(pair_abs(t7)) <= 0.5), pair_mul_d(pair_mul(t9, t9), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t9) / 20922789888000.0) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9))), pair_sub(t10, pair_min(pair_of(1.2676506002282294e+30), t8))), t10)))));
+        gradient[row] = pair_rounded(t2) - y_i * pair_rounded(t5);
+        hessian[row] = pair_rounded(t2) + y_i * pair_rounded(pair_mul(t5, pair_if((t6 <= -40.0), pair_of(0.5 * exp_fast(t6)), pair_neg(pair_div(pair_if((pair_value(pair_abs(t7)) <= 0.5), pair_mul_d(pair_mul(t9, t9), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t9) / 20922789888000.0) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9))), pair_order(pair_sub(t10, pair_min(pair_of(1.2676506002282294e+30), t8)))), t10)))));
     }
 #else
     (void)constants;
@@ -715,8 +742,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t8 = pair_neg(t7);
         const pair t9 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t8));
         const pair t10 = pair_expm1(t8);
-        gradient[row] = pair_value(pair_sub(t2, pair_mul_d(t5, y_i)));
-        hessian[row] = pair_value(pair_add(t2, pair_mul_d(pair_mul(t5, pair_if((t6 <= -40.0), pair_scale(pair_exp(pair_of(t6)), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t7)) <= 0.5), pair_mul(pair_mul(t9, t9), pair_add_d(pair_mul(pair_add((pair){0.16666666666666666, 9.25185853854297e-18}, pair_mul(pair_add((pair){0.041666666666666664, 2.3129646346357427e-18}, pair_mul(pair_add_d((pair){0.008333333333333333, 1.1564823173178714e-19}, ((0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t9) / 20922789888000.0) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9))), t9)), t9)), t9), 0.5)), pair_sub(t10, pair_min(pair_of(1.2676506002282294e+30), t8))), t10)))), y_i)));
+        gradient[row] = pair_value(pair_order(pair_sub(t2, pair_mul_d(t5, y_i))));
+        hessian[row] = pair_value(pair_order(pair_add(t2, pair_mul_d(pair_mul(t5, pair_if((t6 <= -40.0), pair_scale(pair_exp(pair_of(t6)), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t7)) <= 0.5), pair_mul(pair_mul(t9, t9), pair_order(pair_add_d(pair_mul(pair_order(pair_add((pair){0.16666666666666666, 9.25185853854297e-18}, pair_mul(pair_order(pair_add((pair){0.041666666666666664, 2.3129646346357427e-18}, pair_mul(pair_order(pair_add_d((pair){0.008333333333333333, 1.1564823173178714e-19}, ((0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t9) / 20922789888000.0) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)))), t9))), t9))), t9), 0.5))), pair_order(pair_sub(t10, pair_min(pair_of(1.2676506002282294e+30), t8)))), t10)))), y_i))));
     }
 #endif
 }
@@ -755,24 +782,24 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = 1.0 - y_i;
-        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), pair_exp(pair_of(0.5 * f_i)));
+        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), pair_exp_short(pair_of(0.5 * f_i)));
         const pair t2 = pair_mul(pair_mul_d(t1, t0), t1);
         const double t3 = minimum(0.0, f_i);
-        const pair t4 = pair_exp(pair_of(maximum(-40.0, t3)));
+        const pair t4 = pair_exp_short(pair_of(maximum(-40.0, t3)));
         const pair t5 = pair_neg(t4);
         const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
         const pair t7 = pair_expm1(t5);
         const pair t8 = pair_exp(pair_of(maximum(-40.0, f_i)));
-        const pair t9 = pair_exp(pair_scale(t8, 0.5));
+        const pair t9 = pair_exp_short(pair_scale(t8, 0.5));
         const pair t10 = pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_quot((pair_value(pair_min(pair_of(1.2676506002282294e+30), t8)) / pair_value(t9) / pair_value(t9)), expm1_fast(pair_value(pair_neg(t8))))));
         const double t11 = minimum(70.0, f_i);
         const pair t12 = pair_exp(pair_of(maximum(-40.0, t11)));
         const pair t13 = pair_neg(t12);
         const pair t14 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t13));
         const pair t15 = pair_expm1(t13);
-        loss[row] = pair_value(t2) - y_i * ((f_i <= 0.0) ? f_i - log1p_fast(((t3 <= -40.0) ? 0.5 * exp_fast(t3) : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : pair_value(t7) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / pair_value(t7)))) : log1p_fast(pair_value(pair_neg(pair_exp(pair_neg(pair_exp(pair_of(maximum(0.0, f_i)))))))));
-        gradient[row] = pair_value(t2) - y_i * pair_value(t10);
-        hessian[row] = pair_value(t2) + y_i * pair_value(pair_mul(t10, pair_if((t11 <= -40.0), pair_of(0.5 * exp_fast(t11)), pair_neg(pair_div(pair_if((pair_value(pair_abs(t12)) <= 0.5), pair_mul_d(pair_mul(t14, t14), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t14) / 20922789888000.0) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14))), pair_sub(t15, pair_min(pair_of(1.2676506002282294e+30), t13))), t15)))));
+        loss[row] = pair_rounded(t2) - y_i * ((f_i <= 0.0) ? f_i - log1p_fast(((t3 <= -40.0) ? 0.5 * exp_fast(t3) : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : pair_rounded(t7) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / pair_rounded(t7)))) : log1p_fast(pair_value(pair_neg(pair_exp_short(pair_neg(pair_exp(pair_of(maximum(0.0, f_i)))))))));
+        gradient[row] = pair_rounded(t2) - y_i * pair_rounded(t10);
+        hessian[row] = pair_rounded(t2) + y_i * pair_rounded(pair_mul(t10, pair_if((t11 <= -40.0), pair_of(0.5 * exp_fast(t11)), pair_neg(pair_div(pair_if((pair_value(pair_abs(t12)) <= 0.5), pair_mul_d(pair_mul(t14, t14), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t14) / 20922789888000.0) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14))), pair_order(pair_sub(t15, pair_min(pair_of(1.2676506002282294e+30), t13)))), t15)))));
     }
 #else
     (void)constants;
@@ -796,9 +823,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t13 = pair_neg(t12);
         const pair t14 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t13));
         const pair t15 = pair_expm1(t13);
-        loss[row] = pair_value(pair_sub(t2, pair_mul_d(pair_if((f_i <= 0.0), pair_add_d(pair_neg(pair_log1p(pair_if((t3 <= -40.0), pair_scale(pair_exp(pair_of(t3)), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t4)) <= 0.5), pair_mul(pair_mul(t6, t6), pair_add_d(pair_mul(pair_add_d((pair){0.16666666666666666, 9.25185853854297e-18}, ((pair_value((pair){0.041666666666666664, 2.3129646346357427e-18}) + (pair_value((pair){0.008333333333333333, 1.1564823173178714e-19}) + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6))), t6), 0.5)), pair_sub(t7, pair_min(pair_of(1.2676506002282294e+30), t5))), t7))))), f_i), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_of(maximum(0.0, f_i)))))))), y_i)));
-        gradient[row] = pair_value(pair_sub(t2, pair_mul_d(t10, y_i)));
-        hessian[row] = pair_value(pair_add(t2, pair_mul_d(pair_mul(t10, pair_if((t11 <= -40.0), pair_scale(pair_exp(pair_of(t11)), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t12)) <= 0.5), pair_mul(pair_mul(t14, t14), pair_add_d(pair_mul(pair_add((pair){0.16666666666666666, 9.25185853854297e-18}, pair_mul(pair_add((pair){0.041666666666666664, 2.3129646346357427e-18}, pair_mul(pair_add_d((pair){0.008333333333333333, 1.1564823173178714e-19}, ((0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t14) / 20922789888000.0) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14))), t14)), t14)), t14), 0.5)), pair_sub(t15, pair_min(pair_of(1.2676506002282294e+30), t13))), t15)))), y_i)));
+        loss[row] = pair_value(pair_order(pair_sub(t2, pair_mul_d(pair_if((f_i <= 0.0), pair_order(pair_add_d(pair_neg(pair_log1p(pair_if((t3 <= -40.0), pair_scale(pair_exp_short(pair_of(t3)), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t4)) <= 0.5), pair_mul(pair_mul(t6, t6), pair_order(pair_add_d(pair_mul(pair_order(pair_add_d((pair){0.16666666666666666, 9.25185853854297e-18}, ((pair_value((pair){0.041666666666666664, 2.3129646346357427e-18}) + (pair_value((pair){0.008333333333333333, 1.1564823173178714e-19}) + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)))), t6), 0.5))), pair_order(pair_sub(t7, pair_min(pair_of(1.2676506002282294e+30), t5)))), t7))))), f_i)), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_of(maximum(0.0, f_i)))))))), y_i))));
+        gradient[row] = pair_value(pair_order(pair_sub(t2, pair_mul_d(t10, y_i))));
+        hessian[row] = pair_value(pair_order(pair_add(t2, pair_mul_d(pair_mul(t10, pair_if((t11 <= -40.0), pair_scale(pair_exp(pair_of(t11)), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t12)) <= 0.5), pair_mul(pair_mul(t14, t14), pair_order(pair_add_d(pair_mul(pair_order(pair_add((pair){0.16666666666666666, 9.25185853854297e-18}, pair_mul(pair_order(pair_add((pair){0.041666666666666664, 2.3129646346357427e-18}, pair_mul(pair_order(pair_add_d((pair){0.008333333333333333, 1.1564823173178714e-19}, ((0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t14) / 20922789888000.0) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)))), t14))), t14))), t14), 0.5))), pair_order(pair_sub(t15, pair_min(pair_of(1.2676506002282294e+30), t13)))), t15)))), y_i))));
     }
 #endif
 }
@@ -839,7 +866,7 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        mean[row] = pair_value(pair_neg(pair_expm1(pair_neg(pair_exp(pair_of(f_i))))));
+        mean[row] = pair_rounded(pair_neg(pair_expm1(pair_neg(pair_exp_short(pair_of(f_i))))));
     }
 #endif
 }

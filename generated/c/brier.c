@@ -56,8 +56,8 @@ INLINE uint64_t to_bits(double x)
     return bits;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -83,17 +83,10 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+INLINE double pair_rounded(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
-    return made;
-}
-
-INLINE double pair_value(pair a)
-{
-    return a.hi;
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 /* Exact (Knuth). */
@@ -113,7 +106,8 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
@@ -173,7 +167,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double p_i = p[row];
         const pair t0 = pair_diff(p_i, y_i);
-        loss[row] = pair_value(pair_mul(t0, t0));
+        loss[row] = pair_rounded(pair_mul(t0, t0));
     }
 #endif
 }
@@ -279,7 +273,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double y_i = y[row];
         const double p_i = p[row];
         const pair t0 = pair_diff(p_i, y_i);
-        loss[row] = pair_value(pair_mul(t0, t0));
+        loss[row] = pair_rounded(pair_mul(t0, t0));
         gradient[row] = 2.0 * p_i - 2.0 * y_i;
     }
 #endif
@@ -361,7 +355,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double y_i = y[row];
         const double p_i = p[row];
         const pair t0 = pair_diff(p_i, y_i);
-        loss[row] = pair_value(pair_mul(t0, t0));
+        loss[row] = pair_rounded(pair_mul(t0, t0));
         gradient[row] = 2.0 * p_i - 2.0 * y_i;
         hessian[row] = ((p_i == p_i) ? ((y_i == y_i) ? 2.0 : y_i) : p_i);
     }

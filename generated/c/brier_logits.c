@@ -69,8 +69,8 @@ INLINE double exp_fast(double x)
     return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -96,23 +96,24 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
 {
     const pair made = {x, 0.0};
     return made;
-}
-
-INLINE double pair_value(pair a)
-{
-    return a.hi;
 }
 
 INLINE pair pair_if(int c, pair a, pair b)
@@ -144,14 +145,16 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_sub(pair a, pair b)
@@ -162,13 +165,15 @@ INLINE pair pair_sub(pair a, pair b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -176,7 +181,8 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* c + v, c = hi + lo, for v small beside it. */
@@ -184,14 +190,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -221,7 +219,7 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
     const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
     const pair c2 = pair_step(c3, r, 0.5, -0.0);
     const pair square = {r2, product_rest(r, r, r2)};
-    const pair p = pair_times(square, c2);
+    const pair p = pair_mul(square, c2);
     const double e = r + p.hi;
     *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
     return e;
@@ -298,7 +296,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double z_i = z[row];
         const pair t0 = pair_exp(pair_of(-fabs(z_i)));
         const pair t1 = pair_add_d(t0, 1.0);
-        const double t2 = (1.0 - y_i) * pair_value(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1)) - y_i * pair_value(pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1));
+        const double t2 = (1.0 - y_i) * pair_rounded(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1)) - y_i * pair_rounded(pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1));
         loss[row] = t2 * t2;
     }
 #else
@@ -309,8 +307,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double z_i = z[row];
         const pair t0 = pair_exp(pair_of(-fabs(z_i)));
         const pair t1 = pair_add_d(t0, 1.0);
-        const pair t2 = pair_sub(pair_mul(pair_diff(1.0, y_i), pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1)), pair_mul_d(pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1), y_i));
-        loss[row] = pair_value(pair_mul(t2, t2));
+        const pair t2 = pair_order(pair_sub(pair_mul(pair_diff(1.0, y_i), pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1)), pair_mul_d(pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1), y_i)));
+        loss[row] = pair_rounded(pair_mul(t2, t2));
     }
 #endif
 }
@@ -350,7 +348,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
-        gradient[row] = 2.0 * ((1.0 - y_i) * pair_value(t2) - y_i * pair_value(t3)) * pair_value(t2) * pair_value(t3);
+        gradient[row] = 2.0 * ((1.0 - y_i) * pair_rounded(t2) - y_i * pair_rounded(t3)) * pair_rounded(t2) * pair_rounded(t3);
     }
 #else
     (void)constants;
@@ -362,7 +360,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
-        gradient[row] = pair_value(pair_mul(pair_mul(pair_scale(pair_sub(pair_mul(pair_diff(1.0, y_i), t2), pair_mul_d(t3, y_i)), 2.0), t2), t3));
+        gradient[row] = pair_rounded(pair_mul(pair_mul(pair_scale(pair_order(pair_sub(pair_mul(pair_diff(1.0, y_i), t2), pair_mul_d(t3, y_i))), 2.0), t2), t3));
     }
 #endif
 }
@@ -402,7 +400,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
-        hessian[row] = pair_value(pair_mul_d(t2, (2.0 * (pair_value(t2) * pair_value(t2) * (y_i - 1.0) + pair_value(pair_scale(t2, 2.0)) * pair_value(t3) - y_i * pair_value(pair_mul(t3, t3)))))) * pair_value(t3);
+        hessian[row] = pair_rounded(pair_mul_d(t2, (2.0 * (pair_rounded(t2) * pair_rounded(t2) * (y_i - 1.0) + pair_rounded(pair_scale(t2, 2.0)) * pair_rounded(t3) - y_i * pair_rounded(pair_mul(t3, t3)))))) * pair_rounded(t3);
     }
 #else
     (void)constants;
@@ -414,7 +412,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
-        hessian[row] = pair_value(pair_mul(pair_mul(pair_scale(pair_sub(pair_add(pair_mul(pair_mul(t2, t2), pair_diff(y_i, 1.0)), pair_mul(pair_scale(t2, 2.0), t3)), pair_mul_d(pair_mul(t3, t3), y_i)), 2.0), t2), t3));
+        hessian[row] = pair_rounded(pair_mul(pair_mul(pair_scale(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(t2, t2), pair_diff(y_i, 1.0)), pair_mul(pair_scale(t2, 2.0), t3))), pair_mul_d(pair_mul(t3, t3), y_i))), 2.0), t2), t3));
     }
 #endif
 }
@@ -455,9 +453,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
-        const double t4 = (1.0 - y_i) * pair_value(t2) - y_i * pair_value(t3);
+        const double t4 = (1.0 - y_i) * pair_rounded(t2) - y_i * pair_rounded(t3);
         loss[row] = t4 * t4;
-        gradient[row] = 2.0 * t4 * pair_value(t2) * pair_value(t3);
+        gradient[row] = 2.0 * t4 * pair_rounded(t2) * pair_rounded(t3);
     }
 #else
     (void)constants;
@@ -469,9 +467,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
-        const pair t4 = pair_sub(pair_mul(pair_diff(1.0, y_i), t2), pair_mul_d(t3, y_i));
-        loss[row] = pair_value(pair_mul(t4, t4));
-        gradient[row] = pair_value(pair_mul(pair_mul(pair_scale(t4, 2.0), t2), t3));
+        const pair t4 = pair_order(pair_sub(pair_mul(pair_diff(1.0, y_i), t2), pair_mul_d(t3, y_i)));
+        loss[row] = pair_rounded(pair_mul(t4, t4));
+        gradient[row] = pair_rounded(pair_mul(pair_mul(pair_scale(t4, 2.0), t2), t3));
     }
 #endif
 }
@@ -512,8 +510,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
-        gradient[row] = 2.0 * ((1.0 - y_i) * pair_value(t2) - y_i * pair_value(t3)) * pair_value(t2) * pair_value(t3);
-        hessian[row] = pair_value(pair_mul_d(t2, (2.0 * (pair_value(t2) * pair_value(t2) * (y_i - 1.0) + pair_value(pair_scale(t2, 2.0)) * pair_value(t3) - y_i * pair_value(pair_mul(t3, t3)))))) * pair_value(t3);
+        gradient[row] = 2.0 * ((1.0 - y_i) * pair_rounded(t2) - y_i * pair_rounded(t3)) * pair_rounded(t2) * pair_rounded(t3);
+        hessian[row] = pair_rounded(pair_mul_d(t2, (2.0 * (pair_rounded(t2) * pair_rounded(t2) * (y_i - 1.0) + pair_rounded(pair_scale(t2, 2.0)) * pair_rounded(t3) - y_i * pair_rounded(pair_mul(t3, t3)))))) * pair_rounded(t3);
     }
 #else
     (void)constants;
@@ -525,8 +523,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
-        gradient[row] = pair_value(pair_mul(pair_mul(pair_scale(pair_sub(pair_mul(pair_diff(1.0, y_i), t2), pair_mul_d(t3, y_i)), 2.0), t2), t3));
-        hessian[row] = pair_value(pair_mul(pair_mul(pair_scale(pair_sub(pair_add(pair_mul(pair_mul(t2, t2), pair_diff(y_i, 1.0)), pair_mul(pair_scale(t2, 2.0), t3)), pair_mul_d(pair_mul(t3, t3), y_i)), 2.0), t2), t3));
+        gradient[row] = pair_rounded(pair_mul(pair_mul(pair_scale(pair_order(pair_sub(pair_mul(pair_diff(1.0, y_i), t2), pair_mul_d(t3, y_i))), 2.0), t2), t3));
+        hessian[row] = pair_rounded(pair_mul(pair_mul(pair_scale(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(t2, t2), pair_diff(y_i, 1.0)), pair_mul(pair_scale(t2, 2.0), t3))), pair_mul_d(pair_mul(t3, t3), y_i))), 2.0), t2), t3));
     }
 #endif
 }
@@ -568,10 +566,10 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
-        const double t4 = (1.0 - y_i) * pair_value(t2) - y_i * pair_value(t3);
+        const double t4 = (1.0 - y_i) * pair_rounded(t2) - y_i * pair_rounded(t3);
         loss[row] = t4 * t4;
-        gradient[row] = 2.0 * t4 * pair_value(t2) * pair_value(t3);
-        hessian[row] = pair_value(pair_mul_d(t2, (2.0 * (pair_value(t2) * pair_value(t2) * (y_i - 1.0) + pair_value(pair_scale(t2, 2.0)) * pair_value(t3) - y_i * pair_value(pair_mul(t3, t3)))))) * pair_value(t3);
+        gradient[row] = 2.0 * t4 * pair_rounded(t2) * pair_rounded(t3);
+        hessian[row] = pair_rounded(pair_mul_d(t2, (2.0 * (pair_rounded(t2) * pair_rounded(t2) * (y_i - 1.0) + pair_rounded(pair_scale(t2, 2.0)) * pair_rounded(t3) - y_i * pair_rounded(pair_mul(t3, t3)))))) * pair_rounded(t3);
     }
 #else
     (void)constants;
@@ -583,10 +581,10 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
-        const pair t4 = pair_sub(pair_mul(pair_diff(1.0, y_i), t2), pair_mul_d(t3, y_i));
-        loss[row] = pair_value(pair_mul(t4, t4));
-        gradient[row] = pair_value(pair_mul(pair_mul(pair_scale(t4, 2.0), t2), t3));
-        hessian[row] = pair_value(pair_mul(pair_mul(pair_scale(pair_sub(pair_add(pair_mul(pair_mul(t2, t2), pair_diff(y_i, 1.0)), pair_mul(pair_scale(t2, 2.0), t3)), pair_mul_d(pair_mul(t3, t3), y_i)), 2.0), t2), t3));
+        const pair t4 = pair_order(pair_sub(pair_mul(pair_diff(1.0, y_i), t2), pair_mul_d(t3, y_i)));
+        loss[row] = pair_rounded(pair_mul(t4, t4));
+        gradient[row] = pair_rounded(pair_mul(pair_mul(pair_scale(t4, 2.0), t2), t3));
+        hessian[row] = pair_rounded(pair_mul(pair_mul(pair_scale(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(t2, t2), pair_diff(y_i, 1.0)), pair_mul(pair_scale(t2, 2.0), t3))), pair_mul_d(pair_mul(t3, t3), y_i))), 2.0), t2), t3));
     }
 #endif
 }
@@ -620,7 +618,7 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
         const pair t0 = pair_exp(pair_of(-fabs(z_i)));
-        mean[row] = pair_value(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), pair_add_d(t0, 1.0)));
+        mean[row] = pair_rounded(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), pair_add_d(t0, 1.0)));
     }
 }
 

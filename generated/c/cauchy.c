@@ -94,8 +94,8 @@ INLINE double log1p_fast(double x)
     return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -121,23 +121,24 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
 {
     const pair made = {x, 0.0};
     return made;
-}
-
-INLINE double pair_value(pair a)
-{
-    return a.hi;
 }
 
 INLINE pair pair_if(int c, pair a, pair b)
@@ -170,14 +171,16 @@ INLINE pair pair_sum(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_sub(pair a, pair b)
@@ -196,20 +199,23 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -217,10 +223,11 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
-/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+/* Of pairs in order. NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
 INLINE pair pair_max(pair a, pair b)
 {
     return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
@@ -236,14 +243,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -269,9 +268,9 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -377,9 +376,9 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double t1 = fabs(r);
         const int t2 = (c1 < t1);
         const pair t3 = pair_abs(pair_quot(r, c));
-        const pair t4 = pair_min(pair_of(1.0), t3);
-        const pair t5 = pair_max(pair_of(1.0), t3);
-        loss[row] = c2 * (t2 ? 2.0 * (log_fast((t2 ? t1 : 1.0)) - c3) : ((pair_value(t3) <= 1.0) ? log1p_fast(pair_value(t4) * pair_value(t4)) : 2.0 * log_fast(pair_value(t5)) + log1p_fast(1.0 / (pair_value(t5) * pair_value(t5)))));
+        const pair t4 = pair_min(pair_of(1.0), pair_order(t3));
+        const pair t5 = pair_max(pair_of(1.0), pair_order(t3));
+        loss[row] = c2 * (t2 ? 2.0 * (log_fast((t2 ? t1 : 1.0)) - c3) : ((pair_rounded(t3) <= 1.0) ? log1p_fast(pair_rounded(t4) * pair_rounded(t4)) : 2.0 * log_fast(pair_rounded(t5)) + log1p_fast(1.0 / (pair_rounded(t5) * pair_rounded(t5)))));
     }
 #else
     const double c = constants[0];
@@ -394,9 +393,9 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double t1 = fabs(r);
         const int t2 = (c1 < t1);
         const pair t3 = pair_abs(pair_quot(r, c));
-        const pair t4 = pair_min(pair_of(1.0), t3);
-        const pair t5 = pair_max(pair_of(1.0), t3);
-        loss[row] = pair_value(pair_mul(c2, pair_if(t2, pair_scale(pair_sub(pair_log(pair_of((t2 ? t1 : 1.0))), c3), 2.0), pair_if((pair_value(t3) <= 1.0), pair_log1p(pair_mul(t4, t4)), pair_add(pair_scale(pair_log(t5), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t5, t5))))))));
+        const pair t4 = pair_min(pair_of(1.0), pair_order(t3));
+        const pair t5 = pair_max(pair_of(1.0), pair_order(t3));
+        loss[row] = pair_rounded(pair_mul(c2, pair_if(t2, pair_scale(pair_order(pair_sub(pair_log(pair_of((t2 ? t1 : 1.0))), c3)), 2.0), pair_if((pair_rounded(t3) <= 1.0), pair_log1p(pair_mul(t4, t4)), pair_add(pair_scale(pair_log(t5), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t5, t5))))))));
     }
 #endif
 }
@@ -444,9 +443,9 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_abs(t0);
-        const pair t2 = pair_min(pair_of(1.0), t1);
-        const pair t3 = pair_max(pair_of(1.0), t1);
-        gradient[row] = c * (((pair_value(t1) <= 1.0) ? pair_value(t2) / (1.0 + pair_value(t2) * pair_value(t2)) : 1.0 / ((1.0 + 1.0 / (pair_value(t3) * pair_value(t3))) * pair_value(t3))) * sign(pair_value(t0)));
+        const pair t2 = pair_min(pair_of(1.0), pair_order(t1));
+        const pair t3 = pair_max(pair_of(1.0), pair_order(t1));
+        gradient[row] = c * (((pair_rounded(t1) <= 1.0) ? pair_rounded(t2) / (1.0 + pair_rounded(t2) * pair_rounded(t2)) : 1.0 / ((1.0 + 1.0 / (pair_rounded(t3) * pair_rounded(t3))) * pair_rounded(t3))) * sign(pair_rounded(t0)));
     }
 #else
     const double c = constants[0];
@@ -457,9 +456,9 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_abs(t0);
-        const pair t2 = pair_min(pair_of(1.0), t1);
-        const pair t3 = pair_max(pair_of(1.0), t1);
-        gradient[row] = pair_value(pair_mul_d(pair_scale(pair_if((pair_value(t1) <= 1.0), pair_div(t2, pair_add_d(pair_mul(t2, t2), 1.0)), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t3, t3)), 1.0), t3))), sign(pair_value(t0))), c));
+        const pair t2 = pair_min(pair_of(1.0), pair_order(t1));
+        const pair t3 = pair_max(pair_of(1.0), pair_order(t1));
+        gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(t2, pair_add_d(pair_mul(t2, t2), 1.0)), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t3, t3)), 1.0), t3))), sign(pair_rounded(t0))), c));
     }
 #endif
 }
@@ -498,10 +497,10 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_abs(pair_quot(r, c));
-        const pair t1 = pair_min(pair_of(1.0), t0);
-        const pair t2 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), t0)));
+        const pair t1 = pair_min(pair_of(1.0), pair_order(t0));
+        const pair t2 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t0)))));
         const pair t3 = pair_mul(t2, t2);
-        const double t4 = ((pair_value(t0) <= 1.0) ? 1.0 / (1.0 + pair_value(t1) * pair_value(t1)) : pair_value(t3) / (1.0 + pair_value(t3)));
+        const double t4 = ((pair_rounded(t0) <= 1.0) ? 1.0 / (1.0 + pair_rounded(t1) * pair_rounded(t1)) : pair_rounded(t3) / (1.0 + pair_rounded(t3)));
         hessian[row] = (2.0 * t4 - 1.0) * t4;
     }
 #else
@@ -512,11 +511,11 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_abs(pair_quot(r, c));
-        const pair t1 = pair_min(pair_of(1.0), t0);
-        const pair t2 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), t0)));
+        const pair t1 = pair_min(pair_of(1.0), pair_order(t0));
+        const pair t2 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t0)))));
         const pair t3 = pair_mul(t2, t2);
-        const pair t4 = pair_if((pair_value(t0) <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_mul(t1, t1), 1.0)), pair_div(t3, pair_add_d(t3, 1.0)));
-        hessian[row] = pair_value(pair_mul(pair_add_d(pair_scale(t4, 2.0), -1.0), t4));
+        const pair t4 = pair_if((pair_rounded(t0) <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_mul(t1, t1), 1.0)), pair_div(t3, pair_add_d(t3, 1.0)));
+        hessian[row] = pair_rounded(pair_mul(pair_order(pair_add_d(pair_scale(t4, 2.0), -1.0)), t4));
     }
 #endif
 }
@@ -562,13 +561,13 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t2 = (c1 < t1);
         const pair t3 = pair_quot(r, c);
         const pair t4 = pair_abs(t3);
-        const int t5 = (pair_value(t4) <= 1.0);
-        const pair t6 = pair_min(pair_of(1.0), t4);
-        const double t7 = pair_value(t6) * pair_value(t6);
-        const pair t8 = pair_max(pair_of(1.0), t4);
-        const double t9 = 1.0 / (pair_value(t8) * pair_value(t8));
-        loss[row] = c2 * (t2 ? 2.0 * (log_fast((t2 ? t1 : 1.0)) - c3) : (t5 ? log1p_fast(t7) : 2.0 * log_fast(pair_value(t8)) + log1p_fast(t9)));
-        gradient[row] = c * ((t5 ? pair_value(t6) / (1.0 + t7) : 1.0 / ((1.0 + t9) * pair_value(t8))) * sign(pair_value(t3)));
+        const int t5 = (pair_rounded(t4) <= 1.0);
+        const pair t6 = pair_min(pair_of(1.0), pair_order(t4));
+        const double t7 = pair_rounded(t6) * pair_rounded(t6);
+        const pair t8 = pair_max(pair_of(1.0), pair_order(t4));
+        const double t9 = 1.0 / (pair_rounded(t8) * pair_rounded(t8));
+        loss[row] = c2 * (t2 ? 2.0 * (log_fast((t2 ? t1 : 1.0)) - c3) : (t5 ? log1p_fast(t7) : 2.0 * log_fast(pair_rounded(t8)) + log1p_fast(t9)));
+        gradient[row] = c * ((t5 ? pair_rounded(t6) / (1.0 + t7) : 1.0 / ((1.0 + t9) * pair_rounded(t8))) * sign(pair_rounded(t3)));
     }
 #else
     const double c = constants[0];
@@ -584,13 +583,13 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t2 = (c1 < t1);
         const pair t3 = pair_quot(r, c);
         const pair t4 = pair_abs(t3);
-        const int t5 = (pair_value(t4) <= 1.0);
-        const pair t6 = pair_min(pair_of(1.0), t4);
+        const int t5 = (pair_rounded(t4) <= 1.0);
+        const pair t6 = pair_min(pair_of(1.0), pair_order(t4));
         const pair t7 = pair_mul(t6, t6);
-        const pair t8 = pair_max(pair_of(1.0), t4);
+        const pair t8 = pair_max(pair_of(1.0), pair_order(t4));
         const pair t9 = pair_div(pair_of(1.0), pair_mul(t8, t8));
-        loss[row] = pair_value(pair_mul(c2, pair_if(t2, pair_scale(pair_sub(pair_log(pair_of((t2 ? t1 : 1.0))), c3), 2.0), pair_if(t5, pair_log1p(t7), pair_add(pair_scale(pair_log(t8), 2.0), pair_log1p(t9))))));
-        gradient[row] = pair_value(pair_mul_d(pair_scale(pair_if(t5, pair_div(t6, pair_add_d(t7, 1.0)), pair_div(pair_of(1.0), pair_mul(pair_add_d(t9, 1.0), t8))), sign(pair_value(t3))), c));
+        loss[row] = pair_rounded(pair_mul(c2, pair_if(t2, pair_scale(pair_order(pair_sub(pair_log(pair_of((t2 ? t1 : 1.0))), c3)), 2.0), pair_if(t5, pair_log1p(t7), pair_add(pair_scale(pair_log(t8), 2.0), pair_log1p(t9))))));
+        gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if(t5, pair_div(t6, pair_add_d(t7, 1.0)), pair_div(pair_of(1.0), pair_mul(pair_add_d(t9, 1.0), t8))), sign(pair_rounded(t3))), c));
     }
 #endif
 }
@@ -639,14 +638,14 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_abs(t0);
-        const int t2 = (pair_value(t1) <= 1.0);
-        const pair t3 = pair_min(pair_of(1.0), t1);
-        const double t4 = 1.0 + pair_value(t3) * pair_value(t3);
-        const pair t5 = pair_max(pair_of(1.0), t1);
-        const pair t6 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t5));
+        const int t2 = (pair_rounded(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), pair_order(t1));
+        const double t4 = 1.0 + pair_rounded(t3) * pair_rounded(t3);
+        const pair t5 = pair_max(pair_of(1.0), pair_order(t1));
+        const pair t6 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t5)));
         const pair t7 = pair_mul(t6, t6);
-        const double t8 = (t2 ? 1.0 / t4 : pair_value(t7) / (1.0 + pair_value(t7)));
-        gradient[row] = c * ((t2 ? pair_value(t3) / t4 : 1.0 / ((1.0 + 1.0 / (pair_value(t5) * pair_value(t5))) * pair_value(t5))) * sign(pair_value(t0)));
+        const double t8 = (t2 ? 1.0 / t4 : pair_rounded(t7) / (1.0 + pair_rounded(t7)));
+        gradient[row] = c * ((t2 ? pair_rounded(t3) / t4 : 1.0 / ((1.0 + 1.0 / (pair_rounded(t5) * pair_rounded(t5))) * pair_rounded(t5))) * sign(pair_rounded(t0)));
         hessian[row] = (2.0 * t8 - 1.0) * t8;
     }
 #else
@@ -658,15 +657,15 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_abs(t0);
-        const int t2 = (pair_value(t1) <= 1.0);
-        const pair t3 = pair_min(pair_of(1.0), t1);
+        const int t2 = (pair_rounded(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t4 = pair_add_d(pair_mul(t3, t3), 1.0);
-        const pair t5 = pair_max(pair_of(1.0), t1);
-        const pair t6 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t5));
+        const pair t5 = pair_max(pair_of(1.0), pair_order(t1));
+        const pair t6 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t5)));
         const pair t7 = pair_mul(t6, t6);
         const pair t8 = pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t7, pair_add_d(t7, 1.0)));
-        gradient[row] = pair_value(pair_mul_d(pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0), t5))), sign(pair_value(t0))), c));
-        hessian[row] = pair_value(pair_mul(pair_add_d(pair_scale(t8, 2.0), -1.0), t8));
+        gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0), t5))), sign(pair_rounded(t0))), c));
+        hessian[row] = pair_rounded(pair_mul(pair_order(pair_add_d(pair_scale(t8, 2.0), -1.0)), t8));
     }
 #endif
 }
@@ -713,17 +712,17 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t2 = (c1 < t1);
         const pair t3 = pair_quot(r, c);
         const pair t4 = pair_abs(t3);
-        const int t5 = (pair_value(t4) <= 1.0);
-        const pair t6 = pair_min(pair_of(1.0), t4);
-        const double t7 = pair_value(t6) * pair_value(t6);
-        const pair t8 = pair_max(pair_of(1.0), t4);
-        const double t9 = 1.0 / (pair_value(t8) * pair_value(t8));
+        const int t5 = (pair_rounded(t4) <= 1.0);
+        const pair t6 = pair_min(pair_of(1.0), pair_order(t4));
+        const double t7 = pair_rounded(t6) * pair_rounded(t6);
+        const pair t8 = pair_max(pair_of(1.0), pair_order(t4));
+        const double t9 = 1.0 / (pair_rounded(t8) * pair_rounded(t8));
         const double t10 = 1.0 + t7;
-        const pair t11 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t8));
+        const pair t11 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t8)));
         const pair t12 = pair_mul(t11, t11);
-        const double t13 = (t5 ? 1.0 / t10 : pair_value(t12) / (1.0 + pair_value(t12)));
-        loss[row] = c2 * (t2 ? 2.0 * (log_fast((t2 ? t1 : 1.0)) - c3) : (t5 ? log1p_fast(t7) : 2.0 * log_fast(pair_value(t8)) + log1p_fast(t9)));
-        gradient[row] = c * ((t5 ? pair_value(t6) / t10 : 1.0 / ((1.0 + t9) * pair_value(t8))) * sign(pair_value(t3)));
+        const double t13 = (t5 ? 1.0 / t10 : pair_rounded(t12) / (1.0 + pair_rounded(t12)));
+        loss[row] = c2 * (t2 ? 2.0 * (log_fast((t2 ? t1 : 1.0)) - c3) : (t5 ? log1p_fast(t7) : 2.0 * log_fast(pair_rounded(t8)) + log1p_fast(t9)));
+        gradient[row] = c * ((t5 ? pair_rounded(t6) / t10 : 1.0 / ((1.0 + t9) * pair_rounded(t8))) * sign(pair_rounded(t3)));
         hessian[row] = (2.0 * t13 - 1.0) * t13;
     }
 #else
@@ -740,18 +739,18 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t2 = (c1 < t1);
         const pair t3 = pair_quot(r, c);
         const pair t4 = pair_abs(t3);
-        const int t5 = (pair_value(t4) <= 1.0);
-        const pair t6 = pair_min(pair_of(1.0), t4);
+        const int t5 = (pair_rounded(t4) <= 1.0);
+        const pair t6 = pair_min(pair_of(1.0), pair_order(t4));
         const pair t7 = pair_mul(t6, t6);
-        const pair t8 = pair_max(pair_of(1.0), t4);
+        const pair t8 = pair_max(pair_of(1.0), pair_order(t4));
         const pair t9 = pair_div(pair_of(1.0), pair_mul(t8, t8));
         const pair t10 = pair_add_d(t7, 1.0);
-        const pair t11 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t8));
+        const pair t11 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t8)));
         const pair t12 = pair_mul(t11, t11);
         const pair t13 = pair_if(t5, pair_div(pair_of(1.0), t10), pair_div(t12, pair_add_d(t12, 1.0)));
-        loss[row] = pair_value(pair_mul(c2, pair_if(t2, pair_scale(pair_sub(pair_log(pair_of((t2 ? t1 : 1.0))), c3), 2.0), pair_if(t5, pair_log1p(t7), pair_add(pair_scale(pair_log(t8), 2.0), pair_log1p(t9))))));
-        gradient[row] = pair_value(pair_mul_d(pair_scale(pair_if(t5, pair_div(t6, t10), pair_div(pair_of(1.0), pair_mul(pair_add_d(t9, 1.0), t8))), sign(pair_value(t3))), c));
-        hessian[row] = pair_value(pair_mul(pair_add_d(pair_scale(t13, 2.0), -1.0), t13));
+        loss[row] = pair_rounded(pair_mul(c2, pair_if(t2, pair_scale(pair_order(pair_sub(pair_log(pair_of((t2 ? t1 : 1.0))), c3)), 2.0), pair_if(t5, pair_log1p(t7), pair_add(pair_scale(pair_log(t8), 2.0), pair_log1p(t9))))));
+        gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if(t5, pair_div(t6, t10), pair_div(pair_of(1.0), pair_mul(pair_add_d(t9, 1.0), t8))), sign(pair_rounded(t3))), c));
+        hessian[row] = pair_rounded(pair_mul(pair_order(pair_add_d(pair_scale(t13, 2.0), -1.0)), t13));
     }
 #endif
 }

@@ -56,8 +56,8 @@ INLINE uint64_t to_bits(double x)
     return bits;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -83,23 +83,24 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
 {
     const pair made = {x, 0.0};
     return made;
-}
-
-INLINE double pair_value(pair a)
-{
-    return a.hi;
 }
 
 INLINE pair pair_if(int c, pair a, pair b)
@@ -127,20 +128,23 @@ INLINE pair pair_sum(double a, double b)
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -148,17 +152,19 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 INLINE pair pair_sqrt(pair a)
 {
     const double h = sqrt(a.hi);
     const double l = (quotient_rest(a.hi, h, h) + a.lo) / (h > 0.0 ? 2.0 * h : 1.0);
-    return pair_near(h, l);
+    const pair made = {h, l};
+    return made;
 }
 
-/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+/* Of pairs in order. NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
 INLINE pair pair_max(pair a, pair b)
 {
     return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
@@ -272,7 +278,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        loss[row] = pair_value(pair_hypot(pair_of(r), pair_of(epsilon)));
+        loss[row] = pair_rounded(pair_hypot(pair_of(r), pair_of(epsilon)));
     }
 #endif
 }
@@ -324,8 +330,8 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, epsilon);
         const pair t1 = pair_abs(t0);
-        const pair t2 = pair_min(pair_of(1.0), t1);
-        gradient[row] = pair_value(pair_scale(pair_if((pair_value(t1) <= 1.0), pair_div(t2, pair_hypot(pair_of(1.0), t2)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), t1))))), sign(pair_value(t0))));
+        const pair t2 = pair_min(pair_of(1.0), pair_order(t1));
+        gradient[row] = pair_rounded(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(t2, pair_hypot(pair_of(1.0), t2)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1)))))), sign(pair_rounded(t0))));
     }
 #endif
 }
@@ -364,7 +370,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_hypot(pair_of(1.0), pair_of(r / epsilon));
-        hessian[row] = 1.0 / (pair_value(t0) * pair_value(t0) * hypot_v(r, epsilon));
+        hessian[row] = 1.0 / (pair_rounded(t0) * pair_rounded(t0) * hypot_v(r, epsilon));
     }
 #else
     const double epsilon = constants[0];
@@ -374,7 +380,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_hypot(pair_of(1.0), pair_quot(r, epsilon));
-        hessian[row] = pair_value(pair_div(pair_of(1.0), pair_mul(pair_mul(t0, t0), pair_hypot(pair_of(r), pair_of(epsilon)))));
+        hessian[row] = pair_rounded(pair_div(pair_of(1.0), pair_mul(pair_mul(t0, t0), pair_hypot(pair_of(r), pair_of(epsilon)))));
     }
 #endif
 }
@@ -428,9 +434,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, epsilon);
         const pair t1 = pair_abs(t0);
-        const pair t2 = pair_min(pair_of(1.0), t1);
-        loss[row] = pair_value(pair_hypot(pair_of(r), pair_of(epsilon)));
-        gradient[row] = pair_value(pair_scale(pair_if((pair_value(t1) <= 1.0), pair_div(t2, pair_hypot(pair_of(1.0), t2)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), t1))))), sign(pair_value(t0))));
+        const pair t2 = pair_min(pair_of(1.0), pair_order(t1));
+        loss[row] = pair_rounded(pair_hypot(pair_of(r), pair_of(epsilon)));
+        gradient[row] = pair_rounded(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(t2, pair_hypot(pair_of(1.0), t2)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1)))))), sign(pair_rounded(t0))));
     }
 #endif
 }
@@ -474,7 +480,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double t2 = minimum(1.0, t1);
         const pair t3 = pair_hypot(pair_of(1.0), pair_of(t0));
         gradient[row] = ((t1 <= 1.0) ? t2 / hypot_v(1.0, t2) : 1.0 / hypot_v(1.0, 1.0 / maximum(1.0, t1))) * sign(t0);
-        hessian[row] = 1.0 / (pair_value(t3) * pair_value(t3) * hypot_v(r, epsilon));
+        hessian[row] = 1.0 / (pair_rounded(t3) * pair_rounded(t3) * hypot_v(r, epsilon));
     }
 #else
     const double epsilon = constants[0];
@@ -485,10 +491,10 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, epsilon);
         const pair t1 = pair_abs(t0);
-        const pair t2 = pair_min(pair_of(1.0), t1);
+        const pair t2 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t3 = pair_hypot(pair_of(1.0), t0);
-        gradient[row] = pair_value(pair_scale(pair_if((pair_value(t1) <= 1.0), pair_div(t2, pair_hypot(pair_of(1.0), t2)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), t1))))), sign(pair_value(t0))));
-        hessian[row] = pair_value(pair_div(pair_of(1.0), pair_mul(pair_mul(t3, t3), pair_hypot(pair_of(r), pair_of(epsilon)))));
+        gradient[row] = pair_rounded(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(t2, pair_hypot(pair_of(1.0), t2)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1)))))), sign(pair_rounded(t0))));
+        hessian[row] = pair_rounded(pair_div(pair_of(1.0), pair_mul(pair_mul(t3, t3), pair_hypot(pair_of(r), pair_of(epsilon)))));
     }
 #endif
 }
@@ -535,7 +541,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t4 = pair_hypot(pair_of(1.0), pair_of(t1));
         loss[row] = t0;
         gradient[row] = ((t2 <= 1.0) ? t3 / hypot_v(1.0, t3) : 1.0 / hypot_v(1.0, 1.0 / maximum(1.0, t2))) * sign(t1);
-        hessian[row] = 1.0 / (pair_value(t4) * pair_value(t4) * t0);
+        hessian[row] = 1.0 / (pair_rounded(t4) * pair_rounded(t4) * t0);
     }
 #else
     const double epsilon = constants[0];
@@ -547,11 +553,11 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t0 = pair_hypot(pair_of(r), pair_of(epsilon));
         const pair t1 = pair_quot(r, epsilon);
         const pair t2 = pair_abs(t1);
-        const pair t3 = pair_min(pair_of(1.0), t2);
+        const pair t3 = pair_min(pair_of(1.0), pair_order(t2));
         const pair t4 = pair_hypot(pair_of(1.0), t1);
-        loss[row] = pair_value(t0);
-        gradient[row] = pair_value(pair_scale(pair_if((pair_value(t2) <= 1.0), pair_div(t3, pair_hypot(pair_of(1.0), t3)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), t2))))), sign(pair_value(t1))));
-        hessian[row] = pair_value(pair_div(pair_of(1.0), pair_mul(pair_mul(t4, t4), t0)));
+        loss[row] = pair_rounded(t0);
+        gradient[row] = pair_rounded(pair_scale(pair_if((pair_rounded(t2) <= 1.0), pair_div(t3, pair_hypot(pair_of(1.0), t3)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t2)))))), sign(pair_rounded(t1))));
+        hessian[row] = pair_rounded(pair_div(pair_of(1.0), pair_mul(pair_mul(t4, t4), t0)));
     }
 #endif
 }

@@ -56,8 +56,8 @@ INLINE uint64_t to_bits(double x)
     return bits;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -83,12 +83,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -125,20 +131,23 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -146,7 +155,8 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Exact, for a power of two or a sign. */
@@ -213,7 +223,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(f_i, y_i);
-        loss[row] = pair_value(pair_mul(t0, pair_div(t0, pair_of(f_i))));
+        loss[row] = pair_rounded(pair_mul(t0, pair_div(t0, pair_of(f_i))));
     }
 #endif
 }
@@ -259,7 +269,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double f_i = f[row];
         const pair t0 = pair_quot(y_i, f_i);
-        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul(t0, t0)), 1.0));
+        gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_mul(t0, t0)), 1.0)));
     }
 #endif
 }
@@ -305,7 +315,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double y_i = y[row];
         const double f_i = f[row];
         const pair t0 = pair_quot(y_i, f_i);
-        hessian[row] = pair_value(pair_mul(pair_scale(t0, 2.0), pair_div(t0, pair_of(f_i))));
+        hessian[row] = pair_rounded(pair_mul(pair_scale(t0, 2.0), pair_div(t0, pair_of(f_i))));
     }
 #endif
 }
@@ -355,8 +365,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double f_i = f[row];
         const pair t0 = pair_diff(f_i, y_i);
         const pair t1 = pair_quot(y_i, f_i);
-        loss[row] = pair_value(pair_mul(t0, pair_div(t0, pair_of(f_i))));
-        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul(t1, t1)), 1.0));
+        loss[row] = pair_rounded(pair_mul(t0, pair_div(t0, pair_of(f_i))));
+        gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_mul(t1, t1)), 1.0)));
     }
 #endif
 }
@@ -404,8 +414,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double y_i = y[row];
         const double f_i = f[row];
         const pair t0 = pair_quot(y_i, f_i);
-        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul(t0, t0)), 1.0));
-        hessian[row] = pair_value(pair_mul(pair_scale(t0, 2.0), pair_div(t0, pair_of(f_i))));
+        gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_mul(t0, t0)), 1.0)));
+        hessian[row] = pair_rounded(pair_mul(pair_scale(t0, 2.0), pair_div(t0, pair_of(f_i))));
     }
 #endif
 }
@@ -457,9 +467,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double f_i = f[row];
         const pair t0 = pair_diff(f_i, y_i);
         const pair t1 = pair_quot(y_i, f_i);
-        loss[row] = pair_value(pair_mul(t0, pair_div(t0, pair_of(f_i))));
-        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul(t1, t1)), 1.0));
-        hessian[row] = pair_value(pair_mul(pair_scale(t1, 2.0), pair_div(t1, pair_of(f_i))));
+        loss[row] = pair_rounded(pair_mul(t0, pair_div(t0, pair_of(f_i))));
+        gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_mul(t1, t1)), 1.0)));
+        hessian[row] = pair_rounded(pair_mul(pair_scale(t1, 2.0), pair_div(t1, pair_of(f_i))));
     }
 #endif
 }

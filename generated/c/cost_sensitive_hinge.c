@@ -56,8 +56,8 @@ INLINE uint64_t to_bits(double x)
     return bits;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -83,23 +83,24 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
 {
     const pair made = {x, 0.0};
     return made;
-}
-
-INLINE double pair_value(pair a)
-{
-    return a.hi;
 }
 
 INLINE pair pair_if(int c, pair a, pair b)
@@ -131,29 +132,33 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
-/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+/* Of pairs in order. NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
 INLINE pair pair_max(pair a, pair b)
 {
     return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
@@ -233,7 +238,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        loss[row] = pair_value(pair_mul(pair_add(pair_mul_d(pair_diff(1.0, y_i), c0), pair_mul_d(pair_sum(1.0, y_i), c1)), pair_max(pair_of(0.0), pair_diff(1.0, (f_i * y_i)))));
+        loss[row] = pair_rounded(pair_mul(pair_add(pair_mul_d(pair_diff(1.0, y_i), c0), pair_mul_d(pair_sum(1.0, y_i), c1)), pair_max(pair_of(0.0), pair_diff(1.0, (f_i * y_i)))));
     }
 #endif
 }
@@ -288,7 +293,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = f_i * y_i;
-        gradient[row] = pair_value(pair_if((f_i == f_i), pair_if((1.0 < t0), pair_of(0.0), pair_if((t0 < 1.0), pair_neg(pair_scale(pair_add(pair_mul_d(pair_diff(1.0, y_i), c_neg), pair_mul_d(pair_sum(1.0, y_i), c_pos)), 0.5 * y_i)), pair_scale(pair_add_d(pair_add_d(pair_diff((c_neg * y_i), c_neg), -c_pos), -(c_pos * y_i)), 0.25 * y_i))), pair_of(f_i)));
+        gradient[row] = pair_rounded(pair_if((f_i == f_i), pair_if((1.0 < t0), pair_of(0.0), pair_if((t0 < 1.0), pair_neg(pair_scale(pair_add(pair_mul_d(pair_diff(1.0, y_i), c_neg), pair_mul_d(pair_sum(1.0, y_i), c_pos)), 0.5 * y_i)), pair_scale(pair_order(pair_add_d(pair_order(pair_add_d(pair_diff((c_neg * y_i), c_neg), -c_pos)), -(c_pos * y_i))), 0.25 * y_i))), pair_of(f_i)));
     }
 #endif
 }
@@ -379,8 +384,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t0 = pair_diff(1.0, y_i);
         const pair t1 = pair_sum(1.0, y_i);
         const double t2 = f_i * y_i;
-        loss[row] = pair_value(pair_mul(pair_add(pair_mul_d(t0, c0), pair_mul_d(t1, c1)), pair_max(pair_of(0.0), pair_diff(1.0, t2))));
-        gradient[row] = pair_value(pair_if((f_i == f_i), pair_if((1.0 < t2), pair_of(0.0), pair_if((t2 < 1.0), pair_neg(pair_scale(pair_add(pair_mul_d(t0, c_neg), pair_mul_d(t1, c_pos)), 0.5 * y_i)), pair_scale(pair_add_d(pair_add_d(pair_diff((c_neg * y_i), c_neg), -c_pos), -(c_pos * y_i)), 0.25 * y_i))), pair_of(f_i)));
+        loss[row] = pair_rounded(pair_mul(pair_add(pair_mul_d(t0, c0), pair_mul_d(t1, c1)), pair_max(pair_of(0.0), pair_diff(1.0, t2))));
+        gradient[row] = pair_rounded(pair_if((f_i == f_i), pair_if((1.0 < t2), pair_of(0.0), pair_if((t2 < 1.0), pair_neg(pair_scale(pair_add(pair_mul_d(t0, c_neg), pair_mul_d(t1, c_pos)), 0.5 * y_i)), pair_scale(pair_order(pair_add_d(pair_order(pair_add_d(pair_diff((c_neg * y_i), c_neg), -c_pos)), -(c_pos * y_i))), 0.25 * y_i))), pair_of(f_i)));
     }
 #endif
 }
@@ -439,7 +444,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double f_i = f[row];
         const int t0 = (f_i == f_i);
         const double t1 = f_i * y_i;
-        gradient[row] = pair_value(pair_if(t0, pair_if((1.0 < t1), pair_of(0.0), pair_if((t1 < 1.0), pair_neg(pair_scale(pair_add(pair_mul_d(pair_diff(1.0, y_i), c_neg), pair_mul_d(pair_sum(1.0, y_i), c_pos)), 0.5 * y_i)), pair_scale(pair_add_d(pair_add_d(pair_diff((c_neg * y_i), c_neg), -c_pos), -(c_pos * y_i)), 0.25 * y_i))), pair_of(f_i)));
+        gradient[row] = pair_rounded(pair_if(t0, pair_if((1.0 < t1), pair_of(0.0), pair_if((t1 < 1.0), pair_neg(pair_scale(pair_add(pair_mul_d(pair_diff(1.0, y_i), c_neg), pair_mul_d(pair_sum(1.0, y_i), c_pos)), 0.5 * y_i)), pair_scale(pair_order(pair_add_d(pair_order(pair_add_d(pair_diff((c_neg * y_i), c_neg), -c_pos)), -(c_pos * y_i))), 0.25 * y_i))), pair_of(f_i)));
         hessian[row] = (t0 ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
     }
 #endif
@@ -505,8 +510,8 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t1 = pair_sum(1.0, y_i);
         const double t2 = f_i * y_i;
         const int t3 = (f_i == f_i);
-        loss[row] = pair_value(pair_mul(pair_add(pair_mul_d(t0, c0), pair_mul_d(t1, c1)), pair_max(pair_of(0.0), pair_diff(1.0, t2))));
-        gradient[row] = pair_value(pair_if(t3, pair_if((1.0 < t2), pair_of(0.0), pair_if((t2 < 1.0), pair_neg(pair_scale(pair_add(pair_mul_d(t0, c_neg), pair_mul_d(t1, c_pos)), 0.5 * y_i)), pair_scale(pair_add_d(pair_add_d(pair_diff((c_neg * y_i), c_neg), -c_pos), -(c_pos * y_i)), 0.25 * y_i))), pair_of(f_i)));
+        loss[row] = pair_rounded(pair_mul(pair_add(pair_mul_d(t0, c0), pair_mul_d(t1, c1)), pair_max(pair_of(0.0), pair_diff(1.0, t2))));
+        gradient[row] = pair_rounded(pair_if(t3, pair_if((1.0 < t2), pair_of(0.0), pair_if((t2 < 1.0), pair_neg(pair_scale(pair_add(pair_mul_d(t0, c_neg), pair_mul_d(t1, c_pos)), 0.5 * y_i)), pair_scale(pair_order(pair_add_d(pair_order(pair_add_d(pair_diff((c_neg * y_i), c_neg), -c_pos)), -(c_pos * y_i))), 0.25 * y_i))), pair_of(f_i)));
         hessian[row] = (t3 ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
     }
 #endif

@@ -56,8 +56,8 @@ INLINE uint64_t to_bits(double x)
     return bits;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -83,11 +83,11 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
 }
 
@@ -127,7 +127,8 @@ INLINE pair pair_sum(double a, double b)
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_sub(pair a, pair b)
@@ -209,7 +210,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        loss[row] = pair_value(pair_if((fabs(r) <= c), pair_of(0.0), pair_sub(pair_prod(r, (0.5 * r)), c0)));
+        loss[row] = pair_value(pair_if((fabs(r) <= c), pair_of(0.0), pair_order(pair_sub(pair_prod(r, (0.5 * r)), c0))));
     }
 #endif
 }
@@ -330,7 +331,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const double t1 = 0.5 * r;
-        loss[row] = pair_value(pair_if((t0 <= c), pair_of(0.0), pair_sub(pair_prod(r, t1), c0)));
+        loss[row] = pair_value(pair_if((t0 <= c), pair_of(0.0), pair_order(pair_sub(pair_prod(r, t1), c0))));
         gradient[row] = ((t0 < c) ? 0.0 : ((c < t0) ? r : t1));
     }
 #endif
@@ -430,7 +431,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t1 = 0.5 * r;
         const int t2 = (t0 < c);
         const int t3 = (c < t0);
-        loss[row] = pair_value(pair_if((t0 <= c), pair_of(0.0), pair_sub(pair_prod(r, t1), c0)));
+        loss[row] = pair_value(pair_if((t0 <= c), pair_of(0.0), pair_order(pair_sub(pair_prod(r, t1), c0))));
         gradient[row] = (t2 ? 0.0 : (t3 ? r : t1));
         hessian[row] = ((r == r) ? (t2 ? 0.0 : (t3 ? 1.0 : 0.5)) : r);
     }

@@ -62,8 +62,8 @@ INLINE uint64_t exponent_of(double y)
     return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -89,12 +89,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -138,7 +144,8 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 /* Exact, unless the product is below 2**-969. */
@@ -152,20 +159,23 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -173,7 +183,8 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* c + v, c = hi + lo, for v small beside it. */
@@ -181,14 +192,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -218,7 +221,7 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
     const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
     const pair c2 = pair_step(c3, r, 0.5, -0.0);
     const pair square = {r2, product_rest(r, r, r2)};
-    const pair p = pair_times(square, c2);
+    const pair p = pair_mul(square, c2);
     const double e = r + p.hi;
     *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
     return e;
@@ -261,7 +264,7 @@ INLINE pair pair_log_near(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55, w * fused(fused(fused(0x1.02ee929b9616dp-3, w, 0x1.da4c8a3037f11p-4), w2, fused(0x1.113ef93e68cf3p-3, w, 0x1.3b1267147b5c3p-3)), w4, fused(fused(0x1.745d1ce37a921p-3, w, 0x1.c71c71b8c8360p-3), w2, fused(0x1.249249249bf22p-2, w, 0x1.9999999999947p-2))));
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -293,11 +296,11 @@ INLINE pair pair_log_wide(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c3 = pair_lead(0x1.2492492492492p-2, 0x1.2492492492492p-56, w * fused(fused(fused(0x1.ab3236f31ea99p-4, w, 0x1.801c56dd6f379p-4), w2, fused(0x1.af6cf19fc4c35p-4, w, 0x1.e1e01d68d9822p-4)), w4, fused(fused(0x1.1111146d64769p-3, w, 0x1.3b13b13442c99p-3), w2, fused(0x1.745d1745d75bep-3, w, 0x1.c71c71c71c70ep-3))));
-    const pair v2 = pair_times(square, c3);
+    const pair v2 = pair_mul(square, c3);
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56 + v2.lo, v2.hi);
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -353,7 +356,7 @@ INLINE pair pair_power_log(pair x)
     return made;
 }
 
-/* The sign of a negative base follows from b.hi. */
+/* Of pairs in order: the sign of a negative base follows from b.hi. */
 INLINE pair pair_pow(pair a, pair b)
 {
     const pair size = pair_exp(pair_mul(b, pair_power_log(a)));
@@ -440,7 +443,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        loss[row] = ((m == m) ? ((m <= pair_value(t1)) ? 1.0 - m : pair_value(pair_pow(pair_div(t1, pair_of(m)), pair_of(q))) / pair_value(t0)) : m);
+        loss[row] = ((m == m) ? ((m <= pair_rounded(t1)) ? 1.0 - m : pair_rounded(pair_pow(pair_order(pair_div(t1, pair_of(m))), pair_of(q))) / pair_value(t0)) : m);
     }
 #else
     const double q = constants[0];
@@ -451,7 +454,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        loss[row] = pair_value(pair_if((m == m), pair_if((m <= pair_value(t1)), pair_diff(1.0, m), pair_div(pair_pow(pair_div(t1, pair_of(m)), pair_of(q)), t0)), pair_of(m)));
+        loss[row] = pair_rounded(pair_if((m == m), pair_if((m <= pair_rounded(t1)), pair_diff(1.0, m), pair_div(pair_pow(pair_order(pair_div(t1, pair_of(m))), pair_of(q)), t0)), pair_of(m)));
     }
 #endif
 }
@@ -495,7 +498,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        gradient[row] = ((m <= pair_value(t1)) ? -y_i : -(q * y_i * pair_value(pair_pow(pair_div(t1, pair_of(m)), pair_of(q))) / (m * pair_value(t0))));
+        gradient[row] = ((m <= pair_rounded(t1)) ? -y_i : -(q * y_i * pair_rounded(pair_pow(pair_order(pair_div(t1, pair_of(m))), pair_of(q))) / (m * pair_value(t0))));
     }
 #else
     const double q = constants[0];
@@ -506,7 +509,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        gradient[row] = pair_value(pair_if((m <= pair_value(t1)), pair_of(-y_i), pair_neg(pair_div(pair_mul_d(pair_pow(pair_div(t1, pair_of(m)), pair_of(q)), (q * y_i)), pair_mul_d(t0, m)))));
+        gradient[row] = pair_rounded(pair_if((m <= pair_rounded(t1)), pair_of(-y_i), pair_neg(pair_div(pair_mul_d(pair_pow(pair_order(pair_div(t1, pair_of(m))), pair_of(q)), (q * y_i)), pair_mul_d(t0, m)))));
     }
 #endif
 }
@@ -550,7 +553,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        hessian[row] = ((m == m) ? ((m < pair_value(t0)) ? 0.0 : ((pair_value(t0) < m) ? q * pair_value(pair_pow(pair_div(t0, pair_of(m)), pair_of(q))) / (m * m) : c1)) : m);
+        hessian[row] = ((m == m) ? ((m < pair_rounded(t0)) ? 0.0 : ((pair_rounded(t0) < m) ? q * pair_rounded(pair_pow(pair_order(pair_div(t0, pair_of(m))), pair_of(q))) / (m * m) : c1)) : m);
     }
 #else
     const double q = constants[0];
@@ -561,7 +564,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        hessian[row] = pair_value(pair_if((m == m), pair_if((m < pair_value(t0)), pair_of(0.0), pair_if((pair_value(t0) < m), pair_div(pair_mul_d(pair_pow(pair_div(t0, pair_of(m)), pair_of(q)), q), pair_prod(m, m)), c1)), pair_of(m)));
+        hessian[row] = pair_rounded(pair_if((m == m), pair_if((m < pair_rounded(t0)), pair_of(0.0), pair_if((pair_rounded(t0) < m), pair_div(pair_mul_d(pair_pow(pair_order(pair_div(t0, pair_of(m))), pair_of(q)), q), pair_prod(m, m)), c1)), pair_of(m)));
     }
 #endif
 }
@@ -606,10 +609,10 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const int t2 = (m <= pair_value(t1));
-        const pair t3 = pair_pow(pair_div(t1, pair_of(m)), pair_of(q));
-        loss[row] = ((m == m) ? (t2 ? 1.0 - m : pair_value(t3) / pair_value(t0)) : m);
-        gradient[row] = (t2 ? -y_i : -(q * y_i * pair_value(t3) / (m * pair_value(t0))));
+        const int t2 = (m <= pair_rounded(t1));
+        const pair t3 = pair_pow(pair_order(pair_div(t1, pair_of(m))), pair_of(q));
+        loss[row] = ((m == m) ? (t2 ? 1.0 - m : pair_rounded(t3) / pair_value(t0)) : m);
+        gradient[row] = (t2 ? -y_i : -(q * y_i * pair_rounded(t3) / (m * pair_value(t0))));
     }
 #else
     const double q = constants[0];
@@ -620,10 +623,10 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const int t2 = (m <= pair_value(t1));
-        const pair t3 = pair_pow(pair_div(t1, pair_of(m)), pair_of(q));
-        loss[row] = pair_value(pair_if((m == m), pair_if(t2, pair_diff(1.0, m), pair_div(t3, t0)), pair_of(m)));
-        gradient[row] = pair_value(pair_if(t2, pair_of(-y_i), pair_neg(pair_div(pair_mul_d(t3, (q * y_i)), pair_mul_d(t0, m)))));
+        const int t2 = (m <= pair_rounded(t1));
+        const pair t3 = pair_pow(pair_order(pair_div(t1, pair_of(m))), pair_of(q));
+        loss[row] = pair_rounded(pair_if((m == m), pair_if(t2, pair_diff(1.0, m), pair_div(t3, t0)), pair_of(m)));
+        gradient[row] = pair_rounded(pair_if(t2, pair_of(-y_i), pair_neg(pair_div(pair_mul_d(t3, (q * y_i)), pair_mul_d(t0, m)))));
     }
 #endif
 }
@@ -669,9 +672,9 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t2 = pair_pow(pair_div(t1, pair_of(m)), pair_of(q));
-        gradient[row] = ((m <= pair_value(t1)) ? -y_i : -(q * y_i * pair_value(t2) / (m * pair_value(t0))));
-        hessian[row] = ((m == m) ? ((m < pair_value(t1)) ? 0.0 : ((pair_value(t1) < m) ? q * pair_value(t2) / (m * m) : c2)) : m);
+        const pair t2 = pair_pow(pair_order(pair_div(t1, pair_of(m))), pair_of(q));
+        gradient[row] = ((m <= pair_rounded(t1)) ? -y_i : -(q * y_i * pair_rounded(t2) / (m * pair_value(t0))));
+        hessian[row] = ((m == m) ? ((m < pair_rounded(t1)) ? 0.0 : ((pair_rounded(t1) < m) ? q * pair_rounded(t2) / (m * m) : c2)) : m);
     }
 #else
     const double q = constants[0];
@@ -683,9 +686,9 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t2 = pair_pow(pair_div(t1, pair_of(m)), pair_of(q));
-        gradient[row] = pair_value(pair_if((m <= pair_value(t1)), pair_of(-y_i), pair_neg(pair_div(pair_mul_d(t2, (q * y_i)), pair_mul_d(t0, m)))));
-        hessian[row] = pair_value(pair_if((m == m), pair_if((m < pair_value(t1)), pair_of(0.0), pair_if((pair_value(t1) < m), pair_div(pair_mul_d(t2, q), pair_prod(m, m)), c2)), pair_of(m)));
+        const pair t2 = pair_pow(pair_order(pair_div(t1, pair_of(m))), pair_of(q));
+        gradient[row] = pair_rounded(pair_if((m <= pair_rounded(t1)), pair_of(-y_i), pair_neg(pair_div(pair_mul_d(t2, (q * y_i)), pair_mul_d(t0, m)))));
+        hessian[row] = pair_rounded(pair_if((m == m), pair_if((m < pair_rounded(t1)), pair_of(0.0), pair_if((pair_rounded(t1) < m), pair_div(pair_mul_d(t2, q), pair_prod(m, m)), c2)), pair_of(m)));
     }
 #endif
 }
@@ -735,11 +738,11 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double f_i = f[row];
         const double m = f_i * y_i;
         const int t0 = (m == m);
-        const int t3 = (m <= pair_value(t2));
-        const pair t4 = pair_pow(pair_div(t2, pair_of(m)), pair_of(q));
-        loss[row] = (t0 ? (t3 ? 1.0 - m : pair_value(t4) / pair_value(t1)) : m);
-        gradient[row] = (t3 ? -y_i : -(q * y_i * pair_value(t4) / (m * pair_value(t1))));
-        hessian[row] = (t0 ? ((m < pair_value(t2)) ? 0.0 : ((pair_value(t2) < m) ? q * pair_value(t4) / (m * m) : c2)) : m);
+        const int t3 = (m <= pair_rounded(t2));
+        const pair t4 = pair_pow(pair_order(pair_div(t2, pair_of(m))), pair_of(q));
+        loss[row] = (t0 ? (t3 ? 1.0 - m : pair_rounded(t4) / pair_value(t1)) : m);
+        gradient[row] = (t3 ? -y_i : -(q * y_i * pair_rounded(t4) / (m * pair_value(t1))));
+        hessian[row] = (t0 ? ((m < pair_rounded(t2)) ? 0.0 : ((pair_rounded(t2) < m) ? q * pair_rounded(t4) / (m * m) : c2)) : m);
     }
 #else
     const double q = constants[0];
@@ -752,11 +755,11 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double f_i = f[row];
         const double m = f_i * y_i;
         const int t0 = (m == m);
-        const int t3 = (m <= pair_value(t2));
-        const pair t4 = pair_pow(pair_div(t2, pair_of(m)), pair_of(q));
-        loss[row] = pair_value(pair_if(t0, pair_if(t3, pair_diff(1.0, m), pair_div(t4, t1)), pair_of(m)));
-        gradient[row] = pair_value(pair_if(t3, pair_of(-y_i), pair_neg(pair_div(pair_mul_d(t4, (q * y_i)), pair_mul_d(t1, m)))));
-        hessian[row] = pair_value(pair_if(t0, pair_if((m < pair_value(t2)), pair_of(0.0), pair_if((pair_value(t2) < m), pair_div(pair_mul_d(t4, q), pair_prod(m, m)), c2)), pair_of(m)));
+        const int t3 = (m <= pair_rounded(t2));
+        const pair t4 = pair_pow(pair_order(pair_div(t2, pair_of(m))), pair_of(q));
+        loss[row] = pair_rounded(pair_if(t0, pair_if(t3, pair_diff(1.0, m), pair_div(t4, t1)), pair_of(m)));
+        gradient[row] = pair_rounded(pair_if(t3, pair_of(-y_i), pair_neg(pair_div(pair_mul_d(t4, (q * y_i)), pair_mul_d(t1, m)))));
+        hessian[row] = pair_rounded(pair_if(t0, pair_if((m < pair_rounded(t2)), pair_of(0.0), pair_if((pair_rounded(t2) < m), pair_div(pair_mul_d(t4, q), pair_prod(m, m)), c2)), pair_of(m)));
     }
 #endif
 }

@@ -86,8 +86,8 @@ INLINE double log1p_fast(double x)
     return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -113,23 +113,24 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
 {
     const pair made = {x, 0.0};
     return made;
-}
-
-INLINE double pair_value(pair a)
-{
-    return a.hi;
 }
 
 INLINE pair pair_if(int c, pair a, pair b)
@@ -156,14 +157,16 @@ INLINE pair pair_sum(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_sub(pair a, pair b)
@@ -182,20 +185,23 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -203,10 +209,11 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
-/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+/* Of pairs in order. NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
 INLINE pair pair_max(pair a, pair b)
 {
     return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
@@ -222,14 +229,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -255,9 +254,9 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -351,13 +350,13 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const pair t1 = pair_quot(t0, c);
-        const int t2 = (pair_value(t1) <= 0.5);
+        const int t2 = (pair_rounded(t1) <= 0.5);
         const pair t3 = pair_if(t2, t1, pair_of(0.0));
         const pair t4 = pair_add_d(t3, 2.0);
         const pair t5 = pair_quot(r, c);
         const pair t6 = pair_div(pair_div(pair_if(t2, pair_mul(t5, t5), pair_of(0.0)), t4), t4);
-        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), t1);
-        loss[row] = pair_value(pair_mul_d(pair_if(t2, pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_prod(19.0, ((2.0 + 42.0 * ((25.0 + 23.0 * pair_value(t6)) * pair_value(t6)) / 575.0) * pair_value(t6))), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0)))), (pair_value(t3) / pair_value(t4))), pair_of(1.0 - (t2 ? 1.0 : 1.0 / pair_value(t7)) * log1p_fast(pair_value(pair_if(t2, pair_of(1.0), t7))))), (c * t0)));
+        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
+        loss[row] = pair_rounded(pair_mul_d(pair_if(t2, pair_order(pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_prod(19.0, ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t6)) * pair_rounded(t6)) / 575.0) * pair_rounded(t6))), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0)))), (pair_rounded(t3) / pair_rounded(t4)))), pair_of(1.0 - (t2 ? 1.0 : 1.0 / pair_rounded(t7)) * log1p_fast(pair_rounded(pair_if(t2, pair_of(1.0), t7))))), (c * t0)));
     }
 #else
     const double c = constants[0];
@@ -368,13 +367,13 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const pair t1 = pair_quot(t0, c);
-        const int t2 = (pair_value(t1) <= 0.5);
+        const int t2 = (pair_rounded(t1) <= 0.5);
         const pair t3 = pair_if(t2, t1, pair_of(0.0));
         const pair t4 = pair_add_d(t3, 2.0);
         const pair t5 = pair_quot(r, c);
         const pair t6 = pair_div(pair_div(pair_if(t2, pair_mul(t5, t5), pair_of(0.0)), t4), t4);
-        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), t1);
-        loss[row] = pair_value(pair_mul(pair_prod(c, t0), pair_if(t2, pair_sub(pair_div(t3, t4), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0)))), pair_add_d(pair_neg(pair_mul(pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t7)), pair_log1p(pair_if(t2, pair_of(1.0), t7)))), 1.0))));
+        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
+        loss[row] = pair_rounded(pair_mul(pair_prod(c, t0), pair_if(t2, pair_order(pair_sub(pair_div(t3, t4), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t7)), pair_log1p(pair_if(t2, pair_of(1.0), t7)))), 1.0)))));
     }
 #endif
 }
@@ -413,8 +412,8 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(fabs(r), c);
-        const pair t1 = pair_min(pair_of(1.0), t0);
-        gradient[row] = c * ((pair_value(t0) <= 1.0) ? pair_value(t1) / (1.0 + pair_value(t1)) : 1.0 / (1.0 + 1.0 / pair_value(pair_max(pair_of(1.0), t0)))) * sign(r);
+        const pair t1 = pair_min(pair_of(1.0), pair_order(t0));
+        gradient[row] = c * ((pair_rounded(t0) <= 1.0) ? pair_rounded(t1) / (1.0 + pair_rounded(t1)) : 1.0 / (1.0 + 1.0 / pair_rounded(pair_max(pair_of(1.0), pair_order(t0))))) * sign(r);
     }
 #else
     const double c = constants[0];
@@ -424,8 +423,8 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(fabs(r), c);
-        const pair t1 = pair_min(pair_of(1.0), t0);
-        gradient[row] = pair_value(pair_scale(pair_mul_d(pair_if((pair_value(t0) <= 1.0), pair_div(t1, pair_add_d(t1, 1.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(pair_of(1.0), pair_max(pair_of(1.0), t0)), 1.0))), c), sign(r)));
+        const pair t1 = pair_min(pair_of(1.0), pair_order(t0));
+        gradient[row] = pair_rounded(pair_scale(pair_mul_d(pair_if((pair_rounded(t0) <= 1.0), pair_div(t1, pair_add_d(t1, 1.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t0))), 1.0))), c), sign(r)));
     }
 #endif
 }
@@ -463,7 +462,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = 1.0 + pair_value(pair_quot(fabs(r), c));
+        const double t0 = 1.0 + pair_rounded(pair_quot(fabs(r), c));
         hessian[row] = 1.0 / (t0 * t0);
     }
 #else
@@ -474,7 +473,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_add_d(pair_quot(fabs(r), c), 1.0);
-        hessian[row] = pair_value(pair_div(pair_of(1.0), pair_mul(t0, t0)));
+        hessian[row] = pair_rounded(pair_div(pair_of(1.0), pair_mul(t0, t0)));
     }
 #endif
 }
@@ -515,15 +514,15 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const pair t1 = pair_quot(t0, c);
-        const int t2 = (pair_value(t1) <= 0.5);
+        const int t2 = (pair_rounded(t1) <= 0.5);
         const pair t3 = pair_if(t2, t1, pair_of(0.0));
         const pair t4 = pair_add_d(t3, 2.0);
         const pair t5 = pair_quot(r, c);
         const pair t6 = pair_div(pair_div(pair_if(t2, pair_mul(t5, t5), pair_of(0.0)), t4), t4);
-        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), t1);
-        const pair t8 = pair_min(pair_of(1.0), t1);
-        loss[row] = pair_value(pair_mul_d(pair_if(t2, pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_prod(19.0, ((2.0 + 42.0 * ((25.0 + 23.0 * pair_value(t6)) * pair_value(t6)) / 575.0) * pair_value(t6))), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0)))), (pair_value(t3) / pair_value(t4))), pair_of(1.0 - (t2 ? 1.0 : 1.0 / pair_value(t7)) * log1p_fast(pair_value(pair_if(t2, pair_of(1.0), t7))))), (c * t0)));
-        gradient[row] = c * ((pair_value(t1) <= 1.0) ? pair_value(t8) / (1.0 + pair_value(t8)) : 1.0 / (1.0 + 1.0 / pair_value(pair_max(pair_of(1.0), t1)))) * sign(r);
+        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
+        const pair t8 = pair_min(pair_of(1.0), pair_order(t1));
+        loss[row] = pair_rounded(pair_mul_d(pair_if(t2, pair_order(pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_prod(19.0, ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t6)) * pair_rounded(t6)) / 575.0) * pair_rounded(t6))), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0)))), (pair_rounded(t3) / pair_rounded(t4)))), pair_of(1.0 - (t2 ? 1.0 : 1.0 / pair_rounded(t7)) * log1p_fast(pair_rounded(pair_if(t2, pair_of(1.0), t7))))), (c * t0)));
+        gradient[row] = c * ((pair_rounded(t1) <= 1.0) ? pair_rounded(t8) / (1.0 + pair_rounded(t8)) : 1.0 / (1.0 + 1.0 / pair_rounded(pair_max(pair_of(1.0), pair_order(t1))))) * sign(r);
     }
 #else
     const double c = constants[0];
@@ -534,15 +533,15 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const pair t1 = pair_quot(t0, c);
-        const int t2 = (pair_value(t1) <= 0.5);
+        const int t2 = (pair_rounded(t1) <= 0.5);
         const pair t3 = pair_if(t2, t1, pair_of(0.0));
         const pair t4 = pair_add_d(t3, 2.0);
         const pair t5 = pair_quot(r, c);
         const pair t6 = pair_div(pair_div(pair_if(t2, pair_mul(t5, t5), pair_of(0.0)), t4), t4);
-        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), t1);
-        const pair t8 = pair_min(pair_of(1.0), t1);
-        loss[row] = pair_value(pair_mul(pair_prod(c, t0), pair_if(t2, pair_sub(pair_div(t3, t4), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0)))), pair_add_d(pair_neg(pair_mul(pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t7)), pair_log1p(pair_if(t2, pair_of(1.0), t7)))), 1.0))));
-        gradient[row] = pair_value(pair_scale(pair_mul_d(pair_if((pair_value(t1) <= 1.0), pair_div(t8, pair_add_d(t8, 1.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(pair_of(1.0), pair_max(pair_of(1.0), t1)), 1.0))), c), sign(r)));
+        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
+        const pair t8 = pair_min(pair_of(1.0), pair_order(t1));
+        loss[row] = pair_rounded(pair_mul(pair_prod(c, t0), pair_if(t2, pair_order(pair_sub(pair_div(t3, t4), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t7)), pair_log1p(pair_if(t2, pair_of(1.0), t7)))), 1.0)))));
+        gradient[row] = pair_rounded(pair_scale(pair_mul_d(pair_if((pair_rounded(t1) <= 1.0), pair_div(t8, pair_add_d(t8, 1.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1))), 1.0))), c), sign(r)));
     }
 #endif
 }
@@ -582,9 +581,9 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(fabs(r), c);
-        const pair t1 = pair_min(pair_of(1.0), t0);
-        const double t2 = 1.0 + pair_value(t0);
-        gradient[row] = c * ((pair_value(t0) <= 1.0) ? pair_value(t1) / (1.0 + pair_value(t1)) : 1.0 / (1.0 + 1.0 / pair_value(pair_max(pair_of(1.0), t0)))) * sign(r);
+        const pair t1 = pair_min(pair_of(1.0), pair_order(t0));
+        const double t2 = 1.0 + pair_rounded(t0);
+        gradient[row] = c * ((pair_rounded(t0) <= 1.0) ? pair_rounded(t1) / (1.0 + pair_rounded(t1)) : 1.0 / (1.0 + 1.0 / pair_rounded(pair_max(pair_of(1.0), pair_order(t0))))) * sign(r);
         hessian[row] = 1.0 / (t2 * t2);
     }
 #else
@@ -595,10 +594,10 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(fabs(r), c);
-        const pair t1 = pair_min(pair_of(1.0), t0);
+        const pair t1 = pair_min(pair_of(1.0), pair_order(t0));
         const pair t2 = pair_add_d(t0, 1.0);
-        gradient[row] = pair_value(pair_scale(pair_mul_d(pair_if((pair_value(t0) <= 1.0), pair_div(t1, pair_add_d(t1, 1.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(pair_of(1.0), pair_max(pair_of(1.0), t0)), 1.0))), c), sign(r)));
-        hessian[row] = pair_value(pair_div(pair_of(1.0), pair_mul(t2, t2)));
+        gradient[row] = pair_rounded(pair_scale(pair_mul_d(pair_if((pair_rounded(t0) <= 1.0), pair_div(t1, pair_add_d(t1, 1.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t0))), 1.0))), c), sign(r)));
+        hessian[row] = pair_rounded(pair_div(pair_of(1.0), pair_mul(t2, t2)));
     }
 #endif
 }
@@ -640,16 +639,16 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const pair t1 = pair_quot(t0, c);
-        const int t2 = (pair_value(t1) <= 0.5);
+        const int t2 = (pair_rounded(t1) <= 0.5);
         const pair t3 = pair_if(t2, t1, pair_of(0.0));
         const pair t4 = pair_add_d(t3, 2.0);
         const pair t5 = pair_quot(r, c);
         const pair t6 = pair_div(pair_div(pair_if(t2, pair_mul(t5, t5), pair_of(0.0)), t4), t4);
-        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), t1);
-        const pair t8 = pair_min(pair_of(1.0), t1);
-        const double t9 = 1.0 + pair_value(t1);
-        loss[row] = pair_value(pair_mul_d(pair_if(t2, pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_prod(19.0, ((2.0 + 42.0 * ((25.0 + 23.0 * pair_value(t6)) * pair_value(t6)) / 575.0) * pair_value(t6))), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0)))), (pair_value(t3) / pair_value(t4))), pair_of(1.0 - (t2 ? 1.0 : 1.0 / pair_value(t7)) * log1p_fast(pair_value(pair_if(t2, pair_of(1.0), t7))))), (c * t0)));
-        gradient[row] = c * ((pair_value(t1) <= 1.0) ? pair_value(t8) / (1.0 + pair_value(t8)) : 1.0 / (1.0 + 1.0 / pair_value(pair_max(pair_of(1.0), t1)))) * sign(r);
+        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
+        const pair t8 = pair_min(pair_of(1.0), pair_order(t1));
+        const double t9 = 1.0 + pair_rounded(t1);
+        loss[row] = pair_rounded(pair_mul_d(pair_if(t2, pair_order(pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_prod(19.0, ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t6)) * pair_rounded(t6)) / 575.0) * pair_rounded(t6))), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0)))), (pair_rounded(t3) / pair_rounded(t4)))), pair_of(1.0 - (t2 ? 1.0 : 1.0 / pair_rounded(t7)) * log1p_fast(pair_rounded(pair_if(t2, pair_of(1.0), t7))))), (c * t0)));
+        gradient[row] = c * ((pair_rounded(t1) <= 1.0) ? pair_rounded(t8) / (1.0 + pair_rounded(t8)) : 1.0 / (1.0 + 1.0 / pair_rounded(pair_max(pair_of(1.0), pair_order(t1))))) * sign(r);
         hessian[row] = 1.0 / (t9 * t9);
     }
 #else
@@ -661,17 +660,17 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const pair t1 = pair_quot(t0, c);
-        const int t2 = (pair_value(t1) <= 0.5);
+        const int t2 = (pair_rounded(t1) <= 0.5);
         const pair t3 = pair_if(t2, t1, pair_of(0.0));
         const pair t4 = pair_add_d(t3, 2.0);
         const pair t5 = pair_quot(r, c);
         const pair t6 = pair_div(pair_div(pair_if(t2, pair_mul(t5, t5), pair_of(0.0)), t4), t4);
-        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), t1);
-        const pair t8 = pair_min(pair_of(1.0), t1);
+        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
+        const pair t8 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t9 = pair_add_d(t1, 1.0);
-        loss[row] = pair_value(pair_mul(pair_prod(c, t0), pair_if(t2, pair_sub(pair_div(t3, t4), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0)))), pair_add_d(pair_neg(pair_mul(pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t7)), pair_log1p(pair_if(t2, pair_of(1.0), t7)))), 1.0))));
-        gradient[row] = pair_value(pair_scale(pair_mul_d(pair_if((pair_value(t1) <= 1.0), pair_div(t8, pair_add_d(t8, 1.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(pair_of(1.0), pair_max(pair_of(1.0), t1)), 1.0))), c), sign(r)));
-        hessian[row] = pair_value(pair_div(pair_of(1.0), pair_mul(t9, t9)));
+        loss[row] = pair_rounded(pair_mul(pair_prod(c, t0), pair_if(t2, pair_order(pair_sub(pair_div(t3, t4), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t7)), pair_log1p(pair_if(t2, pair_of(1.0), t7)))), 1.0)))));
+        gradient[row] = pair_rounded(pair_scale(pair_mul_d(pair_if((pair_rounded(t1) <= 1.0), pair_div(t8, pair_add_d(t8, 1.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1))), 1.0))), c), sign(r)));
+        hessian[row] = pair_rounded(pair_div(pair_of(1.0), pair_mul(t9, t9)));
     }
 #endif
 }

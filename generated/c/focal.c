@@ -99,8 +99,8 @@ INLINE double log1p_fast(double x)
     return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -126,12 +126,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -174,14 +180,16 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_sub(pair a, pair b)
@@ -200,13 +208,15 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -214,7 +224,8 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* c + v, c = hi + lo, for v small beside it. */
@@ -222,14 +233,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -259,7 +262,7 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
     const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
     const pair c2 = pair_step(c3, r, 0.5, -0.0);
     const pair square = {r2, product_rest(r, r, r2)};
-    const pair p = pair_times(square, c2);
+    const pair p = pair_mul(square, c2);
     const double e = r + p.hi;
     *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
     return e;
@@ -302,7 +305,7 @@ INLINE pair pair_log_near(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55, w * fused(fused(fused(0x1.02ee929b9616dp-3, w, 0x1.da4c8a3037f11p-4), w2, fused(0x1.113ef93e68cf3p-3, w, 0x1.3b1267147b5c3p-3)), w4, fused(fused(0x1.745d1ce37a921p-3, w, 0x1.c71c71b8c8360p-3), w2, fused(0x1.249249249bf22p-2, w, 0x1.9999999999947p-2))));
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -334,9 +337,9 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -368,11 +371,11 @@ INLINE pair pair_log_wide(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c3 = pair_lead(0x1.2492492492492p-2, 0x1.2492492492492p-56, w * fused(fused(fused(0x1.ab3236f31ea99p-4, w, 0x1.801c56dd6f379p-4), w2, fused(0x1.af6cf19fc4c35p-4, w, 0x1.e1e01d68d9822p-4)), w4, fused(fused(0x1.1111146d64769p-3, w, 0x1.3b13b13442c99p-3), w2, fused(0x1.745d1745d75bep-3, w, 0x1.c71c71c71c70ep-3))));
-    const pair v2 = pair_times(square, c3);
+    const pair v2 = pair_mul(square, c3);
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56 + v2.lo, v2.hi);
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -440,7 +443,7 @@ INLINE pair pair_power_log(pair x)
     return made;
 }
 
-/* The sign of a negative base follows from b.hi. */
+/* Of pairs in order: the sign of a negative base follows from b.hi. */
 INLINE pair pair_pow(pair a, pair b)
 {
     const pair size = pair_exp(pair_mul(b, pair_power_log(a)));
@@ -535,7 +538,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t1 = pair_add_d(t0, 1.0);
         const double t2 = log1p_fast(pair_value(t0));
         const double t3 = -z_i;
-        loss[row] = pair_value(pair_mul_d(pair_diff(1.0, y_i), (c0 * pair_value(pair_pow(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1), pair_of(gamma_2)))))) * pair_value(pair_sum(t2, maximum(0.0, z_i))) + pair_value(pair_mul_d(pair_pow(pair_div(pair_if((0.0 <= t3), pair_of(1.0), t0), t1), pair_of(gamma_2)), (alpha * y_i))) * pair_value(pair_sum(t2, maximum(0.0, t3)));
+        loss[row] = pair_rounded(pair_mul_d(pair_diff(1.0, y_i), (c0 * pair_rounded(pair_pow(pair_order(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1)), pair_of(gamma_2)))))) * pair_value(pair_sum(t2, maximum(0.0, z_i))) + pair_rounded(pair_mul_d(pair_pow(pair_order(pair_div(pair_if((0.0 <= t3), pair_of(1.0), t0), t1)), pair_of(gamma_2)), (alpha * y_i))) * pair_value(pair_sum(t2, maximum(0.0, t3)));
     }
 #else
     const double gamma_2 = constants[0];
@@ -549,7 +552,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_log1p(t0);
         const double t3 = -z_i;
-        loss[row] = pair_value(pair_add(pair_mul(pair_mul(pair_mul(c0, pair_pow(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1), pair_of(gamma_2))), pair_diff(1.0, y_i)), pair_add_d(t2, maximum(0.0, z_i))), pair_mul(pair_mul(pair_prod(alpha, y_i), pair_pow(pair_div(pair_if((0.0 <= t3), pair_of(1.0), t0), t1), pair_of(gamma_2))), pair_add_d(t2, maximum(0.0, t3)))));
+        loss[row] = pair_rounded(pair_add(pair_mul(pair_mul(pair_mul(c0, pair_pow(pair_order(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1)), pair_of(gamma_2))), pair_diff(1.0, y_i)), pair_add_d(t2, maximum(0.0, z_i))), pair_mul(pair_mul(pair_prod(alpha, y_i), pair_pow(pair_order(pair_div(pair_if((0.0 <= t3), pair_of(1.0), t0), t1)), pair_of(gamma_2))), pair_add_d(t2, maximum(0.0, t3)))));
     }
 #endif
 }
@@ -598,12 +601,12 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t2 = pair_exp(pair_of(-fabs(z_i)));
         const pair t3 = pair_add_d(t2, 1.0);
         const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t2), t3);
-        const pair t5 = pair_pow(t4, pair_of(gamma_2));
+        const pair t5 = pair_pow(pair_order(t4), pair_of(gamma_2));
         const double t6 = -z_i;
         const pair t7 = pair_div(pair_if((0.0 <= t6), pair_of(1.0), t2), t3);
         const double t8 = log1p_fast(pair_value(t2));
-        const pair t9 = pair_pow(t7, pair_of(gamma_2));
-        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul(pair_mul_d(t9, (alpha * y_i)), t7)), (pair_value(pair_mul(c1, pair_mul(pair_mul(pair_mul(t1, t5), t7), pair_sum(t8, maximum(0.0, z_i))))) + pair_value(pair_mul(pair_mul_d(t1, (t0 * pair_value(t5))), t4))))) - pair_value(pair_mul_d(pair_mul(pair_mul(pair_mul_d(t9, y_i), t4), pair_sum(t8, maximum(0.0, t6))), c2));
+        const pair t9 = pair_pow(pair_order(t7), pair_of(gamma_2));
+        gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_mul(pair_mul_d(t9, (alpha * y_i)), t7)), (pair_rounded(pair_mul(c1, pair_mul(pair_mul(pair_mul(t1, t5), t7), pair_sum(t8, maximum(0.0, z_i))))) + pair_rounded(pair_mul(pair_mul_d(t1, (t0 * pair_rounded(t5))), t4)))))) - pair_rounded(pair_mul_d(pair_mul(pair_mul(pair_mul_d(t9, y_i), t4), pair_sum(t8, maximum(0.0, t6))), c2));
     }
 #else
     const double gamma_2 = constants[0];
@@ -619,12 +622,12 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t2 = pair_exp(pair_of(-fabs(z_i)));
         const pair t3 = pair_add_d(t2, 1.0);
         const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t2), t3);
-        const pair t5 = pair_pow(t4, pair_of(gamma_2));
+        const pair t5 = pair_pow(pair_order(t4), pair_of(gamma_2));
         const double t6 = -z_i;
         const pair t7 = pair_div(pair_if((0.0 <= t6), pair_of(1.0), t2), t3);
         const pair t8 = pair_log1p(t2);
-        const pair t9 = pair_pow(t7, pair_of(gamma_2));
-        gradient[row] = pair_value(pair_sub(pair_sub(pair_add(pair_mul(c1, pair_mul(pair_mul(pair_mul(t1, t5), t7), pair_add_d(t8, maximum(0.0, z_i)))), pair_mul(pair_mul(pair_mul(t0, t5), t1), t4)), pair_mul(pair_mul(pair_prod(alpha, y_i), t9), t7)), pair_mul(c2, pair_mul(pair_mul(pair_mul_d(t9, y_i), t4), pair_add_d(t8, maximum(0.0, t6))))));
+        const pair t9 = pair_pow(pair_order(t7), pair_of(gamma_2));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_order(pair_sub(pair_add(pair_mul(c1, pair_mul(pair_mul(pair_mul(t1, t5), t7), pair_add_d(t8, maximum(0.0, z_i)))), pair_mul(pair_mul(pair_mul(t0, t5), t1), t4)), pair_mul(pair_mul(pair_prod(alpha, y_i), t9), t7))), pair_mul(c2, pair_mul(pair_mul(pair_mul_d(t9, y_i), t4), pair_add_d(t8, maximum(0.0, t6)))))));
     }
 #endif
 }
@@ -681,16 +684,16 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t2 = pair_exp(pair_of(-fabs(z_i)));
         const pair t3 = pair_add_d(t2, 1.0);
         const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t2), t3);
-        const pair t5 = pair_pow(t4, pair_of(gamma_2));
+        const pair t5 = pair_pow(pair_order(t4), pair_of(gamma_2));
         const double t6 = -z_i;
         const pair t7 = pair_div(pair_if((0.0 <= t6), pair_of(1.0), t2), t3);
         const pair t8 = pair_mul(pair_mul(pair_mul(t1, t5), t4), t7);
-        const pair t9 = pair_pow(t7, pair_of(gamma_2));
+        const pair t9 = pair_pow(pair_order(t7), pair_of(gamma_2));
         const pair t10 = pair_mul(pair_mul(pair_mul_d(t9, y_i), t4), t7);
         const double t11 = log1p_fast(pair_value(t2));
         const pair t12 = pair_sum(t11, maximum(0.0, z_i));
         const pair t14 = pair_sum(t11, maximum(0.0, t6));
-        hessian[row] = pair_value(pair_sub(pair_sub(pair_add_d(pair_add_d(pair_add(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul(t7, t5), t7), t1), t12), c4), pair_add_d(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul_d(t4, y_i), t4), t9), t14), c5), (pair_value(pair_mul(pair_mul(pair_mul_d(t1, (t0 * pair_value(t5))), t4), t7)) + pair_value(pair_mul(pair_mul_d(t9, (alpha * y_i)), t4)) * pair_value(t7)))), (c3 * pair_value(t10))), (c2 * pair_value(t8))), pair_mul_d(pair_mul(t10, t14), t13)), pair_mul(c6, pair_mul(t8, t12))));
+        hessian[row] = pair_value(pair_order(pair_sub(pair_order(pair_sub(pair_add_d(pair_add_d(pair_add(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul(t7, t5), t7), t1), t12), c4), pair_add_d(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul_d(t4, y_i), t4), t9), t14), c5), (pair_rounded(pair_mul(pair_mul(pair_mul_d(t1, (t0 * pair_rounded(t5))), t4), t7)) + pair_rounded(pair_mul(pair_mul_d(t9, (alpha * y_i)), t4)) * pair_rounded(t7)))), (c3 * pair_rounded(t10))), (c2 * pair_rounded(t8))), pair_mul_d(pair_mul(t10, t14), t13))), pair_mul(c6, pair_mul(t8, t12)))));
     }
 #else
     const double gamma_2 = constants[0];
@@ -710,16 +713,16 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t2 = pair_exp(pair_of(-fabs(z_i)));
         const pair t3 = pair_add_d(t2, 1.0);
         const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t2), t3);
-        const pair t5 = pair_pow(t4, pair_of(gamma_2));
+        const pair t5 = pair_pow(pair_order(t4), pair_of(gamma_2));
         const double t6 = -z_i;
         const pair t7 = pair_div(pair_if((0.0 <= t6), pair_of(1.0), t2), t3);
         const pair t8 = pair_mul(pair_mul(pair_mul(t1, t5), t4), t7);
-        const pair t9 = pair_pow(t7, pair_of(gamma_2));
+        const pair t9 = pair_pow(pair_order(t7), pair_of(gamma_2));
         const pair t10 = pair_mul(pair_mul(pair_mul_d(t9, y_i), t4), t7);
         const pair t11 = pair_log1p(t2);
         const pair t12 = pair_add_d(t11, maximum(0.0, z_i));
         const pair t14 = pair_add_d(t11, maximum(0.0, t6));
-        hessian[row] = pair_value(pair_sub(pair_sub(pair_add(pair_mul(c2, t8), pair_add(pair_mul(c3, t10), pair_add(pair_mul(c4, pair_mul(pair_mul(pair_mul(pair_mul(t7, t5), t7), t1), t12)), pair_add(pair_mul(c5, pair_mul(pair_mul(pair_mul(pair_mul_d(t4, y_i), t4), t9), t14)), pair_add(pair_mul(pair_mul(pair_mul(pair_mul(t0, t5), t1), t4), t7), pair_mul(pair_mul(pair_mul(pair_prod(alpha, y_i), t9), t4), t7)))))), pair_mul(t13, pair_mul(t10, t14))), pair_mul(c6, pair_mul(t8, t12))));
+        hessian[row] = pair_value(pair_order(pair_sub(pair_order(pair_sub(pair_add(pair_mul(c2, t8), pair_add(pair_mul(c3, t10), pair_add(pair_mul(c4, pair_mul(pair_mul(pair_mul(pair_mul(t7, t5), t7), t1), t12)), pair_add(pair_mul(c5, pair_mul(pair_mul(pair_mul(pair_mul_d(t4, y_i), t4), t9), t14)), pair_add(pair_mul(pair_mul(pair_mul(pair_mul(t0, t5), t1), t4), t7), pair_mul(pair_mul(pair_mul(pair_prod(alpha, y_i), t9), t4), t7)))))), pair_mul(t13, pair_mul(t10, t14)))), pair_mul(c6, pair_mul(t8, t12)))));
     }
 #endif
 }
@@ -780,18 +783,18 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t1 = pair_exp(pair_of(-fabs(z_i)));
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const pair t4 = pair_pow(t3, pair_of(gamma_2));
+        const pair t4 = pair_pow(pair_order(t3), pair_of(gamma_2));
         const pair t5 = pair_diff(1.0, y_i);
-        const pair t6 = pair_mul_d(t5, (t0 * pair_value(t4)));
+        const pair t6 = pair_mul_d(t5, (t0 * pair_rounded(t4)));
         const double t7 = log1p_fast(pair_value(t1));
         const pair t8 = pair_sum(t7, maximum(0.0, z_i));
         const double t9 = -z_i;
         const pair t10 = pair_div(pair_if((0.0 <= t9), pair_of(1.0), t1), t2);
-        const pair t11 = pair_pow(t10, pair_of(gamma_2));
+        const pair t11 = pair_pow(pair_order(t10), pair_of(gamma_2));
         const pair t12 = pair_mul_d(t11, (alpha * y_i));
         const pair t13 = pair_sum(t7, maximum(0.0, t9));
-        loss[row] = pair_value(t6) * pair_value(t8) + pair_value(t12) * pair_value(t13);
-        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul(t12, t10)), (pair_value(pair_mul(c1, pair_mul(pair_mul(pair_mul(t5, t4), t10), t8))) + pair_value(pair_mul(t6, t3))))) - pair_value(pair_mul_d(pair_mul(pair_mul(pair_mul_d(t11, y_i), t3), t13), c2));
+        loss[row] = pair_rounded(t6) * pair_value(t8) + pair_rounded(t12) * pair_value(t13);
+        gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_mul(t12, t10)), (pair_rounded(pair_mul(c1, pair_mul(pair_mul(pair_mul(t5, t4), t10), t8))) + pair_rounded(pair_mul(t6, t3)))))) - pair_rounded(pair_mul_d(pair_mul(pair_mul(pair_mul_d(t11, y_i), t3), t13), c2));
     }
 #else
     const double gamma_2 = constants[0];
@@ -806,18 +809,18 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t1 = pair_exp(pair_of(-fabs(z_i)));
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const pair t4 = pair_pow(t3, pair_of(gamma_2));
+        const pair t4 = pair_pow(pair_order(t3), pair_of(gamma_2));
         const pair t5 = pair_diff(1.0, y_i);
         const pair t6 = pair_mul(pair_mul(t0, t4), t5);
         const pair t7 = pair_log1p(t1);
         const pair t8 = pair_add_d(t7, maximum(0.0, z_i));
         const double t9 = -z_i;
         const pair t10 = pair_div(pair_if((0.0 <= t9), pair_of(1.0), t1), t2);
-        const pair t11 = pair_pow(t10, pair_of(gamma_2));
+        const pair t11 = pair_pow(pair_order(t10), pair_of(gamma_2));
         const pair t12 = pair_mul(pair_prod(alpha, y_i), t11);
         const pair t13 = pair_add_d(t7, maximum(0.0, t9));
-        loss[row] = pair_value(pair_add(pair_mul(t6, t8), pair_mul(t12, t13)));
-        gradient[row] = pair_value(pair_sub(pair_sub(pair_add(pair_mul(c1, pair_mul(pair_mul(pair_mul(t5, t4), t10), t8)), pair_mul(t6, t3)), pair_mul(t12, t10)), pair_mul(c2, pair_mul(pair_mul(pair_mul_d(t11, y_i), t3), t13))));
+        loss[row] = pair_rounded(pair_add(pair_mul(t6, t8), pair_mul(t12, t13)));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_order(pair_sub(pair_add(pair_mul(c1, pair_mul(pair_mul(pair_mul(t5, t4), t10), t8)), pair_mul(t6, t3)), pair_mul(t12, t10))), pair_mul(c2, pair_mul(pair_mul(pair_mul_d(t11, y_i), t3), t13)))));
     }
 #endif
 }
@@ -875,21 +878,21 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t3 = pair_exp(pair_of(-fabs(z_i)));
         const pair t4 = pair_add_d(t3, 1.0);
         const pair t5 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t3), t4);
-        const pair t6 = pair_pow(t5, pair_of(gamma_2));
+        const pair t6 = pair_pow(pair_order(t5), pair_of(gamma_2));
         const pair t7 = pair_mul(t2, t6);
         const double t8 = -z_i;
         const pair t9 = pair_div(pair_if((0.0 <= t8), pair_of(1.0), t3), t4);
         const double t10 = log1p_fast(pair_value(t3));
         const pair t11 = pair_sum(t10, maximum(0.0, z_i));
-        const pair t12 = pair_mul(pair_mul_d(t2, (t0 * pair_value(t6))), t5);
-        const pair t13 = pair_pow(t9, pair_of(gamma_2));
+        const pair t12 = pair_mul(pair_mul_d(t2, (t0 * pair_rounded(t6))), t5);
+        const pair t13 = pair_pow(pair_order(t9), pair_of(gamma_2));
         const pair t14 = pair_mul_d(t13, (alpha * y_i));
         const pair t16 = pair_mul(pair_mul_d(t13, y_i), t5);
         const pair t17 = pair_sum(t10, maximum(0.0, t8));
         const pair t18 = pair_mul(pair_mul(t7, t5), t9);
         const pair t19 = pair_mul(t16, t9);
-        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul(t14, t9)), (pair_value(pair_mul(t1, pair_mul(pair_mul(t7, t9), t11))) + pair_value(t12)))) - pair_value(pair_mul_d(pair_mul(t16, t17), t15));
-        hessian[row] = pair_value(pair_sub(pair_sub(pair_add_d(pair_add_d(pair_add(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul(t9, t6), t9), t2), t11), c5), pair_add_d(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul_d(t5, y_i), t5), t13), t17), c6), (pair_value(pair_mul(t12, t9)) + pair_value(pair_mul(t14, t5)) * pair_value(t9)))), (c4 * pair_value(t19))), (c3 * pair_value(t18))), pair_mul_d(pair_mul(t19, t17), t15)), pair_mul(t1, pair_mul(t18, t11))));
+        gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_mul(t14, t9)), (pair_rounded(pair_mul(t1, pair_mul(pair_mul(t7, t9), t11))) + pair_rounded(t12))))) - pair_rounded(pair_mul_d(pair_mul(t16, t17), t15));
+        hessian[row] = pair_value(pair_order(pair_sub(pair_order(pair_sub(pair_add_d(pair_add_d(pair_add(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul(t9, t6), t9), t2), t11), c5), pair_add_d(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul_d(t5, y_i), t5), t13), t17), c6), (pair_rounded(pair_mul(t12, t9)) + pair_rounded(pair_mul(t14, t5)) * pair_rounded(t9)))), (c4 * pair_rounded(t19))), (c3 * pair_rounded(t18))), pair_mul_d(pair_mul(t19, t17), t15))), pair_mul(t1, pair_mul(t18, t11)))));
     }
 #else
     const double gamma_2 = constants[0];
@@ -909,21 +912,21 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t3 = pair_exp(pair_of(-fabs(z_i)));
         const pair t4 = pair_add_d(t3, 1.0);
         const pair t5 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t3), t4);
-        const pair t6 = pair_pow(t5, pair_of(gamma_2));
+        const pair t6 = pair_pow(pair_order(t5), pair_of(gamma_2));
         const pair t7 = pair_mul(t2, t6);
         const double t8 = -z_i;
         const pair t9 = pair_div(pair_if((0.0 <= t8), pair_of(1.0), t3), t4);
         const pair t10 = pair_log1p(t3);
         const pair t11 = pair_add_d(t10, maximum(0.0, z_i));
         const pair t12 = pair_mul(pair_mul(pair_mul(t0, t6), t2), t5);
-        const pair t13 = pair_pow(t9, pair_of(gamma_2));
+        const pair t13 = pair_pow(pair_order(t9), pair_of(gamma_2));
         const pair t14 = pair_mul(pair_prod(alpha, y_i), t13);
         const pair t16 = pair_mul(pair_mul_d(t13, y_i), t5);
         const pair t17 = pair_add_d(t10, maximum(0.0, t8));
         const pair t18 = pair_mul(pair_mul(t7, t5), t9);
         const pair t19 = pair_mul(t16, t9);
-        gradient[row] = pair_value(pair_sub(pair_sub(pair_add(pair_mul(t1, pair_mul(pair_mul(t7, t9), t11)), t12), pair_mul(t14, t9)), pair_mul(t15, pair_mul(t16, t17))));
-        hessian[row] = pair_value(pair_sub(pair_sub(pair_add(pair_mul(c3, t18), pair_add(pair_mul(c4, t19), pair_add(pair_mul(c5, pair_mul(pair_mul(pair_mul(pair_mul(t9, t6), t9), t2), t11)), pair_add(pair_mul(c6, pair_mul(pair_mul(pair_mul(pair_mul_d(t5, y_i), t5), t13), t17)), pair_add(pair_mul(t12, t9), pair_mul(pair_mul(t14, t5), t9)))))), pair_mul(t15, pair_mul(t19, t17))), pair_mul(t1, pair_mul(t18, t11))));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_order(pair_sub(pair_add(pair_mul(t1, pair_mul(pair_mul(t7, t9), t11)), t12), pair_mul(t14, t9))), pair_mul(t15, pair_mul(t16, t17)))));
+        hessian[row] = pair_value(pair_order(pair_sub(pair_order(pair_sub(pair_add(pair_mul(c3, t18), pair_add(pair_mul(c4, t19), pair_add(pair_mul(c5, pair_mul(pair_mul(pair_mul(pair_mul(t9, t6), t9), t2), t11)), pair_add(pair_mul(c6, pair_mul(pair_mul(pair_mul(pair_mul_d(t5, y_i), t5), t13), t17)), pair_add(pair_mul(t12, t9), pair_mul(pair_mul(t14, t5), t9)))))), pair_mul(t15, pair_mul(t19, t17)))), pair_mul(t1, pair_mul(t18, t11)))));
     }
 #endif
 }
@@ -989,14 +992,14 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t1 = pair_exp(pair_of(-fabs(z_i)));
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const pair t4 = pair_pow(t3, pair_of(gamma_2));
+        const pair t4 = pair_pow(pair_order(t3), pair_of(gamma_2));
         const pair t5 = pair_diff(1.0, y_i);
-        const pair t6 = pair_mul_d(t5, (t0 * pair_value(t4)));
+        const pair t6 = pair_mul_d(t5, (t0 * pair_rounded(t4)));
         const double t7 = log1p_fast(pair_value(t1));
         const pair t8 = pair_sum(t7, maximum(0.0, z_i));
         const double t9 = -z_i;
         const pair t10 = pair_div(pair_if((0.0 <= t9), pair_of(1.0), t1), t2);
-        const pair t11 = pair_pow(t10, pair_of(gamma_2));
+        const pair t11 = pair_pow(pair_order(t10), pair_of(gamma_2));
         const pair t12 = pair_mul_d(t11, (alpha * y_i));
         const pair t13 = pair_sum(t7, maximum(0.0, t9));
         const pair t15 = pair_mul(t5, t4);
@@ -1004,9 +1007,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t18 = pair_mul(pair_mul_d(t11, y_i), t3);
         const pair t19 = pair_mul(pair_mul(t15, t3), t10);
         const pair t20 = pair_mul(t18, t10);
-        loss[row] = pair_value(t6) * pair_value(t8) + pair_value(t12) * pair_value(t13);
-        gradient[row] = pair_value(pair_add_d(pair_neg(pair_mul(t12, t10)), (pair_value(pair_mul(t14, pair_mul(pair_mul(t15, t10), t8))) + pair_value(t16)))) - pair_value(pair_mul_d(pair_mul(t18, t13), t17));
-        hessian[row] = pair_value(pair_sub(pair_sub(pair_add_d(pair_add_d(pair_add(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul(t10, t4), t10), t5), t8), c5), pair_add_d(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul_d(t3, y_i), t3), t11), t13), c6), (pair_value(pair_mul(t16, t10)) + pair_value(pair_mul(t12, t3)) * pair_value(t10)))), (c4 * pair_value(t20))), (c3 * pair_value(t19))), pair_mul_d(pair_mul(t20, t13), t17)), pair_mul(t14, pair_mul(t19, t8))));
+        loss[row] = pair_rounded(t6) * pair_value(t8) + pair_rounded(t12) * pair_value(t13);
+        gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_mul(t12, t10)), (pair_rounded(pair_mul(t14, pair_mul(pair_mul(t15, t10), t8))) + pair_rounded(t16))))) - pair_rounded(pair_mul_d(pair_mul(t18, t13), t17));
+        hessian[row] = pair_value(pair_order(pair_sub(pair_order(pair_sub(pair_add_d(pair_add_d(pair_add(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul(t10, t4), t10), t5), t8), c5), pair_add_d(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul_d(t3, y_i), t3), t11), t13), c6), (pair_rounded(pair_mul(t16, t10)) + pair_rounded(pair_mul(t12, t3)) * pair_rounded(t10)))), (c4 * pair_rounded(t20))), (c3 * pair_rounded(t19))), pair_mul_d(pair_mul(t20, t13), t17))), pair_mul(t14, pair_mul(t19, t8)))));
     }
 #else
     const double gamma_2 = constants[0];
@@ -1025,14 +1028,14 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t1 = pair_exp(pair_of(-fabs(z_i)));
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const pair t4 = pair_pow(t3, pair_of(gamma_2));
+        const pair t4 = pair_pow(pair_order(t3), pair_of(gamma_2));
         const pair t5 = pair_diff(1.0, y_i);
         const pair t6 = pair_mul(pair_mul(t0, t4), t5);
         const pair t7 = pair_log1p(t1);
         const pair t8 = pair_add_d(t7, maximum(0.0, z_i));
         const double t9 = -z_i;
         const pair t10 = pair_div(pair_if((0.0 <= t9), pair_of(1.0), t1), t2);
-        const pair t11 = pair_pow(t10, pair_of(gamma_2));
+        const pair t11 = pair_pow(pair_order(t10), pair_of(gamma_2));
         const pair t12 = pair_mul(pair_prod(alpha, y_i), t11);
         const pair t13 = pair_add_d(t7, maximum(0.0, t9));
         const pair t15 = pair_mul(t5, t4);
@@ -1040,9 +1043,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t18 = pair_mul(pair_mul_d(t11, y_i), t3);
         const pair t19 = pair_mul(pair_mul(t15, t3), t10);
         const pair t20 = pair_mul(t18, t10);
-        loss[row] = pair_value(pair_add(pair_mul(t6, t8), pair_mul(t12, t13)));
-        gradient[row] = pair_value(pair_sub(pair_sub(pair_add(pair_mul(t14, pair_mul(pair_mul(t15, t10), t8)), t16), pair_mul(t12, t10)), pair_mul(t17, pair_mul(t18, t13))));
-        hessian[row] = pair_value(pair_sub(pair_sub(pair_add(pair_mul(c3, t19), pair_add(pair_mul(c4, t20), pair_add(pair_mul(c5, pair_mul(pair_mul(pair_mul(pair_mul(t10, t4), t10), t5), t8)), pair_add(pair_mul(c6, pair_mul(pair_mul(pair_mul(pair_mul_d(t3, y_i), t3), t11), t13)), pair_add(pair_mul(t16, t10), pair_mul(pair_mul(t12, t3), t10)))))), pair_mul(t17, pair_mul(t20, t13))), pair_mul(t14, pair_mul(t19, t8))));
+        loss[row] = pair_rounded(pair_add(pair_mul(t6, t8), pair_mul(t12, t13)));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_order(pair_sub(pair_add(pair_mul(t14, pair_mul(pair_mul(t15, t10), t8)), t16), pair_mul(t12, t10))), pair_mul(t17, pair_mul(t18, t13)))));
+        hessian[row] = pair_value(pair_order(pair_sub(pair_order(pair_sub(pair_add(pair_mul(c3, t19), pair_add(pair_mul(c4, t20), pair_add(pair_mul(c5, pair_mul(pair_mul(pair_mul(pair_mul(t10, t4), t10), t5), t8)), pair_add(pair_mul(c6, pair_mul(pair_mul(pair_mul(pair_mul_d(t3, y_i), t3), t11), t13)), pair_add(pair_mul(t16, t10), pair_mul(pair_mul(t12, t3), t10)))))), pair_mul(t17, pair_mul(t20, t13)))), pair_mul(t14, pair_mul(t19, t8)))));
     }
 #endif
 }
@@ -1093,7 +1096,7 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
         const pair t0 = pair_exp(pair_of(-fabs(z_i)));
-        mean[row] = pair_value(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), pair_add_d(t0, 1.0)));
+        mean[row] = pair_rounded(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), pair_add_d(t0, 1.0)));
     }
 }
 

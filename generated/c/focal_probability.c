@@ -94,8 +94,8 @@ INLINE double log1p_fast(double x)
     return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -121,12 +121,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -169,14 +175,16 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_sub(pair a, pair b)
@@ -195,13 +203,15 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -209,7 +219,8 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* c + v, c = hi + lo, for v small beside it. */
@@ -217,14 +228,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -254,7 +257,7 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
     const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
     const pair c2 = pair_step(c3, r, 0.5, -0.0);
     const pair square = {r2, product_rest(r, r, r2)};
-    const pair p = pair_times(square, c2);
+    const pair p = pair_mul(square, c2);
     const double e = r + p.hi;
     *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
     return e;
@@ -297,7 +300,7 @@ INLINE pair pair_log_near(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55, w * fused(fused(fused(0x1.02ee929b9616dp-3, w, 0x1.da4c8a3037f11p-4), w2, fused(0x1.113ef93e68cf3p-3, w, 0x1.3b1267147b5c3p-3)), w4, fused(fused(0x1.745d1ce37a921p-3, w, 0x1.c71c71b8c8360p-3), w2, fused(0x1.249249249bf22p-2, w, 0x1.9999999999947p-2))));
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -329,9 +332,9 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -363,11 +366,11 @@ INLINE pair pair_log_wide(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c3 = pair_lead(0x1.2492492492492p-2, 0x1.2492492492492p-56, w * fused(fused(fused(0x1.ab3236f31ea99p-4, w, 0x1.801c56dd6f379p-4), w2, fused(0x1.af6cf19fc4c35p-4, w, 0x1.e1e01d68d9822p-4)), w4, fused(fused(0x1.1111146d64769p-3, w, 0x1.3b13b13442c99p-3), w2, fused(0x1.745d1745d75bep-3, w, 0x1.c71c71c71c70ep-3))));
-    const pair v2 = pair_times(square, c3);
+    const pair v2 = pair_mul(square, c3);
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56 + v2.lo, v2.hi);
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -443,7 +446,7 @@ INLINE pair pair_power_log(pair x)
     return made;
 }
 
-/* The sign of a negative base follows from b.hi. */
+/* Of pairs in order: the sign of a negative base follows from b.hi. */
 INLINE pair pair_pow(pair a, pair b)
 {
     const pair size = pair_exp(pair_mul(b, pair_power_log(a)));
@@ -528,7 +531,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double p_i = p[row];
         const double t0 = 1.0 - y_i;
-        loss[row] = ((p_i == p_i) ? ((t0 == 0.0) ? 0.0 : -(t0 * pow_fast(p_i, gamma_2) * log1p_fast(-p_i))) + ((y_i == 0.0) ? 0.0 : -(y_i * pair_value(pair_pow(pair_diff(1.0, p_i), pair_of(gamma_2))) * log_fast(p_i))) : p_i);
+        loss[row] = ((p_i == p_i) ? ((t0 == 0.0) ? 0.0 : -(t0 * pow_fast(p_i, gamma_2) * log1p_fast(-p_i))) + ((y_i == 0.0) ? 0.0 : -(y_i * pair_rounded(pair_pow(pair_diff(1.0, p_i), pair_of(gamma_2))) * log_fast(p_i))) : p_i);
     }
 #else
     const double gamma_2 = constants[0];
@@ -537,7 +540,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double p_i = p[row];
         const pair t0 = pair_diff(1.0, y_i);
-        loss[row] = pair_value(pair_if((p_i == p_i), pair_add(pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_neg(pair_mul(pair_mul(t0, pair_pow(pair_of(p_i), pair_of(gamma_2))), pair_log1p(pair_of(-p_i))))), pair_if((y_i == 0.0), pair_of(0.0), pair_neg(pair_mul(pair_mul_d(pair_pow(pair_diff(1.0, p_i), pair_of(gamma_2)), y_i), pair_log(pair_of(p_i)))))), pair_of(p_i)));
+        loss[row] = pair_rounded(pair_if((p_i == p_i), pair_add(pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_neg(pair_mul(pair_mul(t0, pair_pow(pair_of(p_i), pair_of(gamma_2))), pair_log1p(pair_of(-p_i))))), pair_if((y_i == 0.0), pair_of(0.0), pair_neg(pair_mul(pair_mul_d(pair_pow(pair_diff(1.0, p_i), pair_of(gamma_2)), y_i), pair_log(pair_of(p_i)))))), pair_of(p_i)));
     }
 #endif
 }
@@ -578,7 +581,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const int t1 = (p_i == 0.0);
         const pair t2 = pair_diff(1.0, p_i);
         const double t3 = 1.0 - y_i;
-        gradient[row] = pair_value(pair_if((p_i == p_i), pair_add_d(pair_neg(pair_if((t3 == 0.0), pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(pair_if(t1, pair_of(1.0), pair_if(t0, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), log1p_fast(-p_i)), pair_of(p_i)))), gamma_2), 1.0), pow_fast(p_i, gamma_2)), t3), t2)))), ((y_i == 0.0) ? 0.0 : -(y_i * ((1.0 + gamma_2 * (t0 ? 1.0 : (t1 ? 0.0 : -(p_i * log_fast(p_i) / pair_value(t2))))) * pair_value(pair_pow(t2, pair_of(gamma_2)))) / p_i))), pair_of(p_i)));
+        gradient[row] = pair_value(pair_if((p_i == p_i), pair_order(pair_add_d(pair_neg(pair_if((t3 == 0.0), pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(pair_if(t1, pair_of(1.0), pair_if(t0, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), log1p_fast(-p_i)), pair_of(p_i)))), gamma_2), 1.0), pow_fast(p_i, gamma_2)), t3), t2)))), ((y_i == 0.0) ? 0.0 : -(y_i * ((1.0 + gamma_2 * (t0 ? 1.0 : (t1 ? 0.0 : -(p_i * log_fast(p_i) / pair_value(t2))))) * pair_rounded(pair_pow(t2, pair_of(gamma_2)))) / p_i)))), pair_of(p_i)));
     }
 #else
     const double gamma_2 = constants[0];
@@ -590,7 +593,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const int t1 = (p_i == 0.0);
         const pair t2 = pair_diff(1.0, p_i);
         const pair t3 = pair_diff(1.0, y_i);
-        gradient[row] = pair_value(pair_if((p_i == p_i), pair_sub(pair_if((y_i == 0.0), pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(pair_if(t0, pair_of(1.0), pair_if(t1, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_log(pair_of(p_i)), p_i), t2)))), gamma_2), 1.0), pair_pow(t2, pair_of(gamma_2))), y_i), pair_of(p_i)))), pair_if((pair_value(t3) == 0.0), pair_of(0.0), pair_neg(pair_div(pair_mul(pair_mul(pair_add_d(pair_mul_d(pair_if(t1, pair_of(1.0), pair_if(t0, pair_of(0.0), pair_div(pair_mul(pair_diff(p_i, 1.0), pair_log1p(pair_of(-p_i))), pair_of(p_i)))), gamma_2), 1.0), pair_pow(pair_of(p_i), pair_of(gamma_2))), t3), t2)))), pair_of(p_i)));
+        gradient[row] = pair_value(pair_if((p_i == p_i), pair_order(pair_sub(pair_if((y_i == 0.0), pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(pair_if(t0, pair_of(1.0), pair_if(t1, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_log(pair_of(p_i)), p_i), t2)))), gamma_2), 1.0), pair_pow(t2, pair_of(gamma_2))), y_i), pair_of(p_i)))), pair_if((pair_value(t3) == 0.0), pair_of(0.0), pair_neg(pair_div(pair_mul(pair_mul(pair_add_d(pair_mul_d(pair_if(t1, pair_of(1.0), pair_if(t0, pair_of(0.0), pair_div(pair_mul(pair_diff(p_i, 1.0), pair_log1p(pair_of(-p_i))), pair_of(p_i)))), gamma_2), 1.0), pair_pow(pair_of(p_i), pair_of(gamma_2))), t3), t2))))), pair_of(p_i)));
     }
 #endif
 }
@@ -633,7 +636,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t1 = pair_diff(1.0, p_i);
         const int t4 = (p_i == 0.0);
         const int t5 = (p_i == 1.0);
-        hessian[row] = pair_value(pair_if((p_i == p_i), pair_add(pair_if((t0 == 0.0), pair_of(0.0), pair_mul_d(pair_add_d(pair_if(t2, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t3, pair_if(t4, pair_of(1.0), pair_if(t5, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), log1p_fast(-p_i)), pair_of(p_i))))), 2.0), pair_pow(pair_of(p_i), t3)), gamma_2), t1)), (pow_fast(p_i, gamma_2) / pair_value(t1) / pair_value(t1))), t0)), pair_if((y_i == 0.0), pair_of(0.0), pair_mul_d(pair_add(pair_div(pair_pow(t1, pair_of(gamma_2)), pair_of((p_i * p_i))), pair_if(t2, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t3, (t5 ? 1.0 : (t4 ? 0.0 : -(p_i * log_fast(p_i) / pair_value(t1))))), 2.0), pair_pow(t1, t3)), gamma_2), pair_of(p_i)))), y_i))), pair_of(p_i)));
+        hessian[row] = pair_value(pair_if((p_i == p_i), pair_order(pair_add(pair_if((t0 == 0.0), pair_of(0.0), pair_mul_d(pair_order(pair_add_d(pair_if(t2, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_order(pair_add_d(pair_mul(t3, pair_if(t4, pair_of(1.0), pair_if(t5, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), log1p_fast(-p_i)), pair_of(p_i))))), 2.0)), pair_pow(pair_of(p_i), t3)), gamma_2), t1)), (pow_fast(p_i, gamma_2) / pair_value(t1) / pair_value(t1)))), t0)), pair_if((y_i == 0.0), pair_of(0.0), pair_mul_d(pair_order(pair_add(pair_div(pair_pow(t1, pair_of(gamma_2)), pair_of((p_i * p_i))), pair_if(t2, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_order(pair_add_d(pair_mul_d(t3, (t5 ? 1.0 : (t4 ? 0.0 : -(p_i * log_fast(p_i) / pair_value(t1))))), 2.0)), pair_pow(t1, t3)), gamma_2), pair_of(p_i))))), y_i)))), pair_of(p_i)));
     }
 #else
     const double gamma_2 = constants[0];
@@ -647,7 +650,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t1 = pair_diff(1.0, p_i);
         const int t4 = (p_i == 0.0);
         const int t5 = (p_i == 1.0);
-        hessian[row] = pair_value(pair_if((p_i == p_i), pair_add(pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_mul(pair_add(pair_div(pair_div(pair_pow(pair_of(p_i), pair_of(gamma_2)), t1), t1), pair_if(t2, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t3, pair_if(t4, pair_of(1.0), pair_if(t5, pair_of(0.0), pair_div(pair_mul(pair_diff(p_i, 1.0), pair_log1p(pair_of(-p_i))), pair_of(p_i))))), 2.0), pair_pow(pair_of(p_i), t3)), gamma_2), t1))), t0)), pair_if((y_i == 0.0), pair_of(0.0), pair_mul_d(pair_add(pair_div(pair_pow(t1, pair_of(gamma_2)), pair_prod(p_i, p_i)), pair_if(t2, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t3, pair_if(t5, pair_of(1.0), pair_if(t4, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_log(pair_of(p_i)), p_i), t1))))), 2.0), pair_pow(t1, t3)), gamma_2), pair_of(p_i)))), y_i))), pair_of(p_i)));
+        hessian[row] = pair_value(pair_if((p_i == p_i), pair_order(pair_add(pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_mul(pair_order(pair_add(pair_div(pair_div(pair_pow(pair_of(p_i), pair_of(gamma_2)), t1), t1), pair_if(t2, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_order(pair_add_d(pair_mul(t3, pair_if(t4, pair_of(1.0), pair_if(t5, pair_of(0.0), pair_div(pair_mul(pair_diff(p_i, 1.0), pair_log1p(pair_of(-p_i))), pair_of(p_i))))), 2.0)), pair_pow(pair_of(p_i), t3)), gamma_2), t1)))), t0)), pair_if((y_i == 0.0), pair_of(0.0), pair_mul_d(pair_order(pair_add(pair_div(pair_pow(t1, pair_of(gamma_2)), pair_prod(p_i, p_i)), pair_if(t2, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_order(pair_add_d(pair_mul(t3, pair_if(t5, pair_of(1.0), pair_if(t4, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_log(pair_of(p_i)), p_i), t1))))), 2.0)), pair_pow(t1, t3)), gamma_2), pair_of(p_i))))), y_i)))), pair_of(p_i)));
     }
 #endif
 }
@@ -700,8 +703,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t8 = log_fast(p_i);
         const int t9 = (p_i == 1.0);
         const int t10 = (p_i == 0.0);
-        loss[row] = (t0 ? (t2 ? 0.0 : -(t1 * t3 * t4)) + (t5 ? 0.0 : -(y_i * pair_value(t7) * t8)) : p_i);
-        gradient[row] = pair_value(pair_if(t0, pair_add_d(pair_neg(pair_if(t2, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(pair_if(t10, pair_of(1.0), pair_if(t9, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), t4), pair_of(p_i)))), gamma_2), 1.0), t3), t1), t6)))), (t5 ? 0.0 : -(y_i * ((1.0 + gamma_2 * (t9 ? 1.0 : (t10 ? 0.0 : -(p_i * t8 / pair_value(t6))))) * pair_value(t7)) / p_i))), pair_of(p_i)));
+        loss[row] = (t0 ? (t2 ? 0.0 : -(t1 * t3 * t4)) + (t5 ? 0.0 : -(y_i * pair_rounded(t7) * t8)) : p_i);
+        gradient[row] = pair_value(pair_if(t0, pair_order(pair_add_d(pair_neg(pair_if(t2, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(pair_if(t10, pair_of(1.0), pair_if(t9, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), t4), pair_of(p_i)))), gamma_2), 1.0), t3), t1), t6)))), (t5 ? 0.0 : -(y_i * ((1.0 + gamma_2 * (t9 ? 1.0 : (t10 ? 0.0 : -(p_i * t8 / pair_value(t6))))) * pair_rounded(t7)) / p_i)))), pair_of(p_i)));
     }
 #else
     const double gamma_2 = constants[0];
@@ -720,8 +723,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t8 = pair_log(pair_of(p_i));
         const int t9 = (p_i == 1.0);
         const int t10 = (p_i == 0.0);
-        loss[row] = pair_value(pair_if(t0, pair_add(pair_if(t2, pair_of(0.0), pair_neg(pair_mul(pair_mul(t1, t3), t4))), pair_if(t5, pair_of(0.0), pair_neg(pair_mul(pair_mul_d(t7, y_i), t8)))), pair_of(p_i)));
-        gradient[row] = pair_value(pair_if(t0, pair_sub(pair_if(t5, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(pair_if(t9, pair_of(1.0), pair_if(t10, pair_of(0.0), pair_neg(pair_div(pair_mul_d(t8, p_i), t6)))), gamma_2), 1.0), t7), y_i), pair_of(p_i)))), pair_if(t2, pair_of(0.0), pair_neg(pair_div(pair_mul(pair_mul(pair_add_d(pair_mul_d(pair_if(t10, pair_of(1.0), pair_if(t9, pair_of(0.0), pair_div(pair_mul(pair_diff(p_i, 1.0), t4), pair_of(p_i)))), gamma_2), 1.0), t3), t1), t6)))), pair_of(p_i)));
+        loss[row] = pair_rounded(pair_if(t0, pair_add(pair_if(t2, pair_of(0.0), pair_neg(pair_mul(pair_mul(t1, t3), t4))), pair_if(t5, pair_of(0.0), pair_neg(pair_mul(pair_mul_d(t7, y_i), t8)))), pair_of(p_i)));
+        gradient[row] = pair_value(pair_if(t0, pair_order(pair_sub(pair_if(t5, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(pair_if(t9, pair_of(1.0), pair_if(t10, pair_of(0.0), pair_neg(pair_div(pair_mul_d(t8, p_i), t6)))), gamma_2), 1.0), t7), y_i), pair_of(p_i)))), pair_if(t2, pair_of(0.0), pair_neg(pair_div(pair_mul(pair_mul(pair_add_d(pair_mul_d(pair_if(t10, pair_of(1.0), pair_if(t9, pair_of(0.0), pair_div(pair_mul(pair_diff(p_i, 1.0), t4), pair_of(p_i)))), gamma_2), 1.0), t3), t1), t6))))), pair_of(p_i)));
     }
 #endif
 }
@@ -772,8 +775,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const int t8 = (t7 == 0.0);
         const pair t9 = pair_if(t3, pair_of(1.0), pair_if(t2, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), log1p_fast(-p_i)), pair_of(p_i))));
         const double t10 = pow_fast(p_i, gamma_2);
-        gradient[row] = pair_value(pair_if(t0, pair_add_d(pair_neg(pair_if(t8, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(t9, gamma_2), 1.0), t10), t7), t4)))), (t1 ? 0.0 : -(y_i * ((1.0 + gamma_2 * t5) * pair_value(t6)) / p_i))), pair_of(p_i)));
-        hessian[row] = pair_value(pair_if(t0, pair_add(pair_if(t8, pair_of(0.0), pair_mul_d(pair_add_d(pair_if(t11, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t12, t9), 2.0), pair_pow(pair_of(p_i), t12)), gamma_2), t4)), (t10 / pair_value(t4) / pair_value(t4))), t7)), pair_if(t1, pair_of(0.0), pair_mul_d(pair_add(pair_div(t6, pair_of((p_i * p_i))), pair_if(t11, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t12, t5), 2.0), pair_pow(t4, t12)), gamma_2), pair_of(p_i)))), y_i))), pair_of(p_i)));
+        gradient[row] = pair_value(pair_if(t0, pair_order(pair_add_d(pair_neg(pair_if(t8, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(t9, gamma_2), 1.0), t10), t7), t4)))), (t1 ? 0.0 : -(y_i * ((1.0 + gamma_2 * t5) * pair_rounded(t6)) / p_i)))), pair_of(p_i)));
+        hessian[row] = pair_value(pair_if(t0, pair_order(pair_add(pair_if(t8, pair_of(0.0), pair_mul_d(pair_order(pair_add_d(pair_if(t11, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_order(pair_add_d(pair_mul(t12, t9), 2.0)), pair_pow(pair_of(p_i), t12)), gamma_2), t4)), (t10 / pair_value(t4) / pair_value(t4)))), t7)), pair_if(t1, pair_of(0.0), pair_mul_d(pair_order(pair_add(pair_div(t6, pair_of((p_i * p_i))), pair_if(t11, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_order(pair_add_d(pair_mul_d(t12, t5), 2.0)), pair_pow(t4, t12)), gamma_2), pair_of(p_i))))), y_i)))), pair_of(p_i)));
     }
 #else
     const double gamma_2 = constants[0];
@@ -794,8 +797,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const int t8 = (pair_value(t7) == 0.0);
         const pair t9 = pair_if(t3, pair_of(1.0), pair_if(t2, pair_of(0.0), pair_div(pair_mul(pair_diff(p_i, 1.0), pair_log1p(pair_of(-p_i))), pair_of(p_i))));
         const pair t10 = pair_pow(pair_of(p_i), pair_of(gamma_2));
-        gradient[row] = pair_value(pair_if(t0, pair_sub(pair_if(t1, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t5, gamma_2), 1.0), t6), y_i), pair_of(p_i)))), pair_if(t8, pair_of(0.0), pair_neg(pair_div(pair_mul(pair_mul(pair_add_d(pair_mul_d(t9, gamma_2), 1.0), t10), t7), t4)))), pair_of(p_i)));
-        hessian[row] = pair_value(pair_if(t0, pair_add(pair_if(t8, pair_of(0.0), pair_mul(pair_add(pair_div(pair_div(t10, t4), t4), pair_if(t11, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t12, t9), 2.0), pair_pow(pair_of(p_i), t12)), gamma_2), t4))), t7)), pair_if(t1, pair_of(0.0), pair_mul_d(pair_add(pair_div(t6, pair_prod(p_i, p_i)), pair_if(t11, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t12, t5), 2.0), pair_pow(t4, t12)), gamma_2), pair_of(p_i)))), y_i))), pair_of(p_i)));
+        gradient[row] = pair_value(pair_if(t0, pair_order(pair_sub(pair_if(t1, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t5, gamma_2), 1.0), t6), y_i), pair_of(p_i)))), pair_if(t8, pair_of(0.0), pair_neg(pair_div(pair_mul(pair_mul(pair_add_d(pair_mul_d(t9, gamma_2), 1.0), t10), t7), t4))))), pair_of(p_i)));
+        hessian[row] = pair_value(pair_if(t0, pair_order(pair_add(pair_if(t8, pair_of(0.0), pair_mul(pair_order(pair_add(pair_div(pair_div(t10, t4), t4), pair_if(t11, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_order(pair_add_d(pair_mul(t12, t9), 2.0)), pair_pow(pair_of(p_i), t12)), gamma_2), t4)))), t7)), pair_if(t1, pair_of(0.0), pair_mul_d(pair_order(pair_add(pair_div(t6, pair_prod(p_i, p_i)), pair_if(t11, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_order(pair_add_d(pair_mul(t12, t5), 2.0)), pair_pow(t4, t12)), gamma_2), pair_of(p_i))))), y_i)))), pair_of(p_i)));
     }
 #endif
 }
@@ -853,9 +856,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t10 = (p_i == 0.0);
         const double t11 = (t9 ? 1.0 : (t10 ? 0.0 : -(p_i * t8 / pair_value(t6))));
         const pair t12 = pair_if(t10, pair_of(1.0), pair_if(t9, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), t4), pair_of(p_i))));
-        loss[row] = (t0 ? (t2 ? 0.0 : -(t1 * t3 * t4)) + (t5 ? 0.0 : -(y_i * pair_value(t7) * t8)) : p_i);
-        gradient[row] = pair_value(pair_if(t0, pair_add_d(pair_neg(pair_if(t2, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(t12, gamma_2), 1.0), t3), t1), t6)))), (t5 ? 0.0 : -(y_i * ((1.0 + gamma_2 * t11) * pair_value(t7)) / p_i))), pair_of(p_i)));
-        hessian[row] = pair_value(pair_if(t0, pair_add(pair_if(t2, pair_of(0.0), pair_mul_d(pair_add_d(pair_if(t13, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t14, t12), 2.0), pair_pow(pair_of(p_i), t14)), gamma_2), t6)), (t3 / pair_value(t6) / pair_value(t6))), t1)), pair_if(t5, pair_of(0.0), pair_mul_d(pair_add(pair_div(t7, pair_of((p_i * p_i))), pair_if(t13, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t14, t11), 2.0), pair_pow(t6, t14)), gamma_2), pair_of(p_i)))), y_i))), pair_of(p_i)));
+        loss[row] = (t0 ? (t2 ? 0.0 : -(t1 * t3 * t4)) + (t5 ? 0.0 : -(y_i * pair_rounded(t7) * t8)) : p_i);
+        gradient[row] = pair_value(pair_if(t0, pair_order(pair_add_d(pair_neg(pair_if(t2, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(t12, gamma_2), 1.0), t3), t1), t6)))), (t5 ? 0.0 : -(y_i * ((1.0 + gamma_2 * t11) * pair_rounded(t7)) / p_i)))), pair_of(p_i)));
+        hessian[row] = pair_value(pair_if(t0, pair_order(pair_add(pair_if(t2, pair_of(0.0), pair_mul_d(pair_order(pair_add_d(pair_if(t13, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_order(pair_add_d(pair_mul(t14, t12), 2.0)), pair_pow(pair_of(p_i), t14)), gamma_2), t6)), (t3 / pair_value(t6) / pair_value(t6)))), t1)), pair_if(t5, pair_of(0.0), pair_mul_d(pair_order(pair_add(pair_div(t7, pair_of((p_i * p_i))), pair_if(t13, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_order(pair_add_d(pair_mul_d(t14, t11), 2.0)), pair_pow(t6, t14)), gamma_2), pair_of(p_i))))), y_i)))), pair_of(p_i)));
     }
 #else
     const double gamma_2 = constants[0];
@@ -878,9 +881,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t10 = (p_i == 0.0);
         const pair t11 = pair_if(t9, pair_of(1.0), pair_if(t10, pair_of(0.0), pair_neg(pair_div(pair_mul_d(t8, p_i), t6))));
         const pair t12 = pair_if(t10, pair_of(1.0), pair_if(t9, pair_of(0.0), pair_div(pair_mul(pair_diff(p_i, 1.0), t4), pair_of(p_i))));
-        loss[row] = pair_value(pair_if(t0, pair_add(pair_if(t2, pair_of(0.0), pair_neg(pair_mul(pair_mul(t1, t3), t4))), pair_if(t5, pair_of(0.0), pair_neg(pair_mul(pair_mul_d(t7, y_i), t8)))), pair_of(p_i)));
-        gradient[row] = pair_value(pair_if(t0, pair_sub(pair_if(t5, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t11, gamma_2), 1.0), t7), y_i), pair_of(p_i)))), pair_if(t2, pair_of(0.0), pair_neg(pair_div(pair_mul(pair_mul(pair_add_d(pair_mul_d(t12, gamma_2), 1.0), t3), t1), t6)))), pair_of(p_i)));
-        hessian[row] = pair_value(pair_if(t0, pair_add(pair_if(t2, pair_of(0.0), pair_mul(pair_add(pair_div(pair_div(t3, t6), t6), pair_if(t13, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t14, t12), 2.0), pair_pow(pair_of(p_i), t14)), gamma_2), t6))), t1)), pair_if(t5, pair_of(0.0), pair_mul_d(pair_add(pair_div(t7, pair_prod(p_i, p_i)), pair_if(t13, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul(t14, t11), 2.0), pair_pow(t6, t14)), gamma_2), pair_of(p_i)))), y_i))), pair_of(p_i)));
+        loss[row] = pair_rounded(pair_if(t0, pair_add(pair_if(t2, pair_of(0.0), pair_neg(pair_mul(pair_mul(t1, t3), t4))), pair_if(t5, pair_of(0.0), pair_neg(pair_mul(pair_mul_d(t7, y_i), t8)))), pair_of(p_i)));
+        gradient[row] = pair_value(pair_if(t0, pair_order(pair_sub(pair_if(t5, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t11, gamma_2), 1.0), t7), y_i), pair_of(p_i)))), pair_if(t2, pair_of(0.0), pair_neg(pair_div(pair_mul(pair_mul(pair_add_d(pair_mul_d(t12, gamma_2), 1.0), t3), t1), t6))))), pair_of(p_i)));
+        hessian[row] = pair_value(pair_if(t0, pair_order(pair_add(pair_if(t2, pair_of(0.0), pair_mul(pair_order(pair_add(pair_div(pair_div(t3, t6), t6), pair_if(t13, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_order(pair_add_d(pair_mul(t14, t12), 2.0)), pair_pow(pair_of(p_i), t14)), gamma_2), t6)))), t1)), pair_if(t5, pair_of(0.0), pair_mul_d(pair_order(pair_add(pair_div(t7, pair_prod(p_i, p_i)), pair_if(t13, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_order(pair_add_d(pair_mul(t14, t11), 2.0)), pair_pow(t6, t14)), gamma_2), pair_of(p_i))))), y_i)))), pair_of(p_i)));
     }
 #endif
 }

@@ -96,8 +96,8 @@ INLINE double exp_fast(double x)
     return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -123,12 +123,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -171,31 +177,18 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
-}
-
-INLINE pair pair_mul(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
-}
-
-/* c + v, c = hi + lo, for v small beside it. */
-INLINE pair pair_lead(double hi, double lo, double v)
-{
-    const double h = hi + v;
-    const pair made = {h, ((hi - h) + v) + lo};
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
     return made;
 }
 
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
+INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
     const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
@@ -208,44 +201,26 @@ INLINE double pair_rest(pair a)
     return fabs(a.lo) < 1.0 ? a.lo : 0.0;
 }
 
-/* hi + lo + x*c, for x*c small beside hi. */
-INLINE pair pair_step(pair c, double x, double hi, double lo)
-{
-    const double v = x * c.hi;
-    return pair_lead(hi, fused(x, c.lo, product_rest(x, c.hi, v)) + lo, v);
-}
-
-/* exp(r) - 1 in two parts, for a + lo = k*log(2) + r; k is in the last bits of z. The terms up to r**4 are pairs. */
-INLINE double pair_reduced(double a, double lo, double shift, double *z, double *low)
-{
-    *z = fused(a, 0x1.71547652b82fep+0, shift);
-    const double k = *z - shift;
-    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
-    const double r = fused(k, -0x1.ef35793c76730p-45, h);
-    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + lo;
-    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
-    const pair c4 = pair_lead(0x1.5555555555555p-5, 0x1.5555555555555p-59, r * fused(0x1.61d914776d52bp-33, r8, fused(fused(fused(0x1.1f7a95ad36ae3p-29, r, 0x1.ae641c4bedefep-26), r2, fused(0x1.27e4d7b94d8bap-22, r, 0x1.71de3a5e503a4p-19)), r4, fused(fused(0x1.a01a01a7d55cfp-16, r, 0x1.a01a01a018bddp-13), r2, fused(0x1.6c16c16c1628ep-10, r, 0x1.1111111111112p-7)))));
-    const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
-    const pair c2 = pair_step(c3, r, 0.5, -0.0);
-    const pair square = {r2, product_rest(r, r, r2)};
-    const pair p = pair_times(square, c2);
-    const double e = r + p.hi;
-    *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
-    return e;
-}
-
-/* 2**k is two factors, so that subnormal results are right. */
-INLINE pair pair_exp(pair x)
+/* With 58 bits: the terms from r**3 on are one double. */
+INLINE pair pair_exp_short(pair x)
 {
     const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
-    double z, low;
-    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + pair_rest(x);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double half = 0.5 * r2;
+    const double e = r + half;
+    const double low = fused(r2 * r, fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r8, fused(fused(fused(0x1.27e4c2ad86b5bp-22, r, 0x1.71ddefa2c2253p-19), r2, fused(0x1.a01a01b206a83p-16, r, 0x1.a01a01b3b176dp-13)), r4, fused(fused(0x1.6c16c16c1413cp-10, r, 0x1.111111110ebdap-7), r2, fused(0x1.555555555555ap-5, r, 0x1.555555555555bp-3)))), 0.5 * product_rest(r, r, r2)) + ((r - e) + half);
     const double p = 1.0 + e;
-    const double l = ((1.0 - p) + e) + low;
-    const double h = p + l;
+    const double l = ((1.0 - p) + e) + fused(rest, e + low, rest + low);
+    const double whole = p + l;
     const double scale = from_bits(to_bits(z) << 52);
-    const pair made = {h * scale * back, (l - (h - p)) * scale * back};
+    const pair made = {whole * scale * back, (l - (whole - p)) * scale * back};
     return made;
 }
 
@@ -307,11 +282,11 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double log_sigma_i = log_sigma[row];
         const double t0 = y_i - mu_i;
         const int t1 = (t0 == 0.0);
-        const pair t2 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t2 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t3 = pair_if(t1, pair_of(0.0), pair_mul_d(pair_if(t1, pair_of(0.0), t2), t0));
-        const int t4 = (pair_value(t3) == 0.0);
+        const int t4 = (pair_rounded(t3) == 0.0);
         const pair t5 = pair_if(t4, pair_of(0.0), pair_mul(t3, pair_if(t4, pair_of(0.0), t2)));
-        loss[row] = log_sigma_i + pair_value(pair_scale(t5, 0.5)) * pair_value(t5);
+        loss[row] = log_sigma_i + pair_rounded(pair_scale(t5, 0.5)) * pair_rounded(t5);
     }
 #else
     (void)constants;
@@ -322,11 +297,11 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double log_sigma_i = log_sigma[row];
         const pair t0 = pair_diff(y_i, mu_i);
         const int t1 = (pair_value(t0) == 0.0);
-        const pair t2 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t2 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t3 = pair_if(t1, pair_of(0.0), pair_mul(t0, pair_if(t1, pair_of(0.0), t2)));
-        const int t4 = (pair_value(t3) == 0.0);
+        const int t4 = (pair_rounded(t3) == 0.0);
         const pair t5 = pair_if(t4, pair_of(0.0), pair_mul(t3, pair_if(t4, pair_of(0.0), t2)));
-        loss[row] = pair_value(pair_add_d(pair_mul(pair_scale(t5, 0.5), t5), log_sigma_i));
+        loss[row] = pair_value(pair_order(pair_add_d(pair_mul(pair_scale(t5, 0.5), t5), log_sigma_i)));
     }
 #endif
 }
@@ -368,15 +343,15 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const int t0 = (log_sigma_i == log_sigma_i);
         const double t1 = y_i - mu_i;
         const int t2 = (t1 == 0.0);
-        const pair t3 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t3 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t4 = pair_if(t2, pair_of(0.0), pair_mul_d(pair_if(t2, pair_of(0.0), t3), t1));
-        const int t5 = (pair_value(t4) == 0.0);
+        const int t5 = (pair_rounded(t4) == 0.0);
         const pair t6 = pair_if(t5, pair_of(0.0), pair_mul(t4, pair_if(t5, pair_of(0.0), t3)));
-        const int t7 = (pair_value(t6) == 0.0);
+        const int t7 = (pair_rounded(t6) == 0.0);
         const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t6, pair_if(t7, pair_of(0.0), t3)));
-        const int t9 = (pair_value(t8) == 0.0);
-        gradient_mu[row] = (t0 ? -(t9 ? 0.0 : pair_value(t8) * pair_value(pair_if(t9, pair_of(0.0), t3))) : log_sigma_i);
-        gradient_log_sigma[row] = (t0 ? 1.0 - pair_value(t6) * pair_value(t6) : log_sigma_i);
+        const int t9 = (pair_rounded(t8) == 0.0);
+        gradient_mu[row] = (t0 ? -(t9 ? 0.0 : pair_rounded(t8) * pair_value(pair_if(t9, pair_of(0.0), t3))) : log_sigma_i);
+        gradient_log_sigma[row] = (t0 ? 1.0 - pair_rounded(t6) * pair_rounded(t6) : log_sigma_i);
     }
 #else
     (void)constants;
@@ -388,15 +363,15 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const int t0 = (log_sigma_i == log_sigma_i);
         const pair t1 = pair_diff(y_i, mu_i);
         const int t2 = (pair_value(t1) == 0.0);
-        const pair t3 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t3 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t4 = pair_if(t2, pair_of(0.0), pair_mul(t1, pair_if(t2, pair_of(0.0), t3)));
-        const int t5 = (pair_value(t4) == 0.0);
+        const int t5 = (pair_rounded(t4) == 0.0);
         const pair t6 = pair_if(t5, pair_of(0.0), pair_mul(t4, pair_if(t5, pair_of(0.0), t3)));
-        const int t7 = (pair_value(t6) == 0.0);
+        const int t7 = (pair_rounded(t6) == 0.0);
         const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t6, pair_if(t7, pair_of(0.0), t3)));
-        const int t9 = (pair_value(t8) == 0.0);
-        gradient_mu[row] = pair_value(pair_if(t0, pair_neg(pair_if(t9, pair_of(0.0), pair_mul(t8, pair_if(t9, pair_of(0.0), t3)))), pair_of(log_sigma_i)));
-        gradient_log_sigma[row] = pair_value(pair_if(t0, pair_add_d(pair_neg(pair_mul(t6, t6)), 1.0), pair_of(log_sigma_i)));
+        const int t9 = (pair_rounded(t8) == 0.0);
+        gradient_mu[row] = pair_rounded(pair_if(t0, pair_neg(pair_if(t9, pair_of(0.0), pair_mul(t8, pair_if(t9, pair_of(0.0), t3)))), pair_of(log_sigma_i)));
+        gradient_log_sigma[row] = pair_value(pair_if(t0, pair_order(pair_add_d(pair_neg(pair_mul(t6, t6)), 1.0)), pair_of(log_sigma_i)));
     }
 #endif
 }
@@ -439,16 +414,16 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const int t0 = (log_sigma_i == log_sigma_i);
         const double t1 = y_i - mu_i;
         const int t2 = (t1 == 0.0);
-        const pair t3 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t3 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t4 = pair_if(t2, pair_of(0.0), pair_mul_d(pair_if(t2, pair_of(0.0), t3), t1));
-        const int t5 = (pair_value(t4) == 0.0);
+        const int t5 = (pair_rounded(t4) == 0.0);
         const pair t6 = pair_if(t5, pair_of(0.0), pair_mul(t4, pair_if(t5, pair_of(0.0), t3)));
-        const int t7 = (pair_value(t6) == 0.0);
+        const int t7 = (pair_rounded(t6) == 0.0);
         const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t6, pair_if(t7, pair_of(0.0), t3)));
-        const int t9 = (pair_value(t8) == 0.0);
+        const int t9 = (pair_rounded(t8) == 0.0);
         hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_fast(-(2.0 * log_sigma_i)) : mu_i);
-        hessian_mu_log_sigma[row] = (t0 ? 2.0 * (t9 ? 0.0 : pair_value(t8) * pair_value(pair_if(t9, pair_of(0.0), t3))) : log_sigma_i);
-        hessian_log_sigma_log_sigma[row] = (t0 ? pair_value(pair_scale(t6, 2.0)) * pair_value(t6) : log_sigma_i);
+        hessian_mu_log_sigma[row] = (t0 ? 2.0 * (t9 ? 0.0 : pair_rounded(t8) * pair_value(pair_if(t9, pair_of(0.0), t3))) : log_sigma_i);
+        hessian_log_sigma_log_sigma[row] = (t0 ? pair_rounded(pair_scale(t6, 2.0)) * pair_rounded(t6) : log_sigma_i);
     }
 #else
     (void)constants;
@@ -460,16 +435,16 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const int t0 = (log_sigma_i == log_sigma_i);
         const pair t1 = pair_diff(y_i, mu_i);
         const int t2 = (pair_value(t1) == 0.0);
-        const pair t3 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t3 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t4 = pair_if(t2, pair_of(0.0), pair_mul(t1, pair_if(t2, pair_of(0.0), t3)));
-        const int t5 = (pair_value(t4) == 0.0);
+        const int t5 = (pair_rounded(t4) == 0.0);
         const pair t6 = pair_if(t5, pair_of(0.0), pair_mul(t4, pair_if(t5, pair_of(0.0), t3)));
-        const int t7 = (pair_value(t6) == 0.0);
+        const int t7 = (pair_rounded(t6) == 0.0);
         const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t6, pair_if(t7, pair_of(0.0), t3)));
-        const int t9 = (pair_value(t8) == 0.0);
+        const int t9 = (pair_rounded(t8) == 0.0);
         hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_v(-(2.0 * log_sigma_i)) : mu_i);
-        hessian_mu_log_sigma[row] = pair_value(pair_if(t0, pair_scale(pair_if(t9, pair_of(0.0), pair_mul(t8, pair_if(t9, pair_of(0.0), t3))), 2.0), pair_of(log_sigma_i)));
-        hessian_log_sigma_log_sigma[row] = pair_value(pair_if(t0, pair_mul(pair_scale(t6, 2.0), t6), pair_of(log_sigma_i)));
+        hessian_mu_log_sigma[row] = pair_rounded(pair_if(t0, pair_scale(pair_if(t9, pair_of(0.0), pair_mul(t8, pair_if(t9, pair_of(0.0), t3))), 2.0), pair_of(log_sigma_i)));
+        hessian_log_sigma_log_sigma[row] = pair_rounded(pair_if(t0, pair_mul(pair_scale(t6, 2.0), t6), pair_of(log_sigma_i)));
     }
 #endif
 }
@@ -511,17 +486,17 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double log_sigma_i = log_sigma[row];
         const double t0 = y_i - mu_i;
         const int t1 = (t0 == 0.0);
-        const pair t2 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t2 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t3 = pair_if(t1, pair_of(0.0), pair_mul_d(pair_if(t1, pair_of(0.0), t2), t0));
-        const int t4 = (pair_value(t3) == 0.0);
+        const int t4 = (pair_rounded(t3) == 0.0);
         const pair t5 = pair_if(t4, pair_of(0.0), pair_mul(t3, pair_if(t4, pair_of(0.0), t2)));
         const int t6 = (log_sigma_i == log_sigma_i);
-        const int t7 = (pair_value(t5) == 0.0);
+        const int t7 = (pair_rounded(t5) == 0.0);
         const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t5, pair_if(t7, pair_of(0.0), t2)));
-        const int t9 = (pair_value(t8) == 0.0);
-        loss[row] = log_sigma_i + pair_value(pair_scale(t5, 0.5)) * pair_value(t5);
-        gradient_mu[row] = (t6 ? -(t9 ? 0.0 : pair_value(t8) * pair_value(pair_if(t9, pair_of(0.0), t2))) : log_sigma_i);
-        gradient_log_sigma[row] = (t6 ? 1.0 - pair_value(t5) * pair_value(t5) : log_sigma_i);
+        const int t9 = (pair_rounded(t8) == 0.0);
+        loss[row] = log_sigma_i + pair_rounded(pair_scale(t5, 0.5)) * pair_rounded(t5);
+        gradient_mu[row] = (t6 ? -(t9 ? 0.0 : pair_rounded(t8) * pair_value(pair_if(t9, pair_of(0.0), t2))) : log_sigma_i);
+        gradient_log_sigma[row] = (t6 ? 1.0 - pair_rounded(t5) * pair_rounded(t5) : log_sigma_i);
     }
 #else
     (void)constants;
@@ -532,17 +507,17 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double log_sigma_i = log_sigma[row];
         const pair t0 = pair_diff(y_i, mu_i);
         const int t1 = (pair_value(t0) == 0.0);
-        const pair t2 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t2 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t3 = pair_if(t1, pair_of(0.0), pair_mul(t0, pair_if(t1, pair_of(0.0), t2)));
-        const int t4 = (pair_value(t3) == 0.0);
+        const int t4 = (pair_rounded(t3) == 0.0);
         const pair t5 = pair_if(t4, pair_of(0.0), pair_mul(t3, pair_if(t4, pair_of(0.0), t2)));
         const int t6 = (log_sigma_i == log_sigma_i);
-        const int t7 = (pair_value(t5) == 0.0);
+        const int t7 = (pair_rounded(t5) == 0.0);
         const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t5, pair_if(t7, pair_of(0.0), t2)));
-        const int t9 = (pair_value(t8) == 0.0);
-        loss[row] = pair_value(pair_add_d(pair_mul(pair_scale(t5, 0.5), t5), log_sigma_i));
-        gradient_mu[row] = pair_value(pair_if(t6, pair_neg(pair_if(t9, pair_of(0.0), pair_mul(t8, pair_if(t9, pair_of(0.0), t2)))), pair_of(log_sigma_i)));
-        gradient_log_sigma[row] = pair_value(pair_if(t6, pair_add_d(pair_neg(pair_mul(t5, t5)), 1.0), pair_of(log_sigma_i)));
+        const int t9 = (pair_rounded(t8) == 0.0);
+        loss[row] = pair_value(pair_order(pair_add_d(pair_mul(pair_scale(t5, 0.5), t5), log_sigma_i)));
+        gradient_mu[row] = pair_rounded(pair_if(t6, pair_neg(pair_if(t9, pair_of(0.0), pair_mul(t8, pair_if(t9, pair_of(0.0), t2)))), pair_of(log_sigma_i)));
+        gradient_log_sigma[row] = pair_value(pair_if(t6, pair_order(pair_add_d(pair_neg(pair_mul(t5, t5)), 1.0)), pair_of(log_sigma_i)));
     }
 #endif
 }
@@ -587,19 +562,19 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const int t0 = (log_sigma_i == log_sigma_i);
         const double t1 = y_i - mu_i;
         const int t2 = (t1 == 0.0);
-        const pair t3 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t3 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t4 = pair_if(t2, pair_of(0.0), pair_mul_d(pair_if(t2, pair_of(0.0), t3), t1));
-        const int t5 = (pair_value(t4) == 0.0);
+        const int t5 = (pair_rounded(t4) == 0.0);
         const pair t6 = pair_if(t5, pair_of(0.0), pair_mul(t4, pair_if(t5, pair_of(0.0), t3)));
-        const int t7 = (pair_value(t6) == 0.0);
+        const int t7 = (pair_rounded(t6) == 0.0);
         const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t6, pair_if(t7, pair_of(0.0), t3)));
-        const int t9 = (pair_value(t8) == 0.0);
-        const double t10 = (t9 ? 0.0 : pair_value(t8) * pair_value(pair_if(t9, pair_of(0.0), t3)));
+        const int t9 = (pair_rounded(t8) == 0.0);
+        const double t10 = (t9 ? 0.0 : pair_rounded(t8) * pair_value(pair_if(t9, pair_of(0.0), t3)));
         gradient_mu[row] = (t0 ? -t10 : log_sigma_i);
-        gradient_log_sigma[row] = (t0 ? 1.0 - pair_value(t6) * pair_value(t6) : log_sigma_i);
+        gradient_log_sigma[row] = (t0 ? 1.0 - pair_rounded(t6) * pair_rounded(t6) : log_sigma_i);
         hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_fast(-(2.0 * log_sigma_i)) : mu_i);
         hessian_mu_log_sigma[row] = (t0 ? 2.0 * t10 : log_sigma_i);
-        hessian_log_sigma_log_sigma[row] = (t0 ? pair_value(pair_scale(t6, 2.0)) * pair_value(t6) : log_sigma_i);
+        hessian_log_sigma_log_sigma[row] = (t0 ? pair_rounded(pair_scale(t6, 2.0)) * pair_rounded(t6) : log_sigma_i);
     }
 #else
     (void)constants;
@@ -611,19 +586,19 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const int t0 = (log_sigma_i == log_sigma_i);
         const pair t1 = pair_diff(y_i, mu_i);
         const int t2 = (pair_value(t1) == 0.0);
-        const pair t3 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t3 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t4 = pair_if(t2, pair_of(0.0), pair_mul(t1, pair_if(t2, pair_of(0.0), t3)));
-        const int t5 = (pair_value(t4) == 0.0);
+        const int t5 = (pair_rounded(t4) == 0.0);
         const pair t6 = pair_if(t5, pair_of(0.0), pair_mul(t4, pair_if(t5, pair_of(0.0), t3)));
-        const int t7 = (pair_value(t6) == 0.0);
+        const int t7 = (pair_rounded(t6) == 0.0);
         const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t6, pair_if(t7, pair_of(0.0), t3)));
-        const int t9 = (pair_value(t8) == 0.0);
+        const int t9 = (pair_rounded(t8) == 0.0);
         const pair t10 = pair_if(t9, pair_of(0.0), pair_mul(t8, pair_if(t9, pair_of(0.0), t3)));
-        gradient_mu[row] = pair_value(pair_if(t0, pair_neg(t10), pair_of(log_sigma_i)));
-        gradient_log_sigma[row] = pair_value(pair_if(t0, pair_add_d(pair_neg(pair_mul(t6, t6)), 1.0), pair_of(log_sigma_i)));
+        gradient_mu[row] = pair_rounded(pair_if(t0, pair_neg(t10), pair_of(log_sigma_i)));
+        gradient_log_sigma[row] = pair_value(pair_if(t0, pair_order(pair_add_d(pair_neg(pair_mul(t6, t6)), 1.0)), pair_of(log_sigma_i)));
         hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_v(-(2.0 * log_sigma_i)) : mu_i);
-        hessian_mu_log_sigma[row] = pair_value(pair_if(t0, pair_scale(t10, 2.0), pair_of(log_sigma_i)));
-        hessian_log_sigma_log_sigma[row] = pair_value(pair_if(t0, pair_mul(pair_scale(t6, 2.0), t6), pair_of(log_sigma_i)));
+        hessian_mu_log_sigma[row] = pair_rounded(pair_if(t0, pair_scale(t10, 2.0), pair_of(log_sigma_i)));
+        hessian_log_sigma_log_sigma[row] = pair_rounded(pair_if(t0, pair_mul(pair_scale(t6, 2.0), t6), pair_of(log_sigma_i)));
     }
 #endif
 }
@@ -668,21 +643,21 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double log_sigma_i = log_sigma[row];
         const double t0 = y_i - mu_i;
         const int t1 = (t0 == 0.0);
-        const pair t2 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t2 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t3 = pair_if(t1, pair_of(0.0), pair_mul_d(pair_if(t1, pair_of(0.0), t2), t0));
-        const int t4 = (pair_value(t3) == 0.0);
+        const int t4 = (pair_rounded(t3) == 0.0);
         const pair t5 = pair_if(t4, pair_of(0.0), pair_mul(t3, pair_if(t4, pair_of(0.0), t2)));
         const int t6 = (log_sigma_i == log_sigma_i);
-        const int t7 = (pair_value(t5) == 0.0);
+        const int t7 = (pair_rounded(t5) == 0.0);
         const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t5, pair_if(t7, pair_of(0.0), t2)));
-        const int t9 = (pair_value(t8) == 0.0);
-        const double t10 = (t9 ? 0.0 : pair_value(t8) * pair_value(pair_if(t9, pair_of(0.0), t2)));
-        loss[row] = log_sigma_i + pair_value(pair_scale(t5, 0.5)) * pair_value(t5);
+        const int t9 = (pair_rounded(t8) == 0.0);
+        const double t10 = (t9 ? 0.0 : pair_rounded(t8) * pair_value(pair_if(t9, pair_of(0.0), t2)));
+        loss[row] = log_sigma_i + pair_rounded(pair_scale(t5, 0.5)) * pair_rounded(t5);
         gradient_mu[row] = (t6 ? -t10 : log_sigma_i);
-        gradient_log_sigma[row] = (t6 ? 1.0 - pair_value(t5) * pair_value(t5) : log_sigma_i);
+        gradient_log_sigma[row] = (t6 ? 1.0 - pair_rounded(t5) * pair_rounded(t5) : log_sigma_i);
         hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_fast(-(2.0 * log_sigma_i)) : mu_i);
         hessian_mu_log_sigma[row] = (t6 ? 2.0 * t10 : log_sigma_i);
-        hessian_log_sigma_log_sigma[row] = (t6 ? pair_value(pair_scale(t5, 2.0)) * pair_value(t5) : log_sigma_i);
+        hessian_log_sigma_log_sigma[row] = (t6 ? pair_rounded(pair_scale(t5, 2.0)) * pair_rounded(t5) : log_sigma_i);
     }
 #else
     (void)constants;
@@ -693,21 +668,21 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double log_sigma_i = log_sigma[row];
         const pair t0 = pair_diff(y_i, mu_i);
         const int t1 = (pair_value(t0) == 0.0);
-        const pair t2 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t2 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t3 = pair_if(t1, pair_of(0.0), pair_mul(t0, pair_if(t1, pair_of(0.0), t2)));
-        const int t4 = (pair_value(t3) == 0.0);
+        const int t4 = (pair_rounded(t3) == 0.0);
         const pair t5 = pair_if(t4, pair_of(0.0), pair_mul(t3, pair_if(t4, pair_of(0.0), t2)));
         const int t6 = (log_sigma_i == log_sigma_i);
-        const int t7 = (pair_value(t5) == 0.0);
+        const int t7 = (pair_rounded(t5) == 0.0);
         const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t5, pair_if(t7, pair_of(0.0), t2)));
-        const int t9 = (pair_value(t8) == 0.0);
+        const int t9 = (pair_rounded(t8) == 0.0);
         const pair t10 = pair_if(t9, pair_of(0.0), pair_mul(t8, pair_if(t9, pair_of(0.0), t2)));
-        loss[row] = pair_value(pair_add_d(pair_mul(pair_scale(t5, 0.5), t5), log_sigma_i));
-        gradient_mu[row] = pair_value(pair_if(t6, pair_neg(t10), pair_of(log_sigma_i)));
-        gradient_log_sigma[row] = pair_value(pair_if(t6, pair_add_d(pair_neg(pair_mul(t5, t5)), 1.0), pair_of(log_sigma_i)));
+        loss[row] = pair_value(pair_order(pair_add_d(pair_mul(pair_scale(t5, 0.5), t5), log_sigma_i)));
+        gradient_mu[row] = pair_rounded(pair_if(t6, pair_neg(t10), pair_of(log_sigma_i)));
+        gradient_log_sigma[row] = pair_value(pair_if(t6, pair_order(pair_add_d(pair_neg(pair_mul(t5, t5)), 1.0)), pair_of(log_sigma_i)));
         hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_v(-(2.0 * log_sigma_i)) : mu_i);
-        hessian_mu_log_sigma[row] = pair_value(pair_if(t6, pair_scale(t10, 2.0), pair_of(log_sigma_i)));
-        hessian_log_sigma_log_sigma[row] = pair_value(pair_if(t6, pair_mul(pair_scale(t5, 2.0), t5), pair_of(log_sigma_i)));
+        hessian_mu_log_sigma[row] = pair_rounded(pair_if(t6, pair_scale(t10, 2.0), pair_of(log_sigma_i)));
+        hessian_log_sigma_log_sigma[row] = pair_rounded(pair_if(t6, pair_mul(pair_scale(t5, 2.0), t5), pair_of(log_sigma_i)));
     }
 #endif
 }
@@ -782,11 +757,11 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double log_sigma_i = log_sigma[row];
         const double t0 = y_i - mu_i;
         const int t1 = (t0 == 0.0);
-        const pair t2 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t2 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t3 = pair_if(t1, pair_of(0.0), pair_mul_d(pair_if(t1, pair_of(0.0), t2), t0));
-        const int t4 = (pair_value(t3) == 0.0);
+        const int t4 = (pair_rounded(t3) == 0.0);
         const pair t5 = pair_if(t4, pair_of(0.0), pair_mul(t3, pair_if(t4, pair_of(0.0), t2)));
-        loss[row] = (float)(log_sigma_i + pair_value(pair_scale(t5, 0.5)) * pair_value(t5));
+        loss[row] = (float)(log_sigma_i + pair_rounded(pair_scale(t5, 0.5)) * pair_rounded(t5));
     }
 }
 
@@ -821,15 +796,15 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const int t0 = (log_sigma_i == log_sigma_i);
         const double t1 = y_i - mu_i;
         const int t2 = (t1 == 0.0);
-        const pair t3 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t3 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t4 = pair_if(t2, pair_of(0.0), pair_mul_d(pair_if(t2, pair_of(0.0), t3), t1));
-        const int t5 = (pair_value(t4) == 0.0);
+        const int t5 = (pair_rounded(t4) == 0.0);
         const pair t6 = pair_if(t5, pair_of(0.0), pair_mul(t4, pair_if(t5, pair_of(0.0), t3)));
-        const int t7 = (pair_value(t6) == 0.0);
+        const int t7 = (pair_rounded(t6) == 0.0);
         const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t6, pair_if(t7, pair_of(0.0), t3)));
-        const int t9 = (pair_value(t8) == 0.0);
-        gradient_mu[row] = (float)(t0 ? -(t9 ? 0.0 : pair_value(t8) * pair_value(pair_if(t9, pair_of(0.0), t3))) : log_sigma_i);
-        gradient_log_sigma[row] = (float)(t0 ? 1.0 - pair_value(t6) * pair_value(t6) : log_sigma_i);
+        const int t9 = (pair_rounded(t8) == 0.0);
+        gradient_mu[row] = (float)(t0 ? -(t9 ? 0.0 : pair_rounded(t8) * pair_value(pair_if(t9, pair_of(0.0), t3))) : log_sigma_i);
+        gradient_log_sigma[row] = (float)(t0 ? 1.0 - pair_rounded(t6) * pair_rounded(t6) : log_sigma_i);
     }
 }
 
@@ -865,16 +840,16 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const int t0 = (log_sigma_i == log_sigma_i);
         const double t1 = y_i - mu_i;
         const int t2 = (t1 == 0.0);
-        const pair t3 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t3 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t4 = pair_if(t2, pair_of(0.0), pair_mul_d(pair_if(t2, pair_of(0.0), t3), t1));
-        const int t5 = (pair_value(t4) == 0.0);
+        const int t5 = (pair_rounded(t4) == 0.0);
         const pair t6 = pair_if(t5, pair_of(0.0), pair_mul(t4, pair_if(t5, pair_of(0.0), t3)));
-        const int t7 = (pair_value(t6) == 0.0);
+        const int t7 = (pair_rounded(t6) == 0.0);
         const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t6, pair_if(t7, pair_of(0.0), t3)));
-        const int t9 = (pair_value(t8) == 0.0);
+        const int t9 = (pair_rounded(t8) == 0.0);
         hessian_mu_mu[row] = (float)((mu_i == mu_i) ? exp_fast(-(2.0 * log_sigma_i)) : mu_i);
-        hessian_mu_log_sigma[row] = (float)(t0 ? 2.0 * (t9 ? 0.0 : pair_value(t8) * pair_value(pair_if(t9, pair_of(0.0), t3))) : log_sigma_i);
-        hessian_log_sigma_log_sigma[row] = (float)(t0 ? pair_value(pair_scale(t6, 2.0)) * pair_value(t6) : log_sigma_i);
+        hessian_mu_log_sigma[row] = (float)(t0 ? 2.0 * (t9 ? 0.0 : pair_rounded(t8) * pair_value(pair_if(t9, pair_of(0.0), t3))) : log_sigma_i);
+        hessian_log_sigma_log_sigma[row] = (float)(t0 ? pair_rounded(pair_scale(t6, 2.0)) * pair_rounded(t6) : log_sigma_i);
     }
 }
 
@@ -909,17 +884,17 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const double log_sigma_i = log_sigma[row];
         const double t0 = y_i - mu_i;
         const int t1 = (t0 == 0.0);
-        const pair t2 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t2 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t3 = pair_if(t1, pair_of(0.0), pair_mul_d(pair_if(t1, pair_of(0.0), t2), t0));
-        const int t4 = (pair_value(t3) == 0.0);
+        const int t4 = (pair_rounded(t3) == 0.0);
         const pair t5 = pair_if(t4, pair_of(0.0), pair_mul(t3, pair_if(t4, pair_of(0.0), t2)));
         const int t6 = (log_sigma_i == log_sigma_i);
-        const int t7 = (pair_value(t5) == 0.0);
+        const int t7 = (pair_rounded(t5) == 0.0);
         const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t5, pair_if(t7, pair_of(0.0), t2)));
-        const int t9 = (pair_value(t8) == 0.0);
-        loss[row] = (float)(log_sigma_i + pair_value(pair_scale(t5, 0.5)) * pair_value(t5));
-        gradient_mu[row] = (float)(t6 ? -(t9 ? 0.0 : pair_value(t8) * pair_value(pair_if(t9, pair_of(0.0), t2))) : log_sigma_i);
-        gradient_log_sigma[row] = (float)(t6 ? 1.0 - pair_value(t5) * pair_value(t5) : log_sigma_i);
+        const int t9 = (pair_rounded(t8) == 0.0);
+        loss[row] = (float)(log_sigma_i + pair_rounded(pair_scale(t5, 0.5)) * pair_rounded(t5));
+        gradient_mu[row] = (float)(t6 ? -(t9 ? 0.0 : pair_rounded(t8) * pair_value(pair_if(t9, pair_of(0.0), t2))) : log_sigma_i);
+        gradient_log_sigma[row] = (float)(t6 ? 1.0 - pair_rounded(t5) * pair_rounded(t5) : log_sigma_i);
     }
 }
 
@@ -957,19 +932,19 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         const int t0 = (log_sigma_i == log_sigma_i);
         const double t1 = y_i - mu_i;
         const int t2 = (t1 == 0.0);
-        const pair t3 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t3 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t4 = pair_if(t2, pair_of(0.0), pair_mul_d(pair_if(t2, pair_of(0.0), t3), t1));
-        const int t5 = (pair_value(t4) == 0.0);
+        const int t5 = (pair_rounded(t4) == 0.0);
         const pair t6 = pair_if(t5, pair_of(0.0), pair_mul(t4, pair_if(t5, pair_of(0.0), t3)));
-        const int t7 = (pair_value(t6) == 0.0);
+        const int t7 = (pair_rounded(t6) == 0.0);
         const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t6, pair_if(t7, pair_of(0.0), t3)));
-        const int t9 = (pair_value(t8) == 0.0);
-        const double t10 = (t9 ? 0.0 : pair_value(t8) * pair_value(pair_if(t9, pair_of(0.0), t3)));
+        const int t9 = (pair_rounded(t8) == 0.0);
+        const double t10 = (t9 ? 0.0 : pair_rounded(t8) * pair_value(pair_if(t9, pair_of(0.0), t3)));
         gradient_mu[row] = (float)(t0 ? -t10 : log_sigma_i);
-        gradient_log_sigma[row] = (float)(t0 ? 1.0 - pair_value(t6) * pair_value(t6) : log_sigma_i);
+        gradient_log_sigma[row] = (float)(t0 ? 1.0 - pair_rounded(t6) * pair_rounded(t6) : log_sigma_i);
         hessian_mu_mu[row] = (float)((mu_i == mu_i) ? exp_fast(-(2.0 * log_sigma_i)) : mu_i);
         hessian_mu_log_sigma[row] = (float)(t0 ? 2.0 * t10 : log_sigma_i);
-        hessian_log_sigma_log_sigma[row] = (float)(t0 ? pair_value(pair_scale(t6, 2.0)) * pair_value(t6) : log_sigma_i);
+        hessian_log_sigma_log_sigma[row] = (float)(t0 ? pair_rounded(pair_scale(t6, 2.0)) * pair_rounded(t6) : log_sigma_i);
     }
 }
 
@@ -1007,21 +982,21 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double log_sigma_i = log_sigma[row];
         const double t0 = y_i - mu_i;
         const int t1 = (t0 == 0.0);
-        const pair t2 = pair_exp(pair_of(-(0.5 * log_sigma_i)));
+        const pair t2 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t3 = pair_if(t1, pair_of(0.0), pair_mul_d(pair_if(t1, pair_of(0.0), t2), t0));
-        const int t4 = (pair_value(t3) == 0.0);
+        const int t4 = (pair_rounded(t3) == 0.0);
         const pair t5 = pair_if(t4, pair_of(0.0), pair_mul(t3, pair_if(t4, pair_of(0.0), t2)));
         const int t6 = (log_sigma_i == log_sigma_i);
-        const int t7 = (pair_value(t5) == 0.0);
+        const int t7 = (pair_rounded(t5) == 0.0);
         const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t5, pair_if(t7, pair_of(0.0), t2)));
-        const int t9 = (pair_value(t8) == 0.0);
-        const double t10 = (t9 ? 0.0 : pair_value(t8) * pair_value(pair_if(t9, pair_of(0.0), t2)));
-        loss[row] = (float)(log_sigma_i + pair_value(pair_scale(t5, 0.5)) * pair_value(t5));
+        const int t9 = (pair_rounded(t8) == 0.0);
+        const double t10 = (t9 ? 0.0 : pair_rounded(t8) * pair_value(pair_if(t9, pair_of(0.0), t2)));
+        loss[row] = (float)(log_sigma_i + pair_rounded(pair_scale(t5, 0.5)) * pair_rounded(t5));
         gradient_mu[row] = (float)(t6 ? -t10 : log_sigma_i);
-        gradient_log_sigma[row] = (float)(t6 ? 1.0 - pair_value(t5) * pair_value(t5) : log_sigma_i);
+        gradient_log_sigma[row] = (float)(t6 ? 1.0 - pair_rounded(t5) * pair_rounded(t5) : log_sigma_i);
         hessian_mu_mu[row] = (float)((mu_i == mu_i) ? exp_fast(-(2.0 * log_sigma_i)) : mu_i);
         hessian_mu_log_sigma[row] = (float)(t6 ? 2.0 * t10 : log_sigma_i);
-        hessian_log_sigma_log_sigma[row] = (float)(t6 ? pair_value(pair_scale(t5, 2.0)) * pair_value(t5) : log_sigma_i);
+        hessian_log_sigma_log_sigma[row] = (float)(t6 ? pair_rounded(pair_scale(t5, 2.0)) * pair_rounded(t5) : log_sigma_i);
     }
 }
 

@@ -56,8 +56,8 @@ INLINE uint64_t to_bits(double x)
     return bits;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -83,23 +83,24 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
 {
     const pair made = {x, 0.0};
     return made;
-}
-
-INLINE double pair_value(pair a)
-{
-    return a.hi;
 }
 
 INLINE pair pair_if(int c, pair a, pair b)
@@ -132,14 +133,16 @@ INLINE pair pair_sum(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_sub(pair a, pair b)
@@ -158,14 +161,16 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -173,10 +178,11 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
-/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+/* Of pairs in order. NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
 INLINE pair pair_max(pair a, pair b)
 {
     return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
@@ -258,10 +264,10 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_abs(pair_quot(r, c));
-        const pair t1 = pair_min(pair_of(1.0), t0);
+        const pair t1 = pair_min(pair_of(1.0), pair_order(t0));
         const pair t2 = pair_mul(t1, t1);
-        const pair t3 = pair_max(pair_of(1.0), t0);
-        loss[row] = 0.5 * ((pair_value(t0) <= 1.0) ? pair_value(t2) / pair_value(pair_add_d(t2, 1.0)) : 1.0 / pair_value(pair_add_d(pair_div(pair_of(1.0), pair_mul(t3, t3)), 1.0)));
+        const pair t3 = pair_max(pair_of(1.0), pair_order(t0));
+        loss[row] = 0.5 * ((pair_rounded(t0) <= 1.0) ? pair_rounded(t2) / pair_rounded(pair_add_d(t2, 1.0)) : 1.0 / pair_rounded(pair_add_d(pair_div(pair_of(1.0), pair_mul(t3, t3)), 1.0)));
     }
 #else
     const double c = constants[0];
@@ -271,10 +277,10 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_abs(pair_quot(r, c));
-        const pair t1 = pair_min(pair_of(1.0), t0);
+        const pair t1 = pair_min(pair_of(1.0), pair_order(t0));
         const pair t2 = pair_mul(t1, t1);
-        const pair t3 = pair_max(pair_of(1.0), t0);
-        loss[row] = pair_value(pair_scale(pair_if((pair_value(t0) <= 1.0), pair_div(t2, pair_add_d(t2, 1.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(pair_of(1.0), pair_mul(t3, t3)), 1.0))), 0.5));
+        const pair t3 = pair_max(pair_of(1.0), pair_order(t0));
+        loss[row] = pair_rounded(pair_scale(pair_if((pair_rounded(t0) <= 1.0), pair_div(t2, pair_add_d(t2, 1.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(pair_of(1.0), pair_mul(t3, t3)), 1.0))), 0.5));
     }
 #endif
 }
@@ -314,13 +320,13 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_abs(t0);
-        const int t2 = (pair_value(t1) <= 1.0);
-        const pair t3 = pair_min(pair_of(1.0), t1);
+        const int t2 = (pair_rounded(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t4 = pair_add_d(pair_mul(t3, t3), 1.0);
-        const pair t5 = pair_max(pair_of(1.0), t1);
-        const pair t6 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t5));
+        const pair t5 = pair_max(pair_of(1.0), pair_order(t1));
+        const pair t6 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t5)));
         const pair t7 = pair_mul(t6, t6);
-        gradient[row] = pair_value(pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0), t5))), sign(pair_value(t0)))) * pair_value(pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t7, pair_add_d(t7, 1.0)))) / c;
+        gradient[row] = pair_rounded(pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0), t5))), sign(pair_rounded(t0)))) * pair_rounded(pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t7, pair_add_d(t7, 1.0)))) / c;
     }
 #else
     const double c = constants[0];
@@ -331,13 +337,13 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_abs(t0);
-        const int t2 = (pair_value(t1) <= 1.0);
-        const pair t3 = pair_min(pair_of(1.0), t1);
+        const int t2 = (pair_rounded(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t4 = pair_add_d(pair_mul(t3, t3), 1.0);
-        const pair t5 = pair_max(pair_of(1.0), t1);
-        const pair t6 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t5));
+        const pair t5 = pair_max(pair_of(1.0), pair_order(t1));
+        const pair t6 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t5)));
         const pair t7 = pair_mul(t6, t6);
-        gradient[row] = pair_value(pair_div(pair_mul(pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0), t5))), sign(pair_value(t0))), pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t7, pair_add_d(t7, 1.0)))), pair_of(c)));
+        gradient[row] = pair_rounded(pair_div(pair_mul(pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0), t5))), sign(pair_rounded(t0))), pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t7, pair_add_d(t7, 1.0)))), pair_of(c)));
     }
 #endif
 }
@@ -378,15 +384,15 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_abs(t0);
-        const int t2 = (pair_value(t1) <= 1.0);
-        const pair t3 = pair_min(pair_of(1.0), t1);
+        const int t2 = (pair_rounded(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t4 = pair_add_d(pair_mul(t3, t3), 1.0);
-        const pair t5 = pair_max(pair_of(1.0), t1);
-        const pair t6 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t5));
+        const pair t5 = pair_max(pair_of(1.0), pair_order(t1));
+        const pair t6 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t5)));
         const pair t7 = pair_mul(t6, t6);
         const pair t8 = pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t7, pair_add_d(t7, 1.0)));
-        const pair t9 = pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0), t5))), sign(pair_value(t0)));
-        hessian[row] = ((pair_value(pair_scale(t8, 2.0)) - 1.0) * pair_value(t8) - pair_value(pair_scale(t9, 2.0)) * pair_value(t9)) * pair_value(t8) / c0;
+        const pair t9 = pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0), t5))), sign(pair_rounded(t0)));
+        hessian[row] = ((pair_rounded(pair_scale(t8, 2.0)) - 1.0) * pair_rounded(t8) - pair_rounded(pair_scale(t9, 2.0)) * pair_rounded(t9)) * pair_rounded(t8) / c0;
     }
 #else
     const double c = constants[0];
@@ -398,15 +404,15 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_abs(t0);
-        const int t2 = (pair_value(t1) <= 1.0);
-        const pair t3 = pair_min(pair_of(1.0), t1);
+        const int t2 = (pair_rounded(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t4 = pair_add_d(pair_mul(t3, t3), 1.0);
-        const pair t5 = pair_max(pair_of(1.0), t1);
-        const pair t6 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t5));
+        const pair t5 = pair_max(pair_of(1.0), pair_order(t1));
+        const pair t6 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t5)));
         const pair t7 = pair_mul(t6, t6);
         const pair t8 = pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t7, pair_add_d(t7, 1.0)));
-        const pair t9 = pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0), t5))), sign(pair_value(t0)));
-        hessian[row] = pair_value(pair_div(pair_mul(pair_sub(pair_mul(pair_add_d(pair_scale(t8, 2.0), -1.0), t8), pair_mul(pair_scale(t9, 2.0), t9)), t8), c0));
+        const pair t9 = pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0), t5))), sign(pair_rounded(t0)));
+        hessian[row] = pair_rounded(pair_div(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add_d(pair_scale(t8, 2.0), -1.0)), t8), pair_mul(pair_scale(t9, 2.0), t9))), t8), c0));
     }
 #endif
 }
@@ -449,16 +455,16 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_abs(t0);
-        const int t2 = (pair_value(t1) <= 1.0);
-        const pair t3 = pair_min(pair_of(1.0), t1);
+        const int t2 = (pair_rounded(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t4 = pair_mul(t3, t3);
         const pair t5 = pair_add_d(t4, 1.0);
-        const pair t6 = pair_max(pair_of(1.0), t1);
+        const pair t6 = pair_max(pair_of(1.0), pair_order(t1));
         const pair t7 = pair_add_d(pair_div(pair_of(1.0), pair_mul(t6, t6)), 1.0);
-        const pair t8 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t6));
+        const pair t8 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t6)));
         const pair t9 = pair_mul(t8, t8);
-        loss[row] = 0.5 * (t2 ? pair_value(t4) / pair_value(t5) : 1.0 / pair_value(t7));
-        gradient[row] = pair_value(pair_scale(pair_if(t2, pair_div(t3, t5), pair_div(pair_of(1.0), pair_mul(t7, t6))), sign(pair_value(t0)))) * pair_value(pair_if(t2, pair_div(pair_of(1.0), t5), pair_div(t9, pair_add_d(t9, 1.0)))) / c;
+        loss[row] = 0.5 * (t2 ? pair_rounded(t4) / pair_rounded(t5) : 1.0 / pair_rounded(t7));
+        gradient[row] = pair_rounded(pair_scale(pair_if(t2, pair_div(t3, t5), pair_div(pair_of(1.0), pair_mul(t7, t6))), sign(pair_rounded(t0)))) * pair_rounded(pair_if(t2, pair_div(pair_of(1.0), t5), pair_div(t9, pair_add_d(t9, 1.0)))) / c;
     }
 #else
     const double c = constants[0];
@@ -469,16 +475,16 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_abs(t0);
-        const int t2 = (pair_value(t1) <= 1.0);
-        const pair t3 = pair_min(pair_of(1.0), t1);
+        const int t2 = (pair_rounded(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t4 = pair_mul(t3, t3);
         const pair t5 = pair_add_d(t4, 1.0);
-        const pair t6 = pair_max(pair_of(1.0), t1);
+        const pair t6 = pair_max(pair_of(1.0), pair_order(t1));
         const pair t7 = pair_add_d(pair_div(pair_of(1.0), pair_mul(t6, t6)), 1.0);
-        const pair t8 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t6));
+        const pair t8 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t6)));
         const pair t9 = pair_mul(t8, t8);
-        loss[row] = pair_value(pair_scale(pair_if(t2, pair_div(t4, t5), pair_div(pair_of(1.0), t7)), 0.5));
-        gradient[row] = pair_value(pair_div(pair_mul(pair_scale(pair_if(t2, pair_div(t3, t5), pair_div(pair_of(1.0), pair_mul(t7, t6))), sign(pair_value(t0))), pair_if(t2, pair_div(pair_of(1.0), t5), pair_div(t9, pair_add_d(t9, 1.0)))), pair_of(c)));
+        loss[row] = pair_rounded(pair_scale(pair_if(t2, pair_div(t4, t5), pair_div(pair_of(1.0), t7)), 0.5));
+        gradient[row] = pair_rounded(pair_div(pair_mul(pair_scale(pair_if(t2, pair_div(t3, t5), pair_div(pair_of(1.0), pair_mul(t7, t6))), sign(pair_rounded(t0))), pair_if(t2, pair_div(pair_of(1.0), t5), pair_div(t9, pair_add_d(t9, 1.0)))), pair_of(c)));
     }
 #endif
 }
@@ -520,16 +526,16 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_abs(t0);
-        const int t2 = (pair_value(t1) <= 1.0);
-        const pair t3 = pair_min(pair_of(1.0), t1);
+        const int t2 = (pair_rounded(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t4 = pair_add_d(pair_mul(t3, t3), 1.0);
-        const pair t5 = pair_max(pair_of(1.0), t1);
-        const pair t6 = pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0), t5))), sign(pair_value(t0)));
-        const pair t7 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t5));
+        const pair t5 = pair_max(pair_of(1.0), pair_order(t1));
+        const pair t6 = pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0), t5))), sign(pair_rounded(t0)));
+        const pair t7 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t5)));
         const pair t8 = pair_mul(t7, t7);
         const pair t9 = pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t8, pair_add_d(t8, 1.0)));
-        gradient[row] = pair_value(t6) * pair_value(t9) / c;
-        hessian[row] = ((pair_value(pair_scale(t9, 2.0)) - 1.0) * pair_value(t9) - pair_value(pair_scale(t6, 2.0)) * pair_value(t6)) * pair_value(t9) / c0;
+        gradient[row] = pair_rounded(t6) * pair_rounded(t9) / c;
+        hessian[row] = ((pair_rounded(pair_scale(t9, 2.0)) - 1.0) * pair_rounded(t9) - pair_rounded(pair_scale(t6, 2.0)) * pair_rounded(t6)) * pair_rounded(t9) / c0;
     }
 #else
     const double c = constants[0];
@@ -541,16 +547,16 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_abs(t0);
-        const int t2 = (pair_value(t1) <= 1.0);
-        const pair t3 = pair_min(pair_of(1.0), t1);
+        const int t2 = (pair_rounded(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t4 = pair_add_d(pair_mul(t3, t3), 1.0);
-        const pair t5 = pair_max(pair_of(1.0), t1);
-        const pair t6 = pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0), t5))), sign(pair_value(t0)));
-        const pair t7 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t5));
+        const pair t5 = pair_max(pair_of(1.0), pair_order(t1));
+        const pair t6 = pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0), t5))), sign(pair_rounded(t0)));
+        const pair t7 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t5)));
         const pair t8 = pair_mul(t7, t7);
         const pair t9 = pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t8, pair_add_d(t8, 1.0)));
-        gradient[row] = pair_value(pair_div(pair_mul(t6, t9), pair_of(c)));
-        hessian[row] = pair_value(pair_div(pair_mul(pair_sub(pair_mul(pair_add_d(pair_scale(t9, 2.0), -1.0), t9), pair_mul(pair_scale(t6, 2.0), t6)), t9), c0));
+        gradient[row] = pair_rounded(pair_div(pair_mul(t6, t9), pair_of(c)));
+        hessian[row] = pair_rounded(pair_div(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add_d(pair_scale(t9, 2.0), -1.0)), t9), pair_mul(pair_scale(t6, 2.0), t6))), t9), c0));
     }
 #endif
 }
@@ -595,19 +601,19 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_abs(t0);
-        const int t2 = (pair_value(t1) <= 1.0);
-        const pair t3 = pair_min(pair_of(1.0), t1);
+        const int t2 = (pair_rounded(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t4 = pair_mul(t3, t3);
         const pair t5 = pair_add_d(t4, 1.0);
-        const pair t6 = pair_max(pair_of(1.0), t1);
+        const pair t6 = pair_max(pair_of(1.0), pair_order(t1));
         const pair t7 = pair_add_d(pair_div(pair_of(1.0), pair_mul(t6, t6)), 1.0);
-        const pair t8 = pair_scale(pair_if(t2, pair_div(t3, t5), pair_div(pair_of(1.0), pair_mul(t7, t6))), sign(pair_value(t0)));
-        const pair t9 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t6));
+        const pair t8 = pair_scale(pair_if(t2, pair_div(t3, t5), pair_div(pair_of(1.0), pair_mul(t7, t6))), sign(pair_rounded(t0)));
+        const pair t9 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t6)));
         const pair t10 = pair_mul(t9, t9);
         const pair t11 = pair_if(t2, pair_div(pair_of(1.0), t5), pair_div(t10, pair_add_d(t10, 1.0)));
-        loss[row] = 0.5 * (t2 ? pair_value(t4) / pair_value(t5) : 1.0 / pair_value(t7));
-        gradient[row] = pair_value(t8) * pair_value(t11) / c;
-        hessian[row] = ((pair_value(pair_scale(t11, 2.0)) - 1.0) * pair_value(t11) - pair_value(pair_scale(t8, 2.0)) * pair_value(t8)) * pair_value(t11) / c0;
+        loss[row] = 0.5 * (t2 ? pair_rounded(t4) / pair_rounded(t5) : 1.0 / pair_rounded(t7));
+        gradient[row] = pair_rounded(t8) * pair_rounded(t11) / c;
+        hessian[row] = ((pair_rounded(pair_scale(t11, 2.0)) - 1.0) * pair_rounded(t11) - pair_rounded(pair_scale(t8, 2.0)) * pair_rounded(t8)) * pair_rounded(t11) / c0;
     }
 #else
     const double c = constants[0];
@@ -619,19 +625,19 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_abs(t0);
-        const int t2 = (pair_value(t1) <= 1.0);
-        const pair t3 = pair_min(pair_of(1.0), t1);
+        const int t2 = (pair_rounded(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t4 = pair_mul(t3, t3);
         const pair t5 = pair_add_d(t4, 1.0);
-        const pair t6 = pair_max(pair_of(1.0), t1);
+        const pair t6 = pair_max(pair_of(1.0), pair_order(t1));
         const pair t7 = pair_add_d(pair_div(pair_of(1.0), pair_mul(t6, t6)), 1.0);
-        const pair t8 = pair_scale(pair_if(t2, pair_div(t3, t5), pair_div(pair_of(1.0), pair_mul(t7, t6))), sign(pair_value(t0)));
-        const pair t9 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t6));
+        const pair t8 = pair_scale(pair_if(t2, pair_div(t3, t5), pair_div(pair_of(1.0), pair_mul(t7, t6))), sign(pair_rounded(t0)));
+        const pair t9 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t6)));
         const pair t10 = pair_mul(t9, t9);
         const pair t11 = pair_if(t2, pair_div(pair_of(1.0), t5), pair_div(t10, pair_add_d(t10, 1.0)));
-        loss[row] = pair_value(pair_scale(pair_if(t2, pair_div(t4, t5), pair_div(pair_of(1.0), t7)), 0.5));
-        gradient[row] = pair_value(pair_div(pair_mul(t8, t11), pair_of(c)));
-        hessian[row] = pair_value(pair_div(pair_mul(pair_sub(pair_mul(pair_add_d(pair_scale(t11, 2.0), -1.0), t11), pair_mul(pair_scale(t8, 2.0), t8)), t11), c0));
+        loss[row] = pair_rounded(pair_scale(pair_if(t2, pair_div(t4, t5), pair_div(pair_of(1.0), t7)), 0.5));
+        gradient[row] = pair_rounded(pair_div(pair_mul(t8, t11), pair_of(c)));
+        hessian[row] = pair_rounded(pair_div(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add_d(pair_scale(t11, 2.0), -1.0)), t11), pair_mul(pair_scale(t8, 2.0), t8))), t11), c0));
     }
 #endif
 }

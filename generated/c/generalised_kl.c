@@ -94,8 +94,8 @@ INLINE double log1p_fast(double x)
     return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -121,12 +121,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -169,14 +175,16 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_sub(pair a, pair b)
@@ -187,20 +195,23 @@ INLINE pair pair_sub(pair a, pair b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -208,10 +219,11 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
-/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+/* Of pairs in order. NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
 INLINE pair pair_max(pair a, pair b)
 {
     return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
@@ -227,14 +239,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -260,9 +264,9 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -357,14 +361,14 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double t5 = maximum(-0.5, (f_i - y_i) / y_i);
         const int t6 = (0.0 < y_i);
         const int t7 = (((-0.3333333333333333 <= t4) && t0 && (t4 <= 0.5)) || ((-0.3333333333333333 <= t5) && (t5 <= 0.5) && t6));
-        const pair t8 = pair_max(pair_of(-0.5), pair_mul(t3, pair_if(t0, pair_of(1.0), pair_quot(1.0, y_i))));
+        const pair t8 = pair_max(pair_of(-0.5), pair_order(pair_mul(t3, pair_if(t0, pair_of(1.0), pair_quot(1.0, y_i)))));
         const pair t9 = pair_if(t7, t8, pair_of(0.0));
-        const pair t10 = pair_add_d(t9, 2.0);
+        const pair t10 = pair_order(pair_add_d(t9, 2.0));
         const pair t11 = pair_div(pair_div(pair_if(t7, pair_mul(t8, t8), pair_of(0.0)), t10), t10);
-        const pair t12 = pair_min(pair_of(1.2676506002282294e+30), t8);
+        const pair t12 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t8));
         const int t13 = (((0.5 <= f_i) && t0 && (f_i <= 2.0)) || (t1 && (f_i <= 2.0 * y_i) && t6));
         const int t14 = ((t0 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t6));
-        loss[row] = pair_value(pair_if((f_i == f_i), pair_if(t0, pair_of(f_i), pair_if(t1, pair_mul(t3, pair_if(t7, pair_add_d(pair_neg(pair_mul(t11, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_value(t11)) * pair_value(t11)) / 575.0) * pair_value(t11))), 21.0), 2.0), t11), 17.0), pair_of(19.0)), 2.0), t11), 15.0), pair_of(17.0)), 2.0), t11), 13.0), pair_of(15.0)), 2.0), t11), 11.0), pair_of(13.0)), 2.0), t11), 9.0), pair_of(11.0)), 2.0), t11), 7.0), pair_of(9.0)), 2.0), t11), 5.0), pair_of(7.0)), 2.0), t11), 3.0), pair_of(5.0)), 2.0), t10), pair_of(3.0)))), (pair_value(t9) / pair_value(t10))), pair_of(1.0 - (t7 ? 1.0 : 1.0 / pair_value(t12)) * log1p_fast(pair_value(pair_if(t7, pair_of(1.0), t12)))))), pair_of(f_i + t2 * (t13 ? log1p_fast((t13 ? (t2 - f_i) / f_i : 0.0)) : (t14 ? log_fast(t2) - log_fast(f_i) : log_fast((t14 ? 1.0 : t2 / f_i)))) - t2))), pair_of(f_i)));
+        loss[row] = pair_rounded(pair_if((f_i == f_i), pair_if(t0, pair_of(f_i), pair_if(t1, pair_mul(t3, pair_if(t7, pair_order(pair_add_d(pair_neg(pair_mul(t11, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t11)) * pair_rounded(t11)) / 575.0) * pair_rounded(t11))), 21.0), 2.0), t11), 17.0), pair_of(19.0)), 2.0), t11), 15.0), pair_of(17.0)), 2.0), t11), 13.0), pair_of(15.0)), 2.0), t11), 11.0), pair_of(13.0)), 2.0), t11), 9.0), pair_of(11.0)), 2.0), t11), 7.0), pair_of(9.0)), 2.0), t11), 5.0), pair_of(7.0)), 2.0), t11), 3.0), pair_of(5.0)), 2.0), t10), pair_of(3.0)))), (pair_rounded(t9) / pair_value(t10)))), pair_of(1.0 - (t7 ? 1.0 : 1.0 / pair_rounded(t12)) * log1p_fast(pair_rounded(pair_if(t7, pair_of(1.0), t12)))))), pair_of(f_i + t2 * (t13 ? log1p_fast((t13 ? (t2 - f_i) / f_i : 0.0)) : (t14 ? log_fast(t2) - log_fast(f_i) : log_fast((t14 ? 1.0 : t2 / f_i)))) - t2))), pair_of(f_i)));
     }
 #else
     (void)constants;
@@ -380,14 +384,14 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double t5 = maximum(-0.5, (f_i - y_i) / y_i);
         const int t6 = (0.0 < y_i);
         const int t7 = (((-0.3333333333333333 <= t4) && t0 && (t4 <= 0.5)) || ((-0.3333333333333333 <= t5) && (t5 <= 0.5) && t6));
-        const pair t8 = pair_max(pair_of(-0.5), pair_mul(t3, pair_if(t0, pair_of(1.0), pair_quot(1.0, y_i))));
+        const pair t8 = pair_max(pair_of(-0.5), pair_order(pair_mul(t3, pair_if(t0, pair_of(1.0), pair_quot(1.0, y_i)))));
         const pair t9 = pair_if(t7, t8, pair_of(0.0));
-        const pair t10 = pair_add_d(t9, 2.0);
+        const pair t10 = pair_order(pair_add_d(t9, 2.0));
         const pair t11 = pair_div(pair_div(pair_if(t7, pair_mul(t8, t8), pair_of(0.0)), t10), t10);
-        const pair t12 = pair_min(pair_of(1.2676506002282294e+30), t8);
+        const pair t12 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t8));
         const int t13 = (((0.5 <= f_i) && t0 && (f_i <= 2.0)) || (t1 && (f_i <= 2.0 * y_i) && t6));
         const int t14 = ((t0 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t6));
-        loss[row] = pair_value(pair_if((f_i == f_i), pair_if(t0, pair_of(f_i), pair_if(t1, pair_mul(t3, pair_if(t7, pair_sub(pair_div(t9, t10), pair_mul(t11, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t11, 23.0), 25.0), t11), 42.0), pair_of(575.0)), 2.0), t11), 19.0), pair_of(21.0)), 2.0), t11), 17.0), pair_of(19.0)), 2.0), t11), 15.0), pair_of(17.0)), 2.0), t11), 13.0), pair_of(15.0)), 2.0), t11), 11.0), pair_of(13.0)), 2.0), t11), 9.0), pair_of(11.0)), 2.0), t11), 7.0), pair_of(9.0)), 2.0), t11), 5.0), pair_of(7.0)), 2.0), t11), 3.0), pair_of(5.0)), 2.0), t10), pair_of(3.0)))), pair_add_d(pair_neg(pair_mul(pair_if(t7, pair_of(1.0), pair_div(pair_of(1.0), t12)), pair_log1p(pair_if(t7, pair_of(1.0), t12)))), 1.0))), pair_add_d(pair_add_d(pair_mul_d(pair_if(t13, pair_log1p(pair_if(t13, pair_div(pair_diff(t2, f_i), pair_of(f_i)), pair_of(0.0))), pair_if(t14, pair_sub(pair_log(pair_of(t2)), pair_log(pair_of(f_i))), pair_log(pair_if(t14, pair_of(1.0), pair_quot(t2, f_i))))), t2), f_i), -t2))), pair_of(f_i)));
+        loss[row] = pair_rounded(pair_if((f_i == f_i), pair_if(t0, pair_of(f_i), pair_if(t1, pair_mul(t3, pair_if(t7, pair_order(pair_sub(pair_div(t9, t10), pair_mul(t11, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t11, 23.0), 25.0), t11), 42.0), pair_of(575.0)), 2.0), t11), 19.0), pair_of(21.0)), 2.0), t11), 17.0), pair_of(19.0)), 2.0), t11), 15.0), pair_of(17.0)), 2.0), t11), 13.0), pair_of(15.0)), 2.0), t11), 11.0), pair_of(13.0)), 2.0), t11), 9.0), pair_of(11.0)), 2.0), t11), 7.0), pair_of(9.0)), 2.0), t11), 5.0), pair_of(7.0)), 2.0), t11), 3.0), pair_of(5.0)), 2.0), t10), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t7, pair_of(1.0), pair_div(pair_of(1.0), t12)), pair_log1p(pair_if(t7, pair_of(1.0), t12)))), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t13, pair_log1p(pair_if(t13, pair_div(pair_diff(t2, f_i), pair_of(f_i)), pair_of(0.0))), pair_if(t14, pair_order(pair_sub(pair_log(pair_of(t2)), pair_log(pair_of(f_i)))), pair_log(pair_if(t14, pair_of(1.0), pair_quot(t2, f_i))))), t2), f_i)), -t2)))), pair_of(f_i)));
     }
 #endif
 }
@@ -431,7 +435,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        gradient[row] = pair_value(pair_if((f_i == f_i), pair_add_d(pair_neg(pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, f_i))), 1.0), pair_of(f_i)));
+        gradient[row] = pair_value(pair_if((f_i == f_i), pair_order(pair_add_d(pair_neg(pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, f_i))), 1.0)), pair_of(f_i)));
     }
 #endif
 }
@@ -477,7 +481,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double y_i = y[row];
         const double f_i = f[row];
         const pair t0 = pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, f_i));
-        hessian[row] = pair_value(pair_if((f_i == f_i), pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_div(t0, pair_of(f_i))), pair_of(f_i)));
+        hessian[row] = pair_rounded(pair_if((f_i == f_i), pair_if((pair_rounded(t0) == 0.0), pair_of(0.0), pair_div(t0, pair_of(f_i))), pair_of(f_i)));
     }
 #endif
 }
@@ -523,14 +527,14 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t6 = maximum(-0.5, (f_i - y_i) / y_i);
         const int t7 = (0.0 < y_i);
         const int t8 = (((-0.3333333333333333 <= t5) && t1 && (t5 <= 0.5)) || ((-0.3333333333333333 <= t6) && (t6 <= 0.5) && t7));
-        const pair t9 = pair_max(pair_of(-0.5), pair_mul(t4, pair_if(t1, pair_of(1.0), pair_quot(1.0, y_i))));
+        const pair t9 = pair_max(pair_of(-0.5), pair_order(pair_mul(t4, pair_if(t1, pair_of(1.0), pair_quot(1.0, y_i)))));
         const pair t10 = pair_if(t8, t9, pair_of(0.0));
-        const pair t11 = pair_add_d(t10, 2.0);
+        const pair t11 = pair_order(pair_add_d(t10, 2.0));
         const pair t12 = pair_div(pair_div(pair_if(t8, pair_mul(t9, t9), pair_of(0.0)), t11), t11);
-        const pair t13 = pair_min(pair_of(1.2676506002282294e+30), t9);
+        const pair t13 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t9));
         const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
-        loss[row] = pair_value(pair_if(t0, pair_if(t1, pair_of(f_i), pair_if(t2, pair_mul(t4, pair_if(t8, pair_add_d(pair_neg(pair_mul(t12, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_value(t12)) * pair_value(t12)) / 575.0) * pair_value(t12))), 21.0), 2.0), t12), 17.0), pair_of(19.0)), 2.0), t12), 15.0), pair_of(17.0)), 2.0), t12), 13.0), pair_of(15.0)), 2.0), t12), 11.0), pair_of(13.0)), 2.0), t12), 9.0), pair_of(11.0)), 2.0), t12), 7.0), pair_of(9.0)), 2.0), t12), 5.0), pair_of(7.0)), 2.0), t12), 3.0), pair_of(5.0)), 2.0), t11), pair_of(3.0)))), (pair_value(t10) / pair_value(t11))), pair_of(1.0 - (t8 ? 1.0 : 1.0 / pair_value(t13)) * log1p_fast(pair_value(pair_if(t8, pair_of(1.0), t13)))))), pair_of(f_i + t3 * (t14 ? log1p_fast((t14 ? (t3 - f_i) / f_i : 0.0)) : (t15 ? log_fast(t3) - log_fast(f_i) : log_fast((t15 ? 1.0 : t3 / f_i)))) - t3))), pair_of(f_i)));
+        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_of(f_i), pair_if(t2, pair_mul(t4, pair_if(t8, pair_order(pair_add_d(pair_neg(pair_mul(t12, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t12)) * pair_rounded(t12)) / 575.0) * pair_rounded(t12))), 21.0), 2.0), t12), 17.0), pair_of(19.0)), 2.0), t12), 15.0), pair_of(17.0)), 2.0), t12), 13.0), pair_of(15.0)), 2.0), t12), 11.0), pair_of(13.0)), 2.0), t12), 9.0), pair_of(11.0)), 2.0), t12), 7.0), pair_of(9.0)), 2.0), t12), 5.0), pair_of(7.0)), 2.0), t12), 3.0), pair_of(5.0)), 2.0), t11), pair_of(3.0)))), (pair_rounded(t10) / pair_value(t11)))), pair_of(1.0 - (t8 ? 1.0 : 1.0 / pair_rounded(t13)) * log1p_fast(pair_rounded(pair_if(t8, pair_of(1.0), t13)))))), pair_of(f_i + t3 * (t14 ? log1p_fast((t14 ? (t3 - f_i) / f_i : 0.0)) : (t15 ? log_fast(t3) - log_fast(f_i) : log_fast((t15 ? 1.0 : t3 / f_i)))) - t3))), pair_of(f_i)));
         gradient[row] = (t0 ? 1.0 - ((y_i == 0.0) ? 0.0 : y_i / f_i) : f_i);
     }
 #else
@@ -548,15 +552,15 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t6 = maximum(-0.5, (f_i - y_i) / y_i);
         const int t7 = (0.0 < y_i);
         const int t8 = (((-0.3333333333333333 <= t5) && t1 && (t5 <= 0.5)) || ((-0.3333333333333333 <= t6) && (t6 <= 0.5) && t7));
-        const pair t9 = pair_max(pair_of(-0.5), pair_mul(t4, pair_if(t1, pair_of(1.0), pair_quot(1.0, y_i))));
+        const pair t9 = pair_max(pair_of(-0.5), pair_order(pair_mul(t4, pair_if(t1, pair_of(1.0), pair_quot(1.0, y_i)))));
         const pair t10 = pair_if(t8, t9, pair_of(0.0));
-        const pair t11 = pair_add_d(t10, 2.0);
+        const pair t11 = pair_order(pair_add_d(t10, 2.0));
         const pair t12 = pair_div(pair_div(pair_if(t8, pair_mul(t9, t9), pair_of(0.0)), t11), t11);
-        const pair t13 = pair_min(pair_of(1.2676506002282294e+30), t9);
+        const pair t13 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t9));
         const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
-        loss[row] = pair_value(pair_if(t0, pair_if(t1, pair_of(f_i), pair_if(t2, pair_mul(t4, pair_if(t8, pair_sub(pair_div(t10, t11), pair_mul(t12, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t12, 23.0), 25.0), t12), 42.0), pair_of(575.0)), 2.0), t12), 19.0), pair_of(21.0)), 2.0), t12), 17.0), pair_of(19.0)), 2.0), t12), 15.0), pair_of(17.0)), 2.0), t12), 13.0), pair_of(15.0)), 2.0), t12), 11.0), pair_of(13.0)), 2.0), t12), 9.0), pair_of(11.0)), 2.0), t12), 7.0), pair_of(9.0)), 2.0), t12), 5.0), pair_of(7.0)), 2.0), t12), 3.0), pair_of(5.0)), 2.0), t11), pair_of(3.0)))), pair_add_d(pair_neg(pair_mul(pair_if(t8, pair_of(1.0), pair_div(pair_of(1.0), t13)), pair_log1p(pair_if(t8, pair_of(1.0), t13)))), 1.0))), pair_add_d(pair_add_d(pair_mul_d(pair_if(t14, pair_log1p(pair_if(t14, pair_div(pair_diff(t3, f_i), pair_of(f_i)), pair_of(0.0))), pair_if(t15, pair_sub(pair_log(pair_of(t3)), pair_log(pair_of(f_i))), pair_log(pair_if(t15, pair_of(1.0), pair_quot(t3, f_i))))), t3), f_i), -t3))), pair_of(f_i)));
-        gradient[row] = pair_value(pair_if(t0, pair_add_d(pair_neg(pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, f_i))), 1.0), pair_of(f_i)));
+        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_of(f_i), pair_if(t2, pair_mul(t4, pair_if(t8, pair_order(pair_sub(pair_div(t10, t11), pair_mul(t12, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t12, 23.0), 25.0), t12), 42.0), pair_of(575.0)), 2.0), t12), 19.0), pair_of(21.0)), 2.0), t12), 17.0), pair_of(19.0)), 2.0), t12), 15.0), pair_of(17.0)), 2.0), t12), 13.0), pair_of(15.0)), 2.0), t12), 11.0), pair_of(13.0)), 2.0), t12), 9.0), pair_of(11.0)), 2.0), t12), 7.0), pair_of(9.0)), 2.0), t12), 5.0), pair_of(7.0)), 2.0), t12), 3.0), pair_of(5.0)), 2.0), t11), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t8, pair_of(1.0), pair_div(pair_of(1.0), t13)), pair_log1p(pair_if(t8, pair_of(1.0), t13)))), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t14, pair_log1p(pair_if(t14, pair_div(pair_diff(t3, f_i), pair_of(f_i)), pair_of(0.0))), pair_if(t15, pair_order(pair_sub(pair_log(pair_of(t3)), pair_log(pair_of(f_i)))), pair_log(pair_if(t15, pair_of(1.0), pair_quot(t3, f_i))))), t3), f_i)), -t3)))), pair_of(f_i)));
+        gradient[row] = pair_value(pair_if(t0, pair_order(pair_add_d(pair_neg(pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, f_i))), 1.0)), pair_of(f_i)));
     }
 #endif
 }
@@ -606,8 +610,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double f_i = f[row];
         const int t0 = (f_i == f_i);
         const pair t1 = pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, f_i));
-        gradient[row] = pair_value(pair_if(t0, pair_add_d(pair_neg(t1), 1.0), pair_of(f_i)));
-        hessian[row] = pair_value(pair_if(t0, pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, pair_of(f_i))), pair_of(f_i)));
+        gradient[row] = pair_value(pair_if(t0, pair_order(pair_add_d(pair_neg(t1), 1.0)), pair_of(f_i)));
+        hessian[row] = pair_rounded(pair_if(t0, pair_if((pair_rounded(t1) == 0.0), pair_of(0.0), pair_div(t1, pair_of(f_i))), pair_of(f_i)));
     }
 #endif
 }
@@ -654,15 +658,15 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t6 = maximum(-0.5, (f_i - y_i) / y_i);
         const int t7 = (0.0 < y_i);
         const int t8 = (((-0.3333333333333333 <= t5) && t1 && (t5 <= 0.5)) || ((-0.3333333333333333 <= t6) && (t6 <= 0.5) && t7));
-        const pair t9 = pair_max(pair_of(-0.5), pair_mul(t4, pair_if(t1, pair_of(1.0), pair_quot(1.0, y_i))));
+        const pair t9 = pair_max(pair_of(-0.5), pair_order(pair_mul(t4, pair_if(t1, pair_of(1.0), pair_quot(1.0, y_i)))));
         const pair t10 = pair_if(t8, t9, pair_of(0.0));
-        const pair t11 = pair_add_d(t10, 2.0);
+        const pair t11 = pair_order(pair_add_d(t10, 2.0));
         const pair t12 = pair_div(pair_div(pair_if(t8, pair_mul(t9, t9), pair_of(0.0)), t11), t11);
-        const pair t13 = pair_min(pair_of(1.2676506002282294e+30), t9);
+        const pair t13 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t9));
         const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
         const double t16 = ((y_i == 0.0) ? 0.0 : y_i / f_i);
-        loss[row] = pair_value(pair_if(t0, pair_if(t1, pair_of(f_i), pair_if(t2, pair_mul(t4, pair_if(t8, pair_add_d(pair_neg(pair_mul(t12, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_value(t12)) * pair_value(t12)) / 575.0) * pair_value(t12))), 21.0), 2.0), t12), 17.0), pair_of(19.0)), 2.0), t12), 15.0), pair_of(17.0)), 2.0), t12), 13.0), pair_of(15.0)), 2.0), t12), 11.0), pair_of(13.0)), 2.0), t12), 9.0), pair_of(11.0)), 2.0), t12), 7.0), pair_of(9.0)), 2.0), t12), 5.0), pair_of(7.0)), 2.0), t12), 3.0), pair_of(5.0)), 2.0), t11), pair_of(3.0)))), (pair_value(t10) / pair_value(t11))), pair_of(1.0 - (t8 ? 1.0 : 1.0 / pair_value(t13)) * log1p_fast(pair_value(pair_if(t8, pair_of(1.0), t13)))))), pair_of(f_i + t3 * (t14 ? log1p_fast((t14 ? (t3 - f_i) / f_i : 0.0)) : (t15 ? log_fast(t3) - log_fast(f_i) : log_fast((t15 ? 1.0 : t3 / f_i)))) - t3))), pair_of(f_i)));
+        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_of(f_i), pair_if(t2, pair_mul(t4, pair_if(t8, pair_order(pair_add_d(pair_neg(pair_mul(t12, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t12)) * pair_rounded(t12)) / 575.0) * pair_rounded(t12))), 21.0), 2.0), t12), 17.0), pair_of(19.0)), 2.0), t12), 15.0), pair_of(17.0)), 2.0), t12), 13.0), pair_of(15.0)), 2.0), t12), 11.0), pair_of(13.0)), 2.0), t12), 9.0), pair_of(11.0)), 2.0), t12), 7.0), pair_of(9.0)), 2.0), t12), 5.0), pair_of(7.0)), 2.0), t12), 3.0), pair_of(5.0)), 2.0), t11), pair_of(3.0)))), (pair_rounded(t10) / pair_value(t11)))), pair_of(1.0 - (t8 ? 1.0 : 1.0 / pair_rounded(t13)) * log1p_fast(pair_rounded(pair_if(t8, pair_of(1.0), t13)))))), pair_of(f_i + t3 * (t14 ? log1p_fast((t14 ? (t3 - f_i) / f_i : 0.0)) : (t15 ? log_fast(t3) - log_fast(f_i) : log_fast((t15 ? 1.0 : t3 / f_i)))) - t3))), pair_of(f_i)));
         gradient[row] = (t0 ? 1.0 - t16 : f_i);
         hessian[row] = (t0 ? ((t16 == 0.0) ? 0.0 : t16 / f_i) : f_i);
     }
@@ -681,17 +685,17 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t6 = maximum(-0.5, (f_i - y_i) / y_i);
         const int t7 = (0.0 < y_i);
         const int t8 = (((-0.3333333333333333 <= t5) && t1 && (t5 <= 0.5)) || ((-0.3333333333333333 <= t6) && (t6 <= 0.5) && t7));
-        const pair t9 = pair_max(pair_of(-0.5), pair_mul(t4, pair_if(t1, pair_of(1.0), pair_quot(1.0, y_i))));
+        const pair t9 = pair_max(pair_of(-0.5), pair_order(pair_mul(t4, pair_if(t1, pair_of(1.0), pair_quot(1.0, y_i)))));
         const pair t10 = pair_if(t8, t9, pair_of(0.0));
-        const pair t11 = pair_add_d(t10, 2.0);
+        const pair t11 = pair_order(pair_add_d(t10, 2.0));
         const pair t12 = pair_div(pair_div(pair_if(t8, pair_mul(t9, t9), pair_of(0.0)), t11), t11);
-        const pair t13 = pair_min(pair_of(1.2676506002282294e+30), t9);
+        const pair t13 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t9));
         const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
         const pair t16 = pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, f_i));
-        loss[row] = pair_value(pair_if(t0, pair_if(t1, pair_of(f_i), pair_if(t2, pair_mul(t4, pair_if(t8, pair_sub(pair_div(t10, t11), pair_mul(t12, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t12, 23.0), 25.0), t12), 42.0), pair_of(575.0)), 2.0), t12), 19.0), pair_of(21.0)), 2.0), t12), 17.0), pair_of(19.0)), 2.0), t12), 15.0), pair_of(17.0)), 2.0), t12), 13.0), pair_of(15.0)), 2.0), t12), 11.0), pair_of(13.0)), 2.0), t12), 9.0), pair_of(11.0)), 2.0), t12), 7.0), pair_of(9.0)), 2.0), t12), 5.0), pair_of(7.0)), 2.0), t12), 3.0), pair_of(5.0)), 2.0), t11), pair_of(3.0)))), pair_add_d(pair_neg(pair_mul(pair_if(t8, pair_of(1.0), pair_div(pair_of(1.0), t13)), pair_log1p(pair_if(t8, pair_of(1.0), t13)))), 1.0))), pair_add_d(pair_add_d(pair_mul_d(pair_if(t14, pair_log1p(pair_if(t14, pair_div(pair_diff(t3, f_i), pair_of(f_i)), pair_of(0.0))), pair_if(t15, pair_sub(pair_log(pair_of(t3)), pair_log(pair_of(f_i))), pair_log(pair_if(t15, pair_of(1.0), pair_quot(t3, f_i))))), t3), f_i), -t3))), pair_of(f_i)));
-        gradient[row] = pair_value(pair_if(t0, pair_add_d(pair_neg(t16), 1.0), pair_of(f_i)));
-        hessian[row] = pair_value(pair_if(t0, pair_if((pair_value(t16) == 0.0), pair_of(0.0), pair_div(t16, pair_of(f_i))), pair_of(f_i)));
+        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_of(f_i), pair_if(t2, pair_mul(t4, pair_if(t8, pair_order(pair_sub(pair_div(t10, t11), pair_mul(t12, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t12, 23.0), 25.0), t12), 42.0), pair_of(575.0)), 2.0), t12), 19.0), pair_of(21.0)), 2.0), t12), 17.0), pair_of(19.0)), 2.0), t12), 15.0), pair_of(17.0)), 2.0), t12), 13.0), pair_of(15.0)), 2.0), t12), 11.0), pair_of(13.0)), 2.0), t12), 9.0), pair_of(11.0)), 2.0), t12), 7.0), pair_of(9.0)), 2.0), t12), 5.0), pair_of(7.0)), 2.0), t12), 3.0), pair_of(5.0)), 2.0), t11), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t8, pair_of(1.0), pair_div(pair_of(1.0), t13)), pair_log1p(pair_if(t8, pair_of(1.0), t13)))), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t14, pair_log1p(pair_if(t14, pair_div(pair_diff(t3, f_i), pair_of(f_i)), pair_of(0.0))), pair_if(t15, pair_order(pair_sub(pair_log(pair_of(t3)), pair_log(pair_of(f_i)))), pair_log(pair_if(t15, pair_of(1.0), pair_quot(t3, f_i))))), t3), f_i)), -t3)))), pair_of(f_i)));
+        gradient[row] = pair_value(pair_if(t0, pair_order(pair_add_d(pair_neg(t16), 1.0)), pair_of(f_i)));
+        hessian[row] = pair_rounded(pair_if(t0, pair_if((pair_rounded(t16) == 0.0), pair_of(0.0), pair_div(t16, pair_of(f_i))), pair_of(f_i)));
     }
 #endif
 }

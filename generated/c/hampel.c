@@ -56,8 +56,8 @@ INLINE uint64_t to_bits(double x)
     return bits;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -83,12 +83,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -131,14 +137,16 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_sub(pair a, pair b)
@@ -157,20 +165,23 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -178,7 +189,8 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Exact, for a power of two or a sign. */
@@ -268,8 +280,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
-        const pair t5 = pair_add_d(t3, -t0);
-        loss[row] = pair_value(pair_if((r == r), pair_if((t0 <= a), pair_prod(r, (0.5 * r)), pair_if((t0 <= pair_value(t1)), pair_mul_d(pair_diff(t0, t2), a), pair_if((t0 <= pair_value(t3)), pair_sub(t4, pair_div(pair_mul(pair_mul_d(t5, t2), t5), pair_of(c))), t4))), pair_of(r)));
+        const pair t5 = pair_order(pair_add_d(t3, -t0));
+        loss[row] = pair_rounded(pair_if((r == r), pair_if((t0 <= a), pair_prod(r, (0.5 * r)), pair_if((t0 <= pair_value(t1)), pair_mul_d(pair_diff(t0, t2), a), pair_if((t0 <= pair_rounded(t3)), pair_order(pair_sub(t4, pair_div(pair_mul(pair_mul_d(t5, t2), t5), pair_of(c)))), t4))), pair_of(r)));
     }
 #endif
 }
@@ -338,7 +350,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const double t2 = sign(r);
-        gradient[row] = pair_value(pair_if((r == r), pair_if((t0 <= a), pair_of(r), pair_if((t0 <= pair_value(t1)), pair_of(a * t2), pair_if((t0 <= pair_value(t3)), pair_div(pair_scale(pair_mul_d(pair_add_d(t3, -t0), a), t2), pair_of(c)), pair_of(0.0)))), pair_of(r)));
+        gradient[row] = pair_rounded(pair_if((r == r), pair_if((t0 <= a), pair_of(r), pair_if((t0 <= pair_value(t1)), pair_of(a * t2), pair_if((t0 <= pair_rounded(t3)), pair_div(pair_scale(pair_mul_d(pair_order(pair_add_d(t3, -t0)), a), t2), pair_of(c)), pair_of(0.0)))), pair_of(r)));
     }
 #endif
 }
@@ -403,7 +415,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
-        hessian[row] = pair_value(pair_if((r == r), pair_if((t0 < a), pair_of(1.0), pair_if((a < t0), pair_if((t0 < pair_value(t1)), pair_of(0.0), pair_if((pair_value(t1) < t0), pair_if((t0 < pair_value(t2)), pair_neg(c3), pair_if((pair_value(t2) < t0), pair_of(0.0), t3)), t3)), pair_of(0.5))), pair_of(r)));
+        hessian[row] = pair_rounded(pair_if((r == r), pair_if((t0 < a), pair_of(1.0), pair_if((a < t0), pair_if((t0 < pair_value(t1)), pair_of(0.0), pair_if((pair_value(t1) < t0), pair_if((t0 < pair_rounded(t2)), pair_neg(c3), pair_if((pair_rounded(t2) < t0), pair_of(0.0), t3)), t3)), pair_of(0.5))), pair_of(r)));
     }
 #endif
 }
@@ -485,11 +497,11 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t1 = fabs(r);
         const int t2 = (t1 <= a);
         const int t4 = (t1 <= pair_value(t3));
-        const int t7 = (t1 <= pair_value(t6));
-        const pair t9 = pair_add_d(t6, -t1);
+        const int t7 = (t1 <= pair_rounded(t6));
+        const pair t9 = pair_order(pair_add_d(t6, -t1));
         const double t10 = sign(r);
-        loss[row] = pair_value(pair_if(t0, pair_if(t2, pair_prod(r, (0.5 * r)), pair_if(t4, pair_mul_d(pair_diff(t1, t5), a), pair_if(t7, pair_sub(t8, pair_div(pair_mul(pair_mul_d(t9, t5), t9), pair_of(c))), t8))), pair_of(r)));
-        gradient[row] = pair_value(pair_if(t0, pair_if(t2, pair_of(r), pair_if(t4, pair_of(a * t10), pair_if(t7, pair_div(pair_scale(pair_mul_d(t9, a), t10), pair_of(c)), pair_of(0.0)))), pair_of(r)));
+        loss[row] = pair_rounded(pair_if(t0, pair_if(t2, pair_prod(r, (0.5 * r)), pair_if(t4, pair_mul_d(pair_diff(t1, t5), a), pair_if(t7, pair_order(pair_sub(t8, pair_div(pair_mul(pair_mul_d(t9, t5), t9), pair_of(c)))), t8))), pair_of(r)));
+        gradient[row] = pair_rounded(pair_if(t0, pair_if(t2, pair_of(r), pair_if(t4, pair_of(a * t10), pair_if(t7, pair_div(pair_scale(pair_mul_d(t9, a), t10), pair_of(c)), pair_of(0.0)))), pair_of(r)));
     }
 #endif
 }
@@ -566,8 +578,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const int t0 = (r == r);
         const double t1 = fabs(r);
         const double t3 = sign(r);
-        gradient[row] = pair_value(pair_if(t0, pair_if((t1 <= a), pair_of(r), pair_if((t1 <= pair_value(t2)), pair_of(a * t3), pair_if((t1 <= pair_value(t4)), pair_div(pair_scale(pair_mul_d(pair_add_d(t4, -t1), a), t3), pair_of(c)), pair_of(0.0)))), pair_of(r)));
-        hessian[row] = pair_value(pair_if(t0, pair_if((t1 < a), pair_of(1.0), pair_if((a < t1), pair_if((t1 < pair_value(t2)), pair_of(0.0), pair_if((pair_value(t2) < t1), pair_if((t1 < pair_value(t4)), pair_neg(c3), pair_if((pair_value(t4) < t1), pair_of(0.0), t5)), t5)), pair_of(0.5))), pair_of(r)));
+        gradient[row] = pair_rounded(pair_if(t0, pair_if((t1 <= a), pair_of(r), pair_if((t1 <= pair_value(t2)), pair_of(a * t3), pair_if((t1 <= pair_rounded(t4)), pair_div(pair_scale(pair_mul_d(pair_order(pair_add_d(t4, -t1)), a), t3), pair_of(c)), pair_of(0.0)))), pair_of(r)));
+        hessian[row] = pair_rounded(pair_if(t0, pair_if((t1 < a), pair_of(1.0), pair_if((a < t1), pair_if((t1 < pair_value(t2)), pair_of(0.0), pair_if((pair_value(t2) < t1), pair_if((t1 < pair_rounded(t4)), pair_neg(c3), pair_if((pair_rounded(t4) < t1), pair_of(0.0), t5)), t5)), pair_of(0.5))), pair_of(r)));
     }
 #endif
 }
@@ -655,12 +667,12 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t1 = fabs(r);
         const int t2 = (t1 <= a);
         const int t4 = (t1 <= pair_value(t3));
-        const int t7 = (t1 <= pair_value(t6));
-        const pair t9 = pair_add_d(t6, -t1);
+        const int t7 = (t1 <= pair_rounded(t6));
+        const pair t9 = pair_order(pair_add_d(t6, -t1));
         const double t10 = sign(r);
-        loss[row] = pair_value(pair_if(t0, pair_if(t2, pair_prod(r, (0.5 * r)), pair_if(t4, pair_mul_d(pair_diff(t1, t5), a), pair_if(t7, pair_sub(t8, pair_div(pair_mul(pair_mul_d(t9, t5), t9), pair_of(c))), t8))), pair_of(r)));
-        gradient[row] = pair_value(pair_if(t0, pair_if(t2, pair_of(r), pair_if(t4, pair_of(a * t10), pair_if(t7, pair_div(pair_scale(pair_mul_d(t9, a), t10), pair_of(c)), pair_of(0.0)))), pair_of(r)));
-        hessian[row] = pair_value(pair_if(t0, pair_if((t1 < a), pair_of(1.0), pair_if((a < t1), pair_if((t1 < pair_value(t3)), pair_of(0.0), pair_if((pair_value(t3) < t1), pair_if((t1 < pair_value(t6)), pair_neg(c5), pair_if((pair_value(t6) < t1), pair_of(0.0), t11)), t11)), pair_of(0.5))), pair_of(r)));
+        loss[row] = pair_rounded(pair_if(t0, pair_if(t2, pair_prod(r, (0.5 * r)), pair_if(t4, pair_mul_d(pair_diff(t1, t5), a), pair_if(t7, pair_order(pair_sub(t8, pair_div(pair_mul(pair_mul_d(t9, t5), t9), pair_of(c)))), t8))), pair_of(r)));
+        gradient[row] = pair_rounded(pair_if(t0, pair_if(t2, pair_of(r), pair_if(t4, pair_of(a * t10), pair_if(t7, pair_div(pair_scale(pair_mul_d(t9, a), t10), pair_of(c)), pair_of(0.0)))), pair_of(r)));
+        hessian[row] = pair_rounded(pair_if(t0, pair_if((t1 < a), pair_of(1.0), pair_if((a < t1), pair_if((t1 < pair_value(t3)), pair_of(0.0), pair_if((pair_value(t3) < t1), pair_if((t1 < pair_rounded(t6)), pair_neg(c5), pair_if((pair_rounded(t6) < t1), pair_of(0.0), t11)), t11)), pair_of(0.5))), pair_of(r)));
     }
 #endif
 }

@@ -56,8 +56,8 @@ INLINE uint64_t to_bits(double x)
     return bits;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -83,12 +83,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -125,20 +131,23 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -146,14 +155,16 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 INLINE pair pair_sqrt(pair a)
 {
     const double h = sqrt(a.hi);
     const double l = (quotient_rest(a.hi, h, h) + a.lo) / (h > 0.0 ? 2.0 * h : 1.0);
-    return pair_near(h, l);
+    const pair made = {h, l};
+    return made;
 }
 
 /* Exact, for a power of two or a sign. */
@@ -220,7 +231,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double f_i = f[row];
         const pair t0 = pair_div(pair_diff(f_i, y_i), pair_add(pair_sqrt(pair_of(f_i)), pair_sqrt(pair_of(y_i))));
-        loss[row] = pair_value(pair_mul(pair_scale(t0, 0.5), t0));
+        loss[row] = pair_rounded(pair_mul(pair_scale(t0, 0.5), t0));
     }
 #endif
 }
@@ -264,7 +275,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        gradient[row] = pair_value(pair_add_d(pair_neg(pair_scale(pair_div(pair_sqrt(pair_of(y_i)), pair_sqrt(pair_of(f_i))), 0.5)), 0.5));
+        gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_scale(pair_div(pair_sqrt(pair_of(y_i)), pair_sqrt(pair_of(f_i))), 0.5)), 0.5)));
     }
 #endif
 }
@@ -308,7 +319,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        hessian[row] = pair_value(pair_scale(pair_div(pair_div(pair_sqrt(pair_of(y_i)), pair_sqrt(pair_of(f_i))), pair_of((2.0 * f_i))), 0.5));
+        hessian[row] = pair_rounded(pair_scale(pair_div(pair_div(pair_sqrt(pair_of(y_i)), pair_sqrt(pair_of(f_i))), pair_of((2.0 * f_i))), 0.5));
     }
 #endif
 }
@@ -360,8 +371,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t0 = pair_sqrt(pair_of(f_i));
         const pair t1 = pair_sqrt(pair_of(y_i));
         const pair t2 = pair_div(pair_diff(f_i, y_i), pair_add(t0, t1));
-        loss[row] = pair_value(pair_mul(pair_scale(t2, 0.5), t2));
-        gradient[row] = pair_value(pair_add_d(pair_neg(pair_scale(pair_div(t1, t0), 0.5)), 0.5));
+        loss[row] = pair_rounded(pair_mul(pair_scale(t2, 0.5), t2));
+        gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_scale(pair_div(t1, t0), 0.5)), 0.5)));
     }
 #endif
 }
@@ -409,8 +420,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double y_i = y[row];
         const double f_i = f[row];
         const pair t0 = pair_div(pair_sqrt(pair_of(y_i)), pair_sqrt(pair_of(f_i)));
-        gradient[row] = pair_value(pair_add_d(pair_neg(pair_scale(t0, 0.5)), 0.5));
-        hessian[row] = pair_value(pair_scale(pair_div(t0, pair_of((2.0 * f_i))), 0.5));
+        gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_scale(t0, 0.5)), 0.5)));
+        hessian[row] = pair_rounded(pair_scale(pair_div(t0, pair_of((2.0 * f_i))), 0.5));
     }
 #endif
 }
@@ -466,9 +477,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t1 = pair_sqrt(pair_of(y_i));
         const pair t2 = pair_div(pair_diff(f_i, y_i), pair_add(t0, t1));
         const pair t3 = pair_div(t1, t0);
-        loss[row] = pair_value(pair_mul(pair_scale(t2, 0.5), t2));
-        gradient[row] = pair_value(pair_add_d(pair_neg(pair_scale(t3, 0.5)), 0.5));
-        hessian[row] = pair_value(pair_scale(pair_div(t3, pair_of((2.0 * f_i))), 0.5));
+        loss[row] = pair_rounded(pair_mul(pair_scale(t2, 0.5), t2));
+        gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_scale(t3, 0.5)), 0.5)));
+        hessian[row] = pair_rounded(pair_scale(pair_div(t3, pair_of((2.0 * f_i))), 0.5));
     }
 #endif
 }

@@ -56,8 +56,8 @@ INLINE uint64_t to_bits(double x)
     return bits;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -83,17 +83,10 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+INLINE double pair_rounded(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
-    return made;
-}
-
-INLINE double pair_value(pair a)
-{
-    return a.hi;
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_if(int c, pair a, pair b)
@@ -127,7 +120,8 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 HELPER double sign(double x)
@@ -201,7 +195,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
-        loss[row] = pair_value(pair_if((t0 <= delta), pair_prod(r, (0.5 * r)), pair_mul_d(pair_diff(t0, c0), delta)));
+        loss[row] = pair_rounded(pair_if((t0 <= delta), pair_prod(r, (0.5 * r)), pair_mul_d(pair_diff(t0, c0), delta)));
     }
 #endif
 }
@@ -321,7 +315,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const int t1 = (t0 <= delta);
-        loss[row] = pair_value(pair_if(t1, pair_prod(r, (0.5 * r)), pair_mul_d(pair_diff(t0, c0), delta)));
+        loss[row] = pair_rounded(pair_if(t1, pair_prod(r, (0.5 * r)), pair_mul_d(pair_diff(t0, c0), delta)));
         gradient[row] = (t1 ? r : delta * sign(r));
     }
 #endif
@@ -415,7 +409,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const int t1 = (t0 <= delta);
-        loss[row] = pair_value(pair_if(t1, pair_prod(r, (0.5 * r)), pair_mul_d(pair_diff(t0, c0), delta)));
+        loss[row] = pair_rounded(pair_if(t1, pair_prod(r, (0.5 * r)), pair_mul_d(pair_diff(t0, c0), delta)));
         gradient[row] = (t1 ? r : delta * sign(r));
         hessian[row] = ((r == r) ? ((t0 < delta) ? 1.0 : ((delta < t0) ? 0.0 : 0.5)) : r);
     }

@@ -56,8 +56,8 @@ INLINE uint64_t to_bits(double x)
     return bits;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -83,12 +83,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -131,7 +137,8 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Exact, unless the product is below 2**-969. */
@@ -145,20 +152,23 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -166,7 +176,8 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
@@ -238,7 +249,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        loss[row] = pair_value(pair_if((r < pair_value(pair_neg(c2))), pair_neg(pair_mul_d(pair_add_d(c3, r), tau)), pair_if((r <= c4), pair_div(pair_prod(r, (0.5 * r)), pair_of(delta)), pair_mul(t1, pair_add_d(pair_neg(c5), r)))));
+        loss[row] = pair_rounded(pair_if((r < pair_value(pair_neg(c2))), pair_neg(pair_mul_d(pair_order(pair_add_d(c3, r)), tau)), pair_if((r <= c4), pair_div(pair_prod(r, (0.5 * r)), pair_of(delta)), pair_mul(t1, pair_order(pair_add_d(pair_neg(c5), r))))));
     }
 #endif
 }
@@ -307,7 +318,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        gradient[row] = pair_value(pair_if((r == r), pair_if((r < pair_value(pair_neg(t0))), pair_of(-tau), pair_if((r <= pair_value(c1)), pair_quot(r, delta), c2)), pair_of(r)));
+        gradient[row] = pair_rounded(pair_if((r == r), pair_if((r < pair_value(pair_neg(t0))), pair_of(-tau), pair_if((r <= pair_value(c1)), pair_quot(r, delta), c2)), pair_of(r)));
     }
 #endif
 }
@@ -326,7 +337,7 @@ void lossforge_huber_pinball_gradient_f64_at(size_t n, size_t K, const void *con
     const double delta = parameters[1];
     const pair t0 = pair_prod(delta, tau);
     const pair c2 = pair_diff(1.0, tau);
-    const pair c1 = pair_add_d(pair_neg(t0), delta);
+    const pair c1 = pair_order(pair_add_d(pair_neg(t0), delta));
     const double constants[] = {tau, delta, t0.hi, t0.lo, c2.hi, c2.lo, c1.hi, c1.lo};
 #endif
     (void)K;
@@ -368,7 +379,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        hessian[row] = pair_value(pair_if((r == r), pair_if((r < pair_value(t1)), pair_of(0.0), pair_if((pair_value(t1) < r), pair_if((r < pair_value(t2)), c4, pair_if((pair_value(t2) < r), pair_of(0.0), t3)), t3)), pair_of(r)));
+        hessian[row] = pair_rounded(pair_if((r == r), pair_if((r < pair_value(t1)), pair_of(0.0), pair_if((pair_value(t1) < r), pair_if((r < pair_value(t2)), c4, pair_if((pair_value(t2) < r), pair_of(0.0), t3)), t3)), pair_of(r)));
     }
 #endif
 }
@@ -391,7 +402,7 @@ void lossforge_huber_pinball_hessian_f64_at(size_t n, size_t K, const void *cons
     const pair t3 = pair_quot(0.5, delta);
     const pair c4 = pair_quot(1.0, delta);
     const pair t1 = pair_neg(t0);
-    const pair t2 = pair_add_d(pair_neg(t0), delta);
+    const pair t2 = pair_order(pair_add_d(pair_neg(t0), delta));
     const double constants[] = {t3.hi, t3.lo, c4.hi, c4.lo, t1.hi, t1.lo, t2.hi, t2.lo};
 #endif
     (void)K;
@@ -445,8 +456,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double f_i = f[row];
         const double r = f_i - y_i;
         const int t1 = (r < pair_value(pair_neg(t0)));
-        loss[row] = pair_value(pair_if(t1, pair_neg(pair_mul_d(pair_add_d(c3, r), tau)), pair_if((r <= c4), pair_div(pair_prod(r, (0.5 * r)), pair_of(delta)), pair_mul(t3, pair_add_d(pair_neg(c5), r)))));
-        gradient[row] = pair_value(pair_if((r == r), pair_if(t1, pair_of(-tau), pair_if((r <= pair_value(c6)), pair_quot(r, delta), t3)), pair_of(r)));
+        loss[row] = pair_rounded(pair_if(t1, pair_neg(pair_mul_d(pair_order(pair_add_d(c3, r)), tau)), pair_if((r <= c4), pair_div(pair_prod(r, (0.5 * r)), pair_of(delta)), pair_mul(t3, pair_order(pair_add_d(pair_neg(c5), r))))));
+        gradient[row] = pair_rounded(pair_if((r == r), pair_if(t1, pair_of(-tau), pair_if((r <= pair_value(c6)), pair_quot(r, delta), t3)), pair_of(r)));
     }
 #endif
 }
@@ -473,7 +484,7 @@ void lossforge_huber_pinball_loss_gradient_f64_at(size_t n, size_t K, const void
     const pair c3 = pair_prod(tau, t2);
     const double c4 = delta * pair_value(t3);
     const pair c5 = pair_mul_d(t3, t2);
-    const pair c6 = pair_add_d(pair_neg(t0), delta);
+    const pair c6 = pair_order(pair_add_d(pair_neg(t0), delta));
     const double constants[] = {tau, delta, t0.hi, t0.lo, t3.hi, t3.lo, c3.hi, c3.lo, c4, c5.hi, c5.lo, c6.hi, c6.lo};
 #endif
     (void)K;
@@ -527,8 +538,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double r = f_i - y_i;
         const int t0 = (r == r);
         const int t3 = (r < pair_value(t2));
-        gradient[row] = pair_value(pair_if(t0, pair_if(t3, pair_of(-tau), pair_if((r <= pair_value(t4)), pair_quot(r, delta), c4)), pair_of(r)));
-        hessian[row] = pair_value(pair_if(t0, pair_if(t3, pair_of(0.0), pair_if((pair_value(t2) < r), pair_if((r < pair_value(t4)), c5, pair_if((pair_value(t4) < r), pair_of(0.0), t5)), t5)), pair_of(r)));
+        gradient[row] = pair_rounded(pair_if(t0, pair_if(t3, pair_of(-tau), pair_if((r <= pair_value(t4)), pair_quot(r, delta), c4)), pair_of(r)));
+        hessian[row] = pair_rounded(pair_if(t0, pair_if(t3, pair_of(0.0), pair_if((pair_value(t2) < r), pair_if((r < pair_value(t4)), c5, pair_if((pair_value(t4) < r), pair_of(0.0), t5)), t5)), pair_of(r)));
     }
 #endif
 }
@@ -553,7 +564,7 @@ void lossforge_huber_pinball_gradient_hessian_f64_at(size_t n, size_t K, const v
     const pair c4 = pair_diff(1.0, tau);
     const pair c5 = pair_quot(1.0, delta);
     const pair t2 = pair_neg(t1);
-    const pair t4 = pair_add_d(pair_neg(t1), delta);
+    const pair t4 = pair_order(pair_add_d(pair_neg(t1), delta));
     const double constants[] = {tau, delta, t5.hi, t5.lo, c4.hi, c4.lo, c5.hi, c5.lo, t2.hi, t2.lo, t4.hi, t4.lo};
 #endif
     (void)K;
@@ -615,9 +626,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double r = f_i - y_i;
         const int t2 = (r < pair_value(t1));
         const int t5 = (r == r);
-        loss[row] = pair_value(pair_if(t2, pair_neg(pair_mul_d(pair_add_d(c6, r), tau)), pair_if((r <= c7), pair_div(pair_prod(r, (0.5 * r)), pair_of(delta)), pair_mul(t4, pair_add_d(pair_neg(c8), r)))));
-        gradient[row] = pair_value(pair_if(t5, pair_if(t2, pair_of(-tau), pair_if((r <= pair_value(t6)), pair_quot(r, delta), t4)), pair_of(r)));
-        hessian[row] = pair_value(pair_if(t5, pair_if(t2, pair_of(0.0), pair_if((pair_value(t1) < r), pair_if((r < pair_value(t6)), c9, pair_if((pair_value(t6) < r), pair_of(0.0), t7)), t7)), pair_of(r)));
+        loss[row] = pair_rounded(pair_if(t2, pair_neg(pair_mul_d(pair_order(pair_add_d(c6, r)), tau)), pair_if((r <= c7), pair_div(pair_prod(r, (0.5 * r)), pair_of(delta)), pair_mul(t4, pair_order(pair_add_d(pair_neg(c8), r))))));
+        gradient[row] = pair_rounded(pair_if(t5, pair_if(t2, pair_of(-tau), pair_if((r <= pair_value(t6)), pair_quot(r, delta), t4)), pair_of(r)));
+        hessian[row] = pair_rounded(pair_if(t5, pair_if(t2, pair_of(0.0), pair_if((pair_value(t1) < r), pair_if((r < pair_value(t6)), c9, pair_if((pair_value(t6) < r), pair_of(0.0), t7)), t7)), pair_of(r)));
     }
 #endif
 }
@@ -647,7 +658,7 @@ void lossforge_huber_pinball_loss_gradient_hessian_f64_at(size_t n, size_t K, co
     const pair t7 = pair_quot(0.5, delta);
     const pair c9 = pair_quot(1.0, delta);
     const pair t1 = pair_neg(t0);
-    const pair t6 = pair_add_d(pair_neg(t0), delta);
+    const pair t6 = pair_order(pair_add_d(pair_neg(t0), delta));
     const pair c6 = pair_prod(tau, t3);
     const double c7 = delta * pair_value(t4);
     const pair c8 = pair_mul_d(t4, t3);
@@ -822,7 +833,7 @@ void lossforge_huber_pinball_gradient_f32_at(size_t n, size_t K, const void *con
     const double delta = parameters[1];
     const pair t0 = pair_prod(delta, tau);
     const double c2 = 1.0 - tau;
-    const pair c1 = pair_add_d(pair_neg(t0), delta);
+    const pair c1 = pair_order(pair_add_d(pair_neg(t0), delta));
     const double constants[] = {tau, delta, t0.hi, t0.lo, c2, c1.hi, c1.lo};
 #endif
     (void)K;
@@ -887,7 +898,7 @@ void lossforge_huber_pinball_hessian_f32_at(size_t n, size_t K, const void *cons
     const double t3 = 0.5 / delta;
     const double c4 = 1.0 / delta;
     const pair t1 = pair_neg(t0);
-    const pair t2 = pair_add_d(pair_neg(t0), delta);
+    const pair t2 = pair_order(pair_add_d(pair_neg(t0), delta));
     const double constants[] = {t3, c4, t1.hi, t1.lo, t2.hi, t2.lo};
 #endif
     (void)K;
@@ -969,7 +980,7 @@ void lossforge_huber_pinball_loss_gradient_f32_at(size_t n, size_t K, const void
     const double c3 = tau * t2;
     const double c4 = delta * t3;
     const double c5 = t2 * t3;
-    const pair c6 = pair_add_d(pair_neg(t0), delta);
+    const pair c6 = pair_order(pair_add_d(pair_neg(t0), delta));
     const double constants[] = {tau, delta, t0.hi, t0.lo, t3, c3, c4, c5, c6.hi, c6.lo};
 #endif
     (void)K;
@@ -1049,7 +1060,7 @@ void lossforge_huber_pinball_gradient_hessian_f32_at(size_t n, size_t K, const v
     const double c4 = 1.0 - tau;
     const double c5 = 1.0 / delta;
     const pair t2 = pair_neg(t1);
-    const pair t4 = pair_add_d(pair_neg(t1), delta);
+    const pair t4 = pair_order(pair_add_d(pair_neg(t1), delta));
     const double constants[] = {tau, delta, t5, c4, c5, t2.hi, t2.lo, t4.hi, t4.lo};
 #endif
     (void)K;
@@ -1143,7 +1154,7 @@ void lossforge_huber_pinball_loss_gradient_hessian_f32_at(size_t n, size_t K, co
     const double t7 = 0.5 / delta;
     const double c9 = 1.0 / delta;
     const pair t1 = pair_neg(t0);
-    const pair t6 = pair_add_d(pair_neg(t0), delta);
+    const pair t6 = pair_order(pair_add_d(pair_neg(t0), delta));
     const double c6 = tau * t3;
     const double c7 = delta * t4;
     const double c8 = t3 * t4;

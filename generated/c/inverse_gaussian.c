@@ -56,8 +56,8 @@ INLINE uint64_t to_bits(double x)
     return bits;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -83,23 +83,24 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
 {
     const pair made = {x, 0.0};
     return made;
-}
-
-INLINE double pair_value(pair a)
-{
-    return a.hi;
 }
 
 INLINE pair pair_neg(pair a)
@@ -120,7 +121,8 @@ INLINE pair pair_sum(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Exact, unless the product is below 2**-969. */
@@ -135,7 +137,8 @@ INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -143,7 +146,8 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Exact, for a power of two or a sign. */
@@ -208,7 +212,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        loss[row] = pair_value(pair_div(pair_scale(pair_add_d(pair_quot(y_i, f_i), -2.0), 0.5), pair_of(f_i)));
+        loss[row] = pair_rounded(pair_div(pair_scale(pair_order(pair_add_d(pair_quot(y_i, f_i), -2.0)), 0.5), pair_of(f_i)));
     }
 #endif
 }
@@ -252,7 +256,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        gradient[row] = pair_value(pair_neg(pair_div(pair_div(pair_add_d(pair_quot(y_i, f_i), -1.0), pair_of(f_i)), pair_of(f_i))));
+        gradient[row] = pair_rounded(pair_neg(pair_div(pair_div(pair_order(pair_add_d(pair_quot(y_i, f_i), -1.0)), pair_of(f_i)), pair_of(f_i))));
     }
 #endif
 }
@@ -296,7 +300,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        hessian[row] = pair_value(pair_div(pair_div(pair_div(pair_add_d(pair_div(pair_prod(3.0, y_i), pair_of(f_i)), -2.0), pair_of(f_i)), pair_of(f_i)), pair_of(f_i)));
+        hessian[row] = pair_rounded(pair_div(pair_div(pair_div(pair_order(pair_add_d(pair_div(pair_prod(3.0, y_i), pair_of(f_i)), -2.0)), pair_of(f_i)), pair_of(f_i)), pair_of(f_i)));
     }
 #endif
 }
@@ -344,8 +348,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double y_i = y[row];
         const double f_i = f[row];
         const pair t0 = pair_quot(y_i, f_i);
-        loss[row] = pair_value(pair_div(pair_scale(pair_add_d(t0, -2.0), 0.5), pair_of(f_i)));
-        gradient[row] = pair_value(pair_neg(pair_div(pair_div(pair_add_d(t0, -1.0), pair_of(f_i)), pair_of(f_i))));
+        loss[row] = pair_rounded(pair_div(pair_scale(pair_order(pair_add_d(t0, -2.0)), 0.5), pair_of(f_i)));
+        gradient[row] = pair_rounded(pair_neg(pair_div(pair_div(pair_order(pair_add_d(t0, -1.0)), pair_of(f_i)), pair_of(f_i))));
     }
 #endif
 }
@@ -391,8 +395,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        gradient[row] = pair_value(pair_neg(pair_div(pair_div(pair_add_d(pair_quot(y_i, f_i), -1.0), pair_of(f_i)), pair_of(f_i))));
-        hessian[row] = pair_value(pair_div(pair_div(pair_div(pair_add_d(pair_div(pair_prod(3.0, y_i), pair_of(f_i)), -2.0), pair_of(f_i)), pair_of(f_i)), pair_of(f_i)));
+        gradient[row] = pair_rounded(pair_neg(pair_div(pair_div(pair_order(pair_add_d(pair_quot(y_i, f_i), -1.0)), pair_of(f_i)), pair_of(f_i))));
+        hessian[row] = pair_rounded(pair_div(pair_div(pair_div(pair_order(pair_add_d(pair_div(pair_prod(3.0, y_i), pair_of(f_i)), -2.0)), pair_of(f_i)), pair_of(f_i)), pair_of(f_i)));
     }
 #endif
 }
@@ -442,9 +446,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double y_i = y[row];
         const double f_i = f[row];
         const pair t0 = pair_quot(y_i, f_i);
-        loss[row] = pair_value(pair_div(pair_scale(pair_add_d(t0, -2.0), 0.5), pair_of(f_i)));
-        gradient[row] = pair_value(pair_neg(pair_div(pair_div(pair_add_d(t0, -1.0), pair_of(f_i)), pair_of(f_i))));
-        hessian[row] = pair_value(pair_div(pair_div(pair_div(pair_add_d(pair_div(pair_prod(3.0, y_i), pair_of(f_i)), -2.0), pair_of(f_i)), pair_of(f_i)), pair_of(f_i)));
+        loss[row] = pair_rounded(pair_div(pair_scale(pair_order(pair_add_d(t0, -2.0)), 0.5), pair_of(f_i)));
+        gradient[row] = pair_rounded(pair_neg(pair_div(pair_div(pair_order(pair_add_d(t0, -1.0)), pair_of(f_i)), pair_of(f_i))));
+        hessian[row] = pair_rounded(pair_div(pair_div(pair_div(pair_order(pair_add_d(pair_div(pair_prod(3.0, y_i), pair_of(f_i)), -2.0)), pair_of(f_i)), pair_of(f_i)), pair_of(f_i)));
     }
 #endif
 }

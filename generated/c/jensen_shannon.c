@@ -94,8 +94,8 @@ INLINE double log1p_fast(double x)
     return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -121,12 +121,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -169,14 +175,16 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_sub(pair a, pair b)
@@ -187,20 +195,23 @@ INLINE pair pair_sub(pair a, pair b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -208,7 +219,8 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* c + v, c = hi + lo, for v small beside it. */
@@ -216,14 +228,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -249,9 +253,9 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -354,7 +358,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t6 = pair_if(t2, pair_mul(t5, t5), pair_of(0.0));
         const int t7 = (1.2676506002282294e+30 * t1 < t0);
         const pair t8 = pair_if(t7, pair_of(1.0), t3);
-        loss[row] = pair_value(pair_if((f_i == f_i), pair_scale(pair_if(t2, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_sum(0.001282051282051282, ((0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + pair_value(t6) / 1225.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6))), t6), 0.001422475106685633), t6), 0.0015873015873015873), t6), 0.0017825311942959), t6), 0.0020161290322580645), t6), 0.0022988505747126436), t6), 0.0026455026455026454), t6), 0.003076923076923077), t6), 0.0036231884057971015), t6), 0.004329004329004329), t6), 0.005263157894736842), t6), 0.006535947712418301), t6), 0.008333333333333333), t6), 0.01098901098901099), t6), 0.015151515151515152), t6), 0.022222222222222223), t6), 0.03571428571428571), t6), 0.06666666666666667), t6), 0.16666666666666666), t6), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t2, t5, pair_of(0.0))), pair_of(log_fast(2.0 / pair_value(t4)) * t0 + (t7 ? 0.0 : log_fast(pair_value(pair_scale(t8, 2.0)) / (1.0 + pair_value(t8))) * t1))), 0.5), pair_of(f_i)));
+        loss[row] = pair_rounded(pair_if((f_i == f_i), pair_scale(pair_if(t2, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_sum(0.001282051282051282, ((0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + pair_rounded(t6) / 1225.0) * pair_rounded(t6)) * pair_rounded(t6)) * pair_rounded(t6)) * pair_rounded(t6))), t6), 0.001422475106685633), t6), 0.0015873015873015873), t6), 0.0017825311942959), t6), 0.0020161290322580645), t6), 0.0022988505747126436), t6), 0.0026455026455026454), t6), 0.003076923076923077), t6), 0.0036231884057971015), t6), 0.004329004329004329), t6), 0.005263157894736842), t6), 0.006535947712418301), t6), 0.008333333333333333), t6), 0.01098901098901099), t6), 0.015151515151515152), t6), 0.022222222222222223), t6), 0.03571428571428571), t6), 0.06666666666666667), t6), 0.16666666666666666), t6), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t2, t5, pair_of(0.0))), pair_of(log_fast(2.0 / pair_rounded(t4)) * t0 + (t7 ? 0.0 : log_fast(pair_rounded(pair_scale(t8, 2.0)) / (1.0 + pair_rounded(t8))) * t1))), 0.5), pair_of(f_i)));
     }
 #else
     (void)constants;
@@ -371,7 +375,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t6 = pair_if(t2, pair_mul(t5, t5), pair_of(0.0));
         const int t7 = (1.2676506002282294e+30 * t1 < t0);
         const pair t8 = pair_if(t7, pair_of(1.0), t3);
-        loss[row] = pair_value(pair_if((f_i == f_i), pair_scale(pair_if(t2, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add((pair){0.16666666666666666, 9.25185853854297e-18}, pair_mul(pair_add((pair){0.06666666666666667, 9.251858538542971e-19}, pair_mul(pair_add((pair){0.03571428571428571, 1.982541115402065e-18}, pair_mul(pair_add((pair){0.022222222222222223, -8.480870326997723e-19}, pair_mul(pair_add((pair){0.015151515151515152, -4.2053902447922597e-19}, pair_mul(pair_add((pair){0.01098901098901099, -8.578302903182013e-19}, pair_mul(pair_add((pair){0.008333333333333333, 1.1564823173178714e-19}, pair_mul(pair_add((pair){0.006535947712418301, -1.9841608385355636e-19}, pair_mul(pair_add((pair){0.005263157894736842, 1.186916062510447e-19}, pair_mul(pair_add((pair){0.004329004329004329, 3.7548127185645175e-21}, pair_mul(pair_add((pair){0.0036231884057971015, -4.39966098979625e-20}, pair_mul(pair_add((pair){0.003076923076923077, 2.6688053476566263e-21}, pair_mul(pair_add((pair){0.0026455026455026454, 1.4685489743719e-19}, pair_mul(pair_add((pair){0.0022988505747126436, 3.190296047773438e-20}, pair_mul(pair_add((pair){0.0020161290322580645, 5.595882180570345e-20}, pair_mul(pair_add((pair){0.0017825311942959, 1.0358865676510345e-19}, pair_mul(pair_add((pair){0.0015873015873015873, 1.3767646634736564e-21}, pair_mul(pair_add((pair){0.001422475106685633, -6.755057632270995e-20}, pair_mul(pair_add((pair){0.001282051282051282, 1.112002228190261e-21}, pair_mul(pair_add((pair){0.0011614401858304297, 1.007388778151456e-21}, pair_mul(pair_add((pair){0.0010570824524312897, -4.446833434718559e-20}, pair_mul(pair_add((pair){0.000966183574879227, 2.4407643110060147e-20}, pair_mul(pair_add((pair){0.0008865248226950354, 2.1530255907513564e-20}, pair_div(t6, pair_of(1225.0))), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t2, t5, pair_of(0.0))), pair_add(pair_mul_d(pair_log(pair_div(pair_of(2.0), t4)), t0), pair_if(t7, pair_of(0.0), pair_mul_d(pair_log(pair_div(pair_scale(t8, 2.0), pair_add_d(t8, 1.0))), t1)))), 0.5), pair_of(f_i)));
+        loss[row] = pair_rounded(pair_if((f_i == f_i), pair_scale(pair_if(t2, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add((pair){0.16666666666666666, 9.25185853854297e-18}, pair_mul(pair_add((pair){0.06666666666666667, 9.251858538542971e-19}, pair_mul(pair_add((pair){0.03571428571428571, 1.982541115402065e-18}, pair_mul(pair_add((pair){0.022222222222222223, -8.480870326997723e-19}, pair_mul(pair_add((pair){0.015151515151515152, -4.2053902447922597e-19}, pair_mul(pair_add((pair){0.01098901098901099, -8.578302903182013e-19}, pair_mul(pair_add((pair){0.008333333333333333, 1.1564823173178714e-19}, pair_mul(pair_add((pair){0.006535947712418301, -1.9841608385355636e-19}, pair_mul(pair_add((pair){0.005263157894736842, 1.186916062510447e-19}, pair_mul(pair_add((pair){0.004329004329004329, 3.7548127185645175e-21}, pair_mul(pair_add((pair){0.0036231884057971015, -4.39966098979625e-20}, pair_mul(pair_add((pair){0.003076923076923077, 2.6688053476566263e-21}, pair_mul(pair_add((pair){0.0026455026455026454, 1.4685489743719e-19}, pair_mul(pair_add((pair){0.0022988505747126436, 3.190296047773438e-20}, pair_mul(pair_add((pair){0.0020161290322580645, 5.595882180570345e-20}, pair_mul(pair_add((pair){0.0017825311942959, 1.0358865676510345e-19}, pair_mul(pair_add((pair){0.0015873015873015873, 1.3767646634736564e-21}, pair_mul(pair_add((pair){0.001422475106685633, -6.755057632270995e-20}, pair_mul(pair_add((pair){0.001282051282051282, 1.112002228190261e-21}, pair_mul(pair_add((pair){0.0011614401858304297, 1.007388778151456e-21}, pair_mul(pair_add((pair){0.0010570824524312897, -4.446833434718559e-20}, pair_mul(pair_add((pair){0.000966183574879227, 2.4407643110060147e-20}, pair_mul(pair_add((pair){0.0008865248226950354, 2.1530255907513564e-20}, pair_div(t6, pair_of(1225.0))), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t2, t5, pair_of(0.0))), pair_order(pair_add(pair_mul_d(pair_log(pair_div(pair_of(2.0), t4)), t0), pair_if(t7, pair_of(0.0), pair_mul_d(pair_log(pair_div(pair_scale(t8, 2.0), pair_add_d(t8, 1.0))), t1))))), 0.5), pair_of(f_i)));
     }
 #endif
 }
@@ -412,7 +416,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t2 = pair_add_d(pair_quot(minimum(f_i, y_i), t1), 1.0);
         const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        gradient[row] = ((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_fast(pair_value(pair_div(t0, pair_mul_d(t2, t1)))) : (t3 ? log1p_fast((t3 ? pair_value(t0) / y_i : 0.0)) : (t4 ? log_fast(f_i) - log_fast(y_i) : log_fast((t4 ? 1.0 : f_i / y_i)))) + log_fast(2.0 / pair_value(t2))) : f_i);
+        gradient[row] = ((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_fast(pair_rounded(pair_div(t0, pair_mul_d(t2, t1)))) : (t3 ? log1p_fast((t3 ? pair_value(t0) / y_i : 0.0)) : (t4 ? log_fast(f_i) - log_fast(y_i) : log_fast((t4 ? 1.0 : f_i / y_i)))) + log_fast(2.0 / pair_rounded(t2))) : f_i);
     }
 #else
     (void)constants;
@@ -425,7 +429,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t2 = pair_add_d(pair_quot(minimum(f_i, y_i), t1), 1.0);
         const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        gradient[row] = pair_value(pair_if((f_i == f_i), pair_scale(pair_if((y_i <= 3.0 * f_i), pair_log1p(pair_div(t0, pair_mul_d(t2, t1))), pair_add(pair_if(t3, pair_log1p(pair_if(t3, pair_div(t0, pair_of(y_i)), pair_of(0.0))), pair_if(t4, pair_sub(pair_log(pair_of(f_i)), pair_log(pair_of(y_i))), pair_log(pair_if(t4, pair_of(1.0), pair_quot(f_i, y_i))))), pair_log(pair_div(pair_of(2.0), t2)))), 0.5), pair_of(f_i)));
+        gradient[row] = pair_rounded(pair_if((f_i == f_i), pair_scale(pair_if((y_i <= 3.0 * f_i), pair_log1p(pair_div(t0, pair_mul_d(t2, t1))), pair_order(pair_add(pair_if(t3, pair_log1p(pair_if(t3, pair_div(t0, pair_of(y_i)), pair_of(0.0))), pair_if(t4, pair_order(pair_sub(pair_log(pair_of(f_i)), pair_log(pair_of(y_i)))), pair_log(pair_if(t4, pair_of(1.0), pair_quot(f_i, y_i))))), pair_log(pair_div(pair_of(2.0), t2))))), 0.5), pair_of(f_i)));
     }
 #endif
 }
@@ -469,7 +473,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        hessian[row] = pair_value(pair_scale(pair_div(pair_div(pair_of(y_i), pair_sum(f_i, y_i)), pair_of(f_i)), 0.5));
+        hessian[row] = pair_rounded(pair_scale(pair_div(pair_div(pair_of(y_i), pair_sum(f_i, y_i)), pair_of(f_i)), 0.5));
     }
 #endif
 }
@@ -515,13 +519,13 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t6 = pair_add_d(t5, 1.0);
         const pair t7 = pair_div(t4, pair_mul_d(t6, t1));
         const pair t8 = pair_if(t3, pair_mul(t7, t7), pair_of(0.0));
-        const double t9 = log_fast(2.0 / pair_value(t6));
+        const double t9 = log_fast(2.0 / pair_rounded(t6));
         const int t10 = (1.2676506002282294e+30 * t2 < t1);
         const pair t11 = pair_if(t10, pair_of(1.0), t5);
         const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        loss[row] = pair_value(pair_if(t0, pair_scale(pair_if(t3, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_sum(0.001282051282051282, ((0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + pair_value(t8) / 1225.0) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8))), t8), 0.001422475106685633), t8), 0.0015873015873015873), t8), 0.0017825311942959), t8), 0.0020161290322580645), t8), 0.0022988505747126436), t8), 0.0026455026455026454), t8), 0.003076923076923077), t8), 0.0036231884057971015), t8), 0.004329004329004329), t8), 0.005263157894736842), t8), 0.006535947712418301), t8), 0.008333333333333333), t8), 0.01098901098901099), t8), 0.015151515151515152), t8), 0.022222222222222223), t8), 0.03571428571428571), t8), 0.06666666666666667), t8), 0.16666666666666666), t8), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t3, t7, pair_of(0.0))), pair_of(t9 * t1 + (t10 ? 0.0 : log_fast(pair_value(pair_scale(t11, 2.0)) / (1.0 + pair_value(t11))) * t2))), 0.5), pair_of(f_i)));
-        gradient[row] = (t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_fast(pair_value(t7)) : (t12 ? log1p_fast((t12 ? pair_value(t4) / y_i : 0.0)) : (t13 ? log_fast(f_i) - log_fast(y_i) : log_fast((t13 ? 1.0 : f_i / y_i)))) + t9) : f_i);
+        loss[row] = pair_rounded(pair_if(t0, pair_scale(pair_if(t3, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_sum(0.001282051282051282, ((0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + pair_rounded(t8) / 1225.0) * pair_rounded(t8)) * pair_rounded(t8)) * pair_rounded(t8)) * pair_rounded(t8))), t8), 0.001422475106685633), t8), 0.0015873015873015873), t8), 0.0017825311942959), t8), 0.0020161290322580645), t8), 0.0022988505747126436), t8), 0.0026455026455026454), t8), 0.003076923076923077), t8), 0.0036231884057971015), t8), 0.004329004329004329), t8), 0.005263157894736842), t8), 0.006535947712418301), t8), 0.008333333333333333), t8), 0.01098901098901099), t8), 0.015151515151515152), t8), 0.022222222222222223), t8), 0.03571428571428571), t8), 0.06666666666666667), t8), 0.16666666666666666), t8), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t3, t7, pair_of(0.0))), pair_of(t9 * t1 + (t10 ? 0.0 : log_fast(pair_rounded(pair_scale(t11, 2.0)) / (1.0 + pair_rounded(t11))) * t2))), 0.5), pair_of(f_i)));
+        gradient[row] = (t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_fast(pair_rounded(t7)) : (t12 ? log1p_fast((t12 ? pair_value(t4) / y_i : 0.0)) : (t13 ? log_fast(f_i) - log_fast(y_i) : log_fast((t13 ? 1.0 : f_i / y_i)))) + t9) : f_i);
     }
 #else
     (void)constants;
@@ -543,8 +547,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t11 = pair_if(t10, pair_of(1.0), t5);
         const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        loss[row] = pair_value(pair_if(t0, pair_scale(pair_if(t3, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add((pair){0.16666666666666666, 9.25185853854297e-18}, pair_mul(pair_add((pair){0.06666666666666667, 9.251858538542971e-19}, pair_mul(pair_add((pair){0.03571428571428571, 1.982541115402065e-18}, pair_mul(pair_add((pair){0.022222222222222223, -8.480870326997723e-19}, pair_mul(pair_add((pair){0.015151515151515152, -4.2053902447922597e-19}, pair_mul(pair_add((pair){0.01098901098901099, -8.578302903182013e-19}, pair_mul(pair_add((pair){0.008333333333333333, 1.1564823173178714e-19}, pair_mul(pair_add((pair){0.006535947712418301, -1.9841608385355636e-19}, pair_mul(pair_add((pair){0.005263157894736842, 1.186916062510447e-19}, pair_mul(pair_add((pair){0.004329004329004329, 3.7548127185645175e-21}, pair_mul(pair_add((pair){0.0036231884057971015, -4.39966098979625e-20}, pair_mul(pair_add((pair){0.003076923076923077, 2.6688053476566263e-21}, pair_mul(pair_add((pair){0.0026455026455026454, 1.4685489743719e-19}, pair_mul(pair_add((pair){0.0022988505747126436, 3.190296047773438e-20}, pair_mul(pair_add((pair){0.0020161290322580645, 5.595882180570345e-20}, pair_mul(pair_add((pair){0.0017825311942959, 1.0358865676510345e-19}, pair_mul(pair_add((pair){0.0015873015873015873, 1.3767646634736564e-21}, pair_mul(pair_add((pair){0.001422475106685633, -6.755057632270995e-20}, pair_mul(pair_add((pair){0.001282051282051282, 1.112002228190261e-21}, pair_mul(pair_add((pair){0.0011614401858304297, 1.007388778151456e-21}, pair_mul(pair_add((pair){0.0010570824524312897, -4.446833434718559e-20}, pair_mul(pair_add((pair){0.000966183574879227, 2.4407643110060147e-20}, pair_mul(pair_add((pair){0.0008865248226950354, 2.1530255907513564e-20}, pair_div(t8, pair_of(1225.0))), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t3, t7, pair_of(0.0))), pair_add(pair_mul_d(t9, t1), pair_if(t10, pair_of(0.0), pair_mul_d(pair_log(pair_div(pair_scale(t11, 2.0), pair_add_d(t11, 1.0))), t2)))), 0.5), pair_of(f_i)));
-        gradient[row] = pair_value(pair_if(t0, pair_scale(pair_if((y_i <= 3.0 * f_i), pair_log1p(t7), pair_add(pair_if(t12, pair_log1p(pair_if(t12, pair_div(t4, pair_of(y_i)), pair_of(0.0))), pair_if(t13, pair_sub(pair_log(pair_of(f_i)), pair_log(pair_of(y_i))), pair_log(pair_if(t13, pair_of(1.0), pair_quot(f_i, y_i))))), t9)), 0.5), pair_of(f_i)));
+        loss[row] = pair_rounded(pair_if(t0, pair_scale(pair_if(t3, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add((pair){0.16666666666666666, 9.25185853854297e-18}, pair_mul(pair_add((pair){0.06666666666666667, 9.251858538542971e-19}, pair_mul(pair_add((pair){0.03571428571428571, 1.982541115402065e-18}, pair_mul(pair_add((pair){0.022222222222222223, -8.480870326997723e-19}, pair_mul(pair_add((pair){0.015151515151515152, -4.2053902447922597e-19}, pair_mul(pair_add((pair){0.01098901098901099, -8.578302903182013e-19}, pair_mul(pair_add((pair){0.008333333333333333, 1.1564823173178714e-19}, pair_mul(pair_add((pair){0.006535947712418301, -1.9841608385355636e-19}, pair_mul(pair_add((pair){0.005263157894736842, 1.186916062510447e-19}, pair_mul(pair_add((pair){0.004329004329004329, 3.7548127185645175e-21}, pair_mul(pair_add((pair){0.0036231884057971015, -4.39966098979625e-20}, pair_mul(pair_add((pair){0.003076923076923077, 2.6688053476566263e-21}, pair_mul(pair_add((pair){0.0026455026455026454, 1.4685489743719e-19}, pair_mul(pair_add((pair){0.0022988505747126436, 3.190296047773438e-20}, pair_mul(pair_add((pair){0.0020161290322580645, 5.595882180570345e-20}, pair_mul(pair_add((pair){0.0017825311942959, 1.0358865676510345e-19}, pair_mul(pair_add((pair){0.0015873015873015873, 1.3767646634736564e-21}, pair_mul(pair_add((pair){0.001422475106685633, -6.755057632270995e-20}, pair_mul(pair_add((pair){0.001282051282051282, 1.112002228190261e-21}, pair_mul(pair_add((pair){0.0011614401858304297, 1.007388778151456e-21}, pair_mul(pair_add((pair){0.0010570824524312897, -4.446833434718559e-20}, pair_mul(pair_add((pair){0.000966183574879227, 2.4407643110060147e-20}, pair_mul(pair_add((pair){0.0008865248226950354, 2.1530255907513564e-20}, pair_div(t8, pair_of(1225.0))), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t3, t7, pair_of(0.0))), pair_order(pair_add(pair_mul_d(t9, t1), pair_if(t10, pair_of(0.0), pair_mul_d(pair_log(pair_div(pair_scale(t11, 2.0), pair_add_d(t11, 1.0))), t2))))), 0.5), pair_of(f_i)));
+        gradient[row] = pair_rounded(pair_if(t0, pair_scale(pair_if((y_i <= 3.0 * f_i), pair_log1p(t7), pair_order(pair_add(pair_if(t12, pair_log1p(pair_if(t12, pair_div(t4, pair_of(y_i)), pair_of(0.0))), pair_if(t13, pair_order(pair_sub(pair_log(pair_of(f_i)), pair_log(pair_of(y_i)))), pair_log(pair_if(t13, pair_of(1.0), pair_quot(f_i, y_i))))), t9))), 0.5), pair_of(f_i)));
     }
 #endif
 }
@@ -586,7 +590,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t2 = pair_add_d(pair_quot(minimum(f_i, y_i), t1), 1.0);
         const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        gradient[row] = ((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_fast(pair_value(pair_div(t0, pair_mul_d(t2, t1)))) : (t3 ? log1p_fast((t3 ? pair_value(t0) / y_i : 0.0)) : (t4 ? log_fast(f_i) - log_fast(y_i) : log_fast((t4 ? 1.0 : f_i / y_i)))) + log_fast(2.0 / pair_value(t2))) : f_i);
+        gradient[row] = ((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_fast(pair_rounded(pair_div(t0, pair_mul_d(t2, t1)))) : (t3 ? log1p_fast((t3 ? pair_value(t0) / y_i : 0.0)) : (t4 ? log_fast(f_i) - log_fast(y_i) : log_fast((t4 ? 1.0 : f_i / y_i)))) + log_fast(2.0 / pair_rounded(t2))) : f_i);
         hessian[row] = 0.5 * (y_i / (f_i + y_i) / f_i);
     }
 #else
@@ -600,8 +604,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t2 = pair_add_d(pair_quot(minimum(f_i, y_i), t1), 1.0);
         const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        gradient[row] = pair_value(pair_if((f_i == f_i), pair_scale(pair_if((y_i <= 3.0 * f_i), pair_log1p(pair_div(t0, pair_mul_d(t2, t1))), pair_add(pair_if(t3, pair_log1p(pair_if(t3, pair_div(t0, pair_of(y_i)), pair_of(0.0))), pair_if(t4, pair_sub(pair_log(pair_of(f_i)), pair_log(pair_of(y_i))), pair_log(pair_if(t4, pair_of(1.0), pair_quot(f_i, y_i))))), pair_log(pair_div(pair_of(2.0), t2)))), 0.5), pair_of(f_i)));
-        hessian[row] = pair_value(pair_scale(pair_div(pair_div(pair_of(y_i), pair_sum(f_i, y_i)), pair_of(f_i)), 0.5));
+        gradient[row] = pair_rounded(pair_if((f_i == f_i), pair_scale(pair_if((y_i <= 3.0 * f_i), pair_log1p(pair_div(t0, pair_mul_d(t2, t1))), pair_order(pair_add(pair_if(t3, pair_log1p(pair_if(t3, pair_div(t0, pair_of(y_i)), pair_of(0.0))), pair_if(t4, pair_order(pair_sub(pair_log(pair_of(f_i)), pair_log(pair_of(y_i)))), pair_log(pair_if(t4, pair_of(1.0), pair_quot(f_i, y_i))))), pair_log(pair_div(pair_of(2.0), t2))))), 0.5), pair_of(f_i)));
+        hessian[row] = pair_rounded(pair_scale(pair_div(pair_div(pair_of(y_i), pair_sum(f_i, y_i)), pair_of(f_i)), 0.5));
     }
 #endif
 }
@@ -648,13 +652,13 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t6 = pair_add_d(t5, 1.0);
         const pair t7 = pair_div(t4, pair_mul_d(t6, t1));
         const pair t8 = pair_if(t3, pair_mul(t7, t7), pair_of(0.0));
-        const double t9 = log_fast(2.0 / pair_value(t6));
+        const double t9 = log_fast(2.0 / pair_rounded(t6));
         const int t10 = (1.2676506002282294e+30 * t2 < t1);
         const pair t11 = pair_if(t10, pair_of(1.0), t5);
         const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        loss[row] = pair_value(pair_if(t0, pair_scale(pair_if(t3, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_sum(0.001282051282051282, ((0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + pair_value(t8) / 1225.0) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8))), t8), 0.001422475106685633), t8), 0.0015873015873015873), t8), 0.0017825311942959), t8), 0.0020161290322580645), t8), 0.0022988505747126436), t8), 0.0026455026455026454), t8), 0.003076923076923077), t8), 0.0036231884057971015), t8), 0.004329004329004329), t8), 0.005263157894736842), t8), 0.006535947712418301), t8), 0.008333333333333333), t8), 0.01098901098901099), t8), 0.015151515151515152), t8), 0.022222222222222223), t8), 0.03571428571428571), t8), 0.06666666666666667), t8), 0.16666666666666666), t8), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t3, t7, pair_of(0.0))), pair_of(t9 * t1 + (t10 ? 0.0 : log_fast(pair_value(pair_scale(t11, 2.0)) / (1.0 + pair_value(t11))) * t2))), 0.5), pair_of(f_i)));
-        gradient[row] = (t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_fast(pair_value(t7)) : (t12 ? log1p_fast((t12 ? pair_value(t4) / y_i : 0.0)) : (t13 ? log_fast(f_i) - log_fast(y_i) : log_fast((t13 ? 1.0 : f_i / y_i)))) + t9) : f_i);
+        loss[row] = pair_rounded(pair_if(t0, pair_scale(pair_if(t3, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_sum(0.001282051282051282, ((0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + pair_rounded(t8) / 1225.0) * pair_rounded(t8)) * pair_rounded(t8)) * pair_rounded(t8)) * pair_rounded(t8))), t8), 0.001422475106685633), t8), 0.0015873015873015873), t8), 0.0017825311942959), t8), 0.0020161290322580645), t8), 0.0022988505747126436), t8), 0.0026455026455026454), t8), 0.003076923076923077), t8), 0.0036231884057971015), t8), 0.004329004329004329), t8), 0.005263157894736842), t8), 0.006535947712418301), t8), 0.008333333333333333), t8), 0.01098901098901099), t8), 0.015151515151515152), t8), 0.022222222222222223), t8), 0.03571428571428571), t8), 0.06666666666666667), t8), 0.16666666666666666), t8), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t3, t7, pair_of(0.0))), pair_of(t9 * t1 + (t10 ? 0.0 : log_fast(pair_rounded(pair_scale(t11, 2.0)) / (1.0 + pair_rounded(t11))) * t2))), 0.5), pair_of(f_i)));
+        gradient[row] = (t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_fast(pair_rounded(t7)) : (t12 ? log1p_fast((t12 ? pair_value(t4) / y_i : 0.0)) : (t13 ? log_fast(f_i) - log_fast(y_i) : log_fast((t13 ? 1.0 : f_i / y_i)))) + t9) : f_i);
         hessian[row] = 0.5 * (y_i / (f_i + y_i) / f_i);
     }
 #else
@@ -677,9 +681,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t11 = pair_if(t10, pair_of(1.0), t5);
         const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        loss[row] = pair_value(pair_if(t0, pair_scale(pair_if(t3, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add((pair){0.16666666666666666, 9.25185853854297e-18}, pair_mul(pair_add((pair){0.06666666666666667, 9.251858538542971e-19}, pair_mul(pair_add((pair){0.03571428571428571, 1.982541115402065e-18}, pair_mul(pair_add((pair){0.022222222222222223, -8.480870326997723e-19}, pair_mul(pair_add((pair){0.015151515151515152, -4.2053902447922597e-19}, pair_mul(pair_add((pair){0.01098901098901099, -8.578302903182013e-19}, pair_mul(pair_add((pair){0.008333333333333333, 1.1564823173178714e-19}, pair_mul(pair_add((pair){0.006535947712418301, -1.9841608385355636e-19}, pair_mul(pair_add((pair){0.005263157894736842, 1.186916062510447e-19}, pair_mul(pair_add((pair){0.004329004329004329, 3.7548127185645175e-21}, pair_mul(pair_add((pair){0.0036231884057971015, -4.39966098979625e-20}, pair_mul(pair_add((pair){0.003076923076923077, 2.6688053476566263e-21}, pair_mul(pair_add((pair){0.0026455026455026454, 1.4685489743719e-19}, pair_mul(pair_add((pair){0.0022988505747126436, 3.190296047773438e-20}, pair_mul(pair_add((pair){0.0020161290322580645, 5.595882180570345e-20}, pair_mul(pair_add((pair){0.0017825311942959, 1.0358865676510345e-19}, pair_mul(pair_add((pair){0.0015873015873015873, 1.3767646634736564e-21}, pair_mul(pair_add((pair){0.001422475106685633, -6.755057632270995e-20}, pair_mul(pair_add((pair){0.001282051282051282, 1.112002228190261e-21}, pair_mul(pair_add((pair){0.0011614401858304297, 1.007388778151456e-21}, pair_mul(pair_add((pair){0.0010570824524312897, -4.446833434718559e-20}, pair_mul(pair_add((pair){0.000966183574879227, 2.4407643110060147e-20}, pair_mul(pair_add((pair){0.0008865248226950354, 2.1530255907513564e-20}, pair_div(t8, pair_of(1225.0))), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t3, t7, pair_of(0.0))), pair_add(pair_mul_d(t9, t1), pair_if(t10, pair_of(0.0), pair_mul_d(pair_log(pair_div(pair_scale(t11, 2.0), pair_add_d(t11, 1.0))), t2)))), 0.5), pair_of(f_i)));
-        gradient[row] = pair_value(pair_if(t0, pair_scale(pair_if((y_i <= 3.0 * f_i), pair_log1p(t7), pair_add(pair_if(t12, pair_log1p(pair_if(t12, pair_div(t4, pair_of(y_i)), pair_of(0.0))), pair_if(t13, pair_sub(pair_log(pair_of(f_i)), pair_log(pair_of(y_i))), pair_log(pair_if(t13, pair_of(1.0), pair_quot(f_i, y_i))))), t9)), 0.5), pair_of(f_i)));
-        hessian[row] = pair_value(pair_scale(pair_div(pair_div(pair_of(y_i), pair_sum(f_i, y_i)), pair_of(f_i)), 0.5));
+        loss[row] = pair_rounded(pair_if(t0, pair_scale(pair_if(t3, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add((pair){0.16666666666666666, 9.25185853854297e-18}, pair_mul(pair_add((pair){0.06666666666666667, 9.251858538542971e-19}, pair_mul(pair_add((pair){0.03571428571428571, 1.982541115402065e-18}, pair_mul(pair_add((pair){0.022222222222222223, -8.480870326997723e-19}, pair_mul(pair_add((pair){0.015151515151515152, -4.2053902447922597e-19}, pair_mul(pair_add((pair){0.01098901098901099, -8.578302903182013e-19}, pair_mul(pair_add((pair){0.008333333333333333, 1.1564823173178714e-19}, pair_mul(pair_add((pair){0.006535947712418301, -1.9841608385355636e-19}, pair_mul(pair_add((pair){0.005263157894736842, 1.186916062510447e-19}, pair_mul(pair_add((pair){0.004329004329004329, 3.7548127185645175e-21}, pair_mul(pair_add((pair){0.0036231884057971015, -4.39966098979625e-20}, pair_mul(pair_add((pair){0.003076923076923077, 2.6688053476566263e-21}, pair_mul(pair_add((pair){0.0026455026455026454, 1.4685489743719e-19}, pair_mul(pair_add((pair){0.0022988505747126436, 3.190296047773438e-20}, pair_mul(pair_add((pair){0.0020161290322580645, 5.595882180570345e-20}, pair_mul(pair_add((pair){0.0017825311942959, 1.0358865676510345e-19}, pair_mul(pair_add((pair){0.0015873015873015873, 1.3767646634736564e-21}, pair_mul(pair_add((pair){0.001422475106685633, -6.755057632270995e-20}, pair_mul(pair_add((pair){0.001282051282051282, 1.112002228190261e-21}, pair_mul(pair_add((pair){0.0011614401858304297, 1.007388778151456e-21}, pair_mul(pair_add((pair){0.0010570824524312897, -4.446833434718559e-20}, pair_mul(pair_add((pair){0.000966183574879227, 2.4407643110060147e-20}, pair_mul(pair_add((pair){0.0008865248226950354, 2.1530255907513564e-20}, pair_div(t8, pair_of(1225.0))), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t3, t7, pair_of(0.0))), pair_order(pair_add(pair_mul_d(t9, t1), pair_if(t10, pair_of(0.0), pair_mul_d(pair_log(pair_div(pair_scale(t11, 2.0), pair_add_d(t11, 1.0))), t2))))), 0.5), pair_of(f_i)));
+        gradient[row] = pair_rounded(pair_if(t0, pair_scale(pair_if((y_i <= 3.0 * f_i), pair_log1p(t7), pair_order(pair_add(pair_if(t12, pair_log1p(pair_if(t12, pair_div(t4, pair_of(y_i)), pair_of(0.0))), pair_if(t13, pair_order(pair_sub(pair_log(pair_of(f_i)), pair_log(pair_of(y_i)))), pair_log(pair_if(t13, pair_of(1.0), pair_quot(f_i, y_i))))), t9))), 0.5), pair_of(f_i)));
+        hessian[row] = pair_rounded(pair_scale(pair_div(pair_div(pair_of(y_i), pair_sum(f_i, y_i)), pair_of(f_i)), 0.5));
     }
 #endif
 }

@@ -94,8 +94,8 @@ INLINE double log1p_fast(double x)
     return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -121,12 +121,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -169,14 +175,16 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_sub(pair a, pair b)
@@ -187,20 +195,23 @@ INLINE pair pair_sub(pair a, pair b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -208,10 +219,11 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
-/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+/* Of pairs in order. NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
 INLINE pair pair_max(pair a, pair b)
 {
     return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
@@ -227,14 +239,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -260,9 +264,9 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -361,16 +365,16 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t2 = pair_diff(1.0, p_i);
         const int t3 = (pair_value(t0) <= pair_value(pair_scale(t2, 2.0)));
         const pair t4 = pair_if(t1, pair_of(1.0), t0);
-        const pair t5 = pair_sub(t2, t4);
+        const pair t5 = pair_order(pair_sub(t2, t4));
         const double t6 = maximum(-0.5, pair_value(t2) - 1.0);
-        const pair t7 = pair_max(pair_of(-0.5), pair_div(pair_sub(t2, t0), t0));
+        const pair t7 = pair_max(pair_of(-0.5), pair_order(pair_div(pair_order(pair_sub(t2, t0)), t0)));
         const int t8 = (0.0 < pair_value(t0));
-        const int t9 = (((-0.3333333333333333 <= t6) && t1 && (t6 <= 0.5)) || ((-0.3333333333333333 <= pair_value(t7)) && (pair_value(t7) <= 0.5) && t8));
-        const pair t10 = pair_max(pair_of(-0.5), pair_mul(t5, pair_if(t1, pair_of(1.0), pair_div(pair_of(1.0), t0))));
+        const int t9 = (((-0.3333333333333333 <= t6) && t1 && (t6 <= 0.5)) || ((-0.3333333333333333 <= pair_rounded(t7)) && (pair_rounded(t7) <= 0.5) && t8));
+        const pair t10 = pair_max(pair_of(-0.5), pair_order(pair_mul(t5, pair_if(t1, pair_of(1.0), pair_div(pair_of(1.0), t0)))));
         const pair t11 = pair_if(t9, t10, pair_of(0.0));
-        const pair t12 = pair_add_d(t11, 2.0);
+        const pair t12 = pair_order(pair_add_d(t11, 2.0));
         const pair t13 = pair_div(pair_div(pair_if(t9, pair_mul(t10, t10), pair_of(0.0)), t12), t12);
-        const pair t14 = pair_min(pair_of(1.2676506002282294e+30), t10);
+        const pair t14 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t10));
         const int t15 = (((0.5 <= pair_value(t2)) && t1 && (pair_value(t2) <= 2.0)) || (t3 && (pair_value(t2) <= pair_value(pair_scale(t0, 2.0))) && t8));
         const int t16 = ((t1 && ((1.2676506002282294e+30 < pair_value(t2)) || (pair_value(t2) < 7.888609052210118e-31))) || (((pair_value(pair_scale(t2, 1.2676506002282294e+30)) < pair_value(t0)) || (pair_value(pair_scale(t0, 1.2676506002282294e+30)) < pair_value(t2))) && t8));
         const int t17 = (y_i <= 0.0);
@@ -381,14 +385,14 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double t22 = maximum(-0.5, (p_i - y_i) / y_i);
         const int t23 = (0.0 < y_i);
         const int t24 = (((-0.3333333333333333 <= t21) && t17 && (t21 <= 0.5)) || ((-0.3333333333333333 <= t22) && (t22 <= 0.5) && t23));
-        const pair t25 = pair_max(pair_of(-0.5), pair_mul(t20, pair_if(t17, pair_of(1.0), pair_quot(1.0, y_i))));
+        const pair t25 = pair_max(pair_of(-0.5), pair_order(pair_mul(t20, pair_if(t17, pair_of(1.0), pair_quot(1.0, y_i)))));
         const pair t26 = pair_if(t24, t25, pair_of(0.0));
-        const pair t27 = pair_add_d(t26, 2.0);
+        const pair t27 = pair_order(pair_add_d(t26, 2.0));
         const pair t28 = pair_div(pair_div(pair_if(t24, pair_mul(t25, t25), pair_of(0.0)), t27), t27);
-        const pair t29 = pair_min(pair_of(1.2676506002282294e+30), t25);
+        const pair t29 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t25));
         const int t30 = (((0.5 <= p_i) && t17 && (p_i <= 2.0)) || (t18 && (p_i <= 2.0 * y_i) && t23));
         const int t31 = ((t17 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t23));
-        loss[row] = pair_value(pair_if((p_i == p_i), pair_add(pair_if(t1, t2, pair_if(t3, pair_mul(t5, pair_if(t9, pair_add_d(pair_neg(pair_mul(t13, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_value(t13)) * pair_value(t13)) / 575.0) * pair_value(t13))), 21.0), 2.0), t13), 17.0), pair_of(19.0)), 2.0), t13), 15.0), pair_of(17.0)), 2.0), t13), 13.0), pair_of(15.0)), 2.0), t13), 11.0), pair_of(13.0)), 2.0), t13), 9.0), pair_of(11.0)), 2.0), t13), 7.0), pair_of(9.0)), 2.0), t13), 5.0), pair_of(7.0)), 2.0), t13), 3.0), pair_of(5.0)), 2.0), t12), pair_of(3.0)))), (pair_value(t11) / pair_value(t12))), pair_of(1.0 - (t9 ? 1.0 : 1.0 / pair_value(t14)) * log1p_fast(pair_value(pair_if(t9, pair_of(1.0), t14)))))), pair_of(pair_value(t4) * (t15 ? log1p_fast((t15 ? (pair_value(t4) - pair_value(t2)) / pair_value(t2) : 0.0)) : (t16 ? log_fast(pair_value(t4)) - log_fast(pair_value(t2)) : log_fast((t16 ? 1.0 : pair_value(t4) / pair_value(t2))))) + pair_value(t2) - pair_value(t4)))), pair_if(t17, pair_of(p_i), pair_if(t18, pair_mul(t20, pair_if(t24, pair_sub(pair_div(t26, t27), pair_mul(t28, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t28, 23.0), 25.0), t28), 42.0), pair_of(575.0)), 2.0), t28), 19.0), pair_of(21.0)), 2.0), t28), 17.0), pair_of(19.0)), 2.0), t28), 15.0), pair_of(17.0)), 2.0), t28), 13.0), pair_of(15.0)), 2.0), t28), 11.0), pair_of(13.0)), 2.0), t28), 9.0), pair_of(11.0)), 2.0), t28), 7.0), pair_of(9.0)), 2.0), t28), 5.0), pair_of(7.0)), 2.0), t28), 3.0), pair_of(5.0)), 2.0), t27), pair_of(3.0)))), pair_add_d(pair_neg(pair_mul(pair_if(t24, pair_of(1.0), pair_div(pair_of(1.0), t29)), pair_log1p(pair_if(t24, pair_of(1.0), t29)))), 1.0))), pair_add_d(pair_add_d(pair_mul_d(pair_if(t30, pair_log1p(pair_if(t30, pair_div(pair_diff(t19, p_i), pair_of(p_i)), pair_of(0.0))), pair_if(t31, pair_sub(pair_log(pair_of(t19)), pair_log(pair_of(p_i))), pair_log(pair_if(t31, pair_of(1.0), pair_quot(t19, p_i))))), t19), p_i), -t19)))), pair_of(p_i)));
+        loss[row] = pair_value(pair_if((p_i == p_i), pair_order(pair_add(pair_if(t1, t2, pair_if(t3, pair_mul(t5, pair_if(t9, pair_order(pair_add_d(pair_neg(pair_mul(t13, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t13)) * pair_rounded(t13)) / 575.0) * pair_rounded(t13))), 21.0), 2.0), t13), 17.0), pair_of(19.0)), 2.0), t13), 15.0), pair_of(17.0)), 2.0), t13), 13.0), pair_of(15.0)), 2.0), t13), 11.0), pair_of(13.0)), 2.0), t13), 9.0), pair_of(11.0)), 2.0), t13), 7.0), pair_of(9.0)), 2.0), t13), 5.0), pair_of(7.0)), 2.0), t13), 3.0), pair_of(5.0)), 2.0), t12), pair_of(3.0)))), (pair_rounded(t11) / pair_value(t12)))), pair_of(1.0 - (t9 ? 1.0 : 1.0 / pair_rounded(t14)) * log1p_fast(pair_rounded(pair_if(t9, pair_of(1.0), t14)))))), pair_of(pair_value(t4) * (t15 ? log1p_fast((t15 ? (pair_value(t4) - pair_value(t2)) / pair_value(t2) : 0.0)) : (t16 ? log_fast(pair_value(t4)) - log_fast(pair_value(t2)) : log_fast((t16 ? 1.0 : pair_value(t4) / pair_value(t2))))) + pair_value(t2) - pair_value(t4)))), pair_if(t17, pair_of(p_i), pair_if(t18, pair_mul(t20, pair_if(t24, pair_order(pair_sub(pair_div(t26, t27), pair_mul(t28, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t28, 23.0), 25.0), t28), 42.0), pair_of(575.0)), 2.0), t28), 19.0), pair_of(21.0)), 2.0), t28), 17.0), pair_of(19.0)), 2.0), t28), 15.0), pair_of(17.0)), 2.0), t28), 13.0), pair_of(15.0)), 2.0), t28), 11.0), pair_of(13.0)), 2.0), t28), 9.0), pair_of(11.0)), 2.0), t28), 7.0), pair_of(9.0)), 2.0), t28), 5.0), pair_of(7.0)), 2.0), t28), 3.0), pair_of(5.0)), 2.0), t27), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t24, pair_of(1.0), pair_div(pair_of(1.0), t29)), pair_log1p(pair_if(t24, pair_of(1.0), t29)))), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t30, pair_log1p(pair_if(t30, pair_div(pair_diff(t19, p_i), pair_of(p_i)), pair_of(0.0))), pair_if(t31, pair_order(pair_sub(pair_log(pair_of(t19)), pair_log(pair_of(p_i)))), pair_log(pair_if(t31, pair_of(1.0), pair_quot(t19, p_i))))), t19), p_i)), -t19)))))), pair_of(p_i)));
     }
 #else
     (void)constants;
@@ -401,16 +405,16 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t2 = pair_diff(1.0, p_i);
         const int t3 = (pair_value(t0) <= pair_value(pair_scale(t2, 2.0)));
         const pair t4 = pair_if(t1, pair_of(1.0), t0);
-        const pair t5 = pair_sub(t2, t4);
-        const pair t6 = pair_max(pair_of(-0.5), pair_add_d(t2, -1.0));
-        const pair t7 = pair_max(pair_of(-0.5), pair_div(pair_sub(t2, t0), t0));
+        const pair t5 = pair_order(pair_sub(t2, t4));
+        const pair t6 = pair_max(pair_of(-0.5), pair_order(pair_add_d(t2, -1.0)));
+        const pair t7 = pair_max(pair_of(-0.5), pair_order(pair_div(pair_order(pair_sub(t2, t0)), t0)));
         const int t8 = (0.0 < pair_value(t0));
-        const int t9 = (((-0.3333333333333333 <= pair_value(t6)) && t1 && (pair_value(t6) <= 0.5)) || ((-0.3333333333333333 <= pair_value(t7)) && (pair_value(t7) <= 0.5) && t8));
-        const pair t10 = pair_max(pair_of(-0.5), pair_mul(t5, pair_if(t1, pair_of(1.0), pair_div(pair_of(1.0), t0))));
+        const int t9 = (((-0.3333333333333333 <= pair_value(t6)) && t1 && (pair_value(t6) <= 0.5)) || ((-0.3333333333333333 <= pair_rounded(t7)) && (pair_rounded(t7) <= 0.5) && t8));
+        const pair t10 = pair_max(pair_of(-0.5), pair_order(pair_mul(t5, pair_if(t1, pair_of(1.0), pair_div(pair_of(1.0), t0)))));
         const pair t11 = pair_if(t9, t10, pair_of(0.0));
-        const pair t12 = pair_add_d(t11, 2.0);
+        const pair t12 = pair_order(pair_add_d(t11, 2.0));
         const pair t13 = pair_div(pair_div(pair_if(t9, pair_mul(t10, t10), pair_of(0.0)), t12), t12);
-        const pair t14 = pair_min(pair_of(1.2676506002282294e+30), t10);
+        const pair t14 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t10));
         const int t15 = (((0.5 <= pair_value(t2)) && t1 && (pair_value(t2) <= 2.0)) || (t3 && (pair_value(t2) <= pair_value(pair_scale(t0, 2.0))) && t8));
         const int t16 = ((t1 && ((1.2676506002282294e+30 < pair_value(t2)) || (pair_value(t2) < 7.888609052210118e-31))) || (((pair_value(pair_scale(t2, 1.2676506002282294e+30)) < pair_value(t0)) || (pair_value(pair_scale(t0, 1.2676506002282294e+30)) < pair_value(t2))) && t8));
         const int t17 = (y_i <= 0.0);
@@ -421,14 +425,14 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double t22 = maximum(-0.5, (p_i - y_i) / y_i);
         const int t23 = (0.0 < y_i);
         const int t24 = (((-0.3333333333333333 <= t21) && t17 && (t21 <= 0.5)) || ((-0.3333333333333333 <= t22) && (t22 <= 0.5) && t23));
-        const pair t25 = pair_max(pair_of(-0.5), pair_mul(t20, pair_if(t17, pair_of(1.0), pair_quot(1.0, y_i))));
+        const pair t25 = pair_max(pair_of(-0.5), pair_order(pair_mul(t20, pair_if(t17, pair_of(1.0), pair_quot(1.0, y_i)))));
         const pair t26 = pair_if(t24, t25, pair_of(0.0));
-        const pair t27 = pair_add_d(t26, 2.0);
+        const pair t27 = pair_order(pair_add_d(t26, 2.0));
         const pair t28 = pair_div(pair_div(pair_if(t24, pair_mul(t25, t25), pair_of(0.0)), t27), t27);
-        const pair t29 = pair_min(pair_of(1.2676506002282294e+30), t25);
+        const pair t29 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t25));
         const int t30 = (((0.5 <= p_i) && t17 && (p_i <= 2.0)) || (t18 && (p_i <= 2.0 * y_i) && t23));
         const int t31 = ((t17 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t23));
-        loss[row] = pair_value(pair_if((p_i == p_i), pair_add(pair_if(t1, t2, pair_if(t3, pair_mul(t5, pair_if(t9, pair_sub(pair_div(t11, t12), pair_mul(t13, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t13, 23.0), 25.0), t13), 42.0), pair_of(575.0)), 2.0), t13), 19.0), pair_of(21.0)), 2.0), t13), 17.0), pair_of(19.0)), 2.0), t13), 15.0), pair_of(17.0)), 2.0), t13), 13.0), pair_of(15.0)), 2.0), t13), 11.0), pair_of(13.0)), 2.0), t13), 9.0), pair_of(11.0)), 2.0), t13), 7.0), pair_of(9.0)), 2.0), t13), 5.0), pair_of(7.0)), 2.0), t13), 3.0), pair_of(5.0)), 2.0), t12), pair_of(3.0)))), pair_add_d(pair_neg(pair_mul(pair_if(t9, pair_of(1.0), pair_div(pair_of(1.0), t14)), pair_log1p(pair_if(t9, pair_of(1.0), t14)))), 1.0))), pair_sub(pair_add(pair_mul(t4, pair_if(t15, pair_log1p(pair_if(t15, pair_div(pair_sub(t4, t2), t2), pair_of(0.0))), pair_if(t16, pair_sub(pair_log(t4), pair_log(t2)), pair_log(pair_if(t16, pair_of(1.0), pair_div(t4, t2)))))), t2), t4))), pair_if(t17, pair_of(p_i), pair_if(t18, pair_mul(t20, pair_if(t24, pair_sub(pair_div(t26, t27), pair_mul(t28, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t28, 23.0), 25.0), t28), 42.0), pair_of(575.0)), 2.0), t28), 19.0), pair_of(21.0)), 2.0), t28), 17.0), pair_of(19.0)), 2.0), t28), 15.0), pair_of(17.0)), 2.0), t28), 13.0), pair_of(15.0)), 2.0), t28), 11.0), pair_of(13.0)), 2.0), t28), 9.0), pair_of(11.0)), 2.0), t28), 7.0), pair_of(9.0)), 2.0), t28), 5.0), pair_of(7.0)), 2.0), t28), 3.0), pair_of(5.0)), 2.0), t27), pair_of(3.0)))), pair_add_d(pair_neg(pair_mul(pair_if(t24, pair_of(1.0), pair_div(pair_of(1.0), t29)), pair_log1p(pair_if(t24, pair_of(1.0), t29)))), 1.0))), pair_add_d(pair_add_d(pair_mul_d(pair_if(t30, pair_log1p(pair_if(t30, pair_div(pair_diff(t19, p_i), pair_of(p_i)), pair_of(0.0))), pair_if(t31, pair_sub(pair_log(pair_of(t19)), pair_log(pair_of(p_i))), pair_log(pair_if(t31, pair_of(1.0), pair_quot(t19, p_i))))), t19), p_i), -t19)))), pair_of(p_i)));
+        loss[row] = pair_value(pair_if((p_i == p_i), pair_order(pair_add(pair_if(t1, t2, pair_if(t3, pair_mul(t5, pair_if(t9, pair_order(pair_sub(pair_div(t11, t12), pair_mul(t13, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t13, 23.0), 25.0), t13), 42.0), pair_of(575.0)), 2.0), t13), 19.0), pair_of(21.0)), 2.0), t13), 17.0), pair_of(19.0)), 2.0), t13), 15.0), pair_of(17.0)), 2.0), t13), 13.0), pair_of(15.0)), 2.0), t13), 11.0), pair_of(13.0)), 2.0), t13), 9.0), pair_of(11.0)), 2.0), t13), 7.0), pair_of(9.0)), 2.0), t13), 5.0), pair_of(7.0)), 2.0), t13), 3.0), pair_of(5.0)), 2.0), t12), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t9, pair_of(1.0), pair_div(pair_of(1.0), t14)), pair_log1p(pair_if(t9, pair_of(1.0), t14)))), 1.0)))), pair_order(pair_sub(pair_order(pair_add(pair_mul(t4, pair_if(t15, pair_log1p(pair_if(t15, pair_div(pair_order(pair_sub(t4, t2)), t2), pair_of(0.0))), pair_if(t16, pair_order(pair_sub(pair_log(t4), pair_log(t2))), pair_log(pair_if(t16, pair_of(1.0), pair_div(t4, t2)))))), t2)), t4)))), pair_if(t17, pair_of(p_i), pair_if(t18, pair_mul(t20, pair_if(t24, pair_order(pair_sub(pair_div(t26, t27), pair_mul(t28, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t28, 23.0), 25.0), t28), 42.0), pair_of(575.0)), 2.0), t28), 19.0), pair_of(21.0)), 2.0), t28), 17.0), pair_of(19.0)), 2.0), t28), 15.0), pair_of(17.0)), 2.0), t28), 13.0), pair_of(15.0)), 2.0), t28), 11.0), pair_of(13.0)), 2.0), t28), 9.0), pair_of(11.0)), 2.0), t28), 7.0), pair_of(9.0)), 2.0), t28), 5.0), pair_of(7.0)), 2.0), t28), 3.0), pair_of(5.0)), 2.0), t27), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t24, pair_of(1.0), pair_div(pair_of(1.0), t29)), pair_log1p(pair_if(t24, pair_of(1.0), t29)))), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t30, pair_log1p(pair_if(t30, pair_div(pair_diff(t19, p_i), pair_of(p_i)), pair_of(0.0))), pair_if(t31, pair_order(pair_sub(pair_log(pair_of(t19)), pair_log(pair_of(p_i)))), pair_log(pair_if(t31, pair_of(1.0), pair_quot(t19, p_i))))), t19), p_i)), -t19)))))), pair_of(p_i)));
     }
 #endif
 }
@@ -465,7 +469,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double p_i = p[row];
         const pair t0 = pair_diff(1.0, y_i);
-        gradient[row] = ((p_i == p_i) ? pair_value(pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_div(t0, pair_diff(1.0, p_i)))) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
+        gradient[row] = ((p_i == p_i) ? pair_rounded(pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_div(t0, pair_diff(1.0, p_i)))) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
     }
 #else
     (void)constants;
@@ -474,7 +478,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double p_i = p[row];
         const pair t0 = pair_diff(1.0, y_i);
-        gradient[row] = pair_value(pair_if((p_i == p_i), pair_sub(pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_div(t0, pair_diff(1.0, p_i))), pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, p_i))), pair_of(p_i)));
+        gradient[row] = pair_value(pair_if((p_i == p_i), pair_order(pair_sub(pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_div(t0, pair_diff(1.0, p_i))), pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, p_i)))), pair_of(p_i)));
     }
 #endif
 }
@@ -514,7 +518,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t1 = pair_diff(1.0, p_i);
         const pair t2 = pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_div(t0, t1));
         const double t3 = ((y_i == 0.0) ? 0.0 : y_i / p_i);
-        hessian[row] = ((p_i == p_i) ? ((pair_value(t2) == 0.0) ? 0.0 : pair_value(t2) / pair_value(t1)) + ((t3 == 0.0) ? 0.0 : t3 / p_i) : p_i);
+        hessian[row] = ((p_i == p_i) ? ((pair_rounded(t2) == 0.0) ? 0.0 : pair_rounded(t2) / pair_value(t1)) + ((t3 == 0.0) ? 0.0 : t3 / p_i) : p_i);
     }
 #else
     (void)constants;
@@ -526,7 +530,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t1 = pair_diff(1.0, p_i);
         const pair t2 = pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_div(t0, t1));
         const pair t3 = pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, p_i));
-        hessian[row] = pair_value(pair_if((p_i == p_i), pair_add(pair_if((pair_value(t2) == 0.0), pair_of(0.0), pair_div(t2, t1)), pair_if((pair_value(t3) == 0.0), pair_of(0.0), pair_div(t3, pair_of(p_i)))), pair_of(p_i)));
+        hessian[row] = pair_rounded(pair_if((p_i == p_i), pair_add(pair_if((pair_rounded(t2) == 0.0), pair_of(0.0), pair_div(t2, t1)), pair_if((pair_rounded(t3) == 0.0), pair_of(0.0), pair_div(t3, pair_of(p_i)))), pair_of(p_i)));
     }
 #endif
 }
@@ -569,16 +573,16 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t3 = pair_diff(1.0, p_i);
         const int t4 = (pair_value(t1) <= pair_value(pair_scale(t3, 2.0)));
         const pair t5 = pair_if(t2, pair_of(1.0), t1);
-        const pair t6 = pair_sub(t3, t5);
+        const pair t6 = pair_order(pair_sub(t3, t5));
         const double t7 = maximum(-0.5, pair_value(t3) - 1.0);
-        const pair t8 = pair_max(pair_of(-0.5), pair_div(pair_sub(t3, t1), t1));
+        const pair t8 = pair_max(pair_of(-0.5), pair_order(pair_div(pair_order(pair_sub(t3, t1)), t1)));
         const int t9 = (0.0 < pair_value(t1));
-        const int t10 = (((-0.3333333333333333 <= t7) && t2 && (t7 <= 0.5)) || ((-0.3333333333333333 <= pair_value(t8)) && (pair_value(t8) <= 0.5) && t9));
-        const pair t11 = pair_max(pair_of(-0.5), pair_mul(t6, pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t1))));
+        const int t10 = (((-0.3333333333333333 <= t7) && t2 && (t7 <= 0.5)) || ((-0.3333333333333333 <= pair_rounded(t8)) && (pair_rounded(t8) <= 0.5) && t9));
+        const pair t11 = pair_max(pair_of(-0.5), pair_order(pair_mul(t6, pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t1)))));
         const pair t12 = pair_if(t10, t11, pair_of(0.0));
-        const pair t13 = pair_add_d(t12, 2.0);
+        const pair t13 = pair_order(pair_add_d(t12, 2.0));
         const pair t14 = pair_div(pair_div(pair_if(t10, pair_mul(t11, t11), pair_of(0.0)), t13), t13);
-        const pair t15 = pair_min(pair_of(1.2676506002282294e+30), t11);
+        const pair t15 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t11));
         const int t16 = (((0.5 <= pair_value(t3)) && t2 && (pair_value(t3) <= 2.0)) || (t4 && (pair_value(t3) <= pair_value(pair_scale(t1, 2.0))) && t9));
         const int t17 = ((t2 && ((1.2676506002282294e+30 < pair_value(t3)) || (pair_value(t3) < 7.888609052210118e-31))) || (((pair_value(pair_scale(t3, 1.2676506002282294e+30)) < pair_value(t1)) || (pair_value(pair_scale(t1, 1.2676506002282294e+30)) < pair_value(t3))) && t9));
         const int t18 = (y_i <= 0.0);
@@ -589,15 +593,15 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t23 = maximum(-0.5, (p_i - y_i) / y_i);
         const int t24 = (0.0 < y_i);
         const int t25 = (((-0.3333333333333333 <= t22) && t18 && (t22 <= 0.5)) || ((-0.3333333333333333 <= t23) && (t23 <= 0.5) && t24));
-        const pair t26 = pair_max(pair_of(-0.5), pair_mul(t21, pair_if(t18, pair_of(1.0), pair_quot(1.0, y_i))));
+        const pair t26 = pair_max(pair_of(-0.5), pair_order(pair_mul(t21, pair_if(t18, pair_of(1.0), pair_quot(1.0, y_i)))));
         const pair t27 = pair_if(t25, t26, pair_of(0.0));
-        const pair t28 = pair_add_d(t27, 2.0);
+        const pair t28 = pair_order(pair_add_d(t27, 2.0));
         const pair t29 = pair_div(pair_div(pair_if(t25, pair_mul(t26, t26), pair_of(0.0)), t28), t28);
-        const pair t30 = pair_min(pair_of(1.2676506002282294e+30), t26);
+        const pair t30 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t26));
         const int t31 = (((0.5 <= p_i) && t18 && (p_i <= 2.0)) || (t19 && (p_i <= 2.0 * y_i) && t24));
         const int t32 = ((t18 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t24));
-        loss[row] = pair_value(pair_if(t0, pair_add(pair_if(t2, t3, pair_if(t4, pair_mul(t6, pair_if(t10, pair_add_d(pair_neg(pair_mul(t14, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_value(t14)) * pair_value(t14)) / 575.0) * pair_value(t14))), 21.0), 2.0), t14), 17.0), pair_of(19.0)), 2.0), t14), 15.0), pair_of(17.0)), 2.0), t14), 13.0), pair_of(15.0)), 2.0), t14), 11.0), pair_of(13.0)), 2.0), t14), 9.0), pair_of(11.0)), 2.0), t14), 7.0), pair_of(9.0)), 2.0), t14), 5.0), pair_of(7.0)), 2.0), t14), 3.0), pair_of(5.0)), 2.0), t13), pair_of(3.0)))), (pair_value(t12) / pair_value(t13))), pair_of(1.0 - (t10 ? 1.0 : 1.0 / pair_value(t15)) * log1p_fast(pair_value(pair_if(t10, pair_of(1.0), t15)))))), pair_of(pair_value(t5) * (t16 ? log1p_fast((t16 ? (pair_value(t5) - pair_value(t3)) / pair_value(t3) : 0.0)) : (t17 ? log_fast(pair_value(t5)) - log_fast(pair_value(t3)) : log_fast((t17 ? 1.0 : pair_value(t5) / pair_value(t3))))) + pair_value(t3) - pair_value(t5)))), pair_if(t18, pair_of(p_i), pair_if(t19, pair_mul(t21, pair_if(t25, pair_sub(pair_div(t27, t28), pair_mul(t29, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t29, 23.0), 25.0), t29), 42.0), pair_of(575.0)), 2.0), t29), 19.0), pair_of(21.0)), 2.0), t29), 17.0), pair_of(19.0)), 2.0), t29), 15.0), pair_of(17.0)), 2.0), t29), 13.0), pair_of(15.0)), 2.0), t29), 11.0), pair_of(13.0)), 2.0), t29), 9.0), pair_of(11.0)), 2.0), t29), 7.0), pair_of(9.0)), 2.0), t29), 5.0), pair_of(7.0)), 2.0), t29), 3.0), pair_of(5.0)), 2.0), t28), pair_of(3.0)))), pair_add_d(pair_neg(pair_mul(pair_if(t25, pair_of(1.0), pair_div(pair_of(1.0), t30)), pair_log1p(pair_if(t25, pair_of(1.0), t30)))), 1.0))), pair_add_d(pair_add_d(pair_mul_d(pair_if(t31, pair_log1p(pair_if(t31, pair_div(pair_diff(t20, p_i), pair_of(p_i)), pair_of(0.0))), pair_if(t32, pair_sub(pair_log(pair_of(t20)), pair_log(pair_of(p_i))), pair_log(pair_if(t32, pair_of(1.0), pair_quot(t20, p_i))))), t20), p_i), -t20)))), pair_of(p_i)));
-        gradient[row] = (t0 ? pair_value(pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, t3))) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
+        loss[row] = pair_value(pair_if(t0, pair_order(pair_add(pair_if(t2, t3, pair_if(t4, pair_mul(t6, pair_if(t10, pair_order(pair_add_d(pair_neg(pair_mul(t14, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t14)) * pair_rounded(t14)) / 575.0) * pair_rounded(t14))), 21.0), 2.0), t14), 17.0), pair_of(19.0)), 2.0), t14), 15.0), pair_of(17.0)), 2.0), t14), 13.0), pair_of(15.0)), 2.0), t14), 11.0), pair_of(13.0)), 2.0), t14), 9.0), pair_of(11.0)), 2.0), t14), 7.0), pair_of(9.0)), 2.0), t14), 5.0), pair_of(7.0)), 2.0), t14), 3.0), pair_of(5.0)), 2.0), t13), pair_of(3.0)))), (pair_rounded(t12) / pair_value(t13)))), pair_of(1.0 - (t10 ? 1.0 : 1.0 / pair_rounded(t15)) * log1p_fast(pair_rounded(pair_if(t10, pair_of(1.0), t15)))))), pair_of(pair_value(t5) * (t16 ? log1p_fast((t16 ? (pair_value(t5) - pair_value(t3)) / pair_value(t3) : 0.0)) : (t17 ? log_fast(pair_value(t5)) - log_fast(pair_value(t3)) : log_fast((t17 ? 1.0 : pair_value(t5) / pair_value(t3))))) + pair_value(t3) - pair_value(t5)))), pair_if(t18, pair_of(p_i), pair_if(t19, pair_mul(t21, pair_if(t25, pair_order(pair_sub(pair_div(t27, t28), pair_mul(t29, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t29, 23.0), 25.0), t29), 42.0), pair_of(575.0)), 2.0), t29), 19.0), pair_of(21.0)), 2.0), t29), 17.0), pair_of(19.0)), 2.0), t29), 15.0), pair_of(17.0)), 2.0), t29), 13.0), pair_of(15.0)), 2.0), t29), 11.0), pair_of(13.0)), 2.0), t29), 9.0), pair_of(11.0)), 2.0), t29), 7.0), pair_of(9.0)), 2.0), t29), 5.0), pair_of(7.0)), 2.0), t29), 3.0), pair_of(5.0)), 2.0), t28), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t25, pair_of(1.0), pair_div(pair_of(1.0), t30)), pair_log1p(pair_if(t25, pair_of(1.0), t30)))), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t31, pair_log1p(pair_if(t31, pair_div(pair_diff(t20, p_i), pair_of(p_i)), pair_of(0.0))), pair_if(t32, pair_order(pair_sub(pair_log(pair_of(t20)), pair_log(pair_of(p_i)))), pair_log(pair_if(t32, pair_of(1.0), pair_quot(t20, p_i))))), t20), p_i)), -t20)))))), pair_of(p_i)));
+        gradient[row] = (t0 ? pair_rounded(pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, t3))) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
     }
 #else
     (void)constants;
@@ -611,16 +615,16 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t3 = pair_diff(1.0, p_i);
         const int t4 = (pair_value(t1) <= pair_value(pair_scale(t3, 2.0)));
         const pair t5 = pair_if(t2, pair_of(1.0), t1);
-        const pair t6 = pair_sub(t3, t5);
-        const pair t7 = pair_max(pair_of(-0.5), pair_add_d(t3, -1.0));
-        const pair t8 = pair_max(pair_of(-0.5), pair_div(pair_sub(t3, t1), t1));
+        const pair t6 = pair_order(pair_sub(t3, t5));
+        const pair t7 = pair_max(pair_of(-0.5), pair_order(pair_add_d(t3, -1.0)));
+        const pair t8 = pair_max(pair_of(-0.5), pair_order(pair_div(pair_order(pair_sub(t3, t1)), t1)));
         const int t9 = (0.0 < pair_value(t1));
-        const int t10 = (((-0.3333333333333333 <= pair_value(t7)) && t2 && (pair_value(t7) <= 0.5)) || ((-0.3333333333333333 <= pair_value(t8)) && (pair_value(t8) <= 0.5) && t9));
-        const pair t11 = pair_max(pair_of(-0.5), pair_mul(t6, pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t1))));
+        const int t10 = (((-0.3333333333333333 <= pair_value(t7)) && t2 && (pair_value(t7) <= 0.5)) || ((-0.3333333333333333 <= pair_rounded(t8)) && (pair_rounded(t8) <= 0.5) && t9));
+        const pair t11 = pair_max(pair_of(-0.5), pair_order(pair_mul(t6, pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t1)))));
         const pair t12 = pair_if(t10, t11, pair_of(0.0));
-        const pair t13 = pair_add_d(t12, 2.0);
+        const pair t13 = pair_order(pair_add_d(t12, 2.0));
         const pair t14 = pair_div(pair_div(pair_if(t10, pair_mul(t11, t11), pair_of(0.0)), t13), t13);
-        const pair t15 = pair_min(pair_of(1.2676506002282294e+30), t11);
+        const pair t15 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t11));
         const int t16 = (((0.5 <= pair_value(t3)) && t2 && (pair_value(t3) <= 2.0)) || (t4 && (pair_value(t3) <= pair_value(pair_scale(t1, 2.0))) && t9));
         const int t17 = ((t2 && ((1.2676506002282294e+30 < pair_value(t3)) || (pair_value(t3) < 7.888609052210118e-31))) || (((pair_value(pair_scale(t3, 1.2676506002282294e+30)) < pair_value(t1)) || (pair_value(pair_scale(t1, 1.2676506002282294e+30)) < pair_value(t3))) && t9));
         const int t18 = (y_i <= 0.0);
@@ -631,15 +635,15 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t23 = maximum(-0.5, (p_i - y_i) / y_i);
         const int t24 = (0.0 < y_i);
         const int t25 = (((-0.3333333333333333 <= t22) && t18 && (t22 <= 0.5)) || ((-0.3333333333333333 <= t23) && (t23 <= 0.5) && t24));
-        const pair t26 = pair_max(pair_of(-0.5), pair_mul(t21, pair_if(t18, pair_of(1.0), pair_quot(1.0, y_i))));
+        const pair t26 = pair_max(pair_of(-0.5), pair_order(pair_mul(t21, pair_if(t18, pair_of(1.0), pair_quot(1.0, y_i)))));
         const pair t27 = pair_if(t25, t26, pair_of(0.0));
-        const pair t28 = pair_add_d(t27, 2.0);
+        const pair t28 = pair_order(pair_add_d(t27, 2.0));
         const pair t29 = pair_div(pair_div(pair_if(t25, pair_mul(t26, t26), pair_of(0.0)), t28), t28);
-        const pair t30 = pair_min(pair_of(1.2676506002282294e+30), t26);
+        const pair t30 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t26));
         const int t31 = (((0.5 <= p_i) && t18 && (p_i <= 2.0)) || (t19 && (p_i <= 2.0 * y_i) && t24));
         const int t32 = ((t18 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t24));
-        loss[row] = pair_value(pair_if(t0, pair_add(pair_if(t2, t3, pair_if(t4, pair_mul(t6, pair_if(t10, pair_sub(pair_div(t12, t13), pair_mul(t14, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t14, 23.0), 25.0), t14), 42.0), pair_of(575.0)), 2.0), t14), 19.0), pair_of(21.0)), 2.0), t14), 17.0), pair_of(19.0)), 2.0), t14), 15.0), pair_of(17.0)), 2.0), t14), 13.0), pair_of(15.0)), 2.0), t14), 11.0), pair_of(13.0)), 2.0), t14), 9.0), pair_of(11.0)), 2.0), t14), 7.0), pair_of(9.0)), 2.0), t14), 5.0), pair_of(7.0)), 2.0), t14), 3.0), pair_of(5.0)), 2.0), t13), pair_of(3.0)))), pair_add_d(pair_neg(pair_mul(pair_if(t10, pair_of(1.0), pair_div(pair_of(1.0), t15)), pair_log1p(pair_if(t10, pair_of(1.0), t15)))), 1.0))), pair_sub(pair_add(pair_mul(t5, pair_if(t16, pair_log1p(pair_if(t16, pair_div(pair_sub(t5, t3), t3), pair_of(0.0))), pair_if(t17, pair_sub(pair_log(t5), pair_log(t3)), pair_log(pair_if(t17, pair_of(1.0), pair_div(t5, t3)))))), t3), t5))), pair_if(t18, pair_of(p_i), pair_if(t19, pair_mul(t21, pair_if(t25, pair_sub(pair_div(t27, t28), pair_mul(t29, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t29, 23.0), 25.0), t29), 42.0), pair_of(575.0)), 2.0), t29), 19.0), pair_of(21.0)), 2.0), t29), 17.0), pair_of(19.0)), 2.0), t29), 15.0), pair_of(17.0)), 2.0), t29), 13.0), pair_of(15.0)), 2.0), t29), 11.0), pair_of(13.0)), 2.0), t29), 9.0), pair_of(11.0)), 2.0), t29), 7.0), pair_of(9.0)), 2.0), t29), 5.0), pair_of(7.0)), 2.0), t29), 3.0), pair_of(5.0)), 2.0), t28), pair_of(3.0)))), pair_add_d(pair_neg(pair_mul(pair_if(t25, pair_of(1.0), pair_div(pair_of(1.0), t30)), pair_log1p(pair_if(t25, pair_of(1.0), t30)))), 1.0))), pair_add_d(pair_add_d(pair_mul_d(pair_if(t31, pair_log1p(pair_if(t31, pair_div(pair_diff(t20, p_i), pair_of(p_i)), pair_of(0.0))), pair_if(t32, pair_sub(pair_log(pair_of(t20)), pair_log(pair_of(p_i))), pair_log(pair_if(t32, pair_of(1.0), pair_quot(t20, p_i))))), t20), p_i), -t20)))), pair_of(p_i)));
-        gradient[row] = pair_value(pair_if(t0, pair_sub(pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, t3)), pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, p_i))), pair_of(p_i)));
+        loss[row] = pair_value(pair_if(t0, pair_order(pair_add(pair_if(t2, t3, pair_if(t4, pair_mul(t6, pair_if(t10, pair_order(pair_sub(pair_div(t12, t13), pair_mul(t14, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t14, 23.0), 25.0), t14), 42.0), pair_of(575.0)), 2.0), t14), 19.0), pair_of(21.0)), 2.0), t14), 17.0), pair_of(19.0)), 2.0), t14), 15.0), pair_of(17.0)), 2.0), t14), 13.0), pair_of(15.0)), 2.0), t14), 11.0), pair_of(13.0)), 2.0), t14), 9.0), pair_of(11.0)), 2.0), t14), 7.0), pair_of(9.0)), 2.0), t14), 5.0), pair_of(7.0)), 2.0), t14), 3.0), pair_of(5.0)), 2.0), t13), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t10, pair_of(1.0), pair_div(pair_of(1.0), t15)), pair_log1p(pair_if(t10, pair_of(1.0), t15)))), 1.0)))), pair_order(pair_sub(pair_order(pair_add(pair_mul(t5, pair_if(t16, pair_log1p(pair_if(t16, pair_div(pair_order(pair_sub(t5, t3)), t3), pair_of(0.0))), pair_if(t17, pair_order(pair_sub(pair_log(t5), pair_log(t3))), pair_log(pair_if(t17, pair_of(1.0), pair_div(t5, t3)))))), t3)), t5)))), pair_if(t18, pair_of(p_i), pair_if(t19, pair_mul(t21, pair_if(t25, pair_order(pair_sub(pair_div(t27, t28), pair_mul(t29, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t29, 23.0), 25.0), t29), 42.0), pair_of(575.0)), 2.0), t29), 19.0), pair_of(21.0)), 2.0), t29), 17.0), pair_of(19.0)), 2.0), t29), 15.0), pair_of(17.0)), 2.0), t29), 13.0), pair_of(15.0)), 2.0), t29), 11.0), pair_of(13.0)), 2.0), t29), 9.0), pair_of(11.0)), 2.0), t29), 7.0), pair_of(9.0)), 2.0), t29), 5.0), pair_of(7.0)), 2.0), t29), 3.0), pair_of(5.0)), 2.0), t28), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t25, pair_of(1.0), pair_div(pair_of(1.0), t30)), pair_log1p(pair_if(t25, pair_of(1.0), t30)))), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t31, pair_log1p(pair_if(t31, pair_div(pair_diff(t20, p_i), pair_of(p_i)), pair_of(0.0))), pair_if(t32, pair_order(pair_sub(pair_log(pair_of(t20)), pair_log(pair_of(p_i)))), pair_log(pair_if(t32, pair_of(1.0), pair_quot(t20, p_i))))), t20), p_i)), -t20)))))), pair_of(p_i)));
+        gradient[row] = pair_value(pair_if(t0, pair_order(pair_sub(pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, t3)), pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, p_i)))), pair_of(p_i)));
     }
 #endif
 }
@@ -681,8 +685,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t2 = pair_diff(1.0, p_i);
         const pair t3 = pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, t2));
         const double t4 = ((y_i == 0.0) ? 0.0 : y_i / p_i);
-        gradient[row] = (t0 ? pair_value(t3) - t4 : p_i);
-        hessian[row] = (t0 ? ((pair_value(t3) == 0.0) ? 0.0 : pair_value(t3) / pair_value(t2)) + ((t4 == 0.0) ? 0.0 : t4 / p_i) : p_i);
+        gradient[row] = (t0 ? pair_rounded(t3) - t4 : p_i);
+        hessian[row] = (t0 ? ((pair_rounded(t3) == 0.0) ? 0.0 : pair_rounded(t3) / pair_value(t2)) + ((t4 == 0.0) ? 0.0 : t4 / p_i) : p_i);
     }
 #else
     (void)constants;
@@ -695,8 +699,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t2 = pair_diff(1.0, p_i);
         const pair t3 = pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, t2));
         const pair t4 = pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, p_i));
-        gradient[row] = pair_value(pair_if(t0, pair_sub(t3, t4), pair_of(p_i)));
-        hessian[row] = pair_value(pair_if(t0, pair_add(pair_if((pair_value(t3) == 0.0), pair_of(0.0), pair_div(t3, t2)), pair_if((pair_value(t4) == 0.0), pair_of(0.0), pair_div(t4, pair_of(p_i)))), pair_of(p_i)));
+        gradient[row] = pair_value(pair_if(t0, pair_order(pair_sub(t3, t4)), pair_of(p_i)));
+        hessian[row] = pair_rounded(pair_if(t0, pair_add(pair_if((pair_rounded(t3) == 0.0), pair_of(0.0), pair_div(t3, t2)), pair_if((pair_rounded(t4) == 0.0), pair_of(0.0), pair_div(t4, pair_of(p_i)))), pair_of(p_i)));
     }
 #endif
 }
@@ -740,16 +744,16 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t3 = pair_diff(1.0, p_i);
         const int t4 = (pair_value(t1) <= pair_value(pair_scale(t3, 2.0)));
         const pair t5 = pair_if(t2, pair_of(1.0), t1);
-        const pair t6 = pair_sub(t3, t5);
+        const pair t6 = pair_order(pair_sub(t3, t5));
         const double t7 = maximum(-0.5, pair_value(t3) - 1.0);
-        const pair t8 = pair_max(pair_of(-0.5), pair_div(pair_sub(t3, t1), t1));
+        const pair t8 = pair_max(pair_of(-0.5), pair_order(pair_div(pair_order(pair_sub(t3, t1)), t1)));
         const int t9 = (0.0 < pair_value(t1));
-        const int t10 = (((-0.3333333333333333 <= t7) && t2 && (t7 <= 0.5)) || ((-0.3333333333333333 <= pair_value(t8)) && (pair_value(t8) <= 0.5) && t9));
-        const pair t11 = pair_max(pair_of(-0.5), pair_mul(t6, pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t1))));
+        const int t10 = (((-0.3333333333333333 <= t7) && t2 && (t7 <= 0.5)) || ((-0.3333333333333333 <= pair_rounded(t8)) && (pair_rounded(t8) <= 0.5) && t9));
+        const pair t11 = pair_max(pair_of(-0.5), pair_order(pair_mul(t6, pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t1)))));
         const pair t12 = pair_if(t10, t11, pair_of(0.0));
-        const pair t13 = pair_add_d(t12, 2.0);
+        const pair t13 = pair_order(pair_add_d(t12, 2.0));
         const pair t14 = pair_div(pair_div(pair_if(t10, pair_mul(t11, t11), pair_of(0.0)), t13), t13);
-        const pair t15 = pair_min(pair_of(1.2676506002282294e+30), t11);
+        const pair t15 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t11));
         const int t16 = (((0.5 <= pair_value(t3)) && t2 && (pair_value(t3) <= 2.0)) || (t4 && (pair_value(t3) <= pair_value(pair_scale(t1, 2.0))) && t9));
         const int t17 = ((t2 && ((1.2676506002282294e+30 < pair_value(t3)) || (pair_value(t3) < 7.888609052210118e-31))) || (((pair_value(pair_scale(t3, 1.2676506002282294e+30)) < pair_value(t1)) || (pair_value(pair_scale(t1, 1.2676506002282294e+30)) < pair_value(t3))) && t9));
         const int t18 = (y_i <= 0.0);
@@ -760,18 +764,18 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t23 = maximum(-0.5, (p_i - y_i) / y_i);
         const int t24 = (0.0 < y_i);
         const int t25 = (((-0.3333333333333333 <= t22) && t18 && (t22 <= 0.5)) || ((-0.3333333333333333 <= t23) && (t23 <= 0.5) && t24));
-        const pair t26 = pair_max(pair_of(-0.5), pair_mul(t21, pair_if(t18, pair_of(1.0), pair_quot(1.0, y_i))));
+        const pair t26 = pair_max(pair_of(-0.5), pair_order(pair_mul(t21, pair_if(t18, pair_of(1.0), pair_quot(1.0, y_i)))));
         const pair t27 = pair_if(t25, t26, pair_of(0.0));
-        const pair t28 = pair_add_d(t27, 2.0);
+        const pair t28 = pair_order(pair_add_d(t27, 2.0));
         const pair t29 = pair_div(pair_div(pair_if(t25, pair_mul(t26, t26), pair_of(0.0)), t28), t28);
-        const pair t30 = pair_min(pair_of(1.2676506002282294e+30), t26);
+        const pair t30 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t26));
         const int t31 = (((0.5 <= p_i) && t18 && (p_i <= 2.0)) || (t19 && (p_i <= 2.0 * y_i) && t24));
         const int t32 = ((t18 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t24));
         const pair t33 = pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, t3));
         const double t34 = ((y_i == 0.0) ? 0.0 : y_i / p_i);
-        loss[row] = pair_value(pair_if(t0, pair_add(pair_if(t2, t3, pair_if(t4, pair_mul(t6, pair_if(t10, pair_add_d(pair_neg(pair_mul(t14, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_value(t14)) * pair_value(t14)) / 575.0) * pair_value(t14))), 21.0), 2.0), t14), 17.0), pair_of(19.0)), 2.0), t14), 15.0), pair_of(17.0)), 2.0), t14), 13.0), pair_of(15.0)), 2.0), t14), 11.0), pair_of(13.0)), 2.0), t14), 9.0), pair_of(11.0)), 2.0), t14), 7.0), pair_of(9.0)), 2.0), t14), 5.0), pair_of(7.0)), 2.0), t14), 3.0), pair_of(5.0)), 2.0), t13), pair_of(3.0)))), (pair_value(t12) / pair_value(t13))), pair_of(1.0 - (t10 ? 1.0 : 1.0 / pair_value(t15)) * log1p_fast(pair_value(pair_if(t10, pair_of(1.0), t15)))))), pair_of(pair_value(t5) * (t16 ? log1p_fast((t16 ? (pair_value(t5) - pair_value(t3)) / pair_value(t3) : 0.0)) : (t17 ? log_fast(pair_value(t5)) - log_fast(pair_value(t3)) : log_fast((t17 ? 1.0 : pair_value(t5) / pair_value(t3))))) + pair_value(t3) - pair_value(t5)))), pair_if(t18, pair_of(p_i), pair_if(t19, pair_mul(t21, pair_if(t25, pair_sub(pair_div(t27, t28), pair_mul(t29, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t29, 23.0), 25.0), t29), 42.0), pair_of(575.0)), 2.0), t29), 19.0), pair_of(21.0)), 2.0), t29), 17.0), pair_of(19.0)), 2.0), t29), 15.0), pair_of(17.0)), 2.0), t29), 13.0), pair_of(15.0)), 2.0), t29), 11.0), pair_of(13.0)), 2.0), t29), 9.0), pair_of(11.0)), 2.0), t29), 7.0), pair_of(9.0)), 2.0), t29), 5.0), pair_of(7.0)), 2.0), t29), 3.0), pair_of(5.0)), 2.0), t28), pair_of(3.0)))), pair_add_d(pair_neg(pair_mul(pair_if(t25, pair_of(1.0), pair_div(pair_of(1.0), t30)), pair_log1p(pair_if(t25, pair_of(1.0), t30)))), 1.0))), pair_add_d(pair_add_d(pair_mul_d(pair_if(t31, pair_log1p(pair_if(t31, pair_div(pair_diff(t20, p_i), pair_of(p_i)), pair_of(0.0))), pair_if(t32, pair_sub(pair_log(pair_of(t20)), pair_log(pair_of(p_i))), pair_log(pair_if(t32, pair_of(1.0), pair_quot(t20, p_i))))), t20), p_i), -t20)))), pair_of(p_i)));
-        gradient[row] = (t0 ? pair_value(t33) - t34 : p_i);
-        hessian[row] = (t0 ? ((pair_value(t33) == 0.0) ? 0.0 : pair_value(t33) / pair_value(t3)) + ((t34 == 0.0) ? 0.0 : t34 / p_i) : p_i);
+        loss[row] = pair_value(pair_if(t0, pair_order(pair_add(pair_if(t2, t3, pair_if(t4, pair_mul(t6, pair_if(t10, pair_order(pair_add_d(pair_neg(pair_mul(t14, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t14)) * pair_rounded(t14)) / 575.0) * pair_rounded(t14))), 21.0), 2.0), t14), 17.0), pair_of(19.0)), 2.0), t14), 15.0), pair_of(17.0)), 2.0), t14), 13.0), pair_of(15.0)), 2.0), t14), 11.0), pair_of(13.0)), 2.0), t14), 9.0), pair_of(11.0)), 2.0), t14), 7.0), pair_of(9.0)), 2.0), t14), 5.0), pair_of(7.0)), 2.0), t14), 3.0), pair_of(5.0)), 2.0), t13), pair_of(3.0)))), (pair_rounded(t12) / pair_value(t13)))), pair_of(1.0 - (t10 ? 1.0 : 1.0 / pair_rounded(t15)) * log1p_fast(pair_rounded(pair_if(t10, pair_of(1.0), t15)))))), pair_of(pair_value(t5) * (t16 ? log1p_fast((t16 ? (pair_value(t5) - pair_value(t3)) / pair_value(t3) : 0.0)) : (t17 ? log_fast(pair_value(t5)) - log_fast(pair_value(t3)) : log_fast((t17 ? 1.0 : pair_value(t5) / pair_value(t3))))) + pair_value(t3) - pair_value(t5)))), pair_if(t18, pair_of(p_i), pair_if(t19, pair_mul(t21, pair_if(t25, pair_order(pair_sub(pair_div(t27, t28), pair_mul(t29, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t29, 23.0), 25.0), t29), 42.0), pair_of(575.0)), 2.0), t29), 19.0), pair_of(21.0)), 2.0), t29), 17.0), pair_of(19.0)), 2.0), t29), 15.0), pair_of(17.0)), 2.0), t29), 13.0), pair_of(15.0)), 2.0), t29), 11.0), pair_of(13.0)), 2.0), t29), 9.0), pair_of(11.0)), 2.0), t29), 7.0), pair_of(9.0)), 2.0), t29), 5.0), pair_of(7.0)), 2.0), t29), 3.0), pair_of(5.0)), 2.0), t28), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t25, pair_of(1.0), pair_div(pair_of(1.0), t30)), pair_log1p(pair_if(t25, pair_of(1.0), t30)))), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t31, pair_log1p(pair_if(t31, pair_div(pair_diff(t20, p_i), pair_of(p_i)), pair_of(0.0))), pair_if(t32, pair_order(pair_sub(pair_log(pair_of(t20)), pair_log(pair_of(p_i)))), pair_log(pair_if(t32, pair_of(1.0), pair_quot(t20, p_i))))), t20), p_i)), -t20)))))), pair_of(p_i)));
+        gradient[row] = (t0 ? pair_rounded(t33) - t34 : p_i);
+        hessian[row] = (t0 ? ((pair_rounded(t33) == 0.0) ? 0.0 : pair_rounded(t33) / pair_value(t3)) + ((t34 == 0.0) ? 0.0 : t34 / p_i) : p_i);
     }
 #else
     (void)constants;
@@ -785,16 +789,16 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t3 = pair_diff(1.0, p_i);
         const int t4 = (pair_value(t1) <= pair_value(pair_scale(t3, 2.0)));
         const pair t5 = pair_if(t2, pair_of(1.0), t1);
-        const pair t6 = pair_sub(t3, t5);
-        const pair t7 = pair_max(pair_of(-0.5), pair_add_d(t3, -1.0));
-        const pair t8 = pair_max(pair_of(-0.5), pair_div(pair_sub(t3, t1), t1));
+        const pair t6 = pair_order(pair_sub(t3, t5));
+        const pair t7 = pair_max(pair_of(-0.5), pair_order(pair_add_d(t3, -1.0)));
+        const pair t8 = pair_max(pair_of(-0.5), pair_order(pair_div(pair_order(pair_sub(t3, t1)), t1)));
         const int t9 = (0.0 < pair_value(t1));
-        const int t10 = (((-0.3333333333333333 <= pair_value(t7)) && t2 && (pair_value(t7) <= 0.5)) || ((-0.3333333333333333 <= pair_value(t8)) && (pair_value(t8) <= 0.5) && t9));
-        const pair t11 = pair_max(pair_of(-0.5), pair_mul(t6, pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t1))));
+        const int t10 = (((-0.3333333333333333 <= pair_value(t7)) && t2 && (pair_value(t7) <= 0.5)) || ((-0.3333333333333333 <= pair_rounded(t8)) && (pair_rounded(t8) <= 0.5) && t9));
+        const pair t11 = pair_max(pair_of(-0.5), pair_order(pair_mul(t6, pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t1)))));
         const pair t12 = pair_if(t10, t11, pair_of(0.0));
-        const pair t13 = pair_add_d(t12, 2.0);
+        const pair t13 = pair_order(pair_add_d(t12, 2.0));
         const pair t14 = pair_div(pair_div(pair_if(t10, pair_mul(t11, t11), pair_of(0.0)), t13), t13);
-        const pair t15 = pair_min(pair_of(1.2676506002282294e+30), t11);
+        const pair t15 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t11));
         const int t16 = (((0.5 <= pair_value(t3)) && t2 && (pair_value(t3) <= 2.0)) || (t4 && (pair_value(t3) <= pair_value(pair_scale(t1, 2.0))) && t9));
         const int t17 = ((t2 && ((1.2676506002282294e+30 < pair_value(t3)) || (pair_value(t3) < 7.888609052210118e-31))) || (((pair_value(pair_scale(t3, 1.2676506002282294e+30)) < pair_value(t1)) || (pair_value(pair_scale(t1, 1.2676506002282294e+30)) < pair_value(t3))) && t9));
         const int t18 = (y_i <= 0.0);
@@ -805,18 +809,18 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t23 = maximum(-0.5, (p_i - y_i) / y_i);
         const int t24 = (0.0 < y_i);
         const int t25 = (((-0.3333333333333333 <= t22) && t18 && (t22 <= 0.5)) || ((-0.3333333333333333 <= t23) && (t23 <= 0.5) && t24));
-        const pair t26 = pair_max(pair_of(-0.5), pair_mul(t21, pair_if(t18, pair_of(1.0), pair_quot(1.0, y_i))));
+        const pair t26 = pair_max(pair_of(-0.5), pair_order(pair_mul(t21, pair_if(t18, pair_of(1.0), pair_quot(1.0, y_i)))));
         const pair t27 = pair_if(t25, t26, pair_of(0.0));
-        const pair t28 = pair_add_d(t27, 2.0);
+        const pair t28 = pair_order(pair_add_d(t27, 2.0));
         const pair t29 = pair_div(pair_div(pair_if(t25, pair_mul(t26, t26), pair_of(0.0)), t28), t28);
-        const pair t30 = pair_min(pair_of(1.2676506002282294e+30), t26);
+        const pair t30 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t26));
         const int t31 = (((0.5 <= p_i) && t18 && (p_i <= 2.0)) || (t19 && (p_i <= 2.0 * y_i) && t24));
         const int t32 = ((t18 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t24));
         const pair t33 = pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, t3));
         const pair t34 = pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, p_i));
-        loss[row] = pair_value(pair_if(t0, pair_add(pair_if(t2, t3, pair_if(t4, pair_mul(t6, pair_if(t10, pair_sub(pair_div(t12, t13), pair_mul(t14, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t14, 23.0), 25.0), t14), 42.0), pair_of(575.0)), 2.0), t14), 19.0), pair_of(21.0)), 2.0), t14), 17.0), pair_of(19.0)), 2.0), t14), 15.0), pair_of(17.0)), 2.0), t14), 13.0), pair_of(15.0)), 2.0), t14), 11.0), pair_of(13.0)), 2.0), t14), 9.0), pair_of(11.0)), 2.0), t14), 7.0), pair_of(9.0)), 2.0), t14), 5.0), pair_of(7.0)), 2.0), t14), 3.0), pair_of(5.0)), 2.0), t13), pair_of(3.0)))), pair_add_d(pair_neg(pair_mul(pair_if(t10, pair_of(1.0), pair_div(pair_of(1.0), t15)), pair_log1p(pair_if(t10, pair_of(1.0), t15)))), 1.0))), pair_sub(pair_add(pair_mul(t5, pair_if(t16, pair_log1p(pair_if(t16, pair_div(pair_sub(t5, t3), t3), pair_of(0.0))), pair_if(t17, pair_sub(pair_log(t5), pair_log(t3)), pair_log(pair_if(t17, pair_of(1.0), pair_div(t5, t3)))))), t3), t5))), pair_if(t18, pair_of(p_i), pair_if(t19, pair_mul(t21, pair_if(t25, pair_sub(pair_div(t27, t28), pair_mul(t29, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t29, 23.0), 25.0), t29), 42.0), pair_of(575.0)), 2.0), t29), 19.0), pair_of(21.0)), 2.0), t29), 17.0), pair_of(19.0)), 2.0), t29), 15.0), pair_of(17.0)), 2.0), t29), 13.0), pair_of(15.0)), 2.0), t29), 11.0), pair_of(13.0)), 2.0), t29), 9.0), pair_of(11.0)), 2.0), t29), 7.0), pair_of(9.0)), 2.0), t29), 5.0), pair_of(7.0)), 2.0), t29), 3.0), pair_of(5.0)), 2.0), t28), pair_of(3.0)))), pair_add_d(pair_neg(pair_mul(pair_if(t25, pair_of(1.0), pair_div(pair_of(1.0), t30)), pair_log1p(pair_if(t25, pair_of(1.0), t30)))), 1.0))), pair_add_d(pair_add_d(pair_mul_d(pair_if(t31, pair_log1p(pair_if(t31, pair_div(pair_diff(t20, p_i), pair_of(p_i)), pair_of(0.0))), pair_if(t32, pair_sub(pair_log(pair_of(t20)), pair_log(pair_of(p_i))), pair_log(pair_if(t32, pair_of(1.0), pair_quot(t20, p_i))))), t20), p_i), -t20)))), pair_of(p_i)));
-        gradient[row] = pair_value(pair_if(t0, pair_sub(t33, t34), pair_of(p_i)));
-        hessian[row] = pair_value(pair_if(t0, pair_add(pair_if((pair_value(t33) == 0.0), pair_of(0.0), pair_div(t33, t3)), pair_if((pair_value(t34) == 0.0), pair_of(0.0), pair_div(t34, pair_of(p_i)))), pair_of(p_i)));
+        loss[row] = pair_value(pair_if(t0, pair_order(pair_add(pair_if(t2, t3, pair_if(t4, pair_mul(t6, pair_if(t10, pair_order(pair_sub(pair_div(t12, t13), pair_mul(t14, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t14, 23.0), 25.0), t14), 42.0), pair_of(575.0)), 2.0), t14), 19.0), pair_of(21.0)), 2.0), t14), 17.0), pair_of(19.0)), 2.0), t14), 15.0), pair_of(17.0)), 2.0), t14), 13.0), pair_of(15.0)), 2.0), t14), 11.0), pair_of(13.0)), 2.0), t14), 9.0), pair_of(11.0)), 2.0), t14), 7.0), pair_of(9.0)), 2.0), t14), 5.0), pair_of(7.0)), 2.0), t14), 3.0), pair_of(5.0)), 2.0), t13), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t10, pair_of(1.0), pair_div(pair_of(1.0), t15)), pair_log1p(pair_if(t10, pair_of(1.0), t15)))), 1.0)))), pair_order(pair_sub(pair_order(pair_add(pair_mul(t5, pair_if(t16, pair_log1p(pair_if(t16, pair_div(pair_order(pair_sub(t5, t3)), t3), pair_of(0.0))), pair_if(t17, pair_order(pair_sub(pair_log(t5), pair_log(t3))), pair_log(pair_if(t17, pair_of(1.0), pair_div(t5, t3)))))), t3)), t5)))), pair_if(t18, pair_of(p_i), pair_if(t19, pair_mul(t21, pair_if(t25, pair_order(pair_sub(pair_div(t27, t28), pair_mul(t29, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t29, 23.0), 25.0), t29), 42.0), pair_of(575.0)), 2.0), t29), 19.0), pair_of(21.0)), 2.0), t29), 17.0), pair_of(19.0)), 2.0), t29), 15.0), pair_of(17.0)), 2.0), t29), 13.0), pair_of(15.0)), 2.0), t29), 11.0), pair_of(13.0)), 2.0), t29), 9.0), pair_of(11.0)), 2.0), t29), 7.0), pair_of(9.0)), 2.0), t29), 5.0), pair_of(7.0)), 2.0), t29), 3.0), pair_of(5.0)), 2.0), t28), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t25, pair_of(1.0), pair_div(pair_of(1.0), t30)), pair_log1p(pair_if(t25, pair_of(1.0), t30)))), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t31, pair_log1p(pair_if(t31, pair_div(pair_diff(t20, p_i), pair_of(p_i)), pair_of(0.0))), pair_if(t32, pair_order(pair_sub(pair_log(pair_of(t20)), pair_log(pair_of(p_i)))), pair_log(pair_if(t32, pair_of(1.0), pair_quot(t20, p_i))))), t20), p_i)), -t20)))))), pair_of(p_i)));
+        gradient[row] = pair_value(pair_if(t0, pair_order(pair_sub(t33, t34)), pair_of(p_i)));
+        hessian[row] = pair_rounded(pair_if(t0, pair_add(pair_if((pair_rounded(t33) == 0.0), pair_of(0.0), pair_div(t33, t3)), pair_if((pair_rounded(t34) == 0.0), pair_of(0.0), pair_div(t34, pair_of(p_i)))), pair_of(p_i)));
     }
 #endif
 }
@@ -893,10 +897,10 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const int t3 = (pair_value(t0) <= pair_value(pair_scale(t2, 2.0)));
         const pair t4 = pair_if(t1, pair_of(1.0), t0);
         const double t5 = pair_value(t2) - pair_value(t4);
-        const pair t6 = pair_max(pair_of(-0.5), pair_add_d(t2, -1.0));
-        const pair t7 = pair_max(pair_of(-0.5), pair_div(pair_sub(t2, t0), t0));
+        const pair t6 = pair_max(pair_of(-0.5), pair_order(pair_add_d(t2, -1.0)));
+        const pair t7 = pair_max(pair_of(-0.5), pair_order(pair_div(pair_order(pair_sub(t2, t0)), t0)));
         const int t8 = (0.0 < pair_value(t0));
-        const int t9 = (((-0.3333333333333333 <= pair_value(t6)) && t1 && (pair_value(t6) <= 0.5)) || ((-0.3333333333333333 <= pair_value(t7)) && (pair_value(t7) <= 0.5) && t8));
+        const int t9 = (((-0.3333333333333333 <= pair_value(t6)) && t1 && (pair_value(t6) <= 0.5)) || ((-0.3333333333333333 <= pair_rounded(t7)) && (pair_rounded(t7) <= 0.5) && t8));
         const double t10 = maximum(-0.5, t5 * (t1 ? 1.0 : 1.0 / pair_value(t0)));
         const double t11 = (t9 ? t10 : 0.0);
         const double t12 = 2.0 + t11;
@@ -949,7 +953,7 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double y_i = y[row];
         const double p_i = p[row];
         const pair t0 = pair_diff(1.0, y_i);
-        gradient[row] = (float)((p_i == p_i) ? pair_value(pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_div(t0, pair_diff(1.0, p_i)))) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
+        gradient[row] = (float)((p_i == p_i) ? pair_rounded(pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_div(t0, pair_diff(1.0, p_i)))) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
     }
 }
 
@@ -982,7 +986,7 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const pair t1 = pair_diff(1.0, p_i);
         const pair t2 = pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_div(t0, t1));
         const double t3 = ((y_i == 0.0) ? 0.0 : y_i / p_i);
-        hessian[row] = (float)((p_i == p_i) ? ((pair_value(t2) == 0.0) ? 0.0 : pair_value(t2) / pair_value(t1)) + ((t3 == 0.0) ? 0.0 : t3 / p_i) : p_i);
+        hessian[row] = (float)((p_i == p_i) ? ((pair_rounded(t2) == 0.0) ? 0.0 : pair_rounded(t2) / pair_value(t1)) + ((t3 == 0.0) ? 0.0 : t3 / p_i) : p_i);
     }
 }
 
@@ -1019,10 +1023,10 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const int t4 = (pair_value(t1) <= pair_value(pair_scale(t3, 2.0)));
         const pair t5 = pair_if(t2, pair_of(1.0), t1);
         const double t6 = pair_value(t3) - pair_value(t5);
-        const pair t7 = pair_max(pair_of(-0.5), pair_add_d(t3, -1.0));
-        const pair t8 = pair_max(pair_of(-0.5), pair_div(pair_sub(t3, t1), t1));
+        const pair t7 = pair_max(pair_of(-0.5), pair_order(pair_add_d(t3, -1.0)));
+        const pair t8 = pair_max(pair_of(-0.5), pair_order(pair_div(pair_order(pair_sub(t3, t1)), t1)));
         const int t9 = (0.0 < pair_value(t1));
-        const int t10 = (((-0.3333333333333333 <= pair_value(t7)) && t2 && (pair_value(t7) <= 0.5)) || ((-0.3333333333333333 <= pair_value(t8)) && (pair_value(t8) <= 0.5) && t9));
+        const int t10 = (((-0.3333333333333333 <= pair_value(t7)) && t2 && (pair_value(t7) <= 0.5)) || ((-0.3333333333333333 <= pair_rounded(t8)) && (pair_rounded(t8) <= 0.5) && t9));
         const double t11 = maximum(-0.5, t6 * (t2 ? 1.0 : 1.0 / pair_value(t1)));
         const double t12 = (t10 ? t11 : 0.0);
         const double t13 = 2.0 + t12;
@@ -1046,7 +1050,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const int t31 = (((0.5 <= p_i) && t18 && (p_i <= 2.0)) || (t19 && (p_i <= 2.0 * y_i) && t24));
         const int t32 = ((t18 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t24));
         loss[row] = (float)(t0 ? pair_value(pair_if(t2, t3, pair_of((t4 ? t6 * (t10 ? t12 / t13 - t14 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t14) * t14) / 575.0) * t14) / 21.0) * t14) / 19.0) * t14) / 17.0) * t14) / 15.0) * t14) / 13.0) * t14) / 11.0) * t14) / 9.0) * t14) / 7.0) * t14) / 5.0) / t13 / 3.0) : 1.0 - (t10 ? 1.0 : 1.0 / t15) * log1p_fast((t10 ? 1.0 : t15))) : pair_value(t5) * (t16 ? log1p_fast((t16 ? (pair_value(t5) - pair_value(t3)) / pair_value(t3) : 0.0)) : (t17 ? log_fast(pair_value(t5)) - log_fast(pair_value(t3)) : log_fast((t17 ? 1.0 : pair_value(t5) / pair_value(t3))))) + pair_value(t3) - pair_value(t5))))) + (t18 ? p_i : (t19 ? t21 * (t25 ? t27 / t28 - t29 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t29) * t29) / 575.0) * t29) / 21.0) * t29) / 19.0) * t29) / 17.0) * t29) / 15.0) * t29) / 13.0) * t29) / 11.0) * t29) / 9.0) * t29) / 7.0) * t29) / 5.0) / t28 / 3.0) : 1.0 - (t25 ? 1.0 : 1.0 / t30) * log1p_fast((t25 ? 1.0 : t30))) : p_i + t20 * (t31 ? log1p_fast((t31 ? (t20 - p_i) / p_i : 0.0)) : (t32 ? log_fast(t20) - log_fast(p_i) : log_fast((t32 ? 1.0 : t20 / p_i)))) - t20)) : p_i);
-        gradient[row] = (float)(t0 ? pair_value(pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, t3))) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
+        gradient[row] = (float)(t0 ? pair_rounded(pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, t3))) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
     }
 }
 
@@ -1081,8 +1085,8 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         const pair t2 = pair_diff(1.0, p_i);
         const pair t3 = pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, t2));
         const double t4 = ((y_i == 0.0) ? 0.0 : y_i / p_i);
-        gradient[row] = (float)(t0 ? pair_value(t3) - t4 : p_i);
-        hessian[row] = (float)(t0 ? ((pair_value(t3) == 0.0) ? 0.0 : pair_value(t3) / pair_value(t2)) + ((t4 == 0.0) ? 0.0 : t4 / p_i) : p_i);
+        gradient[row] = (float)(t0 ? pair_rounded(t3) - t4 : p_i);
+        hessian[row] = (float)(t0 ? ((pair_rounded(t3) == 0.0) ? 0.0 : pair_rounded(t3) / pair_value(t2)) + ((t4 == 0.0) ? 0.0 : t4 / p_i) : p_i);
     }
 }
 
@@ -1120,10 +1124,10 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const int t4 = (pair_value(t1) <= pair_value(pair_scale(t3, 2.0)));
         const pair t5 = pair_if(t2, pair_of(1.0), t1);
         const double t6 = pair_value(t3) - pair_value(t5);
-        const pair t7 = pair_max(pair_of(-0.5), pair_add_d(t3, -1.0));
-        const pair t8 = pair_max(pair_of(-0.5), pair_div(pair_sub(t3, t1), t1));
+        const pair t7 = pair_max(pair_of(-0.5), pair_order(pair_add_d(t3, -1.0)));
+        const pair t8 = pair_max(pair_of(-0.5), pair_order(pair_div(pair_order(pair_sub(t3, t1)), t1)));
         const int t9 = (0.0 < pair_value(t1));
-        const int t10 = (((-0.3333333333333333 <= pair_value(t7)) && t2 && (pair_value(t7) <= 0.5)) || ((-0.3333333333333333 <= pair_value(t8)) && (pair_value(t8) <= 0.5) && t9));
+        const int t10 = (((-0.3333333333333333 <= pair_value(t7)) && t2 && (pair_value(t7) <= 0.5)) || ((-0.3333333333333333 <= pair_rounded(t8)) && (pair_rounded(t8) <= 0.5) && t9));
         const double t11 = maximum(-0.5, t6 * (t2 ? 1.0 : 1.0 / pair_value(t1)));
         const double t12 = (t10 ? t11 : 0.0);
         const double t13 = 2.0 + t12;
@@ -1149,8 +1153,8 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const pair t33 = pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, t3));
         const double t34 = ((y_i == 0.0) ? 0.0 : y_i / p_i);
         loss[row] = (float)(t0 ? pair_value(pair_if(t2, t3, pair_of((t4 ? t6 * (t10 ? t12 / t13 - t14 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t14) * t14) / 575.0) * t14) / 21.0) * t14) / 19.0) * t14) / 17.0) * t14) / 15.0) * t14) / 13.0) * t14) / 11.0) * t14) / 9.0) * t14) / 7.0) * t14) / 5.0) / t13 / 3.0) : 1.0 - (t10 ? 1.0 : 1.0 / t15) * log1p_fast((t10 ? 1.0 : t15))) : pair_value(t5) * (t16 ? log1p_fast((t16 ? (pair_value(t5) - pair_value(t3)) / pair_value(t3) : 0.0)) : (t17 ? log_fast(pair_value(t5)) - log_fast(pair_value(t3)) : log_fast((t17 ? 1.0 : pair_value(t5) / pair_value(t3))))) + pair_value(t3) - pair_value(t5))))) + (t18 ? p_i : (t19 ? t21 * (t25 ? t27 / t28 - t29 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t29) * t29) / 575.0) * t29) / 21.0) * t29) / 19.0) * t29) / 17.0) * t29) / 15.0) * t29) / 13.0) * t29) / 11.0) * t29) / 9.0) * t29) / 7.0) * t29) / 5.0) / t28 / 3.0) : 1.0 - (t25 ? 1.0 : 1.0 / t30) * log1p_fast((t25 ? 1.0 : t30))) : p_i + t20 * (t31 ? log1p_fast((t31 ? (t20 - p_i) / p_i : 0.0)) : (t32 ? log_fast(t20) - log_fast(p_i) : log_fast((t32 ? 1.0 : t20 / p_i)))) - t20)) : p_i);
-        gradient[row] = (float)(t0 ? pair_value(t33) - t34 : p_i);
-        hessian[row] = (float)(t0 ? ((pair_value(t33) == 0.0) ? 0.0 : pair_value(t33) / pair_value(t3)) + ((t34 == 0.0) ? 0.0 : t34 / p_i) : p_i);
+        gradient[row] = (float)(t0 ? pair_rounded(t33) - t34 : p_i);
+        hessian[row] = (float)(t0 ? ((pair_rounded(t33) == 0.0) ? 0.0 : pair_rounded(t33) / pair_value(t3)) + ((t34 == 0.0) ? 0.0 : t34 / p_i) : p_i);
     }
 }
 

@@ -69,8 +69,8 @@ INLINE double exp_fast(double x)
     return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -96,12 +96,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -144,14 +150,16 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_sub(pair a, pair b)
@@ -170,16 +178,18 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
-/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+/* Of pairs in order. NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
 INLINE pair pair_max(pair a, pair b)
 {
     return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
@@ -190,14 +200,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -227,24 +229,32 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
     const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
     const pair c2 = pair_step(c3, r, 0.5, -0.0);
     const pair square = {r2, product_rest(r, r, r2)};
-    const pair p = pair_times(square, c2);
+    const pair p = pair_mul(square, c2);
     const double e = r + p.hi;
     *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
     return e;
 }
 
-/* 2**k is two factors, so that subnormal results are right. */
-INLINE pair pair_exp(pair x)
+/* With 58 bits: the terms from r**3 on are one double. */
+INLINE pair pair_exp_short(pair x)
 {
     const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
-    double z, low;
-    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + pair_rest(x);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double half = 0.5 * r2;
+    const double e = r + half;
+    const double low = fused(r2 * r, fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r8, fused(fused(fused(0x1.27e4c2ad86b5bp-22, r, 0x1.71ddefa2c2253p-19), r2, fused(0x1.a01a01b206a83p-16, r, 0x1.a01a01b3b176dp-13)), r4, fused(fused(0x1.6c16c16c1413cp-10, r, 0x1.111111110ebdap-7), r2, fused(0x1.555555555555ap-5, r, 0x1.555555555555bp-3)))), 0.5 * product_rest(r, r, r2)) + ((r - e) + half);
     const double p = 1.0 + e;
-    const double l = ((1.0 - p) + e) + low;
-    const double h = p + l;
+    const double l = ((1.0 - p) + e) + fused(rest, e + low, rest + low);
+    const double whole = p + l;
     const double scale = from_bits(to_bits(z) << 52);
-    const pair made = {h * scale * back, (l - (h - p)) * scale * back};
+    const pair made = {whole * scale * back, (l - (whole - p)) * scale * back};
     return made;
 }
 
@@ -332,7 +342,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double f_i = f[row];
         const int t0 = (fabs(f_i) <= 1.0);
-        const pair t1 = pair_add_d(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), -(y_i - 1.0));
+        const pair t1 = pair_order(pair_add_d(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), -(y_i - 1.0)));
         const double t2 = exp_fast(0.5 * f_i);
         loss[row] = ((y_i == y_i) ? maximum((t0 ? -(tau * pair_value(t1)) : tau * y_i - tau * t2 * t2), (t0 ? t3 * pair_value(t1) : t3 * t2 * t2 - y_i * t3)) : y_i);
     }
@@ -344,9 +354,9 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double f_i = f[row];
         const int t0 = (fabs(f_i) <= 1.0);
-        const pair t1 = pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0));
-        const pair t2 = pair_exp(pair_of(0.5 * f_i));
-        loss[row] = pair_value(pair_if((y_i == y_i), pair_max(pair_if(t0, pair_neg(pair_mul_d(t1, tau)), pair_sub(pair_prod(tau, y_i), pair_mul(pair_mul_d(t2, tau), t2))), pair_if(t0, pair_mul(t3, t1), pair_sub(pair_mul(pair_mul(t3, t2), t2), pair_mul_d(t3, y_i)))), pair_of(y_i)));
+        const pair t1 = pair_order(pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0)));
+        const pair t2 = pair_exp_short(pair_of(0.5 * f_i));
+        loss[row] = pair_rounded(pair_if((y_i == y_i), pair_max(pair_order(pair_if(t0, pair_neg(pair_mul_d(t1, tau)), pair_order(pair_sub(pair_prod(tau, y_i), pair_mul(pair_mul_d(t2, tau), t2))))), pair_order(pair_if(t0, pair_mul(t3, t1), pair_order(pair_sub(pair_mul(pair_mul(t3, t2), t2), pair_mul_d(t3, y_i)))))), pair_of(y_i)));
     }
 #endif
 }
@@ -387,7 +397,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_add_d(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), -(y_i - 1.0)), pair_add_d(pair_exp(pair_of(f_i)), -y_i));
+        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_order(pair_add_d(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), -(y_i - 1.0))), pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
         const double t1 = exp_fast(0.5 * f_i);
         gradient[row] = ((y_i == y_i) ? ((pair_value(t0) < 0.0) ? -(tau * t1 * t1) : ((0.0 < pair_value(t0)) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
     }
@@ -399,9 +409,9 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0)), pair_add_d(pair_exp(pair_of(f_i)), -y_i));
-        const pair t1 = pair_exp(pair_of(0.5 * f_i));
-        gradient[row] = pair_value(pair_if((y_i == y_i), pair_if((pair_value(t0) < 0.0), pair_neg(pair_mul(pair_mul_d(t1, tau), t1)), pair_if((0.0 < pair_value(t0)), pair_mul(pair_mul(c0, t1), t1), pair_mul(pair_mul(c1, t1), t1))), pair_of(y_i)));
+        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_order(pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0))), pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
+        const pair t1 = pair_exp_short(pair_of(0.5 * f_i));
+        gradient[row] = pair_rounded(pair_if((y_i == y_i), pair_if((pair_value(t0) < 0.0), pair_neg(pair_mul(pair_mul_d(t1, tau), t1)), pair_if((0.0 < pair_value(t0)), pair_mul(pair_mul(c0, t1), t1), pair_mul(pair_mul(c1, t1), t1))), pair_of(y_i)));
     }
 #endif
 }
@@ -444,7 +454,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_add_d(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), -(y_i - 1.0)), pair_add_d(pair_exp(pair_of(f_i)), -y_i));
+        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_order(pair_add_d(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), -(y_i - 1.0))), pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
         const double t1 = exp_fast(0.5 * f_i);
         hessian[row] = ((y_i == y_i) ? ((pair_value(t0) < 0.0) ? -(tau * t1 * t1) : ((0.0 < pair_value(t0)) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
     }
@@ -456,9 +466,9 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0)), pair_add_d(pair_exp(pair_of(f_i)), -y_i));
-        const pair t1 = pair_exp(pair_of(0.5 * f_i));
-        hessian[row] = pair_value(pair_if((y_i == y_i), pair_if((pair_value(t0) < 0.0), pair_neg(pair_mul(pair_mul_d(t1, tau), t1)), pair_if((0.0 < pair_value(t0)), pair_mul(pair_mul(c0, t1), t1), pair_mul(pair_mul(c1, t1), t1))), pair_of(y_i)));
+        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_order(pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0))), pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
+        const pair t1 = pair_exp_short(pair_of(0.5 * f_i));
+        hessian[row] = pair_rounded(pair_if((y_i == y_i), pair_if((pair_value(t0) < 0.0), pair_neg(pair_mul(pair_mul_d(t1, tau), t1)), pair_if((0.0 < pair_value(t0)), pair_mul(pair_mul(c0, t1), t1), pair_mul(pair_mul(c1, t1), t1))), pair_of(y_i)));
     }
 #endif
 }
@@ -504,11 +514,11 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double f_i = f[row];
         const int t0 = (y_i == y_i);
         const int t1 = (fabs(f_i) <= 1.0);
-        const pair t2 = pair_add_d(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), -(y_i - 1.0));
+        const pair t2 = pair_order(pair_add_d(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), -(y_i - 1.0)));
         const double t3 = exp_fast(0.5 * f_i);
         const double t4 = tau * t3 * t3;
         const double t6 = t5 * t3 * t3;
-        const pair t7 = pair_if(t1, t2, pair_add_d(pair_exp(pair_of(f_i)), -y_i));
+        const pair t7 = pair_if(t1, t2, pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
         loss[row] = (t0 ? maximum((t1 ? -(tau * pair_value(t2)) : tau * y_i - t4), (t1 ? t5 * pair_value(t2) : t6 - y_i * t5)) : y_i);
         gradient[row] = (t0 ? ((pair_value(t7) < 0.0) ? -t4 : ((0.0 < pair_value(t7)) ? t6 : c1 * t3 * t3)) : y_i);
     }
@@ -522,13 +532,13 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double f_i = f[row];
         const int t0 = (y_i == y_i);
         const int t1 = (fabs(f_i) <= 1.0);
-        const pair t2 = pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0));
-        const pair t3 = pair_exp(pair_of(0.5 * f_i));
+        const pair t2 = pair_order(pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0)));
+        const pair t3 = pair_exp_short(pair_of(0.5 * f_i));
         const pair t4 = pair_mul(pair_mul_d(t3, tau), t3);
         const pair t6 = pair_mul(pair_mul(t5, t3), t3);
-        const pair t7 = pair_if(t1, t2, pair_add_d(pair_exp(pair_of(f_i)), -y_i));
-        loss[row] = pair_value(pair_if(t0, pair_max(pair_if(t1, pair_neg(pair_mul_d(t2, tau)), pair_sub(pair_prod(tau, y_i), t4)), pair_if(t1, pair_mul(t5, t2), pair_sub(t6, pair_mul_d(t5, y_i)))), pair_of(y_i)));
-        gradient[row] = pair_value(pair_if(t0, pair_if((pair_value(t7) < 0.0), pair_neg(t4), pair_if((0.0 < pair_value(t7)), t6, pair_mul(pair_mul(c1, t3), t3))), pair_of(y_i)));
+        const pair t7 = pair_if(t1, t2, pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
+        loss[row] = pair_rounded(pair_if(t0, pair_max(pair_order(pair_if(t1, pair_neg(pair_mul_d(t2, tau)), pair_order(pair_sub(pair_prod(tau, y_i), t4)))), pair_order(pair_if(t1, pair_mul(t5, t2), pair_order(pair_sub(t6, pair_mul_d(t5, y_i)))))), pair_of(y_i)));
+        gradient[row] = pair_rounded(pair_if(t0, pair_if((pair_value(t7) < 0.0), pair_neg(t4), pair_if((0.0 < pair_value(t7)), t6, pair_mul(pair_mul(c1, t3), t3))), pair_of(y_i)));
     }
 #endif
 }
@@ -572,7 +582,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_add_d(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), -(y_i - 1.0)), pair_add_d(pair_exp(pair_of(f_i)), -y_i));
+        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_order(pair_add_d(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), -(y_i - 1.0))), pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
         const double t1 = exp_fast(0.5 * f_i);
         const double t2 = ((y_i == y_i) ? ((pair_value(t0) < 0.0) ? -(tau * t1 * t1) : ((0.0 < pair_value(t0)) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
         gradient[row] = t2;
@@ -586,11 +596,11 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0)), pair_add_d(pair_exp(pair_of(f_i)), -y_i));
-        const pair t1 = pair_exp(pair_of(0.5 * f_i));
+        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_order(pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0))), pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
+        const pair t1 = pair_exp_short(pair_of(0.5 * f_i));
         const pair t2 = pair_if((y_i == y_i), pair_if((pair_value(t0) < 0.0), pair_neg(pair_mul(pair_mul_d(t1, tau), t1)), pair_if((0.0 < pair_value(t0)), pair_mul(pair_mul(c0, t1), t1), pair_mul(pair_mul(c1, t1), t1))), pair_of(y_i));
-        gradient[row] = pair_value(t2);
-        hessian[row] = pair_value(t2);
+        gradient[row] = pair_rounded(t2);
+        hessian[row] = pair_rounded(t2);
     }
 #endif
 }
@@ -637,11 +647,11 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double f_i = f[row];
         const int t0 = (y_i == y_i);
         const int t1 = (fabs(f_i) <= 1.0);
-        const pair t2 = pair_add_d(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), -(y_i - 1.0));
+        const pair t2 = pair_order(pair_add_d(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), -(y_i - 1.0)));
         const double t3 = exp_fast(0.5 * f_i);
         const double t4 = tau * t3 * t3;
         const double t6 = t5 * t3 * t3;
-        const pair t7 = pair_if(t1, t2, pair_add_d(pair_exp(pair_of(f_i)), -y_i));
+        const pair t7 = pair_if(t1, t2, pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
         const double t8 = (t0 ? ((pair_value(t7) < 0.0) ? -t4 : ((0.0 < pair_value(t7)) ? t6 : c1 * t3 * t3)) : y_i);
         loss[row] = (t0 ? maximum((t1 ? -(tau * pair_value(t2)) : tau * y_i - t4), (t1 ? t5 * pair_value(t2) : t6 - y_i * t5)) : y_i);
         gradient[row] = t8;
@@ -657,15 +667,15 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double f_i = f[row];
         const int t0 = (y_i == y_i);
         const int t1 = (fabs(f_i) <= 1.0);
-        const pair t2 = pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0));
-        const pair t3 = pair_exp(pair_of(0.5 * f_i));
+        const pair t2 = pair_order(pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0)));
+        const pair t3 = pair_exp_short(pair_of(0.5 * f_i));
         const pair t4 = pair_mul(pair_mul_d(t3, tau), t3);
         const pair t6 = pair_mul(pair_mul(t5, t3), t3);
-        const pair t7 = pair_if(t1, t2, pair_add_d(pair_exp(pair_of(f_i)), -y_i));
+        const pair t7 = pair_if(t1, t2, pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
         const pair t8 = pair_if(t0, pair_if((pair_value(t7) < 0.0), pair_neg(t4), pair_if((0.0 < pair_value(t7)), t6, pair_mul(pair_mul(c1, t3), t3))), pair_of(y_i));
-        loss[row] = pair_value(pair_if(t0, pair_max(pair_if(t1, pair_neg(pair_mul_d(t2, tau)), pair_sub(pair_prod(tau, y_i), t4)), pair_if(t1, pair_mul(t5, t2), pair_sub(t6, pair_mul_d(t5, y_i)))), pair_of(y_i)));
-        gradient[row] = pair_value(t8);
-        hessian[row] = pair_value(t8);
+        loss[row] = pair_rounded(pair_if(t0, pair_max(pair_order(pair_if(t1, pair_neg(pair_mul_d(t2, tau)), pair_order(pair_sub(pair_prod(tau, y_i), t4)))), pair_order(pair_if(t1, pair_mul(t5, t2), pair_order(pair_sub(t6, pair_mul_d(t5, y_i)))))), pair_of(y_i)));
+        gradient[row] = pair_rounded(t8);
+        hessian[row] = pair_rounded(t8);
     }
 #endif
 }
@@ -703,7 +713,7 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        mean[row] = pair_value(pair_exp(pair_of(f_i)));
+        mean[row] = pair_value(pair_exp_short(pair_of(f_i)));
     }
 }
 
@@ -771,7 +781,7 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double y_i = y[row];
         const double f_i = f[row];
         const int t0 = (fabs(f_i) <= 1.0);
-        const pair t1 = pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0));
+        const pair t1 = pair_order(pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0)));
         const double t2 = exp_fast(0.5 * f_i);
         loss[row] = (float)((y_i == y_i) ? maximum((t0 ? -(tau * pair_value(t1)) : tau * y_i - tau * t2 * t2), (t0 ? t3 * pair_value(t1) : t3 * t2 * t2 - y_i * t3)) : y_i);
     }
@@ -806,7 +816,7 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0)), pair_add_d(pair_exp(pair_of(f_i)), -y_i));
+        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_order(pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0))), pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
         const double t1 = exp_fast(0.5 * f_i);
         gradient[row] = (float)((y_i == y_i) ? ((pair_value(t0) < 0.0) ? -(tau * t1 * t1) : ((0.0 < pair_value(t0)) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
     }
@@ -842,7 +852,7 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0)), pair_add_d(pair_exp(pair_of(f_i)), -y_i));
+        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_order(pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0))), pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
         const double t1 = exp_fast(0.5 * f_i);
         hessian[row] = (float)((y_i == y_i) ? ((pair_value(t0) < 0.0) ? -(tau * t1 * t1) : ((0.0 < pair_value(t0)) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
     }
@@ -881,11 +891,11 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const double f_i = f[row];
         const int t0 = (y_i == y_i);
         const int t1 = (fabs(f_i) <= 1.0);
-        const pair t2 = pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0));
+        const pair t2 = pair_order(pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0)));
         const double t3 = exp_fast(0.5 * f_i);
         const double t4 = tau * t3 * t3;
         const double t6 = t5 * t3 * t3;
-        const pair t7 = pair_if(t1, t2, pair_add_d(pair_exp(pair_of(f_i)), -y_i));
+        const pair t7 = pair_if(t1, t2, pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
         loss[row] = (float)(t0 ? maximum((t1 ? -(tau * pair_value(t2)) : tau * y_i - t4), (t1 ? t5 * pair_value(t2) : t6 - y_i * t5)) : y_i);
         gradient[row] = (float)(t0 ? ((pair_value(t7) < 0.0) ? -t4 : ((0.0 < pair_value(t7)) ? t6 : c1 * t3 * t3)) : y_i);
     }
@@ -922,7 +932,7 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0)), pair_add_d(pair_exp(pair_of(f_i)), -y_i));
+        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_order(pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0))), pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
         const double t1 = exp_fast(0.5 * f_i);
         const double t2 = ((y_i == y_i) ? ((pair_value(t0) < 0.0) ? -(tau * t1 * t1) : ((0.0 < pair_value(t0)) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
         gradient[row] = (float)t2;
@@ -964,11 +974,11 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double f_i = f[row];
         const int t0 = (y_i == y_i);
         const int t1 = (fabs(f_i) <= 1.0);
-        const pair t2 = pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0));
+        const pair t2 = pair_order(pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0)));
         const double t3 = exp_fast(0.5 * f_i);
         const double t4 = tau * t3 * t3;
         const double t6 = t5 * t3 * t3;
-        const pair t7 = pair_if(t1, t2, pair_add_d(pair_exp(pair_of(f_i)), -y_i));
+        const pair t7 = pair_if(t1, t2, pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
         const double t8 = (t0 ? ((pair_value(t7) < 0.0) ? -t4 : ((0.0 < pair_value(t7)) ? t6 : c1 * t3 * t3)) : y_i);
         loss[row] = (float)(t0 ? maximum((t1 ? -(tau * pair_value(t2)) : tau * y_i - t4), (t1 ? t5 * pair_value(t2) : t6 - y_i * t5)) : y_i);
         gradient[row] = (float)t8;
@@ -1002,7 +1012,7 @@ static void inverse_link_rows_f32(const float *const *inputs, const double *cons
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        mean[row] = (float)pair_value(pair_exp(pair_of(f_i)));
+        mean[row] = (float)pair_value(pair_exp_short(pair_of(f_i)));
     }
 }
 

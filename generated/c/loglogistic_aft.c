@@ -127,8 +127,8 @@ INLINE double tanh_fast(double x)
     return copysign(fused(scale, e, scale - 0.5) / fused(scale, e, scale + 0.5), x);
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -154,12 +154,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -203,14 +209,16 @@ INLINE pair pair_sum(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 /* Exact, unless the product is below 2**-969. */
@@ -224,13 +232,15 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -238,10 +248,11 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
-/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+/* Of pairs in order. NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
 INLINE pair pair_max(pair a, pair b)
 {
     return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
@@ -252,14 +263,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -289,10 +292,33 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
     const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
     const pair c2 = pair_step(c3, r, 0.5, -0.0);
     const pair square = {r2, product_rest(r, r, r2)};
-    const pair p = pair_times(square, c2);
+    const pair p = pair_mul(square, c2);
     const double e = r + p.hi;
     *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
     return e;
+}
+
+/* With 58 bits: the terms from r**3 on are one double. */
+INLINE pair pair_exp_short(pair x)
+{
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
+    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + pair_rest(x);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double half = 0.5 * r2;
+    const double e = r + half;
+    const double low = fused(r2 * r, fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r8, fused(fused(fused(0x1.27e4c2ad86b5bp-22, r, 0x1.71ddefa2c2253p-19), r2, fused(0x1.a01a01b206a83p-16, r, 0x1.a01a01b3b176dp-13)), r4, fused(fused(0x1.6c16c16c1413cp-10, r, 0x1.111111110ebdap-7), r2, fused(0x1.555555555555ap-5, r, 0x1.555555555555bp-3)))), 0.5 * product_rest(r, r, r2)) + ((r - e) + half);
+    const double p = 1.0 + e;
+    const double l = ((1.0 - p) + e) + fused(rest, e + low, rest + low);
+    const double whole = p + l;
+    const double scale = from_bits(to_bits(z) << 52);
+    const pair made = {whole * scale * back, (l - (whole - p)) * scale * back};
+    return made;
 }
 
 /* 2**k is two factors, so that subnormal results are right. */
@@ -350,9 +376,9 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -457,9 +483,9 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_mul_d(pair_add_d(pair_log(pair_of(y_i)), -f_i), shape);
-        const double t1 = log1p_fast(pair_value(pair_exp(pair_neg(pair_abs(t0)))));
-        loss[row] = t1 + pair_value(pair_max(pair_of(0.0), t0)) + (t1 + pair_value(pair_max(pair_of(0.0), pair_neg(t0))));
+        const pair t0 = pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), shape);
+        const double t1 = log1p_fast(pair_value(pair_exp_short(pair_neg(pair_abs(t0)))));
+        loss[row] = t1 + pair_rounded(pair_max(pair_of(0.0), pair_order(t0))) + (t1 + pair_rounded(pair_max(pair_of(0.0), pair_order(pair_neg(t0)))));
     }
 #else
     const double shape = constants[0];
@@ -467,9 +493,9 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_mul_d(pair_add_d(pair_log(pair_of(y_i)), -f_i), shape);
+        const pair t0 = pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), shape);
         const pair t1 = pair_log1p(pair_exp(pair_neg(pair_abs(t0))));
-        loss[row] = pair_value(pair_add(pair_add(t1, pair_max(pair_of(0.0), t0)), pair_add(t1, pair_max(pair_of(0.0), pair_neg(t0)))));
+        loss[row] = pair_rounded(pair_add(pair_add(t1, pair_max(pair_of(0.0), pair_order(t0))), pair_add(t1, pair_max(pair_of(0.0), pair_order(pair_neg(t0))))));
     }
 #endif
 }
@@ -507,7 +533,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        gradient[row] = -(shape * tanh_fast(pair_value(pair_mul_d(pair_add_d(pair_log(pair_of(y_i)), -f_i), c0))));
+        gradient[row] = -(shape * tanh_fast(pair_rounded(pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), c0))));
     }
 #else
     const double shape = constants[0];
@@ -516,7 +542,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        gradient[row] = pair_value(pair_neg(pair_mul_d(pair_tanh(pair_mul_d(pair_add_d(pair_log(pair_of(y_i)), -f_i), c0)), shape)));
+        gradient[row] = pair_rounded(pair_neg(pair_mul_d(pair_tanh(pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), c0)), shape)));
     }
 #endif
 }
@@ -556,8 +582,8 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t1 = pair_abs(pair_mul_d(pair_add_d(pair_log(pair_of(y_i)), -f_i), t0));
-        const double t2 = pair_value(pair_scale(pair_exp(pair_neg(t1)), 2.0)) / (1.0 + pair_value(pair_exp(pair_neg(pair_scale(t1, 2.0)))));
+        const pair t1 = pair_abs(pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), t0));
+        const double t2 = pair_value(pair_scale(pair_exp_short(pair_neg(t1)), 2.0)) / (1.0 + pair_value(pair_exp_short(pair_neg(pair_scale(t1, 2.0)))));
         hessian[row] = c1 * t2 * t2;
     }
 #else
@@ -567,9 +593,9 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t1 = pair_abs(pair_mul_d(pair_add_d(pair_log(pair_of(y_i)), -f_i), t0));
+        const pair t1 = pair_abs(pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), t0));
         const pair t2 = pair_div(pair_scale(pair_exp(pair_neg(t1)), 2.0), pair_add_d(pair_exp(pair_neg(pair_scale(t1, 2.0))), 1.0));
-        hessian[row] = pair_value(pair_mul(pair_mul(c1, t2), t2));
+        hessian[row] = pair_rounded(pair_mul(pair_mul(c1, t2), t2));
     }
 #endif
 }
@@ -612,11 +638,11 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_add_d(pair_log(pair_of(y_i)), -f_i);
+        const pair t0 = pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i));
         const pair t1 = pair_mul_d(t0, shape);
-        const double t2 = log1p_fast(pair_value(pair_exp(pair_neg(pair_abs(t1)))));
-        loss[row] = t2 + pair_value(pair_max(pair_of(0.0), t1)) + (t2 + pair_value(pair_max(pair_of(0.0), pair_neg(t1))));
-        gradient[row] = -(shape * tanh_fast(pair_value(pair_mul_d(t0, c0))));
+        const double t2 = log1p_fast(pair_value(pair_exp_short(pair_neg(pair_abs(t1)))));
+        loss[row] = t2 + pair_rounded(pair_max(pair_of(0.0), pair_order(t1))) + (t2 + pair_rounded(pair_max(pair_of(0.0), pair_order(pair_neg(t1)))));
+        gradient[row] = -(shape * tanh_fast(pair_rounded(pair_mul_d(t0, c0))));
     }
 #else
     const double shape = constants[0];
@@ -625,11 +651,11 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_add_d(pair_log(pair_of(y_i)), -f_i);
+        const pair t0 = pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i));
         const pair t1 = pair_mul_d(t0, shape);
         const pair t2 = pair_log1p(pair_exp(pair_neg(pair_abs(t1))));
-        loss[row] = pair_value(pair_add(pair_add(t2, pair_max(pair_of(0.0), t1)), pair_add(t2, pair_max(pair_of(0.0), pair_neg(t1)))));
-        gradient[row] = pair_value(pair_neg(pair_mul_d(pair_tanh(pair_mul_d(t0, c0)), shape)));
+        loss[row] = pair_rounded(pair_add(pair_add(t2, pair_max(pair_of(0.0), pair_order(t1))), pair_add(t2, pair_max(pair_of(0.0), pair_order(pair_neg(t1))))));
+        gradient[row] = pair_rounded(pair_neg(pair_mul_d(pair_tanh(pair_mul_d(t0, c0)), shape)));
     }
 #endif
 }
@@ -671,10 +697,10 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t1 = pair_mul_d(pair_add_d(pair_log(pair_of(y_i)), -f_i), t0);
+        const pair t1 = pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), t0);
         const pair t2 = pair_abs(t1);
-        const double t3 = pair_value(pair_scale(pair_exp(pair_neg(t2)), 2.0)) / (1.0 + pair_value(pair_exp(pair_neg(pair_scale(t2, 2.0)))));
-        gradient[row] = -(shape * tanh_fast(pair_value(t1)));
+        const double t3 = pair_value(pair_scale(pair_exp_short(pair_neg(t2)), 2.0)) / (1.0 + pair_value(pair_exp_short(pair_neg(pair_scale(t2, 2.0)))));
+        gradient[row] = -(shape * tanh_fast(pair_rounded(t1)));
         hessian[row] = c1 * t3 * t3;
     }
 #else
@@ -685,11 +711,11 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t1 = pair_mul_d(pair_add_d(pair_log(pair_of(y_i)), -f_i), t0);
+        const pair t1 = pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), t0);
         const pair t2 = pair_abs(t1);
         const pair t3 = pair_div(pair_scale(pair_exp(pair_neg(t2)), 2.0), pair_add_d(pair_exp(pair_neg(pair_scale(t2, 2.0))), 1.0));
-        gradient[row] = pair_value(pair_neg(pair_mul_d(pair_tanh(t1), shape)));
-        hessian[row] = pair_value(pair_mul(pair_mul(c1, t3), t3));
+        gradient[row] = pair_rounded(pair_neg(pair_mul_d(pair_tanh(t1), shape)));
+        hessian[row] = pair_rounded(pair_mul(pair_mul(c1, t3), t3));
     }
 #endif
 }
@@ -734,14 +760,14 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_add_d(pair_log(pair_of(y_i)), -f_i);
+        const pair t0 = pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i));
         const pair t1 = pair_mul_d(t0, shape);
-        const double t2 = log1p_fast(pair_value(pair_exp(pair_neg(pair_abs(t1)))));
+        const double t2 = log1p_fast(pair_value(pair_exp_short(pair_neg(pair_abs(t1)))));
         const pair t4 = pair_mul_d(t0, t3);
         const pair t5 = pair_abs(t4);
-        const double t6 = pair_value(pair_scale(pair_exp(pair_neg(t5)), 2.0)) / (1.0 + pair_value(pair_exp(pair_neg(pair_scale(t5, 2.0)))));
-        loss[row] = t2 + pair_value(pair_max(pair_of(0.0), t1)) + (t2 + pair_value(pair_max(pair_of(0.0), pair_neg(t1))));
-        gradient[row] = -(shape * tanh_fast(pair_value(t4)));
+        const double t6 = pair_value(pair_scale(pair_exp_short(pair_neg(t5)), 2.0)) / (1.0 + pair_value(pair_exp_short(pair_neg(pair_scale(t5, 2.0)))));
+        loss[row] = t2 + pair_rounded(pair_max(pair_of(0.0), pair_order(t1))) + (t2 + pair_rounded(pair_max(pair_of(0.0), pair_order(pair_neg(t1)))));
+        gradient[row] = -(shape * tanh_fast(pair_rounded(t4)));
         hessian[row] = c1 * t6 * t6;
     }
 #else
@@ -752,15 +778,15 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_add_d(pair_log(pair_of(y_i)), -f_i);
+        const pair t0 = pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i));
         const pair t1 = pair_mul_d(t0, shape);
         const pair t2 = pair_log1p(pair_exp(pair_neg(pair_abs(t1))));
         const pair t4 = pair_mul_d(t0, t3);
         const pair t5 = pair_abs(t4);
         const pair t6 = pair_div(pair_scale(pair_exp(pair_neg(t5)), 2.0), pair_add_d(pair_exp(pair_neg(pair_scale(t5, 2.0))), 1.0));
-        loss[row] = pair_value(pair_add(pair_add(t2, pair_max(pair_of(0.0), t1)), pair_add(t2, pair_max(pair_of(0.0), pair_neg(t1)))));
-        gradient[row] = pair_value(pair_neg(pair_mul_d(pair_tanh(t4), shape)));
-        hessian[row] = pair_value(pair_mul(pair_mul(c1, t6), t6));
+        loss[row] = pair_rounded(pair_add(pair_add(t2, pair_max(pair_of(0.0), pair_order(t1))), pair_add(t2, pair_max(pair_of(0.0), pair_order(pair_neg(t1))))));
+        gradient[row] = pair_rounded(pair_neg(pair_mul_d(pair_tanh(t4), shape)));
+        hessian[row] = pair_rounded(pair_mul(pair_mul(c1, t6), t6));
     }
 #endif
 }

@@ -146,8 +146,8 @@ INLINE double log1p_fast(double x)
     return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -173,12 +173,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -222,14 +228,16 @@ INLINE pair pair_sum(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_sub(pair a, pair b)
@@ -240,20 +248,23 @@ INLINE pair pair_sub(pair a, pair b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -261,10 +272,11 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
-/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+/* Of pairs in order. NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
 INLINE pair pair_max(pair a, pair b)
 {
     return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
@@ -275,14 +287,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -312,10 +316,33 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
     const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
     const pair c2 = pair_step(c3, r, 0.5, -0.0);
     const pair square = {r2, product_rest(r, r, r2)};
-    const pair p = pair_times(square, c2);
+    const pair p = pair_mul(square, c2);
     const double e = r + p.hi;
     *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
     return e;
+}
+
+/* With 58 bits: the terms from r**3 on are one double. */
+INLINE pair pair_exp_short(pair x)
+{
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
+    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + pair_rest(x);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double half = 0.5 * r2;
+    const double e = r + half;
+    const double low = fused(r2 * r, fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r8, fused(fused(fused(0x1.27e4c2ad86b5bp-22, r, 0x1.71ddefa2c2253p-19), r2, fused(0x1.a01a01b206a83p-16, r, 0x1.a01a01b3b176dp-13)), r4, fused(fused(0x1.6c16c16c1413cp-10, r, 0x1.111111110ebdap-7), r2, fused(0x1.555555555555ap-5, r, 0x1.555555555555bp-3)))), 0.5 * product_rest(r, r, r2)) + ((r - e) + half);
+    const double p = 1.0 + e;
+    const double l = ((1.0 - p) + e) + fused(rest, e + low, rest + low);
+    const double whole = p + l;
+    const double scale = from_bits(to_bits(z) << 52);
+    const pair made = {whole * scale * back, (l - (whole - p)) * scale * back};
+    return made;
 }
 
 /* 2**k is two factors, so that subnormal results are right. */
@@ -373,9 +400,9 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -464,8 +491,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = -f_i;
-        const pair t1 = pair_add_d(c0, f_i);
-        loss[row] = y_i * ((0.0 < t0) ? log1p_fast(alpha * ((alpha == 0.0) ? 0.0 : exp_fast(-maximum(0.0, t0)))) - f_i : log1p_fast(alpha + expm1_fast(minimum(0.0, t0)))) + (log1p_fast(pair_value(pair_exp(pair_neg(pair_abs(t1))))) + pair_value(pair_max(pair_of(0.0), t1))) / alpha;
+        const pair t1 = pair_order(pair_add_d(c0, f_i));
+        loss[row] = y_i * ((0.0 < t0) ? log1p_fast(alpha * ((alpha == 0.0) ? 0.0 : exp_fast(-maximum(0.0, t0)))) - f_i : log1p_fast(alpha + expm1_fast(minimum(0.0, t0)))) + (log1p_fast(pair_value(pair_exp_short(pair_neg(pair_abs(t1))))) + pair_value(pair_max(pair_of(0.0), t1))) / alpha;
     }
 #else
     const double alpha = constants[0];
@@ -475,8 +502,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = -f_i;
-        const pair t1 = pair_add_d(c0, f_i);
-        loss[row] = pair_value(pair_add(pair_mul_d(pair_if((0.0 < t0), pair_add_d(pair_log1p(pair_mul_d(pair_if((alpha == 0.0), pair_of(0.0), pair_exp(pair_of(-maximum(0.0, t0)))), alpha)), -f_i), pair_log1p(pair_add_d(pair_expm1(pair_of(minimum(0.0, t0))), alpha))), y_i), pair_div(pair_add(pair_log1p(pair_exp(pair_neg(pair_abs(t1)))), pair_max(pair_of(0.0), t1)), pair_of(alpha))));
+        const pair t1 = pair_order(pair_add_d(c0, f_i));
+        loss[row] = pair_value(pair_order(pair_add(pair_mul_d(pair_if((0.0 < t0), pair_order(pair_add_d(pair_log1p(pair_mul_d(pair_if((alpha == 0.0), pair_of(0.0), pair_exp(pair_of(-maximum(0.0, t0)))), alpha)), -f_i)), pair_log1p(pair_order(pair_add_d(pair_expm1(pair_of(minimum(0.0, t0))), alpha)))), y_i), pair_div(pair_add(pair_log1p(pair_exp(pair_neg(pair_abs(t1)))), pair_max(pair_of(0.0), t1)), pair_of(alpha)))));
     }
 #endif
 }
@@ -516,10 +543,10 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t1 = pair_add_d(t0, f_i);
-        const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
-        const pair t3 = pair_add_d(pair_neg(t0), (-f_i));
-        const pair t4 = pair_exp(pair_neg(pair_abs(t3)));
+        const pair t1 = pair_order(pair_add_d(t0, f_i));
+        const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
+        const pair t3 = pair_order(pair_add_d(pair_neg(t0), (-f_i)));
+        const pair t4 = pair_exp_short(pair_neg(pair_abs(t3)));
         gradient[row] = pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2)) / alpha - y_i * (pair_value(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4)) / (1.0 + pair_value(t4)));
     }
 #else
@@ -529,11 +556,11 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t1 = pair_add_d(t0, f_i);
+        const pair t1 = pair_order(pair_add_d(t0, f_i));
         const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
-        const pair t3 = pair_add_d(pair_neg(t0), (-f_i));
+        const pair t3 = pair_order(pair_add_d(pair_neg(t0), (-f_i)));
         const pair t4 = pair_exp(pair_neg(pair_abs(t3)));
-        gradient[row] = pair_value(pair_sub(pair_div(pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2), pair_add_d(t2, 1.0)), pair_of(alpha)), pair_mul_d(pair_div(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4), pair_add_d(t4, 1.0)), y_i)));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_div(pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2), pair_add_d(t2, 1.0)), pair_of(alpha)), pair_mul_d(pair_div(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4), pair_add_d(t4, 1.0)), y_i))));
     }
 #endif
 }
@@ -573,10 +600,10 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t1 = pair_add_d(pair_neg(t0), (-f_i));
-        const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
-        const pair t3 = pair_add_d(t0, f_i);
-        const pair t4 = pair_exp(pair_neg(pair_abs(t3)));
+        const pair t1 = pair_order(pair_add_d(pair_neg(t0), (-f_i)));
+        const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
+        const pair t3 = pair_order(pair_add_d(t0, f_i));
+        const pair t4 = pair_exp_short(pair_neg(pair_abs(t3)));
         hessian[row] = (y_i + c1) * (pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2))) * (pair_value(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4)) / (1.0 + pair_value(t4)));
     }
 #else
@@ -586,11 +613,11 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t1 = pair_add_d(pair_neg(t0), (-f_i));
+        const pair t1 = pair_order(pair_add_d(pair_neg(t0), (-f_i)));
         const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
-        const pair t3 = pair_add_d(t0, f_i);
+        const pair t3 = pair_order(pair_add_d(t0, f_i));
         const pair t4 = pair_exp(pair_neg(pair_abs(t3)));
-        hessian[row] = pair_value(pair_mul(pair_mul(pair_add_d(c1, y_i), pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2), pair_add_d(t2, 1.0))), pair_div(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4), pair_add_d(t4, 1.0))));
+        hessian[row] = pair_rounded(pair_mul(pair_mul(pair_add_d(c1, y_i), pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2), pair_add_d(t2, 1.0))), pair_div(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4), pair_add_d(t4, 1.0))));
     }
 #endif
 }
@@ -634,10 +661,10 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = -f_i;
-        const pair t2 = pair_add_d(t1, f_i);
-        const pair t3 = pair_exp(pair_neg(pair_abs(t2)));
-        const pair t4 = pair_add_d(pair_neg(t1), t0);
-        const pair t5 = pair_exp(pair_neg(pair_abs(t4)));
+        const pair t2 = pair_order(pair_add_d(t1, f_i));
+        const pair t3 = pair_exp_short(pair_neg(pair_abs(t2)));
+        const pair t4 = pair_order(pair_add_d(pair_neg(t1), t0));
+        const pair t5 = pair_exp_short(pair_neg(pair_abs(t4)));
         loss[row] = y_i * ((0.0 < t0) ? log1p_fast(alpha * ((alpha == 0.0) ? 0.0 : exp_fast(-maximum(0.0, t0)))) - f_i : log1p_fast(alpha + expm1_fast(minimum(0.0, t0)))) + (log1p_fast(pair_value(t3)) + pair_value(pair_max(pair_of(0.0), t2))) / alpha;
         gradient[row] = pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3)) / (1.0 + pair_value(t3)) / alpha - y_i * (pair_value(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5)) / (1.0 + pair_value(t5)));
     }
@@ -649,12 +676,12 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = -f_i;
-        const pair t2 = pair_add_d(t1, f_i);
+        const pair t2 = pair_order(pair_add_d(t1, f_i));
         const pair t3 = pair_exp(pair_neg(pair_abs(t2)));
-        const pair t4 = pair_add_d(pair_neg(t1), t0);
+        const pair t4 = pair_order(pair_add_d(pair_neg(t1), t0));
         const pair t5 = pair_exp(pair_neg(pair_abs(t4)));
-        loss[row] = pair_value(pair_add(pair_mul_d(pair_if((0.0 < t0), pair_add_d(pair_log1p(pair_mul_d(pair_if((alpha == 0.0), pair_of(0.0), pair_exp(pair_of(-maximum(0.0, t0)))), alpha)), -f_i), pair_log1p(pair_add_d(pair_expm1(pair_of(minimum(0.0, t0))), alpha))), y_i), pair_div(pair_add(pair_log1p(t3), pair_max(pair_of(0.0), t2)), pair_of(alpha))));
-        gradient[row] = pair_value(pair_sub(pair_div(pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3), pair_add_d(t3, 1.0)), pair_of(alpha)), pair_mul_d(pair_div(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5), pair_add_d(t5, 1.0)), y_i)));
+        loss[row] = pair_value(pair_order(pair_add(pair_mul_d(pair_if((0.0 < t0), pair_order(pair_add_d(pair_log1p(pair_mul_d(pair_if((alpha == 0.0), pair_of(0.0), pair_exp(pair_of(-maximum(0.0, t0)))), alpha)), -f_i)), pair_log1p(pair_order(pair_add_d(pair_expm1(pair_of(minimum(0.0, t0))), alpha)))), y_i), pair_div(pair_add(pair_log1p(t3), pair_max(pair_of(0.0), t2)), pair_of(alpha)))));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_div(pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3), pair_add_d(t3, 1.0)), pair_of(alpha)), pair_mul_d(pair_div(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5), pair_add_d(t5, 1.0)), y_i))));
     }
 #endif
 }
@@ -696,11 +723,11 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t1 = pair_add_d(t0, f_i);
-        const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
+        const pair t1 = pair_order(pair_add_d(t0, f_i));
+        const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
         const double t3 = pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2));
-        const pair t4 = pair_add_d(pair_neg(t0), (-f_i));
-        const pair t5 = pair_exp(pair_neg(pair_abs(t4)));
+        const pair t4 = pair_order(pair_add_d(pair_neg(t0), (-f_i)));
+        const pair t5 = pair_exp_short(pair_neg(pair_abs(t4)));
         const double t6 = pair_value(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5)) / (1.0 + pair_value(t5));
         gradient[row] = t3 / alpha - y_i * t6;
         hessian[row] = (y_i + c1) * t6 * t3;
@@ -713,14 +740,14 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t1 = pair_add_d(t0, f_i);
+        const pair t1 = pair_order(pair_add_d(t0, f_i));
         const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
         const pair t3 = pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2), pair_add_d(t2, 1.0));
-        const pair t4 = pair_add_d(pair_neg(t0), (-f_i));
+        const pair t4 = pair_order(pair_add_d(pair_neg(t0), (-f_i)));
         const pair t5 = pair_exp(pair_neg(pair_abs(t4)));
         const pair t6 = pair_div(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5), pair_add_d(t5, 1.0));
-        gradient[row] = pair_value(pair_sub(pair_div(t3, pair_of(alpha)), pair_mul_d(t6, y_i)));
-        hessian[row] = pair_value(pair_mul(pair_mul(pair_add_d(c1, y_i), t6), t3));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_div(t3, pair_of(alpha)), pair_mul_d(t6, y_i))));
+        hessian[row] = pair_rounded(pair_mul(pair_mul(pair_add_d(c1, y_i), t6), t3));
     }
 #endif
 }
@@ -766,11 +793,11 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = -f_i;
-        const pair t2 = pair_add_d(t1, f_i);
-        const pair t3 = pair_exp(pair_neg(pair_abs(t2)));
+        const pair t2 = pair_order(pair_add_d(t1, f_i));
+        const pair t3 = pair_exp_short(pair_neg(pair_abs(t2)));
         const double t4 = pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3)) / (1.0 + pair_value(t3));
-        const pair t5 = pair_add_d(pair_neg(t1), t0);
-        const pair t6 = pair_exp(pair_neg(pair_abs(t5)));
+        const pair t5 = pair_order(pair_add_d(pair_neg(t1), t0));
+        const pair t6 = pair_exp_short(pair_neg(pair_abs(t5)));
         const double t7 = pair_value(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6)) / (1.0 + pair_value(t6));
         loss[row] = y_i * ((0.0 < t0) ? log1p_fast(alpha * ((alpha == 0.0) ? 0.0 : exp_fast(-maximum(0.0, t0)))) - f_i : log1p_fast(alpha + expm1_fast(minimum(0.0, t0)))) + (log1p_fast(pair_value(t3)) + pair_value(pair_max(pair_of(0.0), t2))) / alpha;
         gradient[row] = t4 / alpha - y_i * t7;
@@ -785,15 +812,15 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = -f_i;
-        const pair t2 = pair_add_d(t1, f_i);
+        const pair t2 = pair_order(pair_add_d(t1, f_i));
         const pair t3 = pair_exp(pair_neg(pair_abs(t2)));
         const pair t4 = pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3), pair_add_d(t3, 1.0));
-        const pair t5 = pair_add_d(pair_neg(t1), t0);
+        const pair t5 = pair_order(pair_add_d(pair_neg(t1), t0));
         const pair t6 = pair_exp(pair_neg(pair_abs(t5)));
         const pair t7 = pair_div(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6), pair_add_d(t6, 1.0));
-        loss[row] = pair_value(pair_add(pair_mul_d(pair_if((0.0 < t0), pair_add_d(pair_log1p(pair_mul_d(pair_if((alpha == 0.0), pair_of(0.0), pair_exp(pair_of(-maximum(0.0, t0)))), alpha)), -f_i), pair_log1p(pair_add_d(pair_expm1(pair_of(minimum(0.0, t0))), alpha))), y_i), pair_div(pair_add(pair_log1p(t3), pair_max(pair_of(0.0), t2)), pair_of(alpha))));
-        gradient[row] = pair_value(pair_sub(pair_div(t4, pair_of(alpha)), pair_mul_d(t7, y_i)));
-        hessian[row] = pair_value(pair_mul(pair_mul(pair_add_d(c1, y_i), t7), t4));
+        loss[row] = pair_value(pair_order(pair_add(pair_mul_d(pair_if((0.0 < t0), pair_order(pair_add_d(pair_log1p(pair_mul_d(pair_if((alpha == 0.0), pair_of(0.0), pair_exp(pair_of(-maximum(0.0, t0)))), alpha)), -f_i)), pair_log1p(pair_order(pair_add_d(pair_expm1(pair_of(minimum(0.0, t0))), alpha)))), y_i), pair_div(pair_add(pair_log1p(t3), pair_max(pair_of(0.0), t2)), pair_of(alpha)))));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_div(t4, pair_of(alpha)), pair_mul_d(t7, y_i))));
+        hessian[row] = pair_rounded(pair_mul(pair_mul(pair_add_d(c1, y_i), t7), t4));
     }
 #endif
 }
@@ -913,7 +940,7 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = -f_i;
-        const pair t1 = pair_add_d(c0, f_i);
+        const pair t1 = pair_order(pair_add_d(c0, f_i));
         loss[row] = (float)(y_i * ((0.0 < t0) ? log1p_fast(alpha * ((alpha == 0.0) ? 0.0 : exp_fast(-maximum(0.0, t0)))) - f_i : log1p_fast(alpha + expm1_fast(minimum(0.0, t0)))) + (log1p_fast(exp_fast(pair_value(pair_neg(pair_abs(t1))))) + pair_value(pair_max(pair_of(0.0), t1))) / alpha);
     }
 }
@@ -946,9 +973,9 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t1 = pair_add_d(t0, f_i);
+        const pair t1 = pair_order(pair_add_d(t0, f_i));
         const double t2 = exp_fast(pair_value(pair_neg(pair_abs(t1))));
-        const pair t3 = pair_add_d(pair_neg(t0), (-f_i));
+        const pair t3 = pair_order(pair_add_d(pair_neg(t0), (-f_i)));
         const double t4 = exp_fast(pair_value(pair_neg(pair_abs(t3))));
         gradient[row] = (float)(((0.0 <= pair_value(t1)) ? 1.0 : t2) / (1.0 + t2) / alpha - y_i * (((0.0 <= pair_value(t3)) ? 1.0 : t4) / (1.0 + t4)));
     }
@@ -982,9 +1009,9 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t1 = pair_add_d(pair_neg(t0), (-f_i));
+        const pair t1 = pair_order(pair_add_d(pair_neg(t0), (-f_i)));
         const double t2 = exp_fast(pair_value(pair_neg(pair_abs(t1))));
-        const pair t3 = pair_add_d(t0, f_i);
+        const pair t3 = pair_order(pair_add_d(t0, f_i));
         const double t4 = exp_fast(pair_value(pair_neg(pair_abs(t3))));
         hessian[row] = (float)((y_i + c1) * (((0.0 <= pair_value(t1)) ? 1.0 : t2) / (1.0 + t2)) * (((0.0 <= pair_value(t3)) ? 1.0 : t4) / (1.0 + t4)));
     }
@@ -1021,9 +1048,9 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = -f_i;
-        const pair t2 = pair_add_d(t1, f_i);
+        const pair t2 = pair_order(pair_add_d(t1, f_i));
         const double t3 = exp_fast(pair_value(pair_neg(pair_abs(t2))));
-        const pair t4 = pair_add_d(pair_neg(t1), t0);
+        const pair t4 = pair_order(pair_add_d(pair_neg(t1), t0));
         const double t5 = exp_fast(pair_value(pair_neg(pair_abs(t4))));
         loss[row] = (float)(y_i * ((0.0 < t0) ? log1p_fast(alpha * ((alpha == 0.0) ? 0.0 : exp_fast(-maximum(0.0, t0)))) - f_i : log1p_fast(alpha + expm1_fast(minimum(0.0, t0)))) + (log1p_fast(t3) + pair_value(pair_max(pair_of(0.0), t2))) / alpha);
         gradient[row] = (float)(((0.0 <= pair_value(t2)) ? 1.0 : t3) / (1.0 + t3) / alpha - y_i * (((0.0 <= pair_value(t4)) ? 1.0 : t5) / (1.0 + t5)));
@@ -1060,10 +1087,10 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t1 = pair_add_d(t0, f_i);
+        const pair t1 = pair_order(pair_add_d(t0, f_i));
         const double t2 = exp_fast(pair_value(pair_neg(pair_abs(t1))));
         const double t3 = ((0.0 <= pair_value(t1)) ? 1.0 : t2) / (1.0 + t2);
-        const pair t4 = pair_add_d(pair_neg(t0), (-f_i));
+        const pair t4 = pair_order(pair_add_d(pair_neg(t0), (-f_i)));
         const double t5 = exp_fast(pair_value(pair_neg(pair_abs(t4))));
         const double t6 = ((0.0 <= pair_value(t4)) ? 1.0 : t5) / (1.0 + t5);
         gradient[row] = (float)(t3 / alpha - y_i * t6);
@@ -1104,10 +1131,10 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = -f_i;
-        const pair t2 = pair_add_d(t1, f_i);
+        const pair t2 = pair_order(pair_add_d(t1, f_i));
         const double t3 = exp_fast(pair_value(pair_neg(pair_abs(t2))));
         const double t4 = ((0.0 <= pair_value(t2)) ? 1.0 : t3) / (1.0 + t3);
-        const pair t5 = pair_add_d(pair_neg(t1), t0);
+        const pair t5 = pair_order(pair_add_d(pair_neg(t1), t0));
         const double t6 = exp_fast(pair_value(pair_neg(pair_abs(t5))));
         const double t7 = ((0.0 <= pair_value(t5)) ? 1.0 : t6) / (1.0 + t6);
         loss[row] = (float)(y_i * ((0.0 < t0) ? log1p_fast(alpha * ((alpha == 0.0) ? 0.0 : exp_fast(-maximum(0.0, t0)))) - f_i : log1p_fast(alpha + expm1_fast(minimum(0.0, t0)))) + (log1p_fast(t3) + pair_value(pair_max(pair_of(0.0), t2))) / alpha);

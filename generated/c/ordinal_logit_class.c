@@ -119,8 +119,8 @@ INLINE double tanh_fast(double x)
     return copysign(fused(scale, e, scale - 0.5) / fused(scale, e, scale + 0.5), x);
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -146,12 +146,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -200,20 +206,23 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -221,10 +230,11 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
-/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+/* Of pairs in order. NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
 INLINE pair pair_max(pair a, pair b)
 {
     return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
@@ -235,14 +245,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -272,24 +274,32 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
     const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
     const pair c2 = pair_step(c3, r, 0.5, -0.0);
     const pair square = {r2, product_rest(r, r, r2)};
-    const pair p = pair_times(square, c2);
+    const pair p = pair_mul(square, c2);
     const double e = r + p.hi;
     *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
     return e;
 }
 
-/* 2**k is two factors, so that subnormal results are right. */
-INLINE pair pair_exp(pair x)
+/* With 58 bits: the terms from r**3 on are one double. */
+INLINE pair pair_exp_short(pair x)
 {
     const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
-    double z, low;
-    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + pair_rest(x);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double half = 0.5 * r2;
+    const double e = r + half;
+    const double low = fused(r2 * r, fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r8, fused(fused(fused(0x1.27e4c2ad86b5bp-22, r, 0x1.71ddefa2c2253p-19), r2, fused(0x1.a01a01b206a83p-16, r, 0x1.a01a01b3b176dp-13)), r4, fused(fused(0x1.6c16c16c1413cp-10, r, 0x1.111111110ebdap-7), r2, fused(0x1.555555555555ap-5, r, 0x1.555555555555bp-3)))), 0.5 * product_rest(r, r, r2)) + ((r - e) + half);
     const double p = 1.0 + e;
-    const double l = ((1.0 - p) + e) + low;
-    const double h = p + l;
+    const double l = ((1.0 - p) + e) + fused(rest, e + low, rest + low);
+    const double whole = p + l;
     const double scale = from_bits(to_bits(z) << 52);
-    const pair made = {h * scale * back, (l - (h - p)) * scale * back};
+    const pair made = {whole * scale * back, (l - (whole - p)) * scale * back};
     return made;
 }
 
@@ -333,9 +343,9 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -428,7 +438,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(f_i, low_i);
-        loss[row] = log1p_fast(pair_value(pair_exp(pair_neg(pair_abs(t0))))) + pair_value(pair_max(pair_of(0.0), pair_diff(low_i, f_i))) + (log1p_fast(pair_value(pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t0), width_i)))))) + maximum(0.0, pair_value(t0) - width_i));
+        loss[row] = log1p_fast(pair_value(pair_exp_short(pair_neg(pair_abs(t0))))) + pair_value(pair_max(pair_of(0.0), pair_diff(low_i, f_i))) + (log1p_fast(pair_value(pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t0), width_i))))))) + maximum(0.0, pair_value(t0) - width_i));
     }
 #else
     (void)constants;
@@ -438,7 +448,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(f_i, low_i);
-        loss[row] = pair_value(pair_add(pair_add(pair_log1p(pair_exp(pair_neg(pair_abs(t0)))), pair_max(pair_of(0.0), pair_diff(low_i, f_i))), pair_add(pair_log1p(pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t0), width_i))))), pair_max(pair_of(0.0), pair_add_d(t0, -width_i)))));
+        loss[row] = pair_rounded(pair_add(pair_add(pair_log1p(pair_exp_short(pair_neg(pair_abs(t0)))), pair_max(pair_of(0.0), pair_diff(low_i, f_i))), pair_add(pair_log1p(pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t0), width_i)))))), pair_max(pair_of(0.0), pair_order(pair_add_d(t0, -width_i))))));
     }
 #endif
 }
@@ -477,12 +487,12 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(low_i, f_i);
-        const pair t1 = pair_add_d(t0, width_i);
-        const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
+        const pair t1 = pair_order(pair_add_d(t0, width_i));
+        const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
         const pair t3 = pair_diff(f_i, low_i);
-        const pair t4 = pair_exp(pair_neg(pair_abs(t3)));
+        const pair t4 = pair_exp_short(pair_neg(pair_abs(t3)));
         const double t5 = 1.0 + pair_value(t4);
-        const pair t6 = pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t3), width_i))));
+        const pair t6 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t3), width_i)))));
         gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2)) * (pair_value(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t4)) / t5) + pair_value(pair_if((0.0 <= pair_value(t3) - width_i), pair_of(1.0), t6)) / (1.0 + pair_value(t6)) * (pair_value(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4)) / t5)) * tanh_fast(0.5 * width_i + pair_value(t0)));
     }
 #else
@@ -493,13 +503,13 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(low_i, f_i);
-        const pair t1 = pair_add_d(t0, width_i);
-        const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
+        const pair t1 = pair_order(pair_add_d(t0, width_i));
+        const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
         const pair t3 = pair_diff(f_i, low_i);
-        const pair t4 = pair_exp(pair_neg(pair_abs(t3)));
+        const pair t4 = pair_exp_short(pair_neg(pair_abs(t3)));
         const pair t5 = pair_add_d(t4, 1.0);
-        const pair t6 = pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t3), width_i))));
-        gradient[row] = pair_value(pair_neg(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2), pair_add_d(t2, 1.0)), pair_div(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t4), t5)), pair_mul(pair_div(pair_if((0.0 <= pair_value(pair_add_d(t3, -width_i))), pair_of(1.0), t6), pair_add_d(t6, 1.0)), pair_div(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4), t5))), pair_tanh(pair_add_d(t0, (0.5 * width_i))))));
+        const pair t6 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t3), width_i)))));
+        gradient[row] = pair_rounded(pair_neg(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2), pair_add_d(t2, 1.0)), pair_div(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t4), t5)), pair_mul(pair_div(pair_if((0.0 <= pair_value(pair_order(pair_add_d(t3, -width_i)))), pair_of(1.0), t6), pair_add_d(t6, 1.0)), pair_div(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4), t5))), pair_tanh(pair_order(pair_add_d(t0, (0.5 * width_i)))))));
     }
 #endif
 }
@@ -538,10 +548,10 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_sum(low_i, width_i);
-        const pair t1 = pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t0), f_i))));
+        const pair t1 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t0), f_i)))));
         const pair t2 = pair_diff(f_i, low_i);
-        const pair t3 = pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t2), width_i))));
-        const pair t4 = pair_exp(pair_neg(pair_abs(t2)));
+        const pair t3 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t2), width_i)))));
+        const pair t4 = pair_exp_short(pair_neg(pair_abs(t2)));
         const double t5 = 1.0 + pair_value(t4);
         hessian[row] = pair_value(pair_if((0.0 <= pair_value(t0) - f_i), pair_of(1.0), t1)) / (1.0 + pair_value(t1)) * (pair_value(pair_if((0.0 <= pair_value(t2) - width_i), pair_of(1.0), t3)) / (1.0 + pair_value(t3))) + pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t4)) / t5 * (pair_value(pair_if((0.0 <= pair_value(pair_diff(low_i, f_i))), pair_of(1.0), t4)) / t5);
     }
@@ -553,12 +563,12 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_sum(low_i, width_i);
-        const pair t1 = pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t0), f_i))));
+        const pair t1 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t0), f_i)))));
         const pair t2 = pair_diff(f_i, low_i);
-        const pair t3 = pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t2), width_i))));
-        const pair t4 = pair_exp(pair_neg(pair_abs(t2)));
+        const pair t3 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t2), width_i)))));
+        const pair t4 = pair_exp_short(pair_neg(pair_abs(t2)));
         const pair t5 = pair_add_d(t4, 1.0);
-        hessian[row] = pair_value(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(pair_add_d(t0, -f_i))), pair_of(1.0), t1), pair_add_d(t1, 1.0)), pair_div(pair_if((0.0 <= pair_value(pair_add_d(t2, -width_i))), pair_of(1.0), t3), pair_add_d(t3, 1.0))), pair_mul(pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t4), t5), pair_div(pair_if((0.0 <= pair_value(pair_diff(low_i, f_i))), pair_of(1.0), t4), t5))));
+        hessian[row] = pair_rounded(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(pair_order(pair_add_d(t0, -f_i)))), pair_of(1.0), t1), pair_add_d(t1, 1.0)), pair_div(pair_if((0.0 <= pair_value(pair_order(pair_add_d(t2, -width_i)))), pair_of(1.0), t3), pair_add_d(t3, 1.0))), pair_mul(pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t4), t5), pair_div(pair_if((0.0 <= pair_value(pair_diff(low_i, f_i))), pair_of(1.0), t4), t5))));
     }
 #endif
 }
@@ -598,12 +608,12 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(f_i, low_i);
-        const pair t1 = pair_exp(pair_neg(pair_abs(t0)));
+        const pair t1 = pair_exp_short(pair_neg(pair_abs(t0)));
         const pair t2 = pair_diff(low_i, f_i);
-        const pair t3 = pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t0), width_i))));
+        const pair t3 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t0), width_i)))));
         const double t4 = pair_value(t0) - width_i;
-        const pair t5 = pair_add_d(t2, width_i);
-        const pair t6 = pair_exp(pair_neg(pair_abs(t5)));
+        const pair t5 = pair_order(pair_add_d(t2, width_i));
+        const pair t6 = pair_exp_short(pair_neg(pair_abs(t5)));
         const double t7 = 1.0 + pair_value(t1);
         loss[row] = log1p_fast(pair_value(t1)) + pair_value(pair_max(pair_of(0.0), t2)) + (log1p_fast(pair_value(t3)) + maximum(0.0, t4));
         gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6)) / (1.0 + pair_value(t6)) * (pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t1)) / t7) + pair_value(pair_if((0.0 <= t4), pair_of(1.0), t3)) / (1.0 + pair_value(t3)) * (pair_value(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1)) / t7)) * tanh_fast(0.5 * width_i + pair_value(t2)));
@@ -616,15 +626,15 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(f_i, low_i);
-        const pair t1 = pair_exp(pair_neg(pair_abs(t0)));
+        const pair t1 = pair_exp_short(pair_neg(pair_abs(t0)));
         const pair t2 = pair_diff(low_i, f_i);
-        const pair t3 = pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t0), width_i))));
-        const pair t4 = pair_add_d(t0, -width_i);
-        const pair t5 = pair_add_d(t2, width_i);
-        const pair t6 = pair_exp(pair_neg(pair_abs(t5)));
+        const pair t3 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t0), width_i)))));
+        const pair t4 = pair_order(pair_add_d(t0, -width_i));
+        const pair t5 = pair_order(pair_add_d(t2, width_i));
+        const pair t6 = pair_exp_short(pair_neg(pair_abs(t5)));
         const pair t7 = pair_add_d(t1, 1.0);
-        loss[row] = pair_value(pair_add(pair_add(pair_log1p(t1), pair_max(pair_of(0.0), t2)), pair_add(pair_log1p(t3), pair_max(pair_of(0.0), t4))));
-        gradient[row] = pair_value(pair_neg(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6), pair_add_d(t6, 1.0)), pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t1), t7)), pair_mul(pair_div(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t3), pair_add_d(t3, 1.0)), pair_div(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1), t7))), pair_tanh(pair_add_d(t2, (0.5 * width_i))))));
+        loss[row] = pair_rounded(pair_add(pair_add(pair_log1p(t1), pair_max(pair_of(0.0), t2)), pair_add(pair_log1p(t3), pair_max(pair_of(0.0), t4))));
+        gradient[row] = pair_rounded(pair_neg(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6), pair_add_d(t6, 1.0)), pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t1), t7)), pair_mul(pair_div(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t3), pair_add_d(t3, 1.0)), pair_div(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1), t7))), pair_tanh(pair_order(pair_add_d(t2, (0.5 * width_i)))))));
     }
 #endif
 }
@@ -664,17 +674,17 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(low_i, f_i);
-        const pair t1 = pair_add_d(t0, width_i);
-        const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
+        const pair t1 = pair_order(pair_add_d(t0, width_i));
+        const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
         const pair t3 = pair_diff(f_i, low_i);
-        const pair t4 = pair_exp(pair_neg(pair_abs(t3)));
+        const pair t4 = pair_exp_short(pair_neg(pair_abs(t3)));
         const double t5 = 1.0 + pair_value(t4);
         const double t6 = pair_value(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t4)) / t5;
-        const pair t7 = pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t3), width_i))));
+        const pair t7 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t3), width_i)))));
         const double t8 = pair_value(pair_if((0.0 <= pair_value(t3) - width_i), pair_of(1.0), t7)) / (1.0 + pair_value(t7));
         const double t9 = pair_value(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4)) / t5;
         const pair t10 = pair_sum(low_i, width_i);
-        const pair t11 = pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t10), f_i))));
+        const pair t11 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t10), f_i)))));
         gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2)) * t6 + t8 * t9) * tanh_fast(0.5 * width_i + pair_value(t0)));
         hessian[row] = pair_value(pair_if((0.0 <= pair_value(t10) - f_i), pair_of(1.0), t11)) / (1.0 + pair_value(t11)) * t8 + t9 * t6;
     }
@@ -686,19 +696,19 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(low_i, f_i);
-        const pair t1 = pair_add_d(t0, width_i);
-        const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
+        const pair t1 = pair_order(pair_add_d(t0, width_i));
+        const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
         const pair t3 = pair_diff(f_i, low_i);
-        const pair t4 = pair_exp(pair_neg(pair_abs(t3)));
+        const pair t4 = pair_exp_short(pair_neg(pair_abs(t3)));
         const pair t5 = pair_add_d(t4, 1.0);
         const pair t6 = pair_div(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t4), t5);
-        const pair t7 = pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t3), width_i))));
-        const pair t8 = pair_div(pair_if((0.0 <= pair_value(pair_add_d(t3, -width_i))), pair_of(1.0), t7), pair_add_d(t7, 1.0));
+        const pair t7 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t3), width_i)))));
+        const pair t8 = pair_div(pair_if((0.0 <= pair_value(pair_order(pair_add_d(t3, -width_i)))), pair_of(1.0), t7), pair_add_d(t7, 1.0));
         const pair t9 = pair_div(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4), t5);
         const pair t10 = pair_sum(low_i, width_i);
-        const pair t11 = pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t10), f_i))));
-        gradient[row] = pair_value(pair_neg(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2), pair_add_d(t2, 1.0)), t6), pair_mul(t8, t9)), pair_tanh(pair_add_d(t0, (0.5 * width_i))))));
-        hessian[row] = pair_value(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(pair_add_d(t10, -f_i))), pair_of(1.0), t11), pair_add_d(t11, 1.0)), t8), pair_mul(t9, t6)));
+        const pair t11 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t10), f_i)))));
+        gradient[row] = pair_rounded(pair_neg(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2), pair_add_d(t2, 1.0)), t6), pair_mul(t8, t9)), pair_tanh(pair_order(pair_add_d(t0, (0.5 * width_i)))))));
+        hessian[row] = pair_rounded(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(pair_order(pair_add_d(t10, -f_i)))), pair_of(1.0), t11), pair_add_d(t11, 1.0)), t8), pair_mul(t9, t6)));
     }
 #endif
 }
@@ -739,18 +749,18 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(f_i, low_i);
-        const pair t1 = pair_exp(pair_neg(pair_abs(t0)));
+        const pair t1 = pair_exp_short(pair_neg(pair_abs(t0)));
         const pair t2 = pair_diff(low_i, f_i);
-        const pair t3 = pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t0), width_i))));
+        const pair t3 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t0), width_i)))));
         const double t4 = pair_value(t0) - width_i;
-        const pair t5 = pair_add_d(t2, width_i);
-        const pair t6 = pair_exp(pair_neg(pair_abs(t5)));
+        const pair t5 = pair_order(pair_add_d(t2, width_i));
+        const pair t6 = pair_exp_short(pair_neg(pair_abs(t5)));
         const double t7 = 1.0 + pair_value(t1);
         const double t8 = pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t1)) / t7;
         const double t9 = pair_value(pair_if((0.0 <= t4), pair_of(1.0), t3)) / (1.0 + pair_value(t3));
         const double t10 = pair_value(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1)) / t7;
         const pair t11 = pair_sum(low_i, width_i);
-        const pair t12 = pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t11), f_i))));
+        const pair t12 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t11), f_i)))));
         loss[row] = log1p_fast(pair_value(t1)) + pair_value(pair_max(pair_of(0.0), t2)) + (log1p_fast(pair_value(t3)) + maximum(0.0, t4));
         gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6)) / (1.0 + pair_value(t6)) * t8 + t9 * t10) * tanh_fast(0.5 * width_i + pair_value(t2)));
         hessian[row] = pair_value(pair_if((0.0 <= pair_value(t11) - f_i), pair_of(1.0), t12)) / (1.0 + pair_value(t12)) * t9 + t10 * t8;
@@ -763,21 +773,21 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(f_i, low_i);
-        const pair t1 = pair_exp(pair_neg(pair_abs(t0)));
+        const pair t1 = pair_exp_short(pair_neg(pair_abs(t0)));
         const pair t2 = pair_diff(low_i, f_i);
-        const pair t3 = pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t0), width_i))));
-        const pair t4 = pair_add_d(t0, -width_i);
-        const pair t5 = pair_add_d(t2, width_i);
-        const pair t6 = pair_exp(pair_neg(pair_abs(t5)));
+        const pair t3 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t0), width_i)))));
+        const pair t4 = pair_order(pair_add_d(t0, -width_i));
+        const pair t5 = pair_order(pair_add_d(t2, width_i));
+        const pair t6 = pair_exp_short(pair_neg(pair_abs(t5)));
         const pair t7 = pair_add_d(t1, 1.0);
         const pair t8 = pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t1), t7);
         const pair t9 = pair_div(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t3), pair_add_d(t3, 1.0));
         const pair t10 = pair_div(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1), t7);
         const pair t11 = pair_sum(low_i, width_i);
-        const pair t12 = pair_exp(pair_neg(pair_abs(pair_add_d(pair_neg(t11), f_i))));
-        loss[row] = pair_value(pair_add(pair_add(pair_log1p(t1), pair_max(pair_of(0.0), t2)), pair_add(pair_log1p(t3), pair_max(pair_of(0.0), t4))));
-        gradient[row] = pair_value(pair_neg(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6), pair_add_d(t6, 1.0)), t8), pair_mul(t9, t10)), pair_tanh(pair_add_d(t2, (0.5 * width_i))))));
-        hessian[row] = pair_value(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(pair_add_d(t11, -f_i))), pair_of(1.0), t12), pair_add_d(t12, 1.0)), t9), pair_mul(t10, t8)));
+        const pair t12 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t11), f_i)))));
+        loss[row] = pair_rounded(pair_add(pair_add(pair_log1p(t1), pair_max(pair_of(0.0), t2)), pair_add(pair_log1p(t3), pair_max(pair_of(0.0), t4))));
+        gradient[row] = pair_rounded(pair_neg(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6), pair_add_d(t6, 1.0)), t8), pair_mul(t9, t10)), pair_tanh(pair_order(pair_add_d(t2, (0.5 * width_i)))))));
+        hessian[row] = pair_rounded(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(pair_order(pair_add_d(t11, -f_i)))), pair_of(1.0), t12), pair_add_d(t12, 1.0)), t9), pair_mul(t10, t8)));
     }
 #endif
 }
@@ -851,7 +861,7 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(f_i, low_i);
-        loss[row] = (float)(log1p_fast(exp_fast(pair_value(pair_neg(pair_abs(t0))))) + pair_value(pair_max(pair_of(0.0), pair_diff(low_i, f_i))) + (log1p_fast(exp_fast(-fabs(width_i - pair_value(t0)))) + pair_value(pair_max(pair_of(0.0), pair_add_d(t0, -width_i)))));
+        loss[row] = (float)(log1p_fast(exp_fast(pair_value(pair_neg(pair_abs(t0))))) + pair_value(pair_max(pair_of(0.0), pair_diff(low_i, f_i))) + (log1p_fast(exp_fast(-fabs(width_i - pair_value(t0)))) + pair_value(pair_max(pair_of(0.0), pair_order(pair_add_d(t0, -width_i))))));
     }
 }
 
@@ -883,13 +893,13 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(low_i, f_i);
-        const pair t1 = pair_add_d(t0, width_i);
+        const pair t1 = pair_order(pair_add_d(t0, width_i));
         const double t2 = exp_fast(pair_value(pair_neg(pair_abs(t1))));
         const pair t3 = pair_diff(f_i, low_i);
         const double t4 = exp_fast(pair_value(pair_neg(pair_abs(t3))));
         const double t5 = 1.0 + t4;
         const double t6 = exp_fast(-fabs(width_i - pair_value(t3)));
-        gradient[row] = (float)(-((((0.0 <= pair_value(t1)) ? 1.0 : t2) / (1.0 + t2) * (((0.0 <= pair_value(t0)) ? 1.0 : t4) / t5) + ((0.0 <= pair_value(pair_add_d(t3, -width_i))) ? 1.0 : t6) / (1.0 + t6) * (((0.0 <= pair_value(t3)) ? 1.0 : t4) / t5)) * tanh_fast(0.5 * width_i + pair_value(t0))));
+        gradient[row] = (float)(-((((0.0 <= pair_value(t1)) ? 1.0 : t2) / (1.0 + t2) * (((0.0 <= pair_value(t0)) ? 1.0 : t4) / t5) + ((0.0 <= pair_value(pair_order(pair_add_d(t3, -width_i)))) ? 1.0 : t6) / (1.0 + t6) * (((0.0 <= pair_value(t3)) ? 1.0 : t4) / t5)) * tanh_fast(0.5 * width_i + pair_value(t0))));
     }
 }
 
@@ -926,7 +936,7 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const double t3 = exp_fast(-fabs(width_i - pair_value(t2)));
         const double t4 = exp_fast(pair_value(pair_neg(pair_abs(t2))));
         const double t5 = 1.0 + t4;
-        hessian[row] = (float)(((0.0 <= pair_value(pair_add_d(t0, -f_i))) ? 1.0 : t1) / (1.0 + t1) * (((0.0 <= pair_value(pair_add_d(t2, -width_i))) ? 1.0 : t3) / (1.0 + t3)) + ((0.0 <= pair_value(t2)) ? 1.0 : t4) / t5 * (((0.0 <= pair_value(pair_diff(low_i, f_i))) ? 1.0 : t4) / t5));
+        hessian[row] = (float)(((0.0 <= pair_value(pair_order(pair_add_d(t0, -f_i)))) ? 1.0 : t1) / (1.0 + t1) * (((0.0 <= pair_value(pair_order(pair_add_d(t2, -width_i)))) ? 1.0 : t3) / (1.0 + t3)) + ((0.0 <= pair_value(t2)) ? 1.0 : t4) / t5 * (((0.0 <= pair_value(pair_diff(low_i, f_i))) ? 1.0 : t4) / t5));
     }
 }
 
@@ -962,8 +972,8 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const double t1 = exp_fast(pair_value(pair_neg(pair_abs(t0))));
         const pair t2 = pair_diff(low_i, f_i);
         const double t3 = exp_fast(-fabs(width_i - pair_value(t0)));
-        const pair t4 = pair_add_d(t0, -width_i);
-        const pair t5 = pair_add_d(t2, width_i);
+        const pair t4 = pair_order(pair_add_d(t0, -width_i));
+        const pair t5 = pair_order(pair_add_d(t2, width_i));
         const double t6 = exp_fast(pair_value(pair_neg(pair_abs(t5))));
         const double t7 = 1.0 + t1;
         loss[row] = (float)(log1p_fast(t1) + pair_value(pair_max(pair_of(0.0), t2)) + (log1p_fast(t3) + pair_value(pair_max(pair_of(0.0), t4))));
@@ -1000,19 +1010,19 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(low_i, f_i);
-        const pair t1 = pair_add_d(t0, width_i);
+        const pair t1 = pair_order(pair_add_d(t0, width_i));
         const double t2 = exp_fast(pair_value(pair_neg(pair_abs(t1))));
         const pair t3 = pair_diff(f_i, low_i);
         const double t4 = exp_fast(pair_value(pair_neg(pair_abs(t3))));
         const double t5 = 1.0 + t4;
         const double t6 = ((0.0 <= pair_value(t0)) ? 1.0 : t4) / t5;
         const double t7 = exp_fast(-fabs(width_i - pair_value(t3)));
-        const double t8 = ((0.0 <= pair_value(pair_add_d(t3, -width_i))) ? 1.0 : t7) / (1.0 + t7);
+        const double t8 = ((0.0 <= pair_value(pair_order(pair_add_d(t3, -width_i)))) ? 1.0 : t7) / (1.0 + t7);
         const double t9 = ((0.0 <= pair_value(t3)) ? 1.0 : t4) / t5;
         const pair t10 = pair_sum(low_i, width_i);
         const double t11 = exp_fast(-fabs(f_i - pair_value(t10)));
         gradient[row] = (float)(-((((0.0 <= pair_value(t1)) ? 1.0 : t2) / (1.0 + t2) * t6 + t8 * t9) * tanh_fast(0.5 * width_i + pair_value(t0))));
-        hessian[row] = (float)(((0.0 <= pair_value(pair_add_d(t10, -f_i))) ? 1.0 : t11) / (1.0 + t11) * t8 + t9 * t6);
+        hessian[row] = (float)(((0.0 <= pair_value(pair_order(pair_add_d(t10, -f_i)))) ? 1.0 : t11) / (1.0 + t11) * t8 + t9 * t6);
     }
 }
 
@@ -1049,8 +1059,8 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double t1 = exp_fast(pair_value(pair_neg(pair_abs(t0))));
         const pair t2 = pair_diff(low_i, f_i);
         const double t3 = exp_fast(-fabs(width_i - pair_value(t0)));
-        const pair t4 = pair_add_d(t0, -width_i);
-        const pair t5 = pair_add_d(t2, width_i);
+        const pair t4 = pair_order(pair_add_d(t0, -width_i));
+        const pair t5 = pair_order(pair_add_d(t2, width_i));
         const double t6 = exp_fast(pair_value(pair_neg(pair_abs(t5))));
         const double t7 = 1.0 + t1;
         const double t8 = ((0.0 <= pair_value(t2)) ? 1.0 : t1) / t7;
@@ -1060,7 +1070,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double t12 = exp_fast(-fabs(f_i - pair_value(t11)));
         loss[row] = (float)(log1p_fast(t1) + pair_value(pair_max(pair_of(0.0), t2)) + (log1p_fast(t3) + pair_value(pair_max(pair_of(0.0), t4))));
         gradient[row] = (float)(-((((0.0 <= pair_value(t5)) ? 1.0 : t6) / (1.0 + t6) * t8 + t9 * t10) * tanh_fast(0.5 * width_i + pair_value(t2))));
-        hessian[row] = (float)(((0.0 <= pair_value(pair_add_d(t11, -f_i))) ? 1.0 : t12) / (1.0 + t12) * t9 + t10 * t8);
+        hessian[row] = (float)(((0.0 <= pair_value(pair_order(pair_add_d(t11, -f_i)))) ? 1.0 : t12) / (1.0 + t12) * t9 + t10 * t8);
     }
 }
 

@@ -56,8 +56,8 @@ INLINE uint64_t to_bits(double x)
     return bits;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -83,23 +83,24 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
 {
     const pair made = {x, 0.0};
     return made;
-}
-
-INLINE double pair_value(pair a)
-{
-    return a.hi;
 }
 
 INLINE pair pair_neg(pair a)
@@ -120,7 +121,8 @@ INLINE pair pair_sum(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Exact, unless the product is below 2**-969. */
@@ -134,7 +136,8 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -142,7 +145,8 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* lo where it means something, and exp(a) is neither 0 nor infinite. */
@@ -233,8 +237,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fmod(r, c);
-        const pair t1 = pair_sin(pair_div(pair_mul((pair){3.141592653589793, 1.2246467991473532e-16}, pair_add_d(pair_neg(pair_prod(c, rint(t0 / c))), t0)), pair_of(c)));
-        loss[row] = pair_value(pair_mul(pair_scale(t1, 2.0), t1));
+        const pair t1 = pair_sin(pair_div(pair_mul((pair){3.141592653589793, 1.2246467991473532e-16}, pair_order(pair_add_d(pair_neg(pair_prod(c, rint(t0 / c))), t0))), pair_of(c)));
+        loss[row] = pair_rounded(pair_mul(pair_scale(t1, 2.0), t1));
     }
 #endif
 }
@@ -283,7 +287,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fmod(r, c);
-        gradient[row] = pair_value(pair_div(pair_mul((pair){6.283185307179586, 2.4492935982947064e-16}, pair_sin(pair_div(pair_mul((pair){6.283185307179586, 2.4492935982947064e-16}, pair_add_d(pair_neg(pair_prod(c, rint(t0 / c))), t0)), pair_of(c)))), pair_of(c)));
+        gradient[row] = pair_rounded(pair_div(pair_mul((pair){6.283185307179586, 2.4492935982947064e-16}, pair_sin(pair_div(pair_mul((pair){6.283185307179586, 2.4492935982947064e-16}, pair_order(pair_add_d(pair_neg(pair_prod(c, rint(t0 / c))), t0))), pair_of(c)))), pair_of(c)));
     }
 #endif
 }
@@ -334,7 +338,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t1 = fmod(r, c);
-        hessian[row] = pair_value(pair_mul(c1, pair_cos(pair_div(pair_mul((pair){6.283185307179586, 2.4492935982947064e-16}, pair_add_d(pair_neg(pair_prod(c, rint(t1 / c))), t1)), pair_of(c)))));
+        hessian[row] = pair_rounded(pair_mul(c1, pair_cos(pair_div(pair_mul((pair){6.283185307179586, 2.4492935982947064e-16}, pair_order(pair_add_d(pair_neg(pair_prod(c, rint(t1 / c))), t1))), pair_of(c)))));
     }
 #endif
 }
@@ -391,10 +395,10 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fmod(r, c);
-        const pair t1 = pair_add_d(pair_neg(pair_prod(c, rint(t0 / c))), t0);
+        const pair t1 = pair_order(pair_add_d(pair_neg(pair_prod(c, rint(t0 / c))), t0));
         const pair t2 = pair_sin(pair_div(pair_mul((pair){3.141592653589793, 1.2246467991473532e-16}, t1), pair_of(c)));
-        loss[row] = pair_value(pair_mul(pair_scale(t2, 2.0), t2));
-        gradient[row] = pair_value(pair_div(pair_mul((pair){6.283185307179586, 2.4492935982947064e-16}, pair_sin(pair_div(pair_mul((pair){6.283185307179586, 2.4492935982947064e-16}, t1), pair_of(c)))), pair_of(c)));
+        loss[row] = pair_rounded(pair_mul(pair_scale(t2, 2.0), t2));
+        gradient[row] = pair_rounded(pair_div(pair_mul((pair){6.283185307179586, 2.4492935982947064e-16}, pair_sin(pair_div(pair_mul((pair){6.283185307179586, 2.4492935982947064e-16}, t1), pair_of(c)))), pair_of(c)));
     }
 #endif
 }
@@ -448,9 +452,9 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fmod(r, c);
-        const pair t1 = pair_div(pair_mul((pair){6.283185307179586, 2.4492935982947064e-16}, pair_add_d(pair_neg(pair_prod(c, rint(t0 / c))), t0)), pair_of(c));
-        gradient[row] = pair_value(pair_div(pair_mul((pair){6.283185307179586, 2.4492935982947064e-16}, pair_sin(t1)), pair_of(c)));
-        hessian[row] = pair_value(pair_mul(c1, pair_cos(t1)));
+        const pair t1 = pair_div(pair_mul((pair){6.283185307179586, 2.4492935982947064e-16}, pair_order(pair_add_d(pair_neg(pair_prod(c, rint(t0 / c))), t0))), pair_of(c));
+        gradient[row] = pair_rounded(pair_div(pair_mul((pair){6.283185307179586, 2.4492935982947064e-16}, pair_sin(t1)), pair_of(c)));
+        hessian[row] = pair_rounded(pair_mul(c1, pair_cos(t1)));
     }
 #endif
 }
@@ -512,12 +516,12 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fmod(r, c);
-        const pair t1 = pair_add_d(pair_neg(pair_prod(c, rint(t0 / c))), t0);
+        const pair t1 = pair_order(pair_add_d(pair_neg(pair_prod(c, rint(t0 / c))), t0));
         const pair t2 = pair_sin(pair_div(pair_mul((pair){3.141592653589793, 1.2246467991473532e-16}, t1), pair_of(c)));
         const pair t3 = pair_div(pair_mul((pair){6.283185307179586, 2.4492935982947064e-16}, t1), pair_of(c));
-        loss[row] = pair_value(pair_mul(pair_scale(t2, 2.0), t2));
-        gradient[row] = pair_value(pair_div(pair_mul((pair){6.283185307179586, 2.4492935982947064e-16}, pair_sin(t3)), pair_of(c)));
-        hessian[row] = pair_value(pair_mul(c1, pair_cos(t3)));
+        loss[row] = pair_rounded(pair_mul(pair_scale(t2, 2.0), t2));
+        gradient[row] = pair_rounded(pair_div(pair_mul((pair){6.283185307179586, 2.4492935982947064e-16}, pair_sin(t3)), pair_of(c)));
+        hessian[row] = pair_rounded(pair_mul(c1, pair_cos(t3)));
     }
 #endif
 }

@@ -83,8 +83,8 @@ INLINE double log_fast(double x)
     return x < HUGE_VAL ? positive : x;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -110,12 +110,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -147,20 +153,30 @@ INLINE pair pair_sum(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
+}
+
+INLINE pair pair_mul(pair a, pair b)
+{
+    const double h = a.hi * b.hi;
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -168,7 +184,8 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* c + v, c = hi + lo, for v small beside it. */
@@ -176,14 +193,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -209,9 +218,9 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -335,7 +344,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        loss[row] = pair_value(pair_add_d(pair_neg(pair_mul_d(pair_log(pair_of(f_i)), y_i)), f_i));
+        loss[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_mul_d(pair_log(pair_of(f_i)), y_i)), f_i)));
     }
 #endif
 }
@@ -379,7 +388,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        gradient[row] = pair_value(pair_add_d(pair_neg(pair_quot(y_i, f_i)), 1.0));
+        gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_quot(y_i, f_i)), 1.0)));
     }
 #endif
 }
@@ -423,7 +432,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        hessian[row] = pair_value(pair_div(pair_quot(y_i, f_i), pair_of(f_i)));
+        hessian[row] = pair_rounded(pair_div(pair_quot(y_i, f_i), pair_of(f_i)));
     }
 #endif
 }
@@ -469,8 +478,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        loss[row] = pair_value(pair_add_d(pair_neg(pair_mul_d(pair_log(pair_of(f_i)), y_i)), f_i));
-        gradient[row] = pair_value(pair_add_d(pair_neg(pair_quot(y_i, f_i)), 1.0));
+        loss[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_mul_d(pair_log(pair_of(f_i)), y_i)), f_i)));
+        gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_quot(y_i, f_i)), 1.0)));
     }
 #endif
 }
@@ -518,8 +527,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double y_i = y[row];
         const double f_i = f[row];
         const pair t0 = pair_quot(y_i, f_i);
-        gradient[row] = pair_value(pair_add_d(pair_neg(t0), 1.0));
-        hessian[row] = pair_value(pair_div(t0, pair_of(f_i)));
+        gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(t0), 1.0)));
+        hessian[row] = pair_rounded(pair_div(t0, pair_of(f_i)));
     }
 #endif
 }
@@ -569,9 +578,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double y_i = y[row];
         const double f_i = f[row];
         const pair t0 = pair_quot(y_i, f_i);
-        loss[row] = pair_value(pair_add_d(pair_neg(pair_mul_d(pair_log(pair_of(f_i)), y_i)), f_i));
-        gradient[row] = pair_value(pair_add_d(pair_neg(t0), 1.0));
-        hessian[row] = pair_value(pair_div(t0, pair_of(f_i)));
+        loss[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_mul_d(pair_log(pair_of(f_i)), y_i)), f_i)));
+        gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(t0), 1.0)));
+        hessian[row] = pair_rounded(pair_div(t0, pair_of(f_i)));
     }
 #endif
 }

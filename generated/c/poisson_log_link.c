@@ -69,8 +69,8 @@ INLINE double exp_fast(double x)
     return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -96,11 +96,11 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
 }
 
@@ -139,14 +139,16 @@ INLINE pair pair_sum(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_sub(pair a, pair b)
@@ -162,66 +164,32 @@ INLINE pair pair_prod(double a, double b)
     return made;
 }
 
-/* c + v, c = hi + lo, for v small beside it. */
-INLINE pair pair_lead(double hi, double lo, double v)
-{
-    const double h = hi + v;
-    const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
-    return made;
-}
-
 /* lo where it means something, and exp(a) is neither 0 nor infinite. */
 INLINE double pair_rest(pair a)
 {
     return fabs(a.lo) < 1.0 ? a.lo : 0.0;
 }
 
-/* hi + lo + x*c, for x*c small beside hi. */
-INLINE pair pair_step(pair c, double x, double hi, double lo)
-{
-    const double v = x * c.hi;
-    return pair_lead(hi, fused(x, c.lo, product_rest(x, c.hi, v)) + lo, v);
-}
-
-/* exp(r) - 1 in two parts, for a + lo = k*log(2) + r; k is in the last bits of z. The terms up to r**4 are pairs. */
-INLINE double pair_reduced(double a, double lo, double shift, double *z, double *low)
-{
-    *z = fused(a, 0x1.71547652b82fep+0, shift);
-    const double k = *z - shift;
-    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
-    const double r = fused(k, -0x1.ef35793c76730p-45, h);
-    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + lo;
-    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
-    const pair c4 = pair_lead(0x1.5555555555555p-5, 0x1.5555555555555p-59, r * fused(0x1.61d914776d52bp-33, r8, fused(fused(fused(0x1.1f7a95ad36ae3p-29, r, 0x1.ae641c4bedefep-26), r2, fused(0x1.27e4d7b94d8bap-22, r, 0x1.71de3a5e503a4p-19)), r4, fused(fused(0x1.a01a01a7d55cfp-16, r, 0x1.a01a01a018bddp-13), r2, fused(0x1.6c16c16c1628ep-10, r, 0x1.1111111111112p-7)))));
-    const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
-    const pair c2 = pair_step(c3, r, 0.5, -0.0);
-    const pair square = {r2, product_rest(r, r, r2)};
-    const pair p = pair_times(square, c2);
-    const double e = r + p.hi;
-    *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
-    return e;
-}
-
-/* 2**k is two factors, so that subnormal results are right. */
-INLINE pair pair_exp(pair x)
+/* With 58 bits: the terms from r**3 on are one double. */
+INLINE pair pair_exp_short(pair x)
 {
     const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
-    double z, low;
-    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + pair_rest(x);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double half = 0.5 * r2;
+    const double e = r + half;
+    const double low = fused(r2 * r, fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r8, fused(fused(fused(0x1.27e4c2ad86b5bp-22, r, 0x1.71ddefa2c2253p-19), r2, fused(0x1.a01a01b206a83p-16, r, 0x1.a01a01b3b176dp-13)), r4, fused(fused(0x1.6c16c16c1413cp-10, r, 0x1.111111110ebdap-7), r2, fused(0x1.555555555555ap-5, r, 0x1.555555555555bp-3)))), 0.5 * product_rest(r, r, r2)) + ((r - e) + half);
     const double p = 1.0 + e;
-    const double l = ((1.0 - p) + e) + low;
-    const double h = p + l;
+    const double l = ((1.0 - p) + e) + fused(rest, e + low, rest + low);
+    const double whole = p + l;
     const double scale = from_bits(to_bits(z) << 52);
-    const pair made = {h * scale * back, (l - (h - p)) * scale * back};
+    const pair made = {whole * scale * back, (l - (whole - p)) * scale * back};
     return made;
 }
 
@@ -318,8 +286,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_exp(pair_of(f_i));
-        loss[row] = pair_value(pair_if((y_i == y_i), pair_sub(t0, pair_if((pair_value(t0) == HUGE_VAL), pair_of(0.0), pair_prod(f_i, y_i))), pair_of(y_i)));
+        const pair t0 = pair_exp_short(pair_of(f_i));
+        loss[row] = pair_value(pair_if((y_i == y_i), pair_order(pair_sub(t0, pair_if((pair_value(t0) == HUGE_VAL), pair_of(0.0), pair_prod(f_i, y_i)))), pair_of(y_i)));
     }
 #endif
 }
@@ -363,7 +331,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        gradient[row] = pair_value(pair_add_d(pair_exp(pair_of(f_i)), -y_i));
+        gradient[row] = pair_value(pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
     }
 #endif
 }
@@ -404,7 +372,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        hessian[row] = pair_value(pair_exp(pair_of(f_i)));
+        hessian[row] = pair_value(pair_exp_short(pair_of(f_i)));
     }
 #endif
 }
@@ -451,9 +419,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_exp(pair_of(f_i));
-        loss[row] = pair_value(pair_if((y_i == y_i), pair_sub(t0, pair_if((pair_value(t0) == HUGE_VAL), pair_of(0.0), pair_prod(f_i, y_i))), pair_of(y_i)));
-        gradient[row] = pair_value(pair_add_d(t0, -y_i));
+        const pair t0 = pair_exp_short(pair_of(f_i));
+        loss[row] = pair_value(pair_if((y_i == y_i), pair_order(pair_sub(t0, pair_if((pair_value(t0) == HUGE_VAL), pair_of(0.0), pair_prod(f_i, y_i)))), pair_of(y_i)));
+        gradient[row] = pair_value(pair_order(pair_add_d(t0, -y_i)));
     }
 #endif
 }
@@ -500,8 +468,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_exp(pair_of(f_i));
-        gradient[row] = pair_value(pair_add_d(t0, -y_i));
+        const pair t0 = pair_exp_short(pair_of(f_i));
+        gradient[row] = pair_value(pair_order(pair_add_d(t0, -y_i)));
         hessian[row] = pair_value(t0);
     }
 #endif
@@ -551,9 +519,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_exp(pair_of(f_i));
-        loss[row] = pair_value(pair_if((y_i == y_i), pair_sub(t0, pair_if((pair_value(t0) == HUGE_VAL), pair_of(0.0), pair_prod(f_i, y_i))), pair_of(y_i)));
-        gradient[row] = pair_value(pair_add_d(t0, -y_i));
+        const pair t0 = pair_exp_short(pair_of(f_i));
+        loss[row] = pair_value(pair_if((y_i == y_i), pair_order(pair_sub(t0, pair_if((pair_value(t0) == HUGE_VAL), pair_of(0.0), pair_prod(f_i, y_i)))), pair_of(y_i)));
+        gradient[row] = pair_value(pair_order(pair_add_d(t0, -y_i)));
         hessian[row] = pair_value(t0);
     }
 #endif
@@ -595,7 +563,7 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        mean[row] = pair_value(pair_exp(pair_of(f_i)));
+        mean[row] = pair_value(pair_exp_short(pair_of(f_i)));
     }
 #endif
 }

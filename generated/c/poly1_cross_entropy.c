@@ -99,8 +99,8 @@ INLINE double log1p_fast(double x)
     return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -126,12 +126,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -174,14 +180,16 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_sub(pair a, pair b)
@@ -200,13 +208,15 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -214,7 +224,8 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* c + v, c = hi + lo, for v small beside it. */
@@ -222,14 +233,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -259,10 +262,33 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
     const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
     const pair c2 = pair_step(c3, r, 0.5, -0.0);
     const pair square = {r2, product_rest(r, r, r2)};
-    const pair p = pair_times(square, c2);
+    const pair p = pair_mul(square, c2);
     const double e = r + p.hi;
     *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
     return e;
+}
+
+/* With 58 bits: the terms from r**3 on are one double. */
+INLINE pair pair_exp_short(pair x)
+{
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
+    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + pair_rest(x);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double half = 0.5 * r2;
+    const double e = r + half;
+    const double low = fused(r2 * r, fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r8, fused(fused(fused(0x1.27e4c2ad86b5bp-22, r, 0x1.71ddefa2c2253p-19), r2, fused(0x1.a01a01b206a83p-16, r, 0x1.a01a01b3b176dp-13)), r4, fused(fused(0x1.6c16c16c1413cp-10, r, 0x1.111111110ebdap-7), r2, fused(0x1.555555555555ap-5, r, 0x1.555555555555bp-3)))), 0.5 * product_rest(r, r, r2)) + ((r - e) + half);
+    const double p = 1.0 + e;
+    const double l = ((1.0 - p) + e) + fused(rest, e + low, rest + low);
+    const double whole = p + l;
+    const double scale = from_bits(to_bits(z) << 52);
+    const pair made = {whole * scale * back, (l - (whole - p)) * scale * back};
+    return made;
 }
 
 /* 2**k is two factors, so that subnormal results are right. */
@@ -302,9 +328,9 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -408,8 +434,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t16 = pair_add_d(t15, 2.0);
         const pair t17 = pair_div(pair_div(t13, t16), t16);
         const double t18 = maximum(-1.0, t11);
-        const pair t19 = pair_exp(pair_of(-fabs(t18)));
-        loss[row] = pair_value(pair_add(pair_mul(pair_sum((t0 * pair_value(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2))), ((z_i <= -1.0) ? 2.0 * ((t5 ? 0.0 : ((pair_value(t6) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t5 ? 0.0 : 1.0 + 5.0 * ((t5 ? 0.0 : 1.0 + 7.0 * ((t5 ? 0.0 : 1.0 + 9.0 * ((t5 ? 0.0 : 1.0 + 11.0 * ((t5 ? 0.0 : 1.0 + 13.0 * ((t5 ? 0.0 : 1.0 + 15.0 * ((t5 ? 0.0 : 1.0 + 17.0 * ((t5 ? 0.0 : 1.0 + 19.0 * ((t5 ? 0.0 : 23.0 + 21.0 * t8) * t8) / 483.0) * t8) / 19.0) * t8) / 17.0) * t8) / 15.0) * t8) / 13.0) * t8) / 11.0) * t8) / 9.0) * t8) / 7.0) * t8) / 5.0) * pair_value(t6) / (3.0 * t7) + 1.0 / (1.0 + pair_value(t6) / t7)) * t8) : log1p_fast(t10) + maximum(0.0, t9) - ((0.0 <= t9) ? 1.0 : t10) / (1.0 + t10))), pair_diff(1.0, y_i)), pair_mul_d(pair_add(pair_mul_d(pair_div(pair_if((0.0 <= t11), pair_of(1.0), t1), t2), t0), pair_if((t11 <= -1.0), pair_scale(pair_mul(pair_if(t14, pair_of(0.0), pair_add(pair_div(pair_mul_d(t15, ((pair_value(t15) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t14 ? 0.0 : 1.0 + 5.0 * ((t14 ? 0.0 : 1.0 + 7.0 * ((t14 ? 0.0 : 1.0 + 9.0 * ((t14 ? 0.0 : 1.0 + 11.0 * ((t14 ? 0.0 : 1.0 + 13.0 * ((t14 ? 0.0 : 1.0 + 15.0 * ((t14 ? 0.0 : 1.0 + 17.0 * ((t14 ? 0.0 : 1.0 + 19.0 * ((t14 ? 0.0 : 23.0 + 21.0 * pair_value(t17)) * pair_value(t17)) / 483.0) * pair_value(t17)) / 19.0) * pair_value(t17)) / 17.0) * pair_value(t17)) / 15.0) * pair_value(t17)) / 13.0) * pair_value(t17)) / 11.0) * pair_value(t17)) / 9.0) * pair_value(t17)) / 7.0) * pair_value(t17)) / 5.0)), pair_of((3.0 * pair_value(t16)))), pair_div(pair_of(1.0), pair_add_d(pair_div(t15, t16), 1.0)))), t17), 2.0), pair_sub(pair_add_d(pair_log1p(t19), maximum(0.0, t18)), pair_div(pair_if((0.0 <= t18), pair_of(1.0), t19), pair_add_d(t19, 1.0))))), y_i)));
+        const pair t19 = pair_exp_short(pair_of(-fabs(t18)));
+        loss[row] = pair_value(pair_order(pair_add(pair_mul(pair_sum((t0 * pair_rounded(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2))), ((z_i <= -1.0) ? 2.0 * ((t5 ? 0.0 : ((pair_value(t6) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t5 ? 0.0 : 1.0 + 5.0 * ((t5 ? 0.0 : 1.0 + 7.0 * ((t5 ? 0.0 : 1.0 + 9.0 * ((t5 ? 0.0 : 1.0 + 11.0 * ((t5 ? 0.0 : 1.0 + 13.0 * ((t5 ? 0.0 : 1.0 + 15.0 * ((t5 ? 0.0 : 1.0 + 17.0 * ((t5 ? 0.0 : 1.0 + 19.0 * ((t5 ? 0.0 : 23.0 + 21.0 * t8) * t8) / 483.0) * t8) / 19.0) * t8) / 17.0) * t8) / 15.0) * t8) / 13.0) * t8) / 11.0) * t8) / 9.0) * t8) / 7.0) * t8) / 5.0) * pair_value(t6) / (3.0 * t7) + 1.0 / (1.0 + pair_value(t6) / t7)) * t8) : log1p_fast(t10) + maximum(0.0, t9) - ((0.0 <= t9) ? 1.0 : t10) / (1.0 + t10))), pair_diff(1.0, y_i)), pair_mul_d(pair_order(pair_add(pair_mul_d(pair_div(pair_if((0.0 <= t11), pair_of(1.0), t1), t2), t0), pair_if((t11 <= -1.0), pair_scale(pair_mul(pair_if(t14, pair_of(0.0), pair_add(pair_div(pair_mul_d(t15, ((pair_value(t15) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t14 ? 0.0 : 1.0 + 5.0 * ((t14 ? 0.0 : 1.0 + 7.0 * ((t14 ? 0.0 : 1.0 + 9.0 * ((t14 ? 0.0 : 1.0 + 11.0 * ((t14 ? 0.0 : 1.0 + 13.0 * ((t14 ? 0.0 : 1.0 + 15.0 * ((t14 ? 0.0 : 1.0 + 17.0 * ((t14 ? 0.0 : 1.0 + 19.0 * ((t14 ? 0.0 : 23.0 + 21.0 * pair_rounded(t17)) * pair_rounded(t17)) / 483.0) * pair_rounded(t17)) / 19.0) * pair_rounded(t17)) / 17.0) * pair_rounded(t17)) / 15.0) * pair_rounded(t17)) / 13.0) * pair_rounded(t17)) / 11.0) * pair_rounded(t17)) / 9.0) * pair_rounded(t17)) / 7.0) * pair_rounded(t17)) / 5.0)), pair_of((3.0 * pair_rounded(t16)))), pair_div(pair_of(1.0), pair_add_d(pair_div(t15, t16), 1.0)))), t17), 2.0), pair_order(pair_sub(pair_add_d(pair_log1p(t19), maximum(0.0, t18)), pair_div(pair_if((0.0 <= t18), pair_of(1.0), t19), pair_add_d(t19, 1.0))))))), y_i))));
     }
 #else
     const pair t0 = {constants[0], constants[1]};
@@ -420,9 +446,9 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t1 = pair_exp(pair_of(-fabs(z_i)));
         const pair t2 = pair_add_d(t1, 1.0);
         const double t3 = minimum(-1.0, z_i);
-        const pair t4 = pair_exp(pair_of(2.0 * t3));
+        const pair t4 = pair_exp_short(pair_of(2.0 * t3));
         const int t5 = (pair_value(t4) == 0.0);
-        const pair t6 = pair_exp(pair_of(t3));
+        const pair t6 = pair_exp_short(pair_of(t3));
         const pair t7 = pair_add_d(t6, 2.0);
         const pair t8 = pair_div(pair_div(t4, t7), t7);
         const double t9 = maximum(-1.0, z_i);
@@ -431,12 +457,12 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double t12 = minimum(-1.0, t11);
         const pair t13 = pair_exp(pair_of(2.0 * t12));
         const int t14 = (pair_value(t13) == 0.0);
-        const pair t15 = pair_exp(pair_of(t12));
+        const pair t15 = pair_exp_short(pair_of(t12));
         const pair t16 = pair_add_d(t15, 2.0);
         const pair t17 = pair_div(pair_div(t13, t16), t16);
         const double t18 = maximum(-1.0, t11);
         const pair t19 = pair_exp(pair_of(-fabs(t18)));
-        loss[row] = pair_value(pair_add(pair_mul(pair_add(pair_mul(t0, pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2)), pair_if((z_i <= -1.0), pair_scale(pair_mul(pair_if(t5, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t6) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t5 ? 0.0 : 1.0 + 5.0 * ((t5 ? 0.0 : 1.0 + 7.0 * ((t5 ? 0.0 : 1.0 + 9.0 * ((t5 ? 0.0 : 1.0 + 11.0 * ((t5 ? 0.0 : 1.0 + 13.0 * ((t5 ? 0.0 : 1.0 + 15.0 * ((t5 ? 0.0 : 1.0 + 17.0 * ((t5 ? 0.0 : 1.0 + 19.0 * ((t5 ? 0.0 : 23.0 + 21.0 * pair_value(t8)) * pair_value(t8)) / 483.0) * pair_value(t8)) / 19.0) * pair_value(t8)) / 17.0) * pair_value(t8)) / 15.0) * pair_value(t8)) / 13.0) * pair_value(t8)) / 11.0) * pair_value(t8)) / 9.0) * pair_value(t8)) / 7.0) * pair_value(t8)) / 5.0))), t6), pair_mul_d(t7, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t6, t7), 1.0)))), t8), 2.0), pair_sub(pair_add_d(pair_log1p(t10), maximum(0.0, t9)), pair_div(pair_if((0.0 <= t9), pair_of(1.0), t10), pair_add_d(t10, 1.0))))), pair_diff(1.0, y_i)), pair_mul_d(pair_add(pair_mul(t0, pair_div(pair_if((0.0 <= t11), pair_of(1.0), t1), t2)), pair_if((t11 <= -1.0), pair_scale(pair_mul(pair_if(t14, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t15) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t14 ? 0.0 : 1.0 + 5.0 * ((t14 ? 0.0 : 1.0 + 7.0 * ((t14 ? 0.0 : 1.0 + 9.0 * ((t14 ? 0.0 : 1.0 + 11.0 * ((t14 ? 0.0 : 1.0 + 13.0 * ((t14 ? 0.0 : 1.0 + 15.0 * ((t14 ? 0.0 : 1.0 + 17.0 * ((t14 ? 0.0 : 1.0 + 19.0 * ((t14 ? 0.0 : 23.0 + 21.0 * pair_value(t17)) * pair_value(t17)) / 483.0) * pair_value(t17)) / 19.0) * pair_value(t17)) / 17.0) * pair_value(t17)) / 15.0) * pair_value(t17)) / 13.0) * pair_value(t17)) / 11.0) * pair_value(t17)) / 9.0) * pair_value(t17)) / 7.0) * pair_value(t17)) / 5.0))), t15), pair_mul_d(t16, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t15, t16), 1.0)))), t17), 2.0), pair_sub(pair_add_d(pair_log1p(t19), maximum(0.0, t18)), pair_div(pair_if((0.0 <= t18), pair_of(1.0), t19), pair_add_d(t19, 1.0))))), y_i)));
+        loss[row] = pair_value(pair_order(pair_add(pair_mul(pair_order(pair_add(pair_mul(t0, pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2)), pair_if((z_i <= -1.0), pair_scale(pair_mul(pair_if(t5, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t6) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t5 ? 0.0 : 1.0 + 5.0 * ((t5 ? 0.0 : 1.0 + 7.0 * ((t5 ? 0.0 : 1.0 + 9.0 * ((t5 ? 0.0 : 1.0 + 11.0 * ((t5 ? 0.0 : 1.0 + 13.0 * ((t5 ? 0.0 : 1.0 + 15.0 * ((t5 ? 0.0 : 1.0 + 17.0 * ((t5 ? 0.0 : 1.0 + 19.0 * ((t5 ? 0.0 : 23.0 + 21.0 * pair_rounded(t8)) * pair_rounded(t8)) / 483.0) * pair_rounded(t8)) / 19.0) * pair_rounded(t8)) / 17.0) * pair_rounded(t8)) / 15.0) * pair_rounded(t8)) / 13.0) * pair_rounded(t8)) / 11.0) * pair_rounded(t8)) / 9.0) * pair_rounded(t8)) / 7.0) * pair_rounded(t8)) / 5.0))), t6), pair_mul_d(t7, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t6, t7), 1.0)))), t8), 2.0), pair_order(pair_sub(pair_add_d(pair_log1p(t10), maximum(0.0, t9)), pair_div(pair_if((0.0 <= t9), pair_of(1.0), t10), pair_add_d(t10, 1.0))))))), pair_diff(1.0, y_i)), pair_mul_d(pair_order(pair_add(pair_mul(t0, pair_div(pair_if((0.0 <= t11), pair_of(1.0), t1), t2)), pair_if((t11 <= -1.0), pair_scale(pair_mul(pair_if(t14, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t15) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t14 ? 0.0 : 1.0 + 5.0 * ((t14 ? 0.0 : 1.0 + 7.0 * ((t14 ? 0.0 : 1.0 + 9.0 * ((t14 ? 0.0 : 1.0 + 11.0 * ((t14 ? 0.0 : 1.0 + 13.0 * ((t14 ? 0.0 : 1.0 + 15.0 * ((t14 ? 0.0 : 1.0 + 17.0 * ((t14 ? 0.0 : 1.0 + 19.0 * ((t14 ? 0.0 : 23.0 + 21.0 * pair_rounded(t17)) * pair_rounded(t17)) / 483.0) * pair_rounded(t17)) / 19.0) * pair_rounded(t17)) / 17.0) * pair_rounded(t17)) / 15.0) * pair_rounded(t17)) / 13.0) * pair_rounded(t17)) / 11.0) * pair_rounded(t17)) / 9.0) * pair_rounded(t17)) / 7.0) * pair_rounded(t17)) / 5.0))), t15), pair_mul_d(t16, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t15, t16), 1.0)))), t17), 2.0), pair_order(pair_sub(pair_add_d(pair_log1p(t19), maximum(0.0, t18)), pair_div(pair_if((0.0 <= t18), pair_of(1.0), t19), pair_add_d(t19, 1.0))))))), y_i))));
     }
 #endif
 }
@@ -479,7 +505,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
-        gradient[row] = pair_value(t2) * pair_value(t2) * pair_value(pair_diff(1.0, y_i)) - y_i * (pair_value(t3) * pair_value(t3)) - pair_value(pair_mul(pair_mul_d(t2, (c0 * (2.0 * y_i - 1.0))), t3));
+        gradient[row] = pair_rounded(t2) * pair_rounded(t2) * pair_value(pair_diff(1.0, y_i)) - y_i * (pair_rounded(t3) * pair_rounded(t3)) - pair_rounded(pair_mul(pair_mul_d(t2, (c0 * (2.0 * y_i - 1.0))), t3));
     }
 #else
     const pair c0 = {constants[0], constants[1]};
@@ -491,7 +517,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
-        gradient[row] = pair_value(pair_sub(pair_sub(pair_mul(pair_mul(t2, t2), pair_diff(1.0, y_i)), pair_mul_d(pair_mul(t3, t3), y_i)), pair_mul(pair_mul(pair_mul(c0, pair_diff((2.0 * y_i), 1.0)), t2), t3)));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_order(pair_sub(pair_mul(pair_mul(t2, t2), pair_diff(1.0, y_i)), pair_mul_d(pair_mul(t3, t3), y_i))), pair_mul(pair_mul(pair_mul(c0, pair_diff((2.0 * y_i), 1.0)), t2), t3))));
     }
 #endif
 }
@@ -537,7 +563,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
         const pair t4 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t1), t2);
-        hessian[row] = ((1.0 + t0 - epsilon) * pair_value(t3) + (c1 - t0) * pair_value(t4)) * pair_value(t3) * pair_value(t4);
+        hessian[row] = ((1.0 + t0 - epsilon) * pair_rounded(t3) + (c1 - t0) * pair_rounded(t4)) * pair_rounded(t3) * pair_rounded(t4);
     }
 #else
     const double epsilon = constants[0];
@@ -552,7 +578,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
         const pair t4 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t1), t2);
-        hessian[row] = pair_value(pair_mul(pair_mul(pair_add(pair_mul(pair_add_d(pair_add_d(t0, 1.0), -epsilon), t3), pair_mul(pair_sub(c1, t0), t4)), t3), t4));
+        hessian[row] = pair_rounded(pair_mul(pair_mul(pair_order(pair_add(pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(t0, 1.0)), -epsilon)), t3), pair_mul(pair_order(pair_sub(c1, t0)), t4))), t3), t4));
     }
 #endif
 }
@@ -615,9 +641,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t19 = pair_add_d(t18, 2.0);
         const pair t20 = pair_div(pair_div(t16, t19), t19);
         const double t21 = maximum(-1.0, t13);
-        const pair t22 = pair_exp(pair_of(-fabs(t21)));
-        loss[row] = pair_value(pair_add(pair_mul(pair_sum((t0 * pair_value(t3)), ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((pair_value(t7) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * t9) * t9) / 483.0) * t9) / 19.0) * t9) / 17.0) * t9) / 15.0) * t9) / 13.0) * t9) / 11.0) * t9) / 9.0) * t9) / 7.0) * t9) / 5.0) * pair_value(t7) / (3.0 * t8) + 1.0 / (1.0 + pair_value(t7) / t8)) * t9) : log1p_fast(t11) + maximum(0.0, t10) - ((0.0 <= t10) ? 1.0 : t11) / (1.0 + t11))), t12), pair_mul_d(pair_add(pair_mul_d(t14, t0), pair_if((t13 <= -1.0), pair_scale(pair_mul(pair_if(t17, pair_of(0.0), pair_add(pair_div(pair_mul_d(t18, ((pair_value(t18) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * pair_value(t20)) * pair_value(t20)) / 483.0) * pair_value(t20)) / 19.0) * pair_value(t20)) / 17.0) * pair_value(t20)) / 15.0) * pair_value(t20)) / 13.0) * pair_value(t20)) / 11.0) * pair_value(t20)) / 9.0) * pair_value(t20)) / 7.0) * pair_value(t20)) / 5.0)), pair_of((3.0 * pair_value(t19)))), pair_div(pair_of(1.0), pair_add_d(pair_div(t18, t19), 1.0)))), t20), 2.0), pair_sub(pair_add_d(pair_log1p(t22), maximum(0.0, t21)), pair_div(pair_if((0.0 <= t21), pair_of(1.0), t22), pair_add_d(t22, 1.0))))), y_i)));
-        gradient[row] = pair_value(t3) * pair_value(t3) * pair_value(t12) - y_i * (pair_value(t14) * pair_value(t14)) - pair_value(pair_mul(pair_mul_d(t3, (t0 * (2.0 * y_i - 1.0))), t14));
+        const pair t22 = pair_exp_short(pair_of(-fabs(t21)));
+        loss[row] = pair_value(pair_order(pair_add(pair_mul(pair_sum((t0 * pair_rounded(t3)), ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((pair_value(t7) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * t9) * t9) / 483.0) * t9) / 19.0) * t9) / 17.0) * t9) / 15.0) * t9) / 13.0) * t9) / 11.0) * t9) / 9.0) * t9) / 7.0) * t9) / 5.0) * pair_value(t7) / (3.0 * t8) + 1.0 / (1.0 + pair_value(t7) / t8)) * t9) : log1p_fast(t11) + maximum(0.0, t10) - ((0.0 <= t10) ? 1.0 : t11) / (1.0 + t11))), t12), pair_mul_d(pair_order(pair_add(pair_mul_d(t14, t0), pair_if((t13 <= -1.0), pair_scale(pair_mul(pair_if(t17, pair_of(0.0), pair_add(pair_div(pair_mul_d(t18, ((pair_value(t18) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * pair_rounded(t20)) * pair_rounded(t20)) / 483.0) * pair_rounded(t20)) / 19.0) * pair_rounded(t20)) / 17.0) * pair_rounded(t20)) / 15.0) * pair_rounded(t20)) / 13.0) * pair_rounded(t20)) / 11.0) * pair_rounded(t20)) / 9.0) * pair_rounded(t20)) / 7.0) * pair_rounded(t20)) / 5.0)), pair_of((3.0 * pair_rounded(t19)))), pair_div(pair_of(1.0), pair_add_d(pair_div(t18, t19), 1.0)))), t20), 2.0), pair_order(pair_sub(pair_add_d(pair_log1p(t22), maximum(0.0, t21)), pair_div(pair_if((0.0 <= t21), pair_of(1.0), t22), pair_add_d(t22, 1.0))))))), y_i))));
+        gradient[row] = pair_rounded(t3) * pair_rounded(t3) * pair_value(t12) - y_i * (pair_rounded(t14) * pair_rounded(t14)) - pair_rounded(pair_mul(pair_mul_d(t3, (t0 * (2.0 * y_i - 1.0))), t14));
     }
 #else
     const pair t0 = {constants[0], constants[1]};
@@ -629,9 +655,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
         const double t4 = minimum(-1.0, z_i);
-        const pair t5 = pair_exp(pair_of(2.0 * t4));
+        const pair t5 = pair_exp_short(pair_of(2.0 * t4));
         const int t6 = (pair_value(t5) == 0.0);
-        const pair t7 = pair_exp(pair_of(t4));
+        const pair t7 = pair_exp_short(pair_of(t4));
         const pair t8 = pair_add_d(t7, 2.0);
         const pair t9 = pair_div(pair_div(t5, t8), t8);
         const double t10 = maximum(-1.0, z_i);
@@ -642,13 +668,13 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t15 = minimum(-1.0, t13);
         const pair t16 = pair_exp(pair_of(2.0 * t15));
         const int t17 = (pair_value(t16) == 0.0);
-        const pair t18 = pair_exp(pair_of(t15));
+        const pair t18 = pair_exp_short(pair_of(t15));
         const pair t19 = pair_add_d(t18, 2.0);
         const pair t20 = pair_div(pair_div(t16, t19), t19);
         const double t21 = maximum(-1.0, t13);
         const pair t22 = pair_exp(pair_of(-fabs(t21)));
-        loss[row] = pair_value(pair_add(pair_mul(pair_add(pair_mul(t0, t3), pair_if((z_i <= -1.0), pair_scale(pair_mul(pair_if(t6, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t7) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * pair_value(t9)) * pair_value(t9)) / 483.0) * pair_value(t9)) / 19.0) * pair_value(t9)) / 17.0) * pair_value(t9)) / 15.0) * pair_value(t9)) / 13.0) * pair_value(t9)) / 11.0) * pair_value(t9)) / 9.0) * pair_value(t9)) / 7.0) * pair_value(t9)) / 5.0))), t7), pair_mul_d(t8, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t7, t8), 1.0)))), t9), 2.0), pair_sub(pair_add_d(pair_log1p(t11), maximum(0.0, t10)), pair_div(pair_if((0.0 <= t10), pair_of(1.0), t11), pair_add_d(t11, 1.0))))), t12), pair_mul_d(pair_add(pair_mul(t0, t14), pair_if((t13 <= -1.0), pair_scale(pair_mul(pair_if(t17, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t18) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * pair_value(t20)) * pair_value(t20)) / 483.0) * pair_value(t20)) / 19.0) * pair_value(t20)) / 17.0) * pair_value(t20)) / 15.0) * pair_value(t20)) / 13.0) * pair_value(t20)) / 11.0) * pair_value(t20)) / 9.0) * pair_value(t20)) / 7.0) * pair_value(t20)) / 5.0))), t18), pair_mul_d(t19, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t18, t19), 1.0)))), t20), 2.0), pair_sub(pair_add_d(pair_log1p(t22), maximum(0.0, t21)), pair_div(pair_if((0.0 <= t21), pair_of(1.0), t22), pair_add_d(t22, 1.0))))), y_i)));
-        gradient[row] = pair_value(pair_sub(pair_sub(pair_mul(pair_mul(t3, t3), t12), pair_mul_d(pair_mul(t14, t14), y_i)), pair_mul(pair_mul(pair_mul(t0, pair_diff((2.0 * y_i), 1.0)), t3), t14)));
+        loss[row] = pair_value(pair_order(pair_add(pair_mul(pair_order(pair_add(pair_mul(t0, t3), pair_if((z_i <= -1.0), pair_scale(pair_mul(pair_if(t6, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t7) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * pair_rounded(t9)) * pair_rounded(t9)) / 483.0) * pair_rounded(t9)) / 19.0) * pair_rounded(t9)) / 17.0) * pair_rounded(t9)) / 15.0) * pair_rounded(t9)) / 13.0) * pair_rounded(t9)) / 11.0) * pair_rounded(t9)) / 9.0) * pair_rounded(t9)) / 7.0) * pair_rounded(t9)) / 5.0))), t7), pair_mul_d(t8, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t7, t8), 1.0)))), t9), 2.0), pair_order(pair_sub(pair_add_d(pair_log1p(t11), maximum(0.0, t10)), pair_div(pair_if((0.0 <= t10), pair_of(1.0), t11), pair_add_d(t11, 1.0))))))), t12), pair_mul_d(pair_order(pair_add(pair_mul(t0, t14), pair_if((t13 <= -1.0), pair_scale(pair_mul(pair_if(t17, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t18) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * pair_rounded(t20)) * pair_rounded(t20)) / 483.0) * pair_rounded(t20)) / 19.0) * pair_rounded(t20)) / 17.0) * pair_rounded(t20)) / 15.0) * pair_rounded(t20)) / 13.0) * pair_rounded(t20)) / 11.0) * pair_rounded(t20)) / 9.0) * pair_rounded(t20)) / 7.0) * pair_rounded(t20)) / 5.0))), t18), pair_mul_d(t19, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t18, t19), 1.0)))), t20), 2.0), pair_order(pair_sub(pair_add_d(pair_log1p(t22), maximum(0.0, t21)), pair_div(pair_if((0.0 <= t21), pair_of(1.0), t22), pair_add_d(t22, 1.0))))))), y_i))));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_order(pair_sub(pair_mul(pair_mul(t3, t3), t12), pair_mul_d(pair_mul(t14, t14), y_i))), pair_mul(pair_mul(pair_mul(t0, pair_diff((2.0 * y_i), 1.0)), t3), t14))));
     }
 #endif
 }
@@ -695,8 +721,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
         const double t5 = c1 * y_i;
-        gradient[row] = pair_value(t2) * pair_value(t2) * pair_value(pair_diff(1.0, y_i)) - y_i * (pair_value(t3) * pair_value(t3)) - pair_value(pair_mul(pair_mul_d(t2, (t4 * (2.0 * y_i - 1.0))), t3));
-        hessian[row] = ((1.0 + t5 - epsilon) * pair_value(t2) + (t4 - t5) * pair_value(t3)) * pair_value(t2) * pair_value(t3);
+        gradient[row] = pair_rounded(t2) * pair_rounded(t2) * pair_value(pair_diff(1.0, y_i)) - y_i * (pair_rounded(t3) * pair_rounded(t3)) - pair_rounded(pair_mul(pair_mul_d(t2, (t4 * (2.0 * y_i - 1.0))), t3));
+        hessian[row] = ((1.0 + t5 - epsilon) * pair_rounded(t2) + (t4 - t5) * pair_rounded(t3)) * pair_rounded(t2) * pair_rounded(t3);
     }
 #else
     const double epsilon = constants[0];
@@ -711,8 +737,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
         const pair t5 = pair_prod(c1, y_i);
-        gradient[row] = pair_value(pair_sub(pair_sub(pair_mul(pair_mul(t2, t2), pair_diff(1.0, y_i)), pair_mul_d(pair_mul(t3, t3), y_i)), pair_mul(pair_mul(pair_mul(t4, pair_diff((2.0 * y_i), 1.0)), t2), t3)));
-        hessian[row] = pair_value(pair_mul(pair_mul(pair_add(pair_mul(pair_add_d(pair_add_d(t5, 1.0), -epsilon), t2), pair_mul(pair_sub(t4, t5), t3)), t2), t3));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_order(pair_sub(pair_mul(pair_mul(t2, t2), pair_diff(1.0, y_i)), pair_mul_d(pair_mul(t3, t3), y_i))), pair_mul(pair_mul(pair_mul(t4, pair_diff((2.0 * y_i), 1.0)), t2), t3))));
+        hessian[row] = pair_rounded(pair_mul(pair_mul(pair_order(pair_add(pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(t5, 1.0)), -epsilon)), t2), pair_mul(pair_order(pair_sub(t4, t5)), t3))), t2), t3));
     }
 #endif
 }
@@ -778,11 +804,11 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t19 = pair_add_d(t18, 2.0);
         const pair t20 = pair_div(pair_div(t16, t19), t19);
         const double t21 = maximum(-1.0, t13);
-        const pair t22 = pair_exp(pair_of(-fabs(t21)));
+        const pair t22 = pair_exp_short(pair_of(-fabs(t21)));
         const double t23 = c1 * y_i;
-        loss[row] = pair_value(pair_add(pair_mul(pair_sum((t0 * pair_value(t3)), ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((pair_value(t7) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * t9) * t9) / 483.0) * t9) / 19.0) * t9) / 17.0) * t9) / 15.0) * t9) / 13.0) * t9) / 11.0) * t9) / 9.0) * t9) / 7.0) * t9) / 5.0) * pair_value(t7) / (3.0 * t8) + 1.0 / (1.0 + pair_value(t7) / t8)) * t9) : log1p_fast(t11) + maximum(0.0, t10) - ((0.0 <= t10) ? 1.0 : t11) / (1.0 + t11))), t12), pair_mul_d(pair_add(pair_mul_d(t14, t0), pair_if((t13 <= -1.0), pair_scale(pair_mul(pair_if(t17, pair_of(0.0), pair_add(pair_div(pair_mul_d(t18, ((pair_value(t18) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * pair_value(t20)) * pair_value(t20)) / 483.0) * pair_value(t20)) / 19.0) * pair_value(t20)) / 17.0) * pair_value(t20)) / 15.0) * pair_value(t20)) / 13.0) * pair_value(t20)) / 11.0) * pair_value(t20)) / 9.0) * pair_value(t20)) / 7.0) * pair_value(t20)) / 5.0)), pair_of((3.0 * pair_value(t19)))), pair_div(pair_of(1.0), pair_add_d(pair_div(t18, t19), 1.0)))), t20), 2.0), pair_sub(pair_add_d(pair_log1p(t22), maximum(0.0, t21)), pair_div(pair_if((0.0 <= t21), pair_of(1.0), t22), pair_add_d(t22, 1.0))))), y_i)));
-        gradient[row] = pair_value(t3) * pair_value(t3) * pair_value(t12) - y_i * (pair_value(t14) * pair_value(t14)) - pair_value(pair_mul(pair_mul_d(t3, (t0 * (2.0 * y_i - 1.0))), t14));
-        hessian[row] = ((1.0 + t23 - epsilon) * pair_value(t3) + (t0 - t23) * pair_value(t14)) * pair_value(t3) * pair_value(t14);
+        loss[row] = pair_value(pair_order(pair_add(pair_mul(pair_sum((t0 * pair_rounded(t3)), ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((pair_value(t7) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * t9) * t9) / 483.0) * t9) / 19.0) * t9) / 17.0) * t9) / 15.0) * t9) / 13.0) * t9) / 11.0) * t9) / 9.0) * t9) / 7.0) * t9) / 5.0) * pair_value(t7) / (3.0 * t8) + 1.0 / (1.0 + pair_value(t7) / t8)) * t9) : log1p_fast(t11) + maximum(0.0, t10) - ((0.0 <= t10) ? 1.0 : t11) / (1.0 + t11))), t12), pair_mul_d(pair_order(pair_add(pair_mul_d(t14, t0), pair_if((t13 <= -1.0), pair_scale(pair_mul(pair_if(t17, pair_of(0.0), pair_add(pair_div(pair_mul_d(t18, ((pair_value(t18) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * pair_rounded(t20)) * pair_rounded(t20)) / 483.0) * pair_rounded(t20)) / 19.0) * pair_rounded(t20)) / 17.0) * pair_rounded(t20)) / 15.0) * pair_rounded(t20)) / 13.0) * pair_rounded(t20)) / 11.0) * pair_rounded(t20)) / 9.0) * pair_rounded(t20)) / 7.0) * pair_rounded(t20)) / 5.0)), pair_of((3.0 * pair_rounded(t19)))), pair_div(pair_of(1.0), pair_add_d(pair_div(t18, t19), 1.0)))), t20), 2.0), pair_order(pair_sub(pair_add_d(pair_log1p(t22), maximum(0.0, t21)), pair_div(pair_if((0.0 <= t21), pair_of(1.0), t22), pair_add_d(t22, 1.0))))))), y_i))));
+        gradient[row] = pair_rounded(t3) * pair_rounded(t3) * pair_value(t12) - y_i * (pair_rounded(t14) * pair_rounded(t14)) - pair_rounded(pair_mul(pair_mul_d(t3, (t0 * (2.0 * y_i - 1.0))), t14));
+        hessian[row] = ((1.0 + t23 - epsilon) * pair_rounded(t3) + (t0 - t23) * pair_rounded(t14)) * pair_rounded(t3) * pair_rounded(t14);
     }
 #else
     const double epsilon = constants[0];
@@ -796,9 +822,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
         const double t4 = minimum(-1.0, z_i);
-        const pair t5 = pair_exp(pair_of(2.0 * t4));
+        const pair t5 = pair_exp_short(pair_of(2.0 * t4));
         const int t6 = (pair_value(t5) == 0.0);
-        const pair t7 = pair_exp(pair_of(t4));
+        const pair t7 = pair_exp_short(pair_of(t4));
         const pair t8 = pair_add_d(t7, 2.0);
         const pair t9 = pair_div(pair_div(t5, t8), t8);
         const double t10 = maximum(-1.0, z_i);
@@ -809,15 +835,15 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t15 = minimum(-1.0, t13);
         const pair t16 = pair_exp(pair_of(2.0 * t15));
         const int t17 = (pair_value(t16) == 0.0);
-        const pair t18 = pair_exp(pair_of(t15));
+        const pair t18 = pair_exp_short(pair_of(t15));
         const pair t19 = pair_add_d(t18, 2.0);
         const pair t20 = pair_div(pair_div(t16, t19), t19);
         const double t21 = maximum(-1.0, t13);
         const pair t22 = pair_exp(pair_of(-fabs(t21)));
         const pair t23 = pair_prod(c1, y_i);
-        loss[row] = pair_value(pair_add(pair_mul(pair_add(pair_mul(t0, t3), pair_if((z_i <= -1.0), pair_scale(pair_mul(pair_if(t6, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t7) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * pair_value(t9)) * pair_value(t9)) / 483.0) * pair_value(t9)) / 19.0) * pair_value(t9)) / 17.0) * pair_value(t9)) / 15.0) * pair_value(t9)) / 13.0) * pair_value(t9)) / 11.0) * pair_value(t9)) / 9.0) * pair_value(t9)) / 7.0) * pair_value(t9)) / 5.0))), t7), pair_mul_d(t8, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t7, t8), 1.0)))), t9), 2.0), pair_sub(pair_add_d(pair_log1p(t11), maximum(0.0, t10)), pair_div(pair_if((0.0 <= t10), pair_of(1.0), t11), pair_add_d(t11, 1.0))))), t12), pair_mul_d(pair_add(pair_mul(t0, t14), pair_if((t13 <= -1.0), pair_scale(pair_mul(pair_if(t17, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t18) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * pair_value(t20)) * pair_value(t20)) / 483.0) * pair_value(t20)) / 19.0) * pair_value(t20)) / 17.0) * pair_value(t20)) / 15.0) * pair_value(t20)) / 13.0) * pair_value(t20)) / 11.0) * pair_value(t20)) / 9.0) * pair_value(t20)) / 7.0) * pair_value(t20)) / 5.0))), t18), pair_mul_d(t19, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t18, t19), 1.0)))), t20), 2.0), pair_sub(pair_add_d(pair_log1p(t22), maximum(0.0, t21)), pair_div(pair_if((0.0 <= t21), pair_of(1.0), t22), pair_add_d(t22, 1.0))))), y_i)));
-        gradient[row] = pair_value(pair_sub(pair_sub(pair_mul(pair_mul(t3, t3), t12), pair_mul_d(pair_mul(t14, t14), y_i)), pair_mul(pair_mul(pair_mul(t0, pair_diff((2.0 * y_i), 1.0)), t3), t14)));
-        hessian[row] = pair_value(pair_mul(pair_mul(pair_add(pair_mul(pair_add_d(pair_add_d(t23, 1.0), -epsilon), t3), pair_mul(pair_sub(t0, t23), t14)), t3), t14));
+        loss[row] = pair_value(pair_order(pair_add(pair_mul(pair_order(pair_add(pair_mul(t0, t3), pair_if((z_i <= -1.0), pair_scale(pair_mul(pair_if(t6, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t7) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * pair_rounded(t9)) * pair_rounded(t9)) / 483.0) * pair_rounded(t9)) / 19.0) * pair_rounded(t9)) / 17.0) * pair_rounded(t9)) / 15.0) * pair_rounded(t9)) / 13.0) * pair_rounded(t9)) / 11.0) * pair_rounded(t9)) / 9.0) * pair_rounded(t9)) / 7.0) * pair_rounded(t9)) / 5.0))), t7), pair_mul_d(t8, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t7, t8), 1.0)))), t9), 2.0), pair_order(pair_sub(pair_add_d(pair_log1p(t11), maximum(0.0, t10)), pair_div(pair_if((0.0 <= t10), pair_of(1.0), t11), pair_add_d(t11, 1.0))))))), t12), pair_mul_d(pair_order(pair_add(pair_mul(t0, t14), pair_if((t13 <= -1.0), pair_scale(pair_mul(pair_if(t17, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t18) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * pair_rounded(t20)) * pair_rounded(t20)) / 483.0) * pair_rounded(t20)) / 19.0) * pair_rounded(t20)) / 17.0) * pair_rounded(t20)) / 15.0) * pair_rounded(t20)) / 13.0) * pair_rounded(t20)) / 11.0) * pair_rounded(t20)) / 9.0) * pair_rounded(t20)) / 7.0) * pair_rounded(t20)) / 5.0))), t18), pair_mul_d(t19, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t18, t19), 1.0)))), t20), 2.0), pair_order(pair_sub(pair_add_d(pair_log1p(t22), maximum(0.0, t21)), pair_div(pair_if((0.0 <= t21), pair_of(1.0), t22), pair_add_d(t22, 1.0))))))), y_i))));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_order(pair_sub(pair_mul(pair_mul(t3, t3), t12), pair_mul_d(pair_mul(t14, t14), y_i))), pair_mul(pair_mul(pair_mul(t0, pair_diff((2.0 * y_i), 1.0)), t3), t14))));
+        hessian[row] = pair_rounded(pair_mul(pair_mul(pair_order(pair_add(pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(t23, 1.0)), -epsilon)), t3), pair_mul(pair_order(pair_sub(t0, t23)), t14))), t3), t14));
     }
 #endif
 }

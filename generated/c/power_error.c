@@ -78,8 +78,8 @@ INLINE uint64_t exponent_of(double y)
     return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -105,12 +105,10 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+INLINE double pair_rounded(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
-    return made;
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -147,13 +145,15 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 /* c + v, c = hi + lo, for v small beside it. */
@@ -161,14 +161,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -198,7 +190,7 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
     const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
     const pair c2 = pair_step(c3, r, 0.5, -0.0);
     const pair square = {r2, product_rest(r, r, r2)};
-    const pair p = pair_times(square, c2);
+    const pair p = pair_mul(square, c2);
     const double e = r + p.hi;
     *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
     return e;
@@ -241,7 +233,7 @@ INLINE pair pair_log_near(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55, w * fused(fused(fused(0x1.02ee929b9616dp-3, w, 0x1.da4c8a3037f11p-4), w2, fused(0x1.113ef93e68cf3p-3, w, 0x1.3b1267147b5c3p-3)), w4, fused(fused(0x1.745d1ce37a921p-3, w, 0x1.c71c71b8c8360p-3), w2, fused(0x1.249249249bf22p-2, w, 0x1.9999999999947p-2))));
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -273,11 +265,11 @@ INLINE pair pair_log_wide(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c3 = pair_lead(0x1.2492492492492p-2, 0x1.2492492492492p-56, w * fused(fused(fused(0x1.ab3236f31ea99p-4, w, 0x1.801c56dd6f379p-4), w2, fused(0x1.af6cf19fc4c35p-4, w, 0x1.e1e01d68d9822p-4)), w4, fused(fused(0x1.1111146d64769p-3, w, 0x1.3b13b13442c99p-3), w2, fused(0x1.745d1745d75bep-3, w, 0x1.c71c71c71c70ep-3))));
-    const pair v2 = pair_times(square, c3);
+    const pair v2 = pair_mul(square, c3);
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56 + v2.lo, v2.hi);
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -344,7 +336,7 @@ INLINE pair pair_power_log(pair x)
     return made;
 }
 
-/* The sign of a negative base follows from b.hi. */
+/* Of pairs in order: the sign of a negative base follows from b.hi. */
 INLINE pair pair_pow(pair a, pair b)
 {
     const pair size = pair_exp(pair_mul(b, pair_power_log(a)));
@@ -495,7 +487,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        gradient[row] = q * pair_value(pair_pow(pair_of(fabs(r)), c0)) * sign(r);
+        gradient[row] = q * pair_rounded(pair_pow(pair_of(fabs(r)), c0)) * sign(r);
     }
 #else
     const double q = constants[0];
@@ -505,7 +497,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        gradient[row] = pair_value(pair_scale(pair_mul_d(pair_pow(pair_of(fabs(r)), c0), q), sign(r)));
+        gradient[row] = pair_rounded(pair_scale(pair_mul_d(pair_pow(pair_of(fabs(r)), c0), q), sign(r)));
     }
 #endif
 }
@@ -546,7 +538,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        hessian[row] = ((r == r) ? c1 * pair_value(pair_pow(pair_of(fabs(r)), c2)) : r);
+        hessian[row] = ((r == r) ? c1 * pair_rounded(pair_pow(pair_of(fabs(r)), c2)) : r);
     }
 #else
     const pair c1 = {constants[0], constants[1]};
@@ -556,7 +548,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        hessian[row] = pair_value(pair_if((r == r), pair_mul(c1, pair_pow(pair_of(fabs(r)), c2)), pair_of(r)));
+        hessian[row] = pair_rounded(pair_if((r == r), pair_mul(c1, pair_pow(pair_of(fabs(r)), c2)), pair_of(r)));
     }
 #endif
 }
@@ -604,7 +596,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         loss[row] = ((r == r) ? pow_fast(t0, q) : r);
-        gradient[row] = q * pair_value(pair_pow(pair_of(t0), c0)) * sign(r);
+        gradient[row] = q * pair_rounded(pair_pow(pair_of(t0), c0)) * sign(r);
     }
 #else
     const double q = constants[0];
@@ -616,7 +608,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         loss[row] = ((r == r) ? pow_v(t0, q) : r);
-        gradient[row] = pair_value(pair_scale(pair_mul_d(pair_pow(pair_of(t0), c0), q), sign(r)));
+        gradient[row] = pair_rounded(pair_scale(pair_mul_d(pair_pow(pair_of(t0), c0), q), sign(r)));
     }
 #endif
 }
@@ -661,8 +653,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
-        gradient[row] = q * pair_value(pair_pow(pair_of(t0), t1)) * sign(r);
-        hessian[row] = ((r == r) ? c1 * pair_value(pair_pow(pair_of(t0), c2)) : r);
+        gradient[row] = q * pair_rounded(pair_pow(pair_of(t0), t1)) * sign(r);
+        hessian[row] = ((r == r) ? c1 * pair_rounded(pair_pow(pair_of(t0), c2)) : r);
     }
 #else
     const double q = constants[0];
@@ -675,8 +667,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
-        gradient[row] = pair_value(pair_scale(pair_mul_d(pair_pow(pair_of(t0), t1), q), sign(r)));
-        hessian[row] = pair_value(pair_if((r == r), pair_mul(c1, pair_pow(pair_of(t0), c2)), pair_of(r)));
+        gradient[row] = pair_rounded(pair_scale(pair_mul_d(pair_pow(pair_of(t0), t1), q), sign(r)));
+        hessian[row] = pair_rounded(pair_if((r == r), pair_mul(c1, pair_pow(pair_of(t0), c2)), pair_of(r)));
     }
 #endif
 }
@@ -728,8 +720,8 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t0 = (r == r);
         const double t1 = fabs(r);
         loss[row] = (t0 ? pow_fast(t1, q) : r);
-        gradient[row] = q * pair_value(pair_pow(pair_of(t1), t2)) * sign(r);
-        hessian[row] = (t0 ? c1 * pair_value(pair_pow(pair_of(t1), c2)) : r);
+        gradient[row] = q * pair_rounded(pair_pow(pair_of(t1), t2)) * sign(r);
+        hessian[row] = (t0 ? c1 * pair_rounded(pair_pow(pair_of(t1), c2)) : r);
     }
 #else
     const double q = constants[0];
@@ -744,8 +736,8 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t0 = (r == r);
         const double t1 = fabs(r);
         loss[row] = (t0 ? pow_v(t1, q) : r);
-        gradient[row] = pair_value(pair_scale(pair_mul_d(pair_pow(pair_of(t1), t2), q), sign(r)));
-        hessian[row] = pair_value(pair_if(t0, pair_mul(c1, pair_pow(pair_of(t1), c2)), pair_of(r)));
+        gradient[row] = pair_rounded(pair_scale(pair_mul_d(pair_pow(pair_of(t1), t2), q), sign(r)));
+        hessian[row] = pair_rounded(pair_if(t0, pair_mul(c1, pair_pow(pair_of(t1), c2)), pair_of(r)));
     }
 #endif
 }

@@ -56,8 +56,8 @@ INLINE uint64_t to_bits(double x)
     return bits;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -83,23 +83,24 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
 {
     const pair made = {x, 0.0};
     return made;
-}
-
-INLINE double pair_value(pair a)
-{
-    return a.hi;
 }
 
 INLINE pair pair_if(int c, pair a, pair b)
@@ -126,14 +127,16 @@ INLINE pair pair_sum(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 /* Exact, unless the product is below 2**-969. */
@@ -147,20 +150,23 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -168,17 +174,19 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 INLINE pair pair_sqrt(pair a)
 {
     const double h = sqrt(a.hi);
     const double l = (quotient_rest(a.hi, h, h) + a.lo) / (h > 0.0 ? 2.0 * h : 1.0);
-    return pair_near(h, l);
+    const pair made = {h, l};
+    return made;
 }
 
-/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+/* Of pairs in order. NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
 INLINE pair pair_max(pair a, pair b)
 {
     return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
@@ -298,9 +306,9 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, delta);
         const pair t1 = pair_abs(t0);
-        const pair t2 = pair_min(pair_of(1.0), t1);
-        const pair t3 = pair_div(pair_of(1.0), pair_max(pair_of(1.0), t1));
-        loss[row] = pair_value(pair_mul(pair_scale(pair_if((pair_value(t1) <= 1.0), pair_div(t2, pair_add_d(pair_hypot(pair_of(1.0), t2), 1.0)), pair_div(pair_of(1.0), pair_add(t3, pair_hypot(pair_of(1.0), t3)))), sign(pair_value(t0))), pair_prod(delta, r)));
+        const pair t2 = pair_min(pair_of(1.0), pair_order(t1));
+        const pair t3 = pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1)));
+        loss[row] = pair_rounded(pair_mul(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(t2, pair_add_d(pair_hypot(pair_of(1.0), t2), 1.0)), pair_div(pair_of(1.0), pair_add(t3, pair_hypot(pair_of(1.0), t3)))), sign(pair_rounded(t0))), pair_prod(delta, r)));
     }
 #endif
 }
@@ -352,8 +360,8 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, delta);
         const pair t1 = pair_abs(t0);
-        const pair t2 = pair_min(pair_of(1.0), t1);
-        gradient[row] = pair_value(pair_mul_d(pair_scale(pair_if((pair_value(t1) <= 1.0), pair_div(t2, pair_hypot(pair_of(1.0), t2)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), t1))))), sign(pair_value(t0))), delta));
+        const pair t2 = pair_min(pair_of(1.0), pair_order(t1));
+        gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(t2, pair_hypot(pair_of(1.0), t2)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1)))))), sign(pair_rounded(t0))), delta));
     }
 #endif
 }
@@ -392,7 +400,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_hypot(pair_of(1.0), pair_of(r / delta));
-        hessian[row] = 1.0 / (pair_value(t0) * pair_value(t0) * pair_value(t0));
+        hessian[row] = 1.0 / (pair_rounded(t0) * pair_rounded(t0) * pair_rounded(t0));
     }
 #else
     const double delta = constants[0];
@@ -402,7 +410,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_hypot(pair_of(1.0), pair_quot(r, delta));
-        hessian[row] = pair_value(pair_div(pair_of(1.0), pair_mul(pair_mul(t0, t0), t0)));
+        hessian[row] = pair_rounded(pair_div(pair_of(1.0), pair_mul(pair_mul(t0, t0), t0)));
     }
 #endif
 }
@@ -461,14 +469,14 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, delta);
         const pair t1 = pair_abs(t0);
-        const int t2 = (pair_value(t1) <= 1.0);
-        const pair t3 = pair_min(pair_of(1.0), t1);
+        const int t2 = (pair_rounded(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t4 = pair_hypot(pair_of(1.0), t3);
-        const pair t5 = pair_div(pair_of(1.0), pair_max(pair_of(1.0), t1));
+        const pair t5 = pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1)));
         const pair t6 = pair_hypot(pair_of(1.0), t5);
-        const double t7 = sign(pair_value(t0));
-        loss[row] = pair_value(pair_mul(pair_scale(pair_if(t2, pair_div(t3, pair_add_d(t4, 1.0)), pair_div(pair_of(1.0), pair_add(t5, t6))), t7), pair_prod(delta, r)));
-        gradient[row] = pair_value(pair_mul_d(pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), t6)), t7), delta));
+        const double t7 = sign(pair_rounded(t0));
+        loss[row] = pair_rounded(pair_mul(pair_scale(pair_if(t2, pair_div(t3, pair_add_d(t4, 1.0)), pair_div(pair_of(1.0), pair_add(t5, t6))), t7), pair_prod(delta, r)));
+        gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), t6)), t7), delta));
     }
 #endif
 }
@@ -512,7 +520,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double t2 = minimum(1.0, t1);
         const pair t3 = pair_hypot(pair_of(1.0), pair_of(t0));
         gradient[row] = delta * (((t1 <= 1.0) ? t2 / hypot_v(1.0, t2) : 1.0 / hypot_v(1.0, 1.0 / maximum(1.0, t1))) * sign(t0));
-        hessian[row] = 1.0 / (pair_value(t3) * pair_value(t3) * pair_value(t3));
+        hessian[row] = 1.0 / (pair_rounded(t3) * pair_rounded(t3) * pair_rounded(t3));
     }
 #else
     const double delta = constants[0];
@@ -523,10 +531,10 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, delta);
         const pair t1 = pair_abs(t0);
-        const pair t2 = pair_min(pair_of(1.0), t1);
+        const pair t2 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t3 = pair_hypot(pair_of(1.0), t0);
-        gradient[row] = pair_value(pair_mul_d(pair_scale(pair_if((pair_value(t1) <= 1.0), pair_div(t2, pair_hypot(pair_of(1.0), t2)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), t1))))), sign(pair_value(t0))), delta));
-        hessian[row] = pair_value(pair_div(pair_of(1.0), pair_mul(pair_mul(t3, t3), t3)));
+        gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(t2, pair_hypot(pair_of(1.0), t2)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1)))))), sign(pair_rounded(t0))), delta));
+        hessian[row] = pair_rounded(pair_div(pair_of(1.0), pair_mul(pair_mul(t3, t3), t3)));
     }
 #endif
 }
@@ -577,7 +585,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t8 = pair_hypot(pair_of(1.0), pair_of(t0));
         loss[row] = (t2 ? t3 / (1.0 + t4) : 1.0 / (t5 + t6)) * t7 * (delta * r);
         gradient[row] = delta * ((t2 ? t3 / t4 : 1.0 / t6) * t7);
-        hessian[row] = 1.0 / (pair_value(t8) * pair_value(t8) * pair_value(t8));
+        hessian[row] = 1.0 / (pair_rounded(t8) * pair_rounded(t8) * pair_rounded(t8));
     }
 #else
     const double delta = constants[0];
@@ -588,16 +596,16 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, delta);
         const pair t1 = pair_abs(t0);
-        const int t2 = (pair_value(t1) <= 1.0);
-        const pair t3 = pair_min(pair_of(1.0), t1);
+        const int t2 = (pair_rounded(t1) <= 1.0);
+        const pair t3 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t4 = pair_hypot(pair_of(1.0), t3);
-        const pair t5 = pair_div(pair_of(1.0), pair_max(pair_of(1.0), t1));
+        const pair t5 = pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1)));
         const pair t6 = pair_hypot(pair_of(1.0), t5);
-        const double t7 = sign(pair_value(t0));
+        const double t7 = sign(pair_rounded(t0));
         const pair t8 = pair_hypot(pair_of(1.0), t0);
-        loss[row] = pair_value(pair_mul(pair_scale(pair_if(t2, pair_div(t3, pair_add_d(t4, 1.0)), pair_div(pair_of(1.0), pair_add(t5, t6))), t7), pair_prod(delta, r)));
-        gradient[row] = pair_value(pair_mul_d(pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), t6)), t7), delta));
-        hessian[row] = pair_value(pair_div(pair_of(1.0), pair_mul(pair_mul(t8, t8), t8)));
+        loss[row] = pair_rounded(pair_mul(pair_scale(pair_if(t2, pair_div(t3, pair_add_d(t4, 1.0)), pair_div(pair_of(1.0), pair_add(t5, t6))), t7), pair_prod(delta, r)));
+        gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), t6)), t7), delta));
+        hessian[row] = pair_rounded(pair_div(pair_of(1.0), pair_mul(pair_mul(t8, t8), t8)));
     }
 #endif
 }

@@ -56,8 +56,8 @@ INLINE uint64_t to_bits(double x)
     return bits;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -83,23 +83,24 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
 {
     const pair made = {x, 0.0};
     return made;
-}
-
-INLINE double pair_value(pair a)
-{
-    return a.hi;
 }
 
 INLINE pair pair_if(int c, pair a, pair b)
@@ -139,14 +140,16 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -154,10 +157,11 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
-/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+/* Of pairs in order. NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
 INLINE pair pair_max(pair a, pair b)
 {
     return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
@@ -241,7 +245,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        loss[row] = pair_value(pair_div(pair_max(pair_neg(pair_prod(r, tau)), pair_mul_d(c0, r)), pair_of(scale)));
+        loss[row] = pair_rounded(pair_div(pair_max(pair_neg(pair_prod(r, tau)), pair_order(pair_mul_d(c0, r))), pair_of(scale)));
     }
 #endif
 }
@@ -296,7 +300,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        gradient[row] = pair_value(pair_if((r == r), pair_if((r < 0.0), pair_neg(c0), pair_if((0.0 < r), c1, c2)), pair_of(r)));
+        gradient[row] = pair_rounded(pair_if((r == r), pair_if((r < 0.0), pair_neg(c0), pair_if((0.0 < r), c1, c2)), pair_of(r)));
     }
 #endif
 }
@@ -393,8 +397,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        loss[row] = pair_value(pair_div(pair_max(pair_neg(pair_prod(r, tau)), pair_mul_d(t0, r)), pair_of(scale)));
-        gradient[row] = pair_value(pair_if((r == r), pair_if((r < 0.0), pair_neg(c1), pair_if((0.0 < r), c2, c3)), pair_of(r)));
+        loss[row] = pair_rounded(pair_div(pair_max(pair_neg(pair_prod(r, tau)), pair_order(pair_mul_d(t0, r))), pair_of(scale)));
+        gradient[row] = pair_rounded(pair_if((r == r), pair_if((r < 0.0), pair_neg(c1), pair_if((0.0 < r), c2, c3)), pair_of(r)));
     }
 #endif
 }
@@ -457,7 +461,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        gradient[row] = pair_value(pair_if((r == r), pair_if((r < 0.0), pair_neg(c0), pair_if((0.0 < r), c1, c2)), pair_of(r)));
+        gradient[row] = pair_rounded(pair_if((r == r), pair_if((r < 0.0), pair_neg(c0), pair_if((0.0 < r), c1, c2)), pair_of(r)));
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
     }
 #endif
@@ -527,8 +531,8 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        loss[row] = pair_value(pair_div(pair_max(pair_neg(pair_prod(r, tau)), pair_mul_d(t0, r)), pair_of(scale)));
-        gradient[row] = pair_value(pair_if((r == r), pair_if((r < 0.0), pair_neg(c1), pair_if((0.0 < r), c2, c3)), pair_of(r)));
+        loss[row] = pair_rounded(pair_div(pair_max(pair_neg(pair_prod(r, tau)), pair_order(pair_mul_d(t0, r))), pair_of(scale)));
+        gradient[row] = pair_rounded(pair_if((r == r), pair_if((r < 0.0), pair_neg(c1), pair_if((0.0 < r), c2, c3)), pair_of(r)));
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? 0.0 : y_i) : f_i);
     }
 #endif

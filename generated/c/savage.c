@@ -69,8 +69,8 @@ INLINE double exp_fast(double x)
     return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -96,12 +96,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -139,14 +145,16 @@ INLINE pair pair_sum(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_sub(pair a, pair b)
@@ -157,7 +165,8 @@ INLINE pair pair_sub(pair a, pair b)
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -165,7 +174,8 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* c + v, c = hi + lo, for v small beside it. */
@@ -173,14 +183,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -210,10 +212,33 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
     const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
     const pair c2 = pair_step(c3, r, 0.5, -0.0);
     const pair square = {r2, product_rest(r, r, r2)};
-    const pair p = pair_times(square, c2);
+    const pair p = pair_mul(square, c2);
     const double e = r + p.hi;
     *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
     return e;
+}
+
+/* With 58 bits: the terms from r**3 on are one double. */
+INLINE pair pair_exp_short(pair x)
+{
+    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
+    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + pair_rest(x);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double half = 0.5 * r2;
+    const double e = r + half;
+    const double low = fused(r2 * r, fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r8, fused(fused(fused(0x1.27e4c2ad86b5bp-22, r, 0x1.71ddefa2c2253p-19), r2, fused(0x1.a01a01b206a83p-16, r, 0x1.a01a01b3b176dp-13)), r4, fused(fused(0x1.6c16c16c1413cp-10, r, 0x1.111111110ebdap-7), r2, fused(0x1.555555555555ap-5, r, 0x1.555555555555bp-3)))), 0.5 * product_rest(r, r, r2)) + ((r - e) + half);
+    const double p = 1.0 + e;
+    const double l = ((1.0 - p) + e) + fused(rest, e + low, rest + low);
+    const double whole = p + l;
+    const double scale = from_bits(to_bits(z) << 52);
+    const pair made = {whole * scale * back, (l - (whole - p)) * scale * back};
+    return made;
 }
 
 /* 2**k is two factors, so that subnormal results are right. */
@@ -286,9 +311,9 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_exp(pair_of(-fabs(m)));
+        const pair t0 = pair_exp_short(pair_of(-fabs(m)));
         const pair t1 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), pair_add_d(t0, 1.0));
-        loss[row] = pair_value(t1) * pair_value(t1);
+        loss[row] = pair_rounded(t1) * pair_rounded(t1);
     }
 #else
     (void)constants;
@@ -299,7 +324,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double m = f_i * y_i;
         const pair t0 = pair_exp(pair_of(-fabs(m)));
         const pair t1 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), pair_add_d(t0, 1.0));
-        loss[row] = pair_value(pair_mul(t1, t1));
+        loss[row] = pair_rounded(pair_mul(t1, t1));
     }
 #endif
 }
@@ -336,10 +361,10 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_exp(pair_of(-fabs(m)));
+        const pair t0 = pair_exp_short(pair_of(-fabs(m)));
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1);
-        gradient[row] = -(pair_value(t2) * pair_value(t2) * (2.0 * y_i) * (pair_value(pair_if((0.0 <= m), pair_of(1.0), t0)) / pair_value(t1)));
+        gradient[row] = -(pair_rounded(t2) * pair_rounded(t2) * (2.0 * y_i) * (pair_value(pair_if((0.0 <= m), pair_of(1.0), t0)) / pair_rounded(t1)));
     }
 #else
     (void)constants;
@@ -351,7 +376,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t0 = pair_exp(pair_of(-fabs(m)));
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1);
-        gradient[row] = pair_value(pair_neg(pair_mul(pair_scale(pair_mul(t2, t2), 2.0 * y_i), pair_div(pair_if((0.0 <= m), pair_of(1.0), t0), t1))));
+        gradient[row] = pair_rounded(pair_neg(pair_mul(pair_scale(pair_mul(t2, t2), 2.0 * y_i), pair_div(pair_if((0.0 <= m), pair_of(1.0), t0), t1))));
     }
 #endif
 }
@@ -388,11 +413,11 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_exp(pair_of(-fabs(m)));
+        const pair t0 = pair_exp_short(pair_of(-fabs(m)));
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1);
-        const double t3 = pair_value(pair_if((0.0 <= m), pair_of(1.0), t0)) / pair_value(t1);
-        hessian[row] = pair_value(pair_scale(t2, 2.0)) * pair_value(t2) * (2.0 * t3 - pair_value(t2)) * t3;
+        const double t3 = pair_value(pair_if((0.0 <= m), pair_of(1.0), t0)) / pair_rounded(t1);
+        hessian[row] = pair_rounded(pair_scale(t2, 2.0)) * pair_rounded(t2) * (2.0 * t3 - pair_rounded(t2)) * t3;
     }
 #else
     (void)constants;
@@ -405,7 +430,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= m), pair_of(1.0), t0), t1);
-        hessian[row] = pair_value(pair_mul(pair_mul(pair_mul(pair_scale(t2, 2.0), t2), pair_sub(pair_scale(t3, 2.0), t2)), t3));
+        hessian[row] = pair_rounded(pair_mul(pair_mul(pair_mul(pair_scale(t2, 2.0), t2), pair_order(pair_sub(pair_scale(t3, 2.0), t2))), t3));
     }
 #endif
 }
@@ -443,12 +468,12 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_exp(pair_of(-fabs(m)));
+        const pair t0 = pair_exp_short(pair_of(-fabs(m)));
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1);
-        const double t3 = pair_value(t2) * pair_value(t2);
+        const double t3 = pair_rounded(t2) * pair_rounded(t2);
         loss[row] = t3;
-        gradient[row] = -(t3 * (2.0 * y_i) * (pair_value(pair_if((0.0 <= m), pair_of(1.0), t0)) / pair_value(t1)));
+        gradient[row] = -(t3 * (2.0 * y_i) * (pair_value(pair_if((0.0 <= m), pair_of(1.0), t0)) / pair_rounded(t1)));
     }
 #else
     (void)constants;
@@ -461,8 +486,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1);
         const pair t3 = pair_mul(t2, t2);
-        loss[row] = pair_value(t3);
-        gradient[row] = pair_value(pair_neg(pair_mul(pair_scale(t3, 2.0 * y_i), pair_div(pair_if((0.0 <= m), pair_of(1.0), t0), t1))));
+        loss[row] = pair_rounded(t3);
+        gradient[row] = pair_rounded(pair_neg(pair_mul(pair_scale(t3, 2.0 * y_i), pair_div(pair_if((0.0 <= m), pair_of(1.0), t0), t1))));
     }
 #endif
 }
@@ -500,12 +525,12 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_exp(pair_of(-fabs(m)));
+        const pair t0 = pair_exp_short(pair_of(-fabs(m)));
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1);
-        const double t3 = pair_value(pair_if((0.0 <= m), pair_of(1.0), t0)) / pair_value(t1);
-        gradient[row] = -(pair_value(t2) * pair_value(t2) * (2.0 * y_i) * t3);
-        hessian[row] = pair_value(pair_scale(t2, 2.0)) * pair_value(t2) * (2.0 * t3 - pair_value(t2)) * t3;
+        const double t3 = pair_value(pair_if((0.0 <= m), pair_of(1.0), t0)) / pair_rounded(t1);
+        gradient[row] = -(pair_rounded(t2) * pair_rounded(t2) * (2.0 * y_i) * t3);
+        hessian[row] = pair_rounded(pair_scale(t2, 2.0)) * pair_rounded(t2) * (2.0 * t3 - pair_rounded(t2)) * t3;
     }
 #else
     (void)constants;
@@ -518,8 +543,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= m), pair_of(1.0), t0), t1);
-        gradient[row] = pair_value(pair_neg(pair_mul(pair_scale(pair_mul(t2, t2), 2.0 * y_i), t3)));
-        hessian[row] = pair_value(pair_mul(pair_mul(pair_mul(pair_scale(t2, 2.0), t2), pair_sub(pair_scale(t3, 2.0), t2)), t3));
+        gradient[row] = pair_rounded(pair_neg(pair_mul(pair_scale(pair_mul(t2, t2), 2.0 * y_i), t3)));
+        hessian[row] = pair_rounded(pair_mul(pair_mul(pair_mul(pair_scale(t2, 2.0), t2), pair_order(pair_sub(pair_scale(t3, 2.0), t2))), t3));
     }
 #endif
 }
@@ -558,14 +583,14 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_exp(pair_of(-fabs(m)));
+        const pair t0 = pair_exp_short(pair_of(-fabs(m)));
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1);
-        const double t3 = pair_value(t2) * pair_value(t2);
-        const double t4 = pair_value(pair_if((0.0 <= m), pair_of(1.0), t0)) / pair_value(t1);
+        const double t3 = pair_rounded(t2) * pair_rounded(t2);
+        const double t4 = pair_value(pair_if((0.0 <= m), pair_of(1.0), t0)) / pair_rounded(t1);
         loss[row] = t3;
         gradient[row] = -(t3 * (2.0 * y_i) * t4);
-        hessian[row] = pair_value(pair_scale(t2, 2.0)) * pair_value(t2) * (2.0 * t4 - pair_value(t2)) * t4;
+        hessian[row] = pair_rounded(pair_scale(t2, 2.0)) * pair_rounded(t2) * (2.0 * t4 - pair_rounded(t2)) * t4;
     }
 #else
     (void)constants;
@@ -579,9 +604,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t2 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1);
         const pair t3 = pair_mul(t2, t2);
         const pair t4 = pair_div(pair_if((0.0 <= m), pair_of(1.0), t0), t1);
-        loss[row] = pair_value(t3);
-        gradient[row] = pair_value(pair_neg(pair_mul(pair_scale(t3, 2.0 * y_i), t4)));
-        hessian[row] = pair_value(pair_mul(pair_mul(pair_mul(pair_scale(t2, 2.0), t2), pair_sub(pair_scale(t4, 2.0), t2)), t4));
+        loss[row] = pair_rounded(t3);
+        gradient[row] = pair_rounded(pair_neg(pair_mul(pair_scale(t3, 2.0 * y_i), t4)));
+        hessian[row] = pair_rounded(pair_mul(pair_mul(pair_mul(pair_scale(t2, 2.0), t2), pair_order(pair_sub(pair_scale(t4, 2.0), t2))), t4));
     }
 #endif
 }

@@ -56,8 +56,8 @@ INLINE uint64_t to_bits(double x)
     return bits;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -83,23 +83,16 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+INLINE double pair_rounded(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
-    return made;
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
 {
     const pair made = {x, 0.0};
     return made;
-}
-
-INLINE double pair_value(pair a)
-{
-    return a.hi;
 }
 
 INLINE pair pair_if(int c, pair a, pair b)
@@ -134,7 +127,8 @@ INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -142,7 +136,8 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 HELPER double sign(double x)
@@ -216,7 +211,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
-        loss[row] = pair_value(pair_if((t0 <= beta), pair_div(pair_prod(r, (0.5 * r)), pair_of(beta)), pair_diff(t0, c0)));
+        loss[row] = pair_rounded(pair_if((t0 <= beta), pair_div(pair_prod(r, (0.5 * r)), pair_of(beta)), pair_diff(t0, c0)));
     }
 #endif
 }
@@ -302,7 +297,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
-        hessian[row] = pair_value(pair_if((r == r), pair_if((t0 < beta), c0, pair_if((beta < t0), pair_of(0.0), c1)), pair_of(r)));
+        hessian[row] = pair_rounded(pair_if((r == r), pair_if((t0 < beta), c0, pair_if((beta < t0), pair_of(0.0), c1)), pair_of(r)));
     }
 #endif
 }
@@ -361,7 +356,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const int t1 = (t0 <= beta);
-        loss[row] = pair_value(pair_if(t1, pair_div(pair_prod(r, (0.5 * r)), pair_of(beta)), pair_diff(t0, c0)));
+        loss[row] = pair_rounded(pair_if(t1, pair_div(pair_prod(r, (0.5 * r)), pair_of(beta)), pair_diff(t0, c0)));
         gradient[row] = (t1 ? r / beta : sign(r));
     }
 #endif
@@ -420,7 +415,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         gradient[row] = ((t0 <= beta) ? r / beta : sign(r));
-        hessian[row] = pair_value(pair_if((r == r), pair_if((t0 < beta), c0, pair_if((beta < t0), pair_of(0.0), c1)), pair_of(r)));
+        hessian[row] = pair_rounded(pair_if((r == r), pair_if((t0 < beta), c0, pair_if((beta < t0), pair_of(0.0), c1)), pair_of(r)));
     }
 #endif
 }
@@ -485,9 +480,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double r = f_i - y_i;
         const double t0 = fabs(r);
         const int t1 = (t0 <= beta);
-        loss[row] = pair_value(pair_if(t1, pair_div(pair_prod(r, (0.5 * r)), pair_of(beta)), pair_diff(t0, c0)));
+        loss[row] = pair_rounded(pair_if(t1, pair_div(pair_prod(r, (0.5 * r)), pair_of(beta)), pair_diff(t0, c0)));
         gradient[row] = (t1 ? r / beta : sign(r));
-        hessian[row] = pair_value(pair_if((r == r), pair_if((t0 < beta), c1, pair_if((beta < t0), pair_of(0.0), c2)), pair_of(r)));
+        hessian[row] = pair_rounded(pair_if((r == r), pair_if((t0 < beta), c1, pair_if((beta < t0), pair_of(0.0), c2)), pair_of(r)));
     }
 #endif
 }

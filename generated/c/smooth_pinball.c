@@ -99,8 +99,8 @@ INLINE double log1p_fast(double x)
     return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -126,12 +126,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -180,14 +186,16 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_sub(pair a, pair b)
@@ -198,20 +206,23 @@ INLINE pair pair_sub(pair a, pair b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -219,7 +230,8 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* c + v, c = hi + lo, for v small beside it. */
@@ -230,58 +242,32 @@ INLINE pair pair_lead(double hi, double lo, double v)
     return made;
 }
 
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
-    return made;
-}
-
 /* lo where it means something, and exp(a) is neither 0 nor infinite. */
 INLINE double pair_rest(pair a)
 {
     return fabs(a.lo) < 1.0 ? a.lo : 0.0;
 }
 
-/* hi + lo + x*c, for x*c small beside hi. */
-INLINE pair pair_step(pair c, double x, double hi, double lo)
-{
-    const double v = x * c.hi;
-    return pair_lead(hi, fused(x, c.lo, product_rest(x, c.hi, v)) + lo, v);
-}
-
-/* exp(r) - 1 in two parts, for a + lo = k*log(2) + r; k is in the last bits of z. The terms up to r**4 are pairs. */
-INLINE double pair_reduced(double a, double lo, double shift, double *z, double *low)
-{
-    *z = fused(a, 0x1.71547652b82fep+0, shift);
-    const double k = *z - shift;
-    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
-    const double r = fused(k, -0x1.ef35793c76730p-45, h);
-    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + lo;
-    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
-    const pair c4 = pair_lead(0x1.5555555555555p-5, 0x1.5555555555555p-59, r * fused(0x1.61d914776d52bp-33, r8, fused(fused(fused(0x1.1f7a95ad36ae3p-29, r, 0x1.ae641c4bedefep-26), r2, fused(0x1.27e4d7b94d8bap-22, r, 0x1.71de3a5e503a4p-19)), r4, fused(fused(0x1.a01a01a7d55cfp-16, r, 0x1.a01a01a018bddp-13), r2, fused(0x1.6c16c16c1628ep-10, r, 0x1.1111111111112p-7)))));
-    const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
-    const pair c2 = pair_step(c3, r, 0.5, -0.0);
-    const pair square = {r2, product_rest(r, r, r2)};
-    const pair p = pair_times(square, c2);
-    const double e = r + p.hi;
-    *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
-    return e;
-}
-
-/* 2**k is two factors, so that subnormal results are right. */
-INLINE pair pair_exp(pair x)
+/* With 58 bits: the terms from r**3 on are one double. */
+INLINE pair pair_exp_short(pair x)
 {
     const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
-    double z, low;
-    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + pair_rest(x);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double half = 0.5 * r2;
+    const double e = r + half;
+    const double low = fused(r2 * r, fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r8, fused(fused(fused(0x1.27e4c2ad86b5bp-22, r, 0x1.71ddefa2c2253p-19), r2, fused(0x1.a01a01b206a83p-16, r, 0x1.a01a01b3b176dp-13)), r4, fused(fused(0x1.6c16c16c1413cp-10, r, 0x1.111111110ebdap-7), r2, fused(0x1.555555555555ap-5, r, 0x1.555555555555bp-3)))), 0.5 * product_rest(r, r, r2)) + ((r - e) + half);
     const double p = 1.0 + e;
-    const double l = ((1.0 - p) + e) + low;
-    const double h = p + l;
+    const double l = ((1.0 - p) + e) + fused(rest, e + low, rest + low);
+    const double whole = p + l;
     const double scale = from_bits(to_bits(z) << 52);
-    const pair made = {h * scale * back, (l - (h - p)) * scale * back};
+    const pair made = {whole * scale * back, (l - (whole - p)) * scale * back};
     return made;
 }
 
@@ -307,9 +293,9 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -386,7 +372,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = alpha * log1p_fast(pair_value(pair_exp(pair_neg(pair_quot(fabs(r), alpha)))));
+        const double t0 = alpha * log1p_fast(pair_value(pair_exp_short(pair_neg(pair_quot(fabs(r), alpha)))));
         loss[row] = (t0 + maximum(0.0, r)) * c0 + tau * (t0 + maximum(0.0, -r));
     }
 #else
@@ -398,8 +384,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const pair t0 = pair_mul_d(pair_log1p(pair_exp(pair_neg(pair_quot(fabs(r), alpha)))), alpha);
-        loss[row] = pair_value(pair_add(pair_mul(pair_add_d(t0, maximum(0.0, r)), c0), pair_mul_d(pair_add_d(t0, maximum(0.0, -r)), tau)));
+        const pair t0 = pair_mul_d(pair_log1p(pair_exp_short(pair_neg(pair_quot(fabs(r), alpha)))), alpha);
+        loss[row] = pair_rounded(pair_add(pair_mul(pair_add_d(t0, maximum(0.0, r)), c0), pair_mul_d(pair_add_d(t0, maximum(0.0, -r)), tau)));
     }
 #endif
 }
@@ -444,9 +430,9 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, alpha);
-        const pair t1 = pair_exp(pair_neg(pair_abs(t0)));
+        const pair t1 = pair_exp_short(pair_neg(pair_abs(t0)));
         const double t2 = 1.0 + pair_value(t1);
-        gradient[row] = c0 * (pair_value(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1)) / t2) - tau * (pair_value(pair_if((0.0 <= pair_value(pair_neg(t0))), pair_of(1.0), t1)) / t2);
+        gradient[row] = c0 * (pair_value(pair_if((0.0 <= pair_rounded(t0)), pair_of(1.0), t1)) / t2) - tau * (pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t0))), pair_of(1.0), t1)) / t2);
     }
 #else
     const double tau = constants[0];
@@ -458,9 +444,9 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, alpha);
-        const pair t1 = pair_exp(pair_neg(pair_abs(t0)));
+        const pair t1 = pair_exp_short(pair_neg(pair_abs(t0)));
         const pair t2 = pair_add_d(t1, 1.0);
-        gradient[row] = pair_value(pair_sub(pair_mul(c0, pair_div(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1), t2)), pair_mul_d(pair_div(pair_if((0.0 <= pair_value(pair_neg(t0))), pair_of(1.0), t1), t2), tau)));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_mul(c0, pair_div(pair_if((0.0 <= pair_rounded(t0)), pair_of(1.0), t1), t2)), pair_mul_d(pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t0))), pair_of(1.0), t1), t2), tau))));
     }
 #endif
 }
@@ -503,9 +489,9 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, alpha);
-        const pair t1 = pair_exp(pair_neg(pair_abs(t0)));
+        const pair t1 = pair_exp_short(pair_neg(pair_abs(t0)));
         const double t2 = 1.0 + pair_value(t1);
-        hessian[row] = pair_value(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1)) / t2 * (pair_value(pair_if((0.0 <= pair_value(pair_neg(t0))), pair_of(1.0), t1)) / t2) / alpha;
+        hessian[row] = pair_value(pair_if((0.0 <= pair_rounded(t0)), pair_of(1.0), t1)) / t2 * (pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t0))), pair_of(1.0), t1)) / t2) / alpha;
     }
 #else
     const double alpha = constants[0];
@@ -515,9 +501,9 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, alpha);
-        const pair t1 = pair_exp(pair_neg(pair_abs(t0)));
+        const pair t1 = pair_exp_short(pair_neg(pair_abs(t0)));
         const pair t2 = pair_add_d(t1, 1.0);
-        hessian[row] = pair_value(pair_div(pair_mul(pair_div(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1), t2), pair_div(pair_if((0.0 <= pair_value(pair_neg(t0))), pair_of(1.0), t1), t2)), pair_of(alpha)));
+        hessian[row] = pair_rounded(pair_div(pair_mul(pair_div(pair_if((0.0 <= pair_rounded(t0)), pair_of(1.0), t1), t2), pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t0))), pair_of(1.0), t1), t2)), pair_of(alpha)));
     }
 #endif
 }
@@ -558,12 +544,12 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = alpha * log1p_fast(pair_value(pair_exp(pair_neg(pair_quot(fabs(r), alpha)))));
+        const double t0 = alpha * log1p_fast(pair_value(pair_exp_short(pair_neg(pair_quot(fabs(r), alpha)))));
         const pair t2 = pair_quot(r, alpha);
-        const pair t3 = pair_exp(pair_neg(pair_abs(t2)));
+        const pair t3 = pair_exp_short(pair_neg(pair_abs(t2)));
         const double t4 = 1.0 + pair_value(t3);
         loss[row] = (t0 + maximum(0.0, r)) * t1 + tau * (t0 + maximum(0.0, -r));
-        gradient[row] = t1 * (pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3)) / t4) - tau * (pair_value(pair_if((0.0 <= pair_value(pair_neg(t2))), pair_of(1.0), t3)) / t4);
+        gradient[row] = t1 * (pair_value(pair_if((0.0 <= pair_rounded(t2)), pair_of(1.0), t3)) / t4) - tau * (pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t2))), pair_of(1.0), t3)) / t4);
     }
 #else
     const double tau = constants[0];
@@ -574,12 +560,12 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const pair t0 = pair_mul_d(pair_log1p(pair_exp(pair_neg(pair_quot(fabs(r), alpha)))), alpha);
+        const pair t0 = pair_mul_d(pair_log1p(pair_exp_short(pair_neg(pair_quot(fabs(r), alpha)))), alpha);
         const pair t2 = pair_quot(r, alpha);
-        const pair t3 = pair_exp(pair_neg(pair_abs(t2)));
+        const pair t3 = pair_exp_short(pair_neg(pair_abs(t2)));
         const pair t4 = pair_add_d(t3, 1.0);
-        loss[row] = pair_value(pair_add(pair_mul(pair_add_d(t0, maximum(0.0, r)), t1), pair_mul_d(pair_add_d(t0, maximum(0.0, -r)), tau)));
-        gradient[row] = pair_value(pair_sub(pair_mul(t1, pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3), t4)), pair_mul_d(pair_div(pair_if((0.0 <= pair_value(pair_neg(t2))), pair_of(1.0), t3), t4), tau)));
+        loss[row] = pair_rounded(pair_add(pair_mul(pair_add_d(t0, maximum(0.0, r)), t1), pair_mul_d(pair_add_d(t0, maximum(0.0, -r)), tau)));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_mul(t1, pair_div(pair_if((0.0 <= pair_rounded(t2)), pair_of(1.0), t3), t4)), pair_mul_d(pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t2))), pair_of(1.0), t3), t4), tau))));
     }
 #endif
 }
@@ -625,10 +611,10 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, alpha);
-        const pair t1 = pair_exp(pair_neg(pair_abs(t0)));
+        const pair t1 = pair_exp_short(pair_neg(pair_abs(t0)));
         const double t2 = 1.0 + pair_value(t1);
-        const double t3 = pair_value(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1)) / t2;
-        const double t4 = pair_value(pair_if((0.0 <= pair_value(pair_neg(t0))), pair_of(1.0), t1)) / t2;
+        const double t3 = pair_value(pair_if((0.0 <= pair_rounded(t0)), pair_of(1.0), t1)) / t2;
+        const double t4 = pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t0))), pair_of(1.0), t1)) / t2;
         gradient[row] = c0 * t3 - tau * t4;
         hessian[row] = t3 * t4 / alpha;
     }
@@ -642,12 +628,12 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, alpha);
-        const pair t1 = pair_exp(pair_neg(pair_abs(t0)));
+        const pair t1 = pair_exp_short(pair_neg(pair_abs(t0)));
         const pair t2 = pair_add_d(t1, 1.0);
-        const pair t3 = pair_div(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1), t2);
-        const pair t4 = pair_div(pair_if((0.0 <= pair_value(pair_neg(t0))), pair_of(1.0), t1), t2);
-        gradient[row] = pair_value(pair_sub(pair_mul(c0, t3), pair_mul_d(t4, tau)));
-        hessian[row] = pair_value(pair_div(pair_mul(t3, t4), pair_of(alpha)));
+        const pair t3 = pair_div(pair_if((0.0 <= pair_rounded(t0)), pair_of(1.0), t1), t2);
+        const pair t4 = pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t0))), pair_of(1.0), t1), t2);
+        gradient[row] = pair_value(pair_order(pair_sub(pair_mul(c0, t3), pair_mul_d(t4, tau))));
+        hessian[row] = pair_rounded(pair_div(pair_mul(t3, t4), pair_of(alpha)));
     }
 #endif
 }
@@ -693,12 +679,12 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = alpha * log1p_fast(pair_value(pair_exp(pair_neg(pair_quot(fabs(r), alpha)))));
+        const double t0 = alpha * log1p_fast(pair_value(pair_exp_short(pair_neg(pair_quot(fabs(r), alpha)))));
         const pair t2 = pair_quot(r, alpha);
-        const pair t3 = pair_exp(pair_neg(pair_abs(t2)));
+        const pair t3 = pair_exp_short(pair_neg(pair_abs(t2)));
         const double t4 = 1.0 + pair_value(t3);
-        const double t5 = pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3)) / t4;
-        const double t6 = pair_value(pair_if((0.0 <= pair_value(pair_neg(t2))), pair_of(1.0), t3)) / t4;
+        const double t5 = pair_value(pair_if((0.0 <= pair_rounded(t2)), pair_of(1.0), t3)) / t4;
+        const double t6 = pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t2))), pair_of(1.0), t3)) / t4;
         loss[row] = (t0 + maximum(0.0, r)) * t1 + tau * (t0 + maximum(0.0, -r));
         gradient[row] = t1 * t5 - tau * t6;
         hessian[row] = t5 * t6 / alpha;
@@ -712,15 +698,15 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const pair t0 = pair_mul_d(pair_log1p(pair_exp(pair_neg(pair_quot(fabs(r), alpha)))), alpha);
+        const pair t0 = pair_mul_d(pair_log1p(pair_exp_short(pair_neg(pair_quot(fabs(r), alpha)))), alpha);
         const pair t2 = pair_quot(r, alpha);
-        const pair t3 = pair_exp(pair_neg(pair_abs(t2)));
+        const pair t3 = pair_exp_short(pair_neg(pair_abs(t2)));
         const pair t4 = pair_add_d(t3, 1.0);
-        const pair t5 = pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3), t4);
-        const pair t6 = pair_div(pair_if((0.0 <= pair_value(pair_neg(t2))), pair_of(1.0), t3), t4);
-        loss[row] = pair_value(pair_add(pair_mul(pair_add_d(t0, maximum(0.0, r)), t1), pair_mul_d(pair_add_d(t0, maximum(0.0, -r)), tau)));
-        gradient[row] = pair_value(pair_sub(pair_mul(t1, t5), pair_mul_d(t6, tau)));
-        hessian[row] = pair_value(pair_div(pair_mul(t5, t6), pair_of(alpha)));
+        const pair t5 = pair_div(pair_if((0.0 <= pair_rounded(t2)), pair_of(1.0), t3), t4);
+        const pair t6 = pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t2))), pair_of(1.0), t3), t4);
+        loss[row] = pair_rounded(pair_add(pair_mul(pair_add_d(t0, maximum(0.0, r)), t1), pair_mul_d(pair_add_d(t0, maximum(0.0, -r)), tau)));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_mul(t1, t5), pair_mul_d(t6, tau))));
+        hessian[row] = pair_rounded(pair_div(pair_mul(t5, t6), pair_of(alpha)));
     }
 #endif
 }

@@ -56,8 +56,8 @@ INLINE uint64_t to_bits(double x)
     return bits;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -83,23 +83,24 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
 {
     const pair made = {x, 0.0};
     return made;
-}
-
-INLINE double pair_value(pair a)
-{
-    return a.hi;
 }
 
 INLINE pair pair_if(int c, pair a, pair b)
@@ -125,20 +126,23 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -146,7 +150,8 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Exact, for a power of two or a sign. */
@@ -219,7 +224,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double f_i = f[row];
         const double m = f_i * y_i;
         const pair t0 = pair_diff(1.0, m);
-        loss[row] = pair_value(pair_if((1.0 <= m), pair_of(0.0), pair_if((c0 <= m), pair_div(pair_mul(pair_scale(t0, 0.5), t0), pair_of(gamma_2)), pair_add_d(t0, -c1))));
+        loss[row] = pair_rounded(pair_if((1.0 <= m), pair_of(0.0), pair_if((c0 <= m), pair_div(pair_mul(pair_scale(t0, 0.5), t0), pair_of(gamma_2)), pair_order(pair_add_d(t0, -c1)))));
     }
 #endif
 }
@@ -272,7 +277,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        gradient[row] = pair_value(pair_if((m == m), pair_if((1.0 <= m), pair_of(0.0), pair_if((c0 <= m), pair_div(pair_scale(pair_diff(m, 1.0), y_i), pair_of(gamma_2)), pair_of(-y_i))), pair_of(m)));
+        gradient[row] = pair_rounded(pair_if((m == m), pair_if((1.0 <= m), pair_of(0.0), pair_if((c0 <= m), pair_div(pair_scale(pair_diff(m, 1.0), y_i), pair_of(gamma_2)), pair_of(-y_i))), pair_of(m)));
     }
 #endif
 }
@@ -325,7 +330,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        hessian[row] = pair_value(pair_if((m == m), pair_if((1.0 < m), pair_of(0.0), pair_if((m < 1.0), pair_if((t0 < m), c2, pair_if((m < t0), pair_of(0.0), t1)), t1)), pair_of(m)));
+        hessian[row] = pair_rounded(pair_if((m == m), pair_if((1.0 < m), pair_of(0.0), pair_if((m < 1.0), pair_if((t0 < m), c2, pair_if((m < t0), pair_of(0.0), t1)), t1)), pair_of(m)));
     }
 #endif
 }
@@ -390,8 +395,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t0 = (1.0 <= m);
         const int t1 = (c0 <= m);
         const pair t2 = pair_diff(1.0, m);
-        loss[row] = pair_value(pair_if(t0, pair_of(0.0), pair_if(t1, pair_div(pair_mul(pair_scale(t2, 0.5), t2), pair_of(gamma_2)), pair_add_d(t2, -c1))));
-        gradient[row] = pair_value(pair_if((m == m), pair_if(t0, pair_of(0.0), pair_if(t1, pair_div(pair_scale(pair_diff(m, 1.0), y_i), pair_of(gamma_2)), pair_of(-y_i))), pair_of(m)));
+        loss[row] = pair_rounded(pair_if(t0, pair_of(0.0), pair_if(t1, pair_div(pair_mul(pair_scale(t2, 0.5), t2), pair_of(gamma_2)), pair_order(pair_add_d(t2, -c1)))));
+        gradient[row] = pair_rounded(pair_if((m == m), pair_if(t0, pair_of(0.0), pair_if(t1, pair_div(pair_scale(pair_diff(m, 1.0), y_i), pair_of(gamma_2)), pair_of(-y_i))), pair_of(m)));
     }
 #endif
 }
@@ -452,8 +457,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double f_i = f[row];
         const double m = f_i * y_i;
         const int t0 = (m == m);
-        gradient[row] = pair_value(pair_if(t0, pair_if((1.0 <= m), pair_of(0.0), pair_if((t1 <= m), pair_div(pair_scale(pair_diff(m, 1.0), y_i), pair_of(gamma_2)), pair_of(-y_i))), pair_of(m)));
-        hessian[row] = pair_value(pair_if(t0, pair_if((1.0 < m), pair_of(0.0), pair_if((m < 1.0), pair_if((t1 < m), c2, pair_if((m < t1), pair_of(0.0), t2)), t2)), pair_of(m)));
+        gradient[row] = pair_rounded(pair_if(t0, pair_if((1.0 <= m), pair_of(0.0), pair_if((t1 <= m), pair_div(pair_scale(pair_diff(m, 1.0), y_i), pair_of(gamma_2)), pair_of(-y_i))), pair_of(m)));
+        hessian[row] = pair_rounded(pair_if(t0, pair_if((1.0 < m), pair_of(0.0), pair_if((m < 1.0), pair_if((t1 < m), c2, pair_if((m < t1), pair_of(0.0), t2)), t2)), pair_of(m)));
     }
 #endif
 }
@@ -526,9 +531,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t2 = (t1 <= m);
         const pair t3 = pair_diff(1.0, m);
         const int t4 = (m == m);
-        loss[row] = pair_value(pair_if(t0, pair_of(0.0), pair_if(t2, pair_div(pair_mul(pair_scale(t3, 0.5), t3), pair_of(gamma_2)), pair_add_d(t3, -c2))));
-        gradient[row] = pair_value(pair_if(t4, pair_if(t0, pair_of(0.0), pair_if(t2, pair_div(pair_scale(pair_diff(m, 1.0), y_i), pair_of(gamma_2)), pair_of(-y_i))), pair_of(m)));
-        hessian[row] = pair_value(pair_if(t4, pair_if((1.0 < m), pair_of(0.0), pair_if((m < 1.0), pair_if((t1 < m), c3, pair_if((m < t1), pair_of(0.0), t5)), t5)), pair_of(m)));
+        loss[row] = pair_rounded(pair_if(t0, pair_of(0.0), pair_if(t2, pair_div(pair_mul(pair_scale(t3, 0.5), t3), pair_of(gamma_2)), pair_order(pair_add_d(t3, -c2)))));
+        gradient[row] = pair_rounded(pair_if(t4, pair_if(t0, pair_of(0.0), pair_if(t2, pair_div(pair_scale(pair_diff(m, 1.0), y_i), pair_of(gamma_2)), pair_of(-y_i))), pair_of(m)));
+        hessian[row] = pair_rounded(pair_if(t4, pair_if((1.0 < m), pair_of(0.0), pair_if((m < 1.0), pair_if((t1 < m), c3, pair_if((m < t1), pair_of(0.0), t5)), t5)), pair_of(m)));
     }
 #endif
 }

@@ -56,8 +56,8 @@ INLINE uint64_t to_bits(double x)
     return bits;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -83,12 +83,10 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+INLINE double pair_rounded(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
-    return made;
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -125,10 +123,11 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
-/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+/* Of pairs in order. NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
 INLINE pair pair_max(pair a, pair b)
 {
     return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
@@ -220,7 +219,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_max(pair_of(0.0), pair_diff(fabs(r), epsilon));
-        loss[row] = pair_value(pair_mul(t0, t0));
+        loss[row] = pair_rounded(pair_mul(t0, t0));
     }
 #endif
 }
@@ -356,7 +355,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t0 = fabs(r);
         const pair t1 = pair_diff(t0, epsilon);
         const pair t2 = pair_max(pair_of(0.0), t1);
-        loss[row] = pair_value(pair_mul(t2, t2));
+        loss[row] = pair_rounded(pair_mul(t2, t2));
         gradient[row] = pair_value(pair_if((t0 < epsilon), pair_of(0.0), pair_scale(pair_scale(t1, 2.0), sign(r))));
     }
 #endif
@@ -470,7 +469,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t1 = pair_diff(t0, epsilon);
         const pair t2 = pair_max(pair_of(0.0), t1);
         const int t3 = (t0 < epsilon);
-        loss[row] = pair_value(pair_mul(t2, t2));
+        loss[row] = pair_rounded(pair_mul(t2, t2));
         gradient[row] = pair_value(pair_if(t3, pair_of(0.0), pair_scale(pair_scale(t1, 2.0), sign(r))));
         hessian[row] = ((r == r) ? (t3 ? 0.0 : ((epsilon < t0) ? 2.0 : 1.0)) : r);
     }

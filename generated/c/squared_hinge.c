@@ -56,8 +56,8 @@ INLINE uint64_t to_bits(double x)
     return bits;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -83,23 +83,16 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+INLINE double pair_rounded(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
-    return made;
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
 {
     const pair made = {x, 0.0};
     return made;
-}
-
-INLINE double pair_value(pair a)
-{
-    return a.hi;
 }
 
 INLINE pair pair_if(int c, pair a, pair b)
@@ -125,10 +118,11 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
-/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+/* Of pairs in order. NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
 INLINE pair pair_max(pair a, pair b)
 {
     return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
@@ -203,7 +197,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double f_i = f[row];
         const double m = f_i * y_i;
         const pair t0 = pair_max(pair_of(0.0), pair_diff(1.0, m));
-        loss[row] = pair_value(pair_mul(t0, t0));
+        loss[row] = pair_rounded(pair_mul(t0, t0));
     }
 #endif
 }
@@ -313,7 +307,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double f_i = f[row];
         const double m = f_i * y_i;
         const pair t0 = pair_max(pair_of(0.0), pair_diff(1.0, m));
-        loss[row] = pair_value(pair_mul(t0, t0));
+        loss[row] = pair_rounded(pair_mul(t0, t0));
         gradient[row] = ((1.0 < m) ? 0.0 : 2.0 * y_i * (m - 1.0));
     }
 #endif
@@ -401,7 +395,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double m = f_i * y_i;
         const pair t0 = pair_max(pair_of(0.0), pair_diff(1.0, m));
         const int t1 = (1.0 < m);
-        loss[row] = pair_value(pair_mul(t0, t0));
+        loss[row] = pair_rounded(pair_mul(t0, t0));
         gradient[row] = (t1 ? 0.0 : 2.0 * y_i * (m - 1.0));
         hessian[row] = ((m == m) ? (t1 ? 0.0 : ((m < 1.0) ? 2.0 : 1.0)) : m);
     }

@@ -86,8 +86,8 @@ INLINE double log1p_fast(double x)
     return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -113,12 +113,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -167,14 +173,16 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_sub(pair a, pair b)
@@ -185,7 +193,8 @@ INLINE pair pair_sub(pair a, pair b)
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -193,7 +202,8 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 INLINE pair pair_min(pair a, pair b)
@@ -206,14 +216,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -239,9 +241,9 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -406,8 +408,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t0 = pair_diff(f_i, y_i);
         const pair t1 = pair_abs(t0);
         const double t2 = minimum(f_i, y_i);
-        const pair t3 = pair_if((pair_value(t1) <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2), pair_scale(pair_log1p(pair_min(pair_of(1.2676506002282294e+30), pair_div(t1, pair_sum(1.0, t2)))), sign(pair_value(t0))), pair_sub(pair_log1p(pair_of(f_i)), pair_log1p(pair_of(y_i))));
-        loss[row] = pair_value(pair_mul(t3, t3));
+        const pair t3 = pair_if((pair_value(t1) <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2), pair_scale(pair_log1p(pair_min(pair_of(1.2676506002282294e+30), pair_order(pair_div(t1, pair_sum(1.0, t2))))), sign(pair_value(t0))), pair_order(pair_sub(pair_log1p(pair_of(f_i)), pair_log1p(pair_of(y_i)))));
+        loss[row] = pair_rounded(pair_mul(t3, t3));
     }
 #endif
 }
@@ -457,7 +459,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t0 = pair_diff(f_i, y_i);
         const pair t1 = pair_abs(t0);
         const double t2 = minimum(f_i, y_i);
-        gradient[row] = pair_value(pair_div(pair_scale(pair_if((pair_value(t1) <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2), pair_scale(pair_log1p(pair_min(pair_of(1.2676506002282294e+30), pair_div(t1, pair_sum(1.0, t2)))), sign(pair_value(t0))), pair_sub(pair_log1p(pair_of(f_i)), pair_log1p(pair_of(y_i)))), 2.0), pair_sum(1.0, f_i)));
+        gradient[row] = pair_rounded(pair_div(pair_scale(pair_if((pair_value(t1) <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2), pair_scale(pair_log1p(pair_min(pair_of(1.2676506002282294e+30), pair_order(pair_div(t1, pair_sum(1.0, t2))))), sign(pair_value(t0))), pair_order(pair_sub(pair_log1p(pair_of(f_i)), pair_log1p(pair_of(y_i))))), 2.0), pair_sum(1.0, f_i)));
     }
 #endif
 }
@@ -509,7 +511,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t1 = pair_abs(t0);
         const double t2 = minimum(f_i, y_i);
         const pair t3 = pair_sum(1.0, f_i);
-        hessian[row] = pair_value(pair_scale(pair_div(pair_div(pair_add_d(pair_neg(pair_if((pair_value(t1) <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2), pair_scale(pair_log1p(pair_min(pair_of(1.2676506002282294e+30), pair_div(t1, pair_sum(1.0, t2)))), sign(pair_value(t0))), pair_sub(pair_log1p(pair_of(f_i)), pair_log1p(pair_of(y_i))))), 1.0), t3), t3), 2.0));
+        hessian[row] = pair_rounded(pair_scale(pair_div(pair_div(pair_order(pair_add_d(pair_neg(pair_if((pair_value(t1) <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2), pair_scale(pair_log1p(pair_min(pair_of(1.2676506002282294e+30), pair_order(pair_div(t1, pair_sum(1.0, t2))))), sign(pair_value(t0))), pair_order(pair_sub(pair_log1p(pair_of(f_i)), pair_log1p(pair_of(y_i)))))), 1.0)), t3), t3), 2.0));
     }
 #endif
 }
@@ -562,9 +564,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t0 = pair_diff(f_i, y_i);
         const pair t1 = pair_abs(t0);
         const double t2 = minimum(f_i, y_i);
-        const pair t3 = pair_if((pair_value(t1) <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2), pair_scale(pair_log1p(pair_min(pair_of(1.2676506002282294e+30), pair_div(t1, pair_sum(1.0, t2)))), sign(pair_value(t0))), pair_sub(pair_log1p(pair_of(f_i)), pair_log1p(pair_of(y_i))));
-        loss[row] = pair_value(pair_mul(t3, t3));
-        gradient[row] = pair_value(pair_div(pair_scale(t3, 2.0), pair_sum(1.0, f_i)));
+        const pair t3 = pair_if((pair_value(t1) <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2), pair_scale(pair_log1p(pair_min(pair_of(1.2676506002282294e+30), pair_order(pair_div(t1, pair_sum(1.0, t2))))), sign(pair_value(t0))), pair_order(pair_sub(pair_log1p(pair_of(f_i)), pair_log1p(pair_of(y_i)))));
+        loss[row] = pair_rounded(pair_mul(t3, t3));
+        gradient[row] = pair_rounded(pair_div(pair_scale(t3, 2.0), pair_sum(1.0, f_i)));
     }
 #endif
 }
@@ -618,10 +620,10 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t0 = pair_diff(f_i, y_i);
         const pair t1 = pair_abs(t0);
         const double t2 = minimum(f_i, y_i);
-        const pair t3 = pair_if((pair_value(t1) <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2), pair_scale(pair_log1p(pair_min(pair_of(1.2676506002282294e+30), pair_div(t1, pair_sum(1.0, t2)))), sign(pair_value(t0))), pair_sub(pair_log1p(pair_of(f_i)), pair_log1p(pair_of(y_i))));
+        const pair t3 = pair_if((pair_value(t1) <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2), pair_scale(pair_log1p(pair_min(pair_of(1.2676506002282294e+30), pair_order(pair_div(t1, pair_sum(1.0, t2))))), sign(pair_value(t0))), pair_order(pair_sub(pair_log1p(pair_of(f_i)), pair_log1p(pair_of(y_i)))));
         const pair t4 = pair_sum(1.0, f_i);
-        gradient[row] = pair_value(pair_div(pair_scale(t3, 2.0), t4));
-        hessian[row] = pair_value(pair_scale(pair_div(pair_div(pair_add_d(pair_neg(t3), 1.0), t4), t4), 2.0));
+        gradient[row] = pair_rounded(pair_div(pair_scale(t3, 2.0), t4));
+        hessian[row] = pair_rounded(pair_scale(pair_div(pair_div(pair_order(pair_add_d(pair_neg(t3), 1.0)), t4), t4), 2.0));
     }
 #endif
 }
@@ -677,11 +679,11 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t0 = pair_diff(f_i, y_i);
         const pair t1 = pair_abs(t0);
         const double t2 = minimum(f_i, y_i);
-        const pair t3 = pair_if((pair_value(t1) <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2), pair_scale(pair_log1p(pair_min(pair_of(1.2676506002282294e+30), pair_div(t1, pair_sum(1.0, t2)))), sign(pair_value(t0))), pair_sub(pair_log1p(pair_of(f_i)), pair_log1p(pair_of(y_i))));
+        const pair t3 = pair_if((pair_value(t1) <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2), pair_scale(pair_log1p(pair_min(pair_of(1.2676506002282294e+30), pair_order(pair_div(t1, pair_sum(1.0, t2))))), sign(pair_value(t0))), pair_order(pair_sub(pair_log1p(pair_of(f_i)), pair_log1p(pair_of(y_i)))));
         const pair t4 = pair_sum(1.0, f_i);
-        loss[row] = pair_value(pair_mul(t3, t3));
-        gradient[row] = pair_value(pair_div(pair_scale(t3, 2.0), t4));
-        hessian[row] = pair_value(pair_scale(pair_div(pair_div(pair_add_d(pair_neg(t3), 1.0), t4), t4), 2.0));
+        loss[row] = pair_rounded(pair_mul(t3, t3));
+        gradient[row] = pair_rounded(pair_div(pair_scale(t3, 2.0), t4));
+        hessian[row] = pair_rounded(pair_scale(pair_div(pair_div(pair_order(pair_add_d(pair_neg(t3), 1.0)), t4), t4), 2.0));
     }
 #endif
 }

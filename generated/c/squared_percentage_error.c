@@ -56,8 +56,8 @@ INLINE uint64_t to_bits(double x)
     return bits;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -83,23 +83,16 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+INLINE double pair_rounded(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
-    return made;
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
 {
     const pair made = {x, 0.0};
     return made;
-}
-
-INLINE double pair_value(pair a)
-{
-    return a.hi;
 }
 
 INLINE pair pair_if(int c, pair a, pair b)
@@ -133,7 +126,8 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -141,7 +135,8 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Exact, for a power of two or a sign. */
@@ -208,7 +203,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double f_i = f[row];
         const pair t0 = pair_div(pair_diff(f_i, y_i), pair_of(y_i));
-        loss[row] = pair_value(pair_mul(t0, t0));
+        loss[row] = pair_rounded(pair_mul(t0, t0));
     }
 #endif
 }
@@ -252,7 +247,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        gradient[row] = pair_value(pair_scale(pair_div(pair_div(pair_diff(f_i, y_i), pair_of(y_i)), pair_of(y_i)), 2.0));
+        gradient[row] = pair_rounded(pair_scale(pair_div(pair_div(pair_diff(f_i, y_i), pair_of(y_i)), pair_of(y_i)), 2.0));
     }
 #endif
 }
@@ -296,7 +291,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        hessian[row] = pair_value(pair_if((f_i == f_i), pair_div(pair_of(2.0), pair_prod(y_i, y_i)), pair_of(f_i)));
+        hessian[row] = pair_rounded(pair_if((f_i == f_i), pair_div(pair_of(2.0), pair_prod(y_i, y_i)), pair_of(f_i)));
     }
 #endif
 }
@@ -344,8 +339,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double y_i = y[row];
         const double f_i = f[row];
         const pair t0 = pair_div(pair_diff(f_i, y_i), pair_of(y_i));
-        loss[row] = pair_value(pair_mul(t0, t0));
-        gradient[row] = pair_value(pair_scale(pair_div(t0, pair_of(y_i)), 2.0));
+        loss[row] = pair_rounded(pair_mul(t0, t0));
+        gradient[row] = pair_rounded(pair_scale(pair_div(t0, pair_of(y_i)), 2.0));
     }
 #endif
 }
@@ -391,8 +386,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        gradient[row] = pair_value(pair_scale(pair_div(pair_div(pair_diff(f_i, y_i), pair_of(y_i)), pair_of(y_i)), 2.0));
-        hessian[row] = pair_value(pair_if((f_i == f_i), pair_div(pair_of(2.0), pair_prod(y_i, y_i)), pair_of(f_i)));
+        gradient[row] = pair_rounded(pair_scale(pair_div(pair_div(pair_diff(f_i, y_i), pair_of(y_i)), pair_of(y_i)), 2.0));
+        hessian[row] = pair_rounded(pair_if((f_i == f_i), pair_div(pair_of(2.0), pair_prod(y_i, y_i)), pair_of(f_i)));
     }
 #endif
 }
@@ -442,9 +437,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double y_i = y[row];
         const double f_i = f[row];
         const pair t0 = pair_div(pair_diff(f_i, y_i), pair_of(y_i));
-        loss[row] = pair_value(pair_mul(t0, t0));
-        gradient[row] = pair_value(pair_scale(pair_div(t0, pair_of(y_i)), 2.0));
-        hessian[row] = pair_value(pair_if((f_i == f_i), pair_div(pair_of(2.0), pair_prod(y_i, y_i)), pair_of(f_i)));
+        loss[row] = pair_rounded(pair_mul(t0, t0));
+        gradient[row] = pair_rounded(pair_scale(pair_div(t0, pair_of(y_i)), 2.0));
+        hessian[row] = pair_rounded(pair_if((f_i == f_i), pair_div(pair_of(2.0), pair_prod(y_i, y_i)), pair_of(f_i)));
     }
 #endif
 }

@@ -94,8 +94,8 @@ INLINE double log1p_fast(double x)
     return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -121,23 +121,24 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
 {
     const pair made = {x, 0.0};
     return made;
-}
-
-INLINE double pair_value(pair a)
-{
-    return a.hi;
 }
 
 INLINE pair pair_if(int c, pair a, pair b)
@@ -170,14 +171,16 @@ INLINE pair pair_sum(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_sub(pair a, pair b)
@@ -188,7 +191,8 @@ INLINE pair pair_sub(pair a, pair b)
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -196,17 +200,19 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 INLINE pair pair_sqrt(pair a)
 {
     const double h = sqrt(a.hi);
     const double l = (quotient_rest(a.hi, h, h) + a.lo) / (h > 0.0 ? 2.0 * h : 1.0);
-    return pair_near(h, l);
+    const pair made = {h, l};
+    return made;
 }
 
-/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+/* Of pairs in order. NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
 INLINE pair pair_max(pair a, pair b)
 {
     return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
@@ -222,14 +228,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -255,9 +253,9 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -361,11 +359,11 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t2 = fabs(r);
-        const int t3 = (pair_value(c2) < t2);
+        const int t3 = (pair_rounded(c2) < t2);
         const pair t4 = pair_abs(pair_div(pair_of(r), t0));
-        const pair t5 = pair_min(pair_of(1.0), t4);
-        const pair t6 = pair_max(pair_of(1.0), t4);
-        loss[row] = c3 * (t3 ? 2.0 * (log_fast((t3 ? t2 : 1.0)) - c4) : ((pair_value(t4) <= 1.0) ? log1p_fast(pair_value(t5) * pair_value(t5)) : 2.0 * log_fast(pair_value(t6)) + log1p_fast(1.0 / (pair_value(t6) * pair_value(t6)))));
+        const pair t5 = pair_min(pair_of(1.0), pair_order(t4));
+        const pair t6 = pair_max(pair_of(1.0), pair_order(t4));
+        loss[row] = c3 * (t3 ? 2.0 * (log_fast((t3 ? t2 : 1.0)) - c4) : ((pair_rounded(t4) <= 1.0) ? log1p_fast(pair_rounded(t5) * pair_rounded(t5)) : 2.0 * log_fast(pair_rounded(t6)) + log1p_fast(1.0 / (pair_rounded(t6) * pair_rounded(t6)))));
     }
 #else
     const pair t0 = {constants[0], constants[1]};
@@ -378,11 +376,11 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t2 = fabs(r);
-        const int t3 = (pair_value(c2) < t2);
+        const int t3 = (pair_rounded(c2) < t2);
         const pair t4 = pair_abs(pair_div(pair_of(r), t0));
-        const pair t5 = pair_min(pair_of(1.0), t4);
-        const pair t6 = pair_max(pair_of(1.0), t4);
-        loss[row] = pair_value(pair_mul(c3, pair_if(t3, pair_scale(pair_sub(pair_log(pair_of((t3 ? t2 : 1.0))), c4), 2.0), pair_if((pair_value(t4) <= 1.0), pair_log1p(pair_mul(t5, t5)), pair_add(pair_scale(pair_log(t6), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t6, t6))))))));
+        const pair t5 = pair_min(pair_of(1.0), pair_order(t4));
+        const pair t6 = pair_max(pair_of(1.0), pair_order(t4));
+        loss[row] = pair_rounded(pair_mul(c3, pair_if(t3, pair_scale(pair_order(pair_sub(pair_log(pair_of((t3 ? t2 : 1.0))), c4)), 2.0), pair_if((pair_rounded(t4) <= 1.0), pair_log1p(pair_mul(t5, t5)), pair_add(pair_scale(pair_log(t6), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t6, t6))))))));
     }
 #endif
 }
@@ -395,7 +393,7 @@ void lossforge_student_t_loss_f64_at(size_t n, size_t K, const void *const *inpu
     const double c3 = 0.5 + 0.5 * nu;
     const pair t1 = pair_abs(t0);
     const pair c2 = pair_scale(t1, 1.2676506002282294e+30);
-    const double c4 = log_fast(pair_value(t1));
+    const double c4 = log_fast(pair_rounded(t1));
     const double constants[] = {t0.hi, t0.lo, c3, c2.hi, c2.lo, c4};
 #else
     const double nu = parameters[0];
@@ -433,9 +431,9 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double r = f_i - y_i;
         const pair t1 = pair_div(pair_of(r), t0);
         const pair t2 = pair_abs(t1);
-        const pair t3 = pair_min(pair_of(1.0), t2);
-        const pair t4 = pair_max(pair_of(1.0), t2);
-        gradient[row] = ((pair_value(t2) <= 1.0) ? pair_value(t3) / (1.0 + pair_value(t3) * pair_value(t3)) : 1.0 / ((1.0 + 1.0 / (pair_value(t4) * pair_value(t4))) * pair_value(t4))) * sign(pair_value(t1)) * c1 / pair_value(t0);
+        const pair t3 = pair_min(pair_of(1.0), pair_order(t2));
+        const pair t4 = pair_max(pair_of(1.0), pair_order(t2));
+        gradient[row] = ((pair_rounded(t2) <= 1.0) ? pair_rounded(t3) / (1.0 + pair_rounded(t3) * pair_rounded(t3)) : 1.0 / ((1.0 + 1.0 / (pair_rounded(t4) * pair_rounded(t4))) * pair_rounded(t4))) * sign(pair_rounded(t1)) * c1 / pair_rounded(t0);
     }
 #else
     const pair t0 = {constants[0], constants[1]};
@@ -447,9 +445,9 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double r = f_i - y_i;
         const pair t1 = pair_div(pair_of(r), t0);
         const pair t2 = pair_abs(t1);
-        const pair t3 = pair_min(pair_of(1.0), t2);
-        const pair t4 = pair_max(pair_of(1.0), t2);
-        gradient[row] = pair_value(pair_div(pair_mul(pair_scale(pair_if((pair_value(t2) <= 1.0), pair_div(t3, pair_add_d(pair_mul(t3, t3), 1.0)), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t4, t4)), 1.0), t4))), sign(pair_value(t1))), c1), t0));
+        const pair t3 = pair_min(pair_of(1.0), pair_order(t2));
+        const pair t4 = pair_max(pair_of(1.0), pair_order(t2));
+        gradient[row] = pair_rounded(pair_div(pair_mul(pair_scale(pair_if((pair_rounded(t2) <= 1.0), pair_div(t3, pair_add_d(pair_mul(t3, t3), 1.0)), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t4, t4)), 1.0), t4))), sign(pair_rounded(t1))), c1), t0));
     }
 #endif
 }
@@ -494,10 +492,10 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_abs(pair_div(pair_of(r), c0));
-        const pair t1 = pair_min(pair_of(1.0), t0);
-        const pair t2 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), t0)));
+        const pair t1 = pair_min(pair_of(1.0), pair_order(t0));
+        const pair t2 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t0)))));
         const pair t3 = pair_mul(t2, t2);
-        const double t4 = ((pair_value(t0) <= 1.0) ? 1.0 / (1.0 + pair_value(t1) * pair_value(t1)) : pair_value(t3) / (1.0 + pair_value(t3)));
+        const double t4 = ((pair_rounded(t0) <= 1.0) ? 1.0 / (1.0 + pair_rounded(t1) * pair_rounded(t1)) : pair_rounded(t3) / (1.0 + pair_rounded(t3)));
         hessian[row] = c1 * (2.0 * t4 - 1.0) * t4 / nu;
     }
 #else
@@ -510,11 +508,11 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_abs(pair_div(pair_of(r), c0));
-        const pair t1 = pair_min(pair_of(1.0), t0);
-        const pair t2 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), t0)));
+        const pair t1 = pair_min(pair_of(1.0), pair_order(t0));
+        const pair t2 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t0)))));
         const pair t3 = pair_mul(t2, t2);
-        const pair t4 = pair_if((pair_value(t0) <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_mul(t1, t1), 1.0)), pair_div(t3, pair_add_d(t3, 1.0)));
-        hessian[row] = pair_value(pair_div(pair_mul(pair_mul(c1, pair_add_d(pair_scale(t4, 2.0), -1.0)), t4), pair_of(nu)));
+        const pair t4 = pair_if((pair_rounded(t0) <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_mul(t1, t1), 1.0)), pair_div(t3, pair_add_d(t3, 1.0)));
+        hessian[row] = pair_rounded(pair_div(pair_mul(pair_mul(c1, pair_order(pair_add_d(pair_scale(t4, 2.0), -1.0))), t4), pair_of(nu)));
     }
 #endif
 }
@@ -562,16 +560,16 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t2 = fabs(r);
-        const int t3 = (pair_value(c2) < t2);
+        const int t3 = (pair_rounded(c2) < t2);
         const pair t4 = pair_div(pair_of(r), t0);
         const pair t5 = pair_abs(t4);
-        const int t6 = (pair_value(t5) <= 1.0);
-        const pair t7 = pair_min(pair_of(1.0), t5);
-        const double t8 = pair_value(t7) * pair_value(t7);
-        const pair t9 = pair_max(pair_of(1.0), t5);
-        const double t10 = 1.0 / (pair_value(t9) * pair_value(t9));
-        loss[row] = c3 * (t3 ? 2.0 * (log_fast((t3 ? t2 : 1.0)) - c4) : (t6 ? log1p_fast(t8) : 2.0 * log_fast(pair_value(t9)) + log1p_fast(t10)));
-        gradient[row] = (t6 ? pair_value(t7) / (1.0 + t8) : 1.0 / ((1.0 + t10) * pair_value(t9))) * sign(pair_value(t4)) * c5 / pair_value(t0);
+        const int t6 = (pair_rounded(t5) <= 1.0);
+        const pair t7 = pair_min(pair_of(1.0), pair_order(t5));
+        const double t8 = pair_rounded(t7) * pair_rounded(t7);
+        const pair t9 = pair_max(pair_of(1.0), pair_order(t5));
+        const double t10 = 1.0 / (pair_rounded(t9) * pair_rounded(t9));
+        loss[row] = c3 * (t3 ? 2.0 * (log_fast((t3 ? t2 : 1.0)) - c4) : (t6 ? log1p_fast(t8) : 2.0 * log_fast(pair_rounded(t9)) + log1p_fast(t10)));
+        gradient[row] = (t6 ? pair_rounded(t7) / (1.0 + t8) : 1.0 / ((1.0 + t10) * pair_rounded(t9))) * sign(pair_rounded(t4)) * c5 / pair_rounded(t0);
     }
 #else
     const pair t0 = {constants[0], constants[1]};
@@ -585,16 +583,16 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t2 = fabs(r);
-        const int t3 = (pair_value(c2) < t2);
+        const int t3 = (pair_rounded(c2) < t2);
         const pair t4 = pair_div(pair_of(r), t0);
         const pair t5 = pair_abs(t4);
-        const int t6 = (pair_value(t5) <= 1.0);
-        const pair t7 = pair_min(pair_of(1.0), t5);
+        const int t6 = (pair_rounded(t5) <= 1.0);
+        const pair t7 = pair_min(pair_of(1.0), pair_order(t5));
         const pair t8 = pair_mul(t7, t7);
-        const pair t9 = pair_max(pair_of(1.0), t5);
+        const pair t9 = pair_max(pair_of(1.0), pair_order(t5));
         const pair t10 = pair_div(pair_of(1.0), pair_mul(t9, t9));
-        loss[row] = pair_value(pair_mul(c3, pair_if(t3, pair_scale(pair_sub(pair_log(pair_of((t3 ? t2 : 1.0))), c4), 2.0), pair_if(t6, pair_log1p(t8), pair_add(pair_scale(pair_log(t9), 2.0), pair_log1p(t10))))));
-        gradient[row] = pair_value(pair_div(pair_mul(pair_scale(pair_if(t6, pair_div(t7, pair_add_d(t8, 1.0)), pair_div(pair_of(1.0), pair_mul(pair_add_d(t10, 1.0), t9))), sign(pair_value(t4))), c5), t0));
+        loss[row] = pair_rounded(pair_mul(c3, pair_if(t3, pair_scale(pair_order(pair_sub(pair_log(pair_of((t3 ? t2 : 1.0))), c4)), 2.0), pair_if(t6, pair_log1p(t8), pair_add(pair_scale(pair_log(t9), 2.0), pair_log1p(t10))))));
+        gradient[row] = pair_rounded(pair_div(pair_mul(pair_scale(pair_if(t6, pair_div(t7, pair_add_d(t8, 1.0)), pair_div(pair_of(1.0), pair_mul(pair_add_d(t10, 1.0), t9))), sign(pair_rounded(t4))), c5), t0));
     }
 #endif
 }
@@ -608,7 +606,7 @@ void lossforge_student_t_loss_gradient_f64_at(size_t n, size_t K, const void *co
     const double c5 = 1.0 + nu;
     const pair t1 = pair_abs(t0);
     const pair c2 = pair_scale(t1, 1.2676506002282294e+30);
-    const double c4 = log_fast(pair_value(t1));
+    const double c4 = log_fast(pair_rounded(t1));
     const double constants[] = {t0.hi, t0.lo, c3, c5, c2.hi, c2.lo, c4};
 #else
     const double nu = parameters[0];
@@ -649,14 +647,14 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double r = f_i - y_i;
         const pair t1 = pair_div(pair_of(r), t0);
         const pair t2 = pair_abs(t1);
-        const int t3 = (pair_value(t2) <= 1.0);
-        const pair t4 = pair_min(pair_of(1.0), t2);
-        const double t5 = 1.0 + pair_value(t4) * pair_value(t4);
-        const pair t6 = pair_max(pair_of(1.0), t2);
-        const pair t8 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t6));
+        const int t3 = (pair_rounded(t2) <= 1.0);
+        const pair t4 = pair_min(pair_of(1.0), pair_order(t2));
+        const double t5 = 1.0 + pair_rounded(t4) * pair_rounded(t4);
+        const pair t6 = pair_max(pair_of(1.0), pair_order(t2));
+        const pair t8 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t6)));
         const pair t9 = pair_mul(t8, t8);
-        const double t10 = (t3 ? 1.0 / t5 : pair_value(t9) / (1.0 + pair_value(t9)));
-        gradient[row] = (t3 ? pair_value(t4) / t5 : 1.0 / ((1.0 + 1.0 / (pair_value(t6) * pair_value(t6))) * pair_value(t6))) * sign(pair_value(t1)) * t7 / pair_value(t0);
+        const double t10 = (t3 ? 1.0 / t5 : pair_rounded(t9) / (1.0 + pair_rounded(t9)));
+        gradient[row] = (t3 ? pair_rounded(t4) / t5 : 1.0 / ((1.0 + 1.0 / (pair_rounded(t6) * pair_rounded(t6))) * pair_rounded(t6))) * sign(pair_rounded(t1)) * t7 / pair_rounded(t0);
         hessian[row] = t7 * (2.0 * t10 - 1.0) * t10 / nu;
     }
 #else
@@ -670,15 +668,15 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double r = f_i - y_i;
         const pair t1 = pair_div(pair_of(r), t0);
         const pair t2 = pair_abs(t1);
-        const int t3 = (pair_value(t2) <= 1.0);
-        const pair t4 = pair_min(pair_of(1.0), t2);
+        const int t3 = (pair_rounded(t2) <= 1.0);
+        const pair t4 = pair_min(pair_of(1.0), pair_order(t2));
         const pair t5 = pair_add_d(pair_mul(t4, t4), 1.0);
-        const pair t6 = pair_max(pair_of(1.0), t2);
-        const pair t8 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t6));
+        const pair t6 = pair_max(pair_of(1.0), pair_order(t2));
+        const pair t8 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t6)));
         const pair t9 = pair_mul(t8, t8);
         const pair t10 = pair_if(t3, pair_div(pair_of(1.0), t5), pair_div(t9, pair_add_d(t9, 1.0)));
-        gradient[row] = pair_value(pair_div(pair_mul(pair_scale(pair_if(t3, pair_div(t4, t5), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t6, t6)), 1.0), t6))), sign(pair_value(t1))), t7), t0));
-        hessian[row] = pair_value(pair_div(pair_mul(pair_mul(t7, pair_add_d(pair_scale(t10, 2.0), -1.0)), t10), pair_of(nu)));
+        gradient[row] = pair_rounded(pair_div(pair_mul(pair_scale(pair_if(t3, pair_div(t4, t5), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t6, t6)), 1.0), t6))), sign(pair_rounded(t1))), t7), t0));
+        hessian[row] = pair_rounded(pair_div(pair_mul(pair_mul(t7, pair_order(pair_add_d(pair_scale(t10, 2.0), -1.0))), t10), pair_of(nu)));
     }
 #endif
 }
@@ -728,20 +726,20 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t2 = fabs(r);
-        const int t3 = (pair_value(c2) < t2);
+        const int t3 = (pair_rounded(c2) < t2);
         const pair t4 = pair_div(pair_of(r), t0);
         const pair t5 = pair_abs(t4);
-        const int t6 = (pair_value(t5) <= 1.0);
-        const pair t7 = pair_min(pair_of(1.0), t5);
-        const double t8 = pair_value(t7) * pair_value(t7);
-        const pair t9 = pair_max(pair_of(1.0), t5);
-        const double t10 = 1.0 / (pair_value(t9) * pair_value(t9));
+        const int t6 = (pair_rounded(t5) <= 1.0);
+        const pair t7 = pair_min(pair_of(1.0), pair_order(t5));
+        const double t8 = pair_rounded(t7) * pair_rounded(t7);
+        const pair t9 = pair_max(pair_of(1.0), pair_order(t5));
+        const double t10 = 1.0 / (pair_rounded(t9) * pair_rounded(t9));
         const double t11 = 1.0 + t8;
-        const pair t13 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t9));
+        const pair t13 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t9)));
         const pair t14 = pair_mul(t13, t13);
-        const double t15 = (t6 ? 1.0 / t11 : pair_value(t14) / (1.0 + pair_value(t14)));
-        loss[row] = c4 * (t3 ? 2.0 * (log_fast((t3 ? t2 : 1.0)) - c5) : (t6 ? log1p_fast(t8) : 2.0 * log_fast(pair_value(t9)) + log1p_fast(t10)));
-        gradient[row] = (t6 ? pair_value(t7) / t11 : 1.0 / ((1.0 + t10) * pair_value(t9))) * sign(pair_value(t4)) * t12 / pair_value(t0);
+        const double t15 = (t6 ? 1.0 / t11 : pair_rounded(t14) / (1.0 + pair_rounded(t14)));
+        loss[row] = c4 * (t3 ? 2.0 * (log_fast((t3 ? t2 : 1.0)) - c5) : (t6 ? log1p_fast(t8) : 2.0 * log_fast(pair_rounded(t9)) + log1p_fast(t10)));
+        gradient[row] = (t6 ? pair_rounded(t7) / t11 : 1.0 / ((1.0 + t10) * pair_rounded(t9))) * sign(pair_rounded(t4)) * t12 / pair_rounded(t0);
         hessian[row] = t12 * (2.0 * t15 - 1.0) * t15 / nu;
     }
 #else
@@ -757,21 +755,21 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t2 = fabs(r);
-        const int t3 = (pair_value(c2) < t2);
+        const int t3 = (pair_rounded(c2) < t2);
         const pair t4 = pair_div(pair_of(r), t0);
         const pair t5 = pair_abs(t4);
-        const int t6 = (pair_value(t5) <= 1.0);
-        const pair t7 = pair_min(pair_of(1.0), t5);
+        const int t6 = (pair_rounded(t5) <= 1.0);
+        const pair t7 = pair_min(pair_of(1.0), pair_order(t5));
         const pair t8 = pair_mul(t7, t7);
-        const pair t9 = pair_max(pair_of(1.0), t5);
+        const pair t9 = pair_max(pair_of(1.0), pair_order(t5));
         const pair t10 = pair_div(pair_of(1.0), pair_mul(t9, t9));
         const pair t11 = pair_add_d(t8, 1.0);
-        const pair t13 = pair_min(pair_of(1.0), pair_div(pair_of(1.0), t9));
+        const pair t13 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t9)));
         const pair t14 = pair_mul(t13, t13);
         const pair t15 = pair_if(t6, pair_div(pair_of(1.0), t11), pair_div(t14, pair_add_d(t14, 1.0)));
-        loss[row] = pair_value(pair_mul(c4, pair_if(t3, pair_scale(pair_sub(pair_log(pair_of((t3 ? t2 : 1.0))), c5), 2.0), pair_if(t6, pair_log1p(t8), pair_add(pair_scale(pair_log(t9), 2.0), pair_log1p(t10))))));
-        gradient[row] = pair_value(pair_div(pair_mul(pair_scale(pair_if(t6, pair_div(t7, t11), pair_div(pair_of(1.0), pair_mul(pair_add_d(t10, 1.0), t9))), sign(pair_value(t4))), t12), t0));
-        hessian[row] = pair_value(pair_div(pair_mul(pair_mul(t12, pair_add_d(pair_scale(t15, 2.0), -1.0)), t15), pair_of(nu)));
+        loss[row] = pair_rounded(pair_mul(c4, pair_if(t3, pair_scale(pair_order(pair_sub(pair_log(pair_of((t3 ? t2 : 1.0))), c5)), 2.0), pair_if(t6, pair_log1p(t8), pair_add(pair_scale(pair_log(t9), 2.0), pair_log1p(t10))))));
+        gradient[row] = pair_rounded(pair_div(pair_mul(pair_scale(pair_if(t6, pair_div(t7, t11), pair_div(pair_of(1.0), pair_mul(pair_add_d(t10, 1.0), t9))), sign(pair_rounded(t4))), t12), t0));
+        hessian[row] = pair_rounded(pair_div(pair_mul(pair_mul(t12, pair_order(pair_add_d(pair_scale(t15, 2.0), -1.0))), t15), pair_of(nu)));
     }
 #endif
 }
@@ -785,7 +783,7 @@ void lossforge_student_t_loss_gradient_hessian_f64_at(size_t n, size_t K, const 
     const double c4 = 0.5 + 0.5 * nu;
     const pair t1 = pair_abs(t0);
     const pair c2 = pair_scale(t1, 1.2676506002282294e+30);
-    const double c5 = log_fast(pair_value(t1));
+    const double c5 = log_fast(pair_rounded(t1));
     const double constants[] = {nu, t0.hi, t0.lo, t12, c4, c2.hi, c2.lo, c5};
 #else
     const double nu = parameters[0];

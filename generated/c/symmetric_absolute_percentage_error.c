@@ -56,8 +56,8 @@ INLINE uint64_t to_bits(double x)
     return bits;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -83,23 +83,24 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
 {
     const pair made = {x, 0.0};
     return made;
-}
-
-INLINE double pair_value(pair a)
-{
-    return a.hi;
 }
 
 INLINE pair pair_if(int c, pair a, pair b)
@@ -131,7 +132,8 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Exact, unless the product is below 2**-969. */
@@ -145,14 +147,16 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -160,7 +164,8 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Exact, for a power of two or a sign. */
@@ -249,7 +254,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double f_i = f[row];
         const double t0 = maximum(f_i, y_i);
         const double t1 = maximum(y_i, f_i);
-        loss[row] = pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_scale(pair_if((y_i < f_i), pair_div(pair_diff(f_i, y_i), pair_mul_d(pair_add_d(pair_quot(minimum(f_i, y_i), t0), 1.0), t0)), pair_if((0.0 < f_i), pair_div(pair_diff(y_i, f_i), pair_mul_d(pair_add_d(pair_quot(minimum(y_i, f_i), t1), 1.0), t1)), pair_of(1.0))), 2.0), pair_of(f_i)), pair_of(y_i)));
+        loss[row] = pair_rounded(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_scale(pair_if((y_i < f_i), pair_div(pair_diff(f_i, y_i), pair_mul_d(pair_order(pair_add_d(pair_quot(minimum(f_i, y_i), t0), 1.0)), t0)), pair_if((0.0 < f_i), pair_div(pair_diff(y_i, f_i), pair_mul_d(pair_order(pair_add_d(pair_quot(minimum(y_i, f_i), t1), 1.0)), t1)), pair_of(1.0))), 2.0), pair_of(f_i)), pair_of(y_i)));
     }
 #endif
 }
@@ -297,7 +302,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double f_i = f[row];
         const pair t0 = pair_sum(f_i, y_i);
         const pair t1 = pair_scale(pair_div(pair_div(pair_of(y_i), t0), t0), 4.0);
-        gradient[row] = pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((y_i < f_i), t1, pair_if((f_i < y_i), pair_if((0.0 < f_i), pair_neg(t1), pair_if((f_i < 0.0), pair_of(0.0), pair_neg(pair_quot(2.0, y_i)))), pair_of(0.0))), pair_of(f_i)), pair_of(y_i)));
+        gradient[row] = pair_rounded(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((y_i < f_i), t1, pair_if((f_i < y_i), pair_if((0.0 < f_i), pair_neg(t1), pair_if((f_i < 0.0), pair_of(0.0), pair_neg(pair_quot(2.0, y_i)))), pair_of(0.0))), pair_of(f_i)), pair_of(y_i)));
     }
 #endif
 }
@@ -345,7 +350,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const pair t0 = pair_sum(f_i, y_i);
         const pair t1 = pair_scale(pair_div(pair_div(pair_div(pair_of(y_i), t0), t0), t0), 8.0);
-        hessian[row] = pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((y_i < f_i), pair_neg(t1), pair_if((f_i < y_i), pair_if((0.0 < f_i), t1, pair_if((f_i < 0.0), pair_of(0.0), pair_div(pair_of(4.0), pair_prod(y_i, y_i)))), pair_of(0.0))), pair_of(f_i)), pair_of(y_i)));
+        hessian[row] = pair_rounded(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((y_i < f_i), pair_neg(t1), pair_if((f_i < y_i), pair_if((0.0 < f_i), t1, pair_if((f_i < 0.0), pair_of(0.0), pair_div(pair_of(4.0), pair_prod(y_i, y_i)))), pair_of(0.0))), pair_of(f_i)), pair_of(y_i)));
     }
 #endif
 }
@@ -407,8 +412,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t5 = maximum(y_i, f_i);
         const pair t6 = pair_sum(f_i, y_i);
         const pair t7 = pair_scale(pair_div(pair_div(pair_of(y_i), t6), t6), 4.0);
-        loss[row] = pair_value(pair_if(t0, pair_if(t1, pair_scale(pair_if(t2, pair_div(pair_diff(f_i, y_i), pair_mul_d(pair_add_d(pair_quot(minimum(f_i, y_i), t3), 1.0), t3)), pair_if(t4, pair_div(pair_diff(y_i, f_i), pair_mul_d(pair_add_d(pair_quot(minimum(y_i, f_i), t5), 1.0), t5)), pair_of(1.0))), 2.0), pair_of(f_i)), pair_of(y_i)));
-        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t7, pair_if((f_i < y_i), pair_if(t4, pair_neg(t7), pair_if((f_i < 0.0), pair_of(0.0), pair_neg(pair_quot(2.0, y_i)))), pair_of(0.0))), pair_of(f_i)), pair_of(y_i)));
+        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_scale(pair_if(t2, pair_div(pair_diff(f_i, y_i), pair_mul_d(pair_order(pair_add_d(pair_quot(minimum(f_i, y_i), t3), 1.0)), t3)), pair_if(t4, pair_div(pair_diff(y_i, f_i), pair_mul_d(pair_order(pair_add_d(pair_quot(minimum(y_i, f_i), t5), 1.0)), t5)), pair_of(1.0))), 2.0), pair_of(f_i)), pair_of(y_i)));
+        gradient[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_if(t2, t7, pair_if((f_i < y_i), pair_if(t4, pair_neg(t7), pair_if((f_i < 0.0), pair_of(0.0), pair_neg(pair_quot(2.0, y_i)))), pair_of(0.0))), pair_of(f_i)), pair_of(y_i)));
     }
 #endif
 }
@@ -474,8 +479,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const int t7 = (0.0 < f_i);
         const int t8 = (f_i < 0.0);
         const pair t9 = pair_scale(pair_div(t4, t3), 8.0);
-        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t5, pair_if(t6, pair_if(t7, pair_neg(t5), pair_if(t8, pair_of(0.0), pair_neg(pair_quot(2.0, y_i)))), pair_of(0.0))), pair_of(f_i)), pair_of(y_i)));
-        hessian[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_neg(t9), pair_if(t6, pair_if(t7, t9, pair_if(t8, pair_of(0.0), pair_div(pair_of(4.0), pair_prod(y_i, y_i)))), pair_of(0.0))), pair_of(f_i)), pair_of(y_i)));
+        gradient[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_if(t2, t5, pair_if(t6, pair_if(t7, pair_neg(t5), pair_if(t8, pair_of(0.0), pair_neg(pair_quot(2.0, y_i)))), pair_of(0.0))), pair_of(f_i)), pair_of(y_i)));
+        hessian[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_if(t2, pair_neg(t9), pair_if(t6, pair_if(t7, t9, pair_if(t8, pair_of(0.0), pair_div(pair_of(4.0), pair_prod(y_i, y_i)))), pair_of(0.0))), pair_of(f_i)), pair_of(y_i)));
     }
 #endif
 }
@@ -547,9 +552,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t9 = (f_i < y_i);
         const int t10 = (f_i < 0.0);
         const pair t11 = pair_scale(pair_div(t7, t6), 8.0);
-        loss[row] = pair_value(pair_if(t0, pair_if(t1, pair_scale(pair_if(t2, pair_div(pair_diff(f_i, y_i), pair_mul_d(pair_add_d(pair_quot(minimum(f_i, y_i), t3), 1.0), t3)), pair_if(t4, pair_div(pair_diff(y_i, f_i), pair_mul_d(pair_add_d(pair_quot(minimum(y_i, f_i), t5), 1.0), t5)), pair_of(1.0))), 2.0), pair_of(f_i)), pair_of(y_i)));
-        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t8, pair_if(t9, pair_if(t4, pair_neg(t8), pair_if(t10, pair_of(0.0), pair_neg(pair_quot(2.0, y_i)))), pair_of(0.0))), pair_of(f_i)), pair_of(y_i)));
-        hessian[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_neg(t11), pair_if(t9, pair_if(t4, t11, pair_if(t10, pair_of(0.0), pair_div(pair_of(4.0), pair_prod(y_i, y_i)))), pair_of(0.0))), pair_of(f_i)), pair_of(y_i)));
+        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_scale(pair_if(t2, pair_div(pair_diff(f_i, y_i), pair_mul_d(pair_order(pair_add_d(pair_quot(minimum(f_i, y_i), t3), 1.0)), t3)), pair_if(t4, pair_div(pair_diff(y_i, f_i), pair_mul_d(pair_order(pair_add_d(pair_quot(minimum(y_i, f_i), t5), 1.0)), t5)), pair_of(1.0))), 2.0), pair_of(f_i)), pair_of(y_i)));
+        gradient[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_if(t2, t8, pair_if(t9, pair_if(t4, pair_neg(t8), pair_if(t10, pair_of(0.0), pair_neg(pair_quot(2.0, y_i)))), pair_of(0.0))), pair_of(f_i)), pair_of(y_i)));
+        hessian[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_if(t2, pair_neg(t11), pair_if(t9, pair_if(t4, t11, pair_if(t10, pair_of(0.0), pair_div(pair_of(4.0), pair_prod(y_i, y_i)))), pair_of(0.0))), pair_of(f_i)), pair_of(y_i)));
     }
 #endif
 }

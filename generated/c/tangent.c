@@ -88,8 +88,8 @@ INLINE double atan_single(double x)
     return copysign(beyond ? 0x1.921fb54442d18p+0 - found : found, x);
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -115,12 +115,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -158,14 +164,16 @@ INLINE pair pair_sum(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_sub(pair a, pair b)
@@ -184,20 +192,23 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -205,7 +216,8 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 INLINE pair pair_min(pair a, pair b)
@@ -218,14 +230,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -257,7 +261,7 @@ INLINE pair pair_atan(pair x)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c1 = pair_lead(-0x1.5555555555555p-2, -0x1.5555555555555p-56, w * fused(fused(fused(-0x1.7427106c7781ap-5, w, 0x1.dde2b908487c4p-5), w2, fused(-0x1.10fdb86a62f90p-4, w, 0x1.3b13408eb9cf8p-4)), w4, fused(fused(-0x1.745d15b5fda0ap-4, w, 0x1.c71c71c3da330p-4), w2, fused(-0x1.24924924907c4p-3, w, 0x1.999999999998dp-3))));
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double sum = at + q;
     const double more = sum + u.hi;
     const double low = ((sum - more) + u.hi) + (((at - sum) + q) + (at_lo + (s.lo + u.lo)));
@@ -351,8 +355,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_add_d(pair_scale(pair_atan(pair_of(m)), 2.0), -1.0);
-        loss[row] = pair_value(pair_mul(t0, t0));
+        const pair t0 = pair_order(pair_add_d(pair_scale(pair_atan(pair_of(m)), 2.0), -1.0));
+        loss[row] = pair_rounded(pair_mul(t0, t0));
     }
 #endif
 }
@@ -391,9 +395,9 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double m = f_i * y_i;
         const double t0 = fabs(m);
         const double t1 = minimum(1.0, t0);
-        const pair t2 = pair_min(pair_of(1.0), pair_quot(1.0, maximum(1.0, t0)));
+        const pair t2 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, maximum(1.0, t0))));
         const pair t3 = pair_mul(t2, t2);
-        gradient[row] = 4.0 * y_i * (2.0 * atan_fast(m) - 1.0) * pair_value(pair_if((t0 <= 1.0), pair_div(pair_of(1.0), pair_sum(1.0, (t1 * t1))), pair_div(t3, pair_add_d(t3, 1.0))));
+        gradient[row] = 4.0 * y_i * (2.0 * atan_fast(m) - 1.0) * pair_rounded(pair_if((t0 <= 1.0), pair_div(pair_of(1.0), pair_sum(1.0, (t1 * t1))), pair_div(t3, pair_add_d(t3, 1.0))));
     }
 #else
     (void)constants;
@@ -404,9 +408,9 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double m = f_i * y_i;
         const double t0 = fabs(m);
         const double t1 = minimum(1.0, t0);
-        const pair t2 = pair_min(pair_of(1.0), pair_quot(1.0, maximum(1.0, t0)));
+        const pair t2 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, maximum(1.0, t0))));
         const pair t3 = pair_mul(t2, t2);
-        gradient[row] = pair_value(pair_mul(pair_scale(pair_add_d(pair_scale(pair_atan(pair_of(m)), 2.0), -1.0), 4.0 * y_i), pair_if((t0 <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_prod(t1, t1), 1.0)), pair_div(t3, pair_add_d(t3, 1.0)))));
+        gradient[row] = pair_rounded(pair_mul(pair_scale(pair_order(pair_add_d(pair_scale(pair_atan(pair_of(m)), 2.0), -1.0)), 4.0 * y_i), pair_if((t0 <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_prod(t1, t1), 1.0)), pair_div(t3, pair_add_d(t3, 1.0)))));
     }
 #endif
 }
@@ -448,10 +452,10 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double t2 = minimum(1.0, t0);
         const pair t3 = pair_sum(1.0, (t2 * t2));
         const double t4 = maximum(1.0, t0);
-        const pair t5 = pair_min(pair_of(1.0), pair_quot(1.0, t4));
+        const pair t5 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, t4)));
         const pair t6 = pair_mul(t5, t5);
         const pair t7 = pair_if(t1, pair_div(pair_of(1.0), t3), pair_div(t6, pair_add_d(t6, 1.0)));
-        hessian[row] = 8.0 * (pair_value(t7) - (t1 ? t2 / pair_value(t3) : 1.0 / ((1.0 + 1.0 / (t4 * t4)) * t4)) * sign(m) * (2.0 * atan_fast(m) - 1.0)) * pair_value(t7);
+        hessian[row] = 8.0 * (pair_rounded(t7) - (t1 ? t2 / pair_value(t3) : 1.0 / ((1.0 + 1.0 / (t4 * t4)) * t4)) * sign(m) * (2.0 * atan_fast(m) - 1.0)) * pair_rounded(t7);
     }
 #else
     (void)constants;
@@ -465,10 +469,10 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double t2 = minimum(1.0, t0);
         const pair t3 = pair_add_d(pair_prod(t2, t2), 1.0);
         const double t4 = maximum(1.0, t0);
-        const pair t5 = pair_min(pair_of(1.0), pair_quot(1.0, t4));
+        const pair t5 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, t4)));
         const pair t6 = pair_mul(t5, t5);
         const pair t7 = pair_if(t1, pair_div(pair_of(1.0), t3), pair_div(t6, pair_add_d(t6, 1.0)));
-        hessian[row] = pair_value(pair_mul(pair_scale(pair_sub(t7, pair_mul(pair_scale(pair_if(t1, pair_div(pair_of(t2), t3), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t4, t4)), 1.0), t4))), sign(m)), pair_add_d(pair_scale(pair_atan(pair_of(m)), 2.0), -1.0))), 8.0), t7));
+        hessian[row] = pair_rounded(pair_mul(pair_scale(pair_order(pair_sub(t7, pair_mul(pair_scale(pair_if(t1, pair_div(pair_of(t2), t3), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t4, t4)), 1.0), t4))), sign(m)), pair_order(pair_add_d(pair_scale(pair_atan(pair_of(m)), 2.0), -1.0))))), 8.0), t7));
     }
 #endif
 }
@@ -509,10 +513,10 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t0 = 2.0 * atan_fast(m) - 1.0;
         const double t1 = fabs(m);
         const double t2 = minimum(1.0, t1);
-        const pair t3 = pair_min(pair_of(1.0), pair_quot(1.0, maximum(1.0, t1)));
+        const pair t3 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, maximum(1.0, t1))));
         const pair t4 = pair_mul(t3, t3);
         loss[row] = t0 * t0;
-        gradient[row] = 4.0 * y_i * t0 * pair_value(pair_if((t1 <= 1.0), pair_div(pair_of(1.0), pair_sum(1.0, (t2 * t2))), pair_div(t4, pair_add_d(t4, 1.0))));
+        gradient[row] = 4.0 * y_i * t0 * pair_rounded(pair_if((t1 <= 1.0), pair_div(pair_of(1.0), pair_sum(1.0, (t2 * t2))), pair_div(t4, pair_add_d(t4, 1.0))));
     }
 #else
     (void)constants;
@@ -521,13 +525,13 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_add_d(pair_scale(pair_atan(pair_of(m)), 2.0), -1.0);
+        const pair t0 = pair_order(pair_add_d(pair_scale(pair_atan(pair_of(m)), 2.0), -1.0));
         const double t1 = fabs(m);
         const double t2 = minimum(1.0, t1);
-        const pair t3 = pair_min(pair_of(1.0), pair_quot(1.0, maximum(1.0, t1)));
+        const pair t3 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, maximum(1.0, t1))));
         const pair t4 = pair_mul(t3, t3);
-        loss[row] = pair_value(pair_mul(t0, t0));
-        gradient[row] = pair_value(pair_mul(pair_scale(t0, 4.0 * y_i), pair_if((t1 <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_prod(t2, t2), 1.0)), pair_div(t4, pair_add_d(t4, 1.0)))));
+        loss[row] = pair_rounded(pair_mul(t0, t0));
+        gradient[row] = pair_rounded(pair_mul(pair_scale(t0, 4.0 * y_i), pair_if((t1 <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_prod(t2, t2), 1.0)), pair_div(t4, pair_add_d(t4, 1.0)))));
     }
 #endif
 }
@@ -571,11 +575,11 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double t3 = minimum(1.0, t1);
         const pair t4 = pair_sum(1.0, (t3 * t3));
         const double t5 = maximum(1.0, t1);
-        const pair t6 = pair_min(pair_of(1.0), pair_quot(1.0, t5));
+        const pair t6 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, t5)));
         const pair t7 = pair_mul(t6, t6);
         const pair t8 = pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t7, pair_add_d(t7, 1.0)));
-        gradient[row] = 4.0 * y_i * t0 * pair_value(t8);
-        hessian[row] = 8.0 * (pair_value(t8) - (t2 ? t3 / pair_value(t4) : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(m) * t0) * pair_value(t8);
+        gradient[row] = 4.0 * y_i * t0 * pair_rounded(t8);
+        hessian[row] = 8.0 * (pair_rounded(t8) - (t2 ? t3 / pair_value(t4) : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(m) * t0) * pair_rounded(t8);
     }
 #else
     (void)constants;
@@ -584,17 +588,17 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_add_d(pair_scale(pair_atan(pair_of(m)), 2.0), -1.0);
+        const pair t0 = pair_order(pair_add_d(pair_scale(pair_atan(pair_of(m)), 2.0), -1.0));
         const double t1 = fabs(m);
         const int t2 = (t1 <= 1.0);
         const double t3 = minimum(1.0, t1);
         const pair t4 = pair_add_d(pair_prod(t3, t3), 1.0);
         const double t5 = maximum(1.0, t1);
-        const pair t6 = pair_min(pair_of(1.0), pair_quot(1.0, t5));
+        const pair t6 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, t5)));
         const pair t7 = pair_mul(t6, t6);
         const pair t8 = pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t7, pair_add_d(t7, 1.0)));
-        gradient[row] = pair_value(pair_mul(pair_scale(t0, 4.0 * y_i), t8));
-        hessian[row] = pair_value(pair_mul(pair_scale(pair_sub(t8, pair_mul(pair_scale(pair_if(t2, pair_div(pair_of(t3), t4), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t5, t5)), 1.0), t5))), sign(m)), t0)), 8.0), t8));
+        gradient[row] = pair_rounded(pair_mul(pair_scale(t0, 4.0 * y_i), t8));
+        hessian[row] = pair_rounded(pair_mul(pair_scale(pair_order(pair_sub(t8, pair_mul(pair_scale(pair_if(t2, pair_div(pair_of(t3), t4), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t5, t5)), 1.0), t5))), sign(m)), t0))), 8.0), t8));
     }
 #endif
 }
@@ -639,12 +643,12 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t3 = minimum(1.0, t1);
         const pair t4 = pair_sum(1.0, (t3 * t3));
         const double t5 = maximum(1.0, t1);
-        const pair t6 = pair_min(pair_of(1.0), pair_quot(1.0, t5));
+        const pair t6 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, t5)));
         const pair t7 = pair_mul(t6, t6);
         const pair t8 = pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t7, pair_add_d(t7, 1.0)));
         loss[row] = t0 * t0;
-        gradient[row] = 4.0 * y_i * t0 * pair_value(t8);
-        hessian[row] = 8.0 * (pair_value(t8) - (t2 ? t3 / pair_value(t4) : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(m) * t0) * pair_value(t8);
+        gradient[row] = 4.0 * y_i * t0 * pair_rounded(t8);
+        hessian[row] = 8.0 * (pair_rounded(t8) - (t2 ? t3 / pair_value(t4) : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(m) * t0) * pair_rounded(t8);
     }
 #else
     (void)constants;
@@ -653,18 +657,18 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_add_d(pair_scale(pair_atan(pair_of(m)), 2.0), -1.0);
+        const pair t0 = pair_order(pair_add_d(pair_scale(pair_atan(pair_of(m)), 2.0), -1.0));
         const double t1 = fabs(m);
         const int t2 = (t1 <= 1.0);
         const double t3 = minimum(1.0, t1);
         const pair t4 = pair_add_d(pair_prod(t3, t3), 1.0);
         const double t5 = maximum(1.0, t1);
-        const pair t6 = pair_min(pair_of(1.0), pair_quot(1.0, t5));
+        const pair t6 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, t5)));
         const pair t7 = pair_mul(t6, t6);
         const pair t8 = pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t7, pair_add_d(t7, 1.0)));
-        loss[row] = pair_value(pair_mul(t0, t0));
-        gradient[row] = pair_value(pair_mul(pair_scale(t0, 4.0 * y_i), t8));
-        hessian[row] = pair_value(pair_mul(pair_scale(pair_sub(t8, pair_mul(pair_scale(pair_if(t2, pair_div(pair_of(t3), t4), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t5, t5)), 1.0), t5))), sign(m)), t0)), 8.0), t8));
+        loss[row] = pair_rounded(pair_mul(t0, t0));
+        gradient[row] = pair_rounded(pair_mul(pair_scale(t0, 4.0 * y_i), t8));
+        hessian[row] = pair_rounded(pair_mul(pair_scale(pair_order(pair_sub(t8, pair_mul(pair_scale(pair_if(t2, pair_div(pair_of(t3), t4), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t5, t5)), 1.0), t5))), sign(m)), t0))), 8.0), t8));
     }
 #endif
 }

@@ -89,8 +89,8 @@ INLINE double tanh_fast(double x)
     return copysign(fused(scale, e, scale - 0.5) / fused(scale, e, scale + 0.5), x);
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -116,23 +116,16 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+INLINE double pair_rounded(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
-    return made;
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
 {
     const pair made = {x, 0.0};
     return made;
-}
-
-INLINE double pair_value(pair a)
-{
-    return a.hi;
 }
 
 INLINE pair pair_if(int c, pair a, pair b)
@@ -159,13 +152,15 @@ INLINE pair pair_sum(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -173,7 +168,8 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* c + v, c = hi + lo, for v small beside it. */
@@ -181,14 +177,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -218,24 +206,32 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
     const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
     const pair c2 = pair_step(c3, r, 0.5, -0.0);
     const pair square = {r2, product_rest(r, r, r2)};
-    const pair p = pair_times(square, c2);
+    const pair p = pair_mul(square, c2);
     const double e = r + p.hi;
     *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
     return e;
 }
 
-/* 2**k is two factors, so that subnormal results are right. */
-INLINE pair pair_exp(pair x)
+/* With 58 bits: the terms from r**3 on are one double. */
+INLINE pair pair_exp_short(pair x)
 {
     const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
-    double z, low;
-    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + pair_rest(x);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double half = 0.5 * r2;
+    const double e = r + half;
+    const double low = fused(r2 * r, fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r8, fused(fused(fused(0x1.27e4c2ad86b5bp-22, r, 0x1.71ddefa2c2253p-19), r2, fused(0x1.a01a01b206a83p-16, r, 0x1.a01a01b3b176dp-13)), r4, fused(fused(0x1.6c16c16c1413cp-10, r, 0x1.111111110ebdap-7), r2, fused(0x1.555555555555ap-5, r, 0x1.555555555555bp-3)))), 0.5 * product_rest(r, r, r2)) + ((r - e) + half);
     const double p = 1.0 + e;
-    const double l = ((1.0 - p) + e) + low;
-    const double h = p + l;
+    const double l = ((1.0 - p) + e) + fused(rest, e + low, rest + low);
+    const double whole = p + l;
     const double scale = from_bits(to_bits(z) << 52);
-    const pair made = {h * scale * back, (l - (h - p)) * scale * back};
+    const pair made = {whole * scale * back, (l - (whole - p)) * scale * back};
     return made;
 }
 
@@ -397,8 +393,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double f_i = f[row];
         const double m = f_i * y_i;
         const double t0 = 2.0 * m;
-        const pair t1 = pair_exp(pair_of(-fabs(t0)));
-        loss[row] = pair_value(pair_scale(pair_div(pair_if((0.0 <= -t0), pair_of(1.0), t1), pair_add_d(t1, 1.0)), 2.0));
+        const pair t1 = pair_exp_short(pair_of(-fabs(t0)));
+        loss[row] = pair_rounded(pair_scale(pair_div(pair_if((0.0 <= -t0), pair_of(1.0), t1), pair_add_d(t1, 1.0)), 2.0));
     }
 #endif
 }
@@ -448,9 +444,9 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double f_i = f[row];
         const double m = f_i * y_i;
         const double t0 = 2.0 * m;
-        const pair t1 = pair_exp(pair_of(-fabs(t0)));
+        const pair t1 = pair_exp_short(pair_of(-fabs(t0)));
         const pair t2 = pair_add_d(t1, 1.0);
-        gradient[row] = pair_value(pair_neg(pair_mul(pair_scale(pair_div(pair_if((0.0 <= -t0), pair_of(1.0), t1), t2), 4.0 * y_i), pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2))));
+        gradient[row] = pair_rounded(pair_neg(pair_mul(pair_scale(pair_div(pair_if((0.0 <= -t0), pair_of(1.0), t1), t2), 4.0 * y_i), pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2))));
     }
 #endif
 }
@@ -500,9 +496,9 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const double m = f_i * y_i;
         const double t0 = 2.0 * m;
-        const pair t1 = pair_exp(pair_of(-fabs(t0)));
+        const pair t1 = pair_exp_short(pair_of(-fabs(t0)));
         const pair t2 = pair_add_d(t1, 1.0);
-        hessian[row] = pair_value(pair_mul(pair_mul(pair_scale(pair_div(pair_if((0.0 <= -t0), pair_of(1.0), t1), t2), 8.0), pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2)), pair_tanh(pair_of(m))));
+        hessian[row] = pair_rounded(pair_mul(pair_mul(pair_scale(pair_div(pair_if((0.0 <= -t0), pair_of(1.0), t1), t2), 8.0), pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2)), pair_tanh(pair_of(m))));
     }
 #endif
 }
@@ -555,11 +551,11 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double f_i = f[row];
         const double m = f_i * y_i;
         const double t0 = 2.0 * m;
-        const pair t1 = pair_exp(pair_of(-fabs(t0)));
+        const pair t1 = pair_exp_short(pair_of(-fabs(t0)));
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= -t0), pair_of(1.0), t1), t2);
-        loss[row] = pair_value(pair_scale(t3, 2.0));
-        gradient[row] = pair_value(pair_neg(pair_mul(pair_scale(t3, 4.0 * y_i), pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2))));
+        loss[row] = pair_rounded(pair_scale(t3, 2.0));
+        gradient[row] = pair_rounded(pair_neg(pair_mul(pair_scale(t3, 4.0 * y_i), pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2))));
     }
 #endif
 }
@@ -613,12 +609,12 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double f_i = f[row];
         const double m = f_i * y_i;
         const double t0 = 2.0 * m;
-        const pair t1 = pair_exp(pair_of(-fabs(t0)));
+        const pair t1 = pair_exp_short(pair_of(-fabs(t0)));
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= -t0), pair_of(1.0), t1), t2);
         const pair t4 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
-        gradient[row] = pair_value(pair_neg(pair_mul(pair_scale(t3, 4.0 * y_i), t4)));
-        hessian[row] = pair_value(pair_mul(pair_mul(pair_scale(t3, 8.0), t4), pair_tanh(pair_of(m))));
+        gradient[row] = pair_rounded(pair_neg(pair_mul(pair_scale(t3, 4.0 * y_i), t4)));
+        hessian[row] = pair_rounded(pair_mul(pair_mul(pair_scale(t3, 8.0), t4), pair_tanh(pair_of(m))));
     }
 #endif
 }
@@ -674,13 +670,13 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double f_i = f[row];
         const double m = f_i * y_i;
         const double t0 = 2.0 * m;
-        const pair t1 = pair_exp(pair_of(-fabs(t0)));
+        const pair t1 = pair_exp_short(pair_of(-fabs(t0)));
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= -t0), pair_of(1.0), t1), t2);
         const pair t4 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
-        loss[row] = pair_value(pair_scale(t3, 2.0));
-        gradient[row] = pair_value(pair_neg(pair_mul(pair_scale(t3, 4.0 * y_i), t4)));
-        hessian[row] = pair_value(pair_mul(pair_mul(pair_scale(t3, 8.0), t4), pair_tanh(pair_of(m))));
+        loss[row] = pair_rounded(pair_scale(t3, 2.0));
+        gradient[row] = pair_rounded(pair_neg(pair_mul(pair_scale(t3, 4.0 * y_i), t4)));
+        hessian[row] = pair_rounded(pair_mul(pair_mul(pair_scale(t3, 8.0), t4), pair_tanh(pair_of(m))));
     }
 #endif
 }

@@ -119,8 +119,8 @@ INLINE double log1p_fast(double x)
     return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -146,12 +146,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -195,14 +201,16 @@ INLINE pair pair_sum(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_sub(pair a, pair b)
@@ -221,20 +229,23 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -242,10 +253,11 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
-/* NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+/* Of pairs in order. NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
 INLINE pair pair_max(pair a, pair b)
 {
     return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
@@ -261,14 +273,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -298,24 +302,32 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
     const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
     const pair c2 = pair_step(c3, r, 0.5, -0.0);
     const pair square = {r2, product_rest(r, r, r2)};
-    const pair p = pair_times(square, c2);
+    const pair p = pair_mul(square, c2);
     const double e = r + p.hi;
     *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
     return e;
 }
 
-/* 2**k is two factors, so that subnormal results are right. */
-INLINE pair pair_exp(pair x)
+/* With 58 bits: the terms from r**3 on are one double. */
+INLINE pair pair_exp_short(pair x)
 {
     const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
-    double z, low;
-    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + pair_rest(x);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double half = 0.5 * r2;
+    const double e = r + half;
+    const double low = fused(r2 * r, fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r8, fused(fused(fused(0x1.27e4c2ad86b5bp-22, r, 0x1.71ddefa2c2253p-19), r2, fused(0x1.a01a01b206a83p-16, r, 0x1.a01a01b3b176dp-13)), r4, fused(fused(0x1.6c16c16c1413cp-10, r, 0x1.111111110ebdap-7), r2, fused(0x1.555555555555ap-5, r, 0x1.555555555555bp-3)))), 0.5 * product_rest(r, r, r2)) + ((r - e) + half);
     const double p = 1.0 + e;
-    const double l = ((1.0 - p) + e) + low;
-    const double h = p + l;
+    const double l = ((1.0 - p) + e) + fused(rest, e + low, rest + low);
+    const double whole = p + l;
     const double scale = from_bits(to_bits(z) << 52);
-    const pair made = {h * scale * back, (l - (h - p)) * scale * back};
+    const pair made = {whole * scale * back, (l - (whole - p)) * scale * back};
     return made;
 }
 
@@ -359,9 +371,9 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -449,8 +461,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double r = f_i - y_i;
         const pair t4 = pair_prod(r, r);
         const double t5 = expm1_fast(-(pair_value(t4) / b));
-        const pair t6 = pair_add_d(t4, -a);
-        loss[row] = ((r == r) ? ((0.0 < t0) ? b * log1p_fast(t3 * t5) + pair_value(t4) : ((pair_value(t6) <= b) ? b * log1p_fast(-(pair_value(pair_exp(pair_min(pair_of(1.0), pair_div(t6, pair_of(b))))) * t5 * t3)) : b * log1p_fast(pair_value(pair_exp(pair_neg(pair_div(pair_abs(pair_add_d(pair_neg(t4), a)), pair_of(b)))))) + pair_value(pair_max(pair_of(0.0), t6)) - c4)) : r);
+        const pair t6 = pair_order(pair_add_d(t4, -a));
+        loss[row] = ((r == r) ? ((0.0 < t0) ? b * log1p_fast(t3 * t5) + pair_value(t4) : ((pair_value(t6) <= b) ? b * log1p_fast(-(pair_value(pair_exp_short(pair_min(pair_of(1.0), pair_order(pair_div(t6, pair_of(b)))))) * t5 * t3)) : b * log1p_fast(pair_value(pair_exp_short(pair_neg(pair_div(pair_abs(pair_order(pair_add_d(pair_neg(t4), a))), pair_of(b)))))) + pair_value(pair_max(pair_of(0.0), t6)) - c4)) : r);
     }
 #else
     const double a = constants[0];
@@ -465,8 +477,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double r = f_i - y_i;
         const pair t4 = pair_prod(r, r);
         const pair t5 = pair_expm1(pair_neg(pair_div(t4, pair_of(b))));
-        const pair t6 = pair_add_d(t4, -a);
-        loss[row] = pair_value(pair_if((r == r), pair_if((0.0 < t0), pair_add(pair_mul_d(pair_log1p(pair_mul(t3, t5)), b), t4), pair_if((pair_value(t6) <= b), pair_mul_d(pair_log1p(pair_neg(pair_mul(pair_mul(pair_exp(pair_min(pair_of(1.0), pair_div(t6, pair_of(b)))), t5), t3))), b), pair_sub(pair_add(pair_mul_d(pair_log1p(pair_exp(pair_neg(pair_div(pair_abs(pair_add_d(pair_neg(t4), a)), pair_of(b))))), b), pair_max(pair_of(0.0), t6)), c4))), pair_of(r)));
+        const pair t6 = pair_order(pair_add_d(t4, -a));
+        loss[row] = pair_rounded(pair_if((r == r), pair_if((0.0 < t0), pair_order(pair_add(pair_mul_d(pair_log1p(pair_mul(t3, t5)), b), t4)), pair_if((pair_value(t6) <= b), pair_mul_d(pair_log1p(pair_neg(pair_mul(pair_mul(pair_exp_short(pair_min(pair_of(1.0), pair_order(pair_div(t6, pair_of(b))))), t5), t3))), b), pair_order(pair_sub(pair_add(pair_mul_d(pair_log1p(pair_exp_short(pair_neg(pair_div(pair_abs(pair_order(pair_add_d(pair_neg(t4), a))), pair_of(b))))), b), pair_max(pair_of(0.0), t6)), c4)))), pair_of(r)));
     }
 #endif
 }
@@ -478,18 +490,18 @@ void lossforge_tolerant_loss_f64_at(size_t n, size_t K, const void *const *input
     const double b = parameters[1];
     const double t0 = -a;
     const pair t1 = pair_quot(a, b);
-    const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
-    const double c4 = b * log1p_fast(pair_value(pair_exp(pair_neg(pair_quot(fabs(a), b))))) + maximum(0.0, t0);
-    const double t3 = pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2));
+    const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
+    const double c4 = b * log1p_fast(pair_value(pair_exp_short(pair_neg(pair_quot(fabs(a), b))))) + maximum(0.0, t0);
+    const double t3 = pair_value(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2));
     const double constants[] = {a, b, t0, c4, t3};
 #else
     const double a = parameters[0];
     const double b = parameters[1];
     const double t0 = -a;
     const pair t1 = pair_quot(a, b);
-    const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
-    const pair c4 = pair_add_d(pair_mul_d(pair_log1p(pair_exp(pair_neg(pair_quot(fabs(a), b)))), b), maximum(0.0, t0));
-    const pair t3 = pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2), pair_add_d(t2, 1.0));
+    const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
+    const pair c4 = pair_add_d(pair_mul_d(pair_log1p(pair_exp_short(pair_neg(pair_quot(fabs(a), b)))), b), maximum(0.0, t0));
+    const pair t3 = pair_div(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t2), pair_add_d(t2, 1.0));
     const double constants[] = {a, b, t0, c4.hi, c4.lo, t3.hi, t3.lo};
 #endif
     (void)K;
@@ -517,9 +529,9 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const pair t0 = pair_div(pair_add_d(pair_prod(r, r), -a), pair_of(b));
-        const pair t1 = pair_exp(pair_neg(pair_abs(t0)));
-        gradient[row] = 2.0 * r * (pair_value(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1)) / pair_value(pair_add_d(t1, 1.0)));
+        const pair t0 = pair_div(pair_order(pair_add_d(pair_prod(r, r), -a)), pair_of(b));
+        const pair t1 = pair_exp_short(pair_neg(pair_abs(t0)));
+        gradient[row] = 2.0 * r * (pair_value(pair_if((0.0 <= pair_rounded(t0)), pair_of(1.0), t1)) / pair_rounded(pair_add_d(t1, 1.0)));
     }
 #else
     const double a = constants[0];
@@ -529,9 +541,9 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const pair t0 = pair_div(pair_add_d(pair_prod(r, r), -a), pair_of(b));
-        const pair t1 = pair_exp(pair_neg(pair_abs(t0)));
-        gradient[row] = pair_value(pair_mul_d(pair_div(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1), pair_add_d(t1, 1.0)), (2.0 * r)));
+        const pair t0 = pair_div(pair_order(pair_add_d(pair_prod(r, r), -a)), pair_of(b));
+        const pair t1 = pair_exp_short(pair_neg(pair_abs(t0)));
+        gradient[row] = pair_rounded(pair_mul_d(pair_div(pair_if((0.0 <= pair_rounded(t0)), pair_of(1.0), t1), pair_add_d(t1, 1.0)), (2.0 * r)));
     }
 #endif
 }
@@ -573,11 +585,11 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_prod(r, r);
-        const pair t1 = pair_div(pair_add_d(t0, -a), pair_of(b));
-        const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
+        const pair t1 = pair_div(pair_order(pair_add_d(t0, -a)), pair_of(b));
+        const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
         const pair t3 = pair_add_d(t2, 1.0);
-        const pair t4 = pair_div(pair_if((0.0 <= pair_value(pair_neg(t1))), pair_of(1.0), t2), t3);
-        hessian[row] = 2.0 * (1.0 + pair_value(pair_scale(pair_if((pair_value(t4) == 0.0), pair_of(0.0), t0), 2.0)) * pair_value(t4) / b) * (pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / pair_value(t3));
+        const pair t4 = pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t1))), pair_of(1.0), t2), t3);
+        hessian[row] = 2.0 * (1.0 + pair_value(pair_scale(pair_if((pair_rounded(t4) == 0.0), pair_of(0.0), t0), 2.0)) * pair_rounded(t4) / b) * (pair_value(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t2)) / pair_rounded(t3));
     }
 #else
     const double a = constants[0];
@@ -588,11 +600,11 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_prod(r, r);
-        const pair t1 = pair_div(pair_add_d(t0, -a), pair_of(b));
-        const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
+        const pair t1 = pair_div(pair_order(pair_add_d(t0, -a)), pair_of(b));
+        const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
         const pair t3 = pair_add_d(t2, 1.0);
-        const pair t4 = pair_div(pair_if((0.0 <= pair_value(pair_neg(t1))), pair_of(1.0), t2), t3);
-        hessian[row] = pair_value(pair_mul(pair_scale(pair_add_d(pair_div(pair_mul(pair_scale(pair_if((pair_value(t4) == 0.0), pair_of(0.0), t0), 2.0), t4), pair_of(b)), 1.0), 2.0), pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2), t3)));
+        const pair t4 = pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t1))), pair_of(1.0), t2), t3);
+        hessian[row] = pair_rounded(pair_mul(pair_scale(pair_add_d(pair_div(pair_mul(pair_scale(pair_if((pair_rounded(t4) == 0.0), pair_of(0.0), t0), 2.0), t4), pair_of(b)), 1.0), 2.0), pair_div(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t2), t3)));
     }
 #endif
 }
@@ -639,11 +651,11 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double r = f_i - y_i;
         const pair t4 = pair_prod(r, r);
         const double t5 = expm1_fast(-(pair_value(t4) / b));
-        const pair t6 = pair_add_d(t4, -a);
+        const pair t6 = pair_order(pair_add_d(t4, -a));
         const pair t7 = pair_div(t6, pair_of(b));
-        const pair t8 = pair_exp(pair_neg(pair_abs(t7)));
-        loss[row] = ((r == r) ? ((0.0 < t0) ? b * log1p_fast(t3 * t5) + pair_value(t4) : ((pair_value(t6) <= b) ? b * log1p_fast(-(pair_value(pair_exp(pair_min(pair_of(1.0), t7))) * t5 * t3)) : b * log1p_fast(pair_value(pair_exp(pair_neg(pair_div(pair_abs(pair_add_d(pair_neg(t4), a)), pair_of(b)))))) + pair_value(pair_max(pair_of(0.0), t6)) - c4)) : r);
-        gradient[row] = 2.0 * r * (pair_value(pair_if((0.0 <= pair_value(t7)), pair_of(1.0), t8)) / pair_value(pair_add_d(t8, 1.0)));
+        const pair t8 = pair_exp_short(pair_neg(pair_abs(t7)));
+        loss[row] = ((r == r) ? ((0.0 < t0) ? b * log1p_fast(t3 * t5) + pair_value(t4) : ((pair_value(t6) <= b) ? b * log1p_fast(-(pair_value(pair_exp_short(pair_min(pair_of(1.0), pair_order(t7)))) * t5 * t3)) : b * log1p_fast(pair_value(pair_exp_short(pair_neg(pair_div(pair_abs(pair_order(pair_add_d(pair_neg(t4), a))), pair_of(b)))))) + pair_value(pair_max(pair_of(0.0), t6)) - c4)) : r);
+        gradient[row] = 2.0 * r * (pair_value(pair_if((0.0 <= pair_rounded(t7)), pair_of(1.0), t8)) / pair_rounded(pair_add_d(t8, 1.0)));
     }
 #else
     const double a = constants[0];
@@ -658,11 +670,11 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double r = f_i - y_i;
         const pair t4 = pair_prod(r, r);
         const pair t5 = pair_expm1(pair_neg(pair_div(t4, pair_of(b))));
-        const pair t6 = pair_add_d(t4, -a);
+        const pair t6 = pair_order(pair_add_d(t4, -a));
         const pair t7 = pair_div(t6, pair_of(b));
-        const pair t8 = pair_exp(pair_neg(pair_abs(t7)));
-        loss[row] = pair_value(pair_if((r == r), pair_if((0.0 < t0), pair_add(pair_mul_d(pair_log1p(pair_mul(t3, t5)), b), t4), pair_if((pair_value(t6) <= b), pair_mul_d(pair_log1p(pair_neg(pair_mul(pair_mul(pair_exp(pair_min(pair_of(1.0), t7)), t5), t3))), b), pair_sub(pair_add(pair_mul_d(pair_log1p(pair_exp(pair_neg(pair_div(pair_abs(pair_add_d(pair_neg(t4), a)), pair_of(b))))), b), pair_max(pair_of(0.0), t6)), c4))), pair_of(r)));
-        gradient[row] = pair_value(pair_mul_d(pair_div(pair_if((0.0 <= pair_value(t7)), pair_of(1.0), t8), pair_add_d(t8, 1.0)), (2.0 * r)));
+        const pair t8 = pair_exp_short(pair_neg(pair_abs(t7)));
+        loss[row] = pair_rounded(pair_if((r == r), pair_if((0.0 < t0), pair_order(pair_add(pair_mul_d(pair_log1p(pair_mul(t3, t5)), b), t4)), pair_if((pair_value(t6) <= b), pair_mul_d(pair_log1p(pair_neg(pair_mul(pair_mul(pair_exp_short(pair_min(pair_of(1.0), pair_order(t7))), t5), t3))), b), pair_order(pair_sub(pair_add(pair_mul_d(pair_log1p(pair_exp_short(pair_neg(pair_div(pair_abs(pair_order(pair_add_d(pair_neg(t4), a))), pair_of(b))))), b), pair_max(pair_of(0.0), t6)), c4)))), pair_of(r)));
+        gradient[row] = pair_rounded(pair_mul_d(pair_div(pair_if((0.0 <= pair_rounded(t7)), pair_of(1.0), t8), pair_add_d(t8, 1.0)), (2.0 * r)));
     }
 #endif
 }
@@ -674,18 +686,18 @@ void lossforge_tolerant_loss_gradient_f64_at(size_t n, size_t K, const void *con
     const double b = parameters[1];
     const double t0 = -a;
     const pair t1 = pair_quot(a, b);
-    const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
-    const double c4 = b * log1p_fast(pair_value(pair_exp(pair_neg(pair_quot(fabs(a), b))))) + maximum(0.0, t0);
-    const double t3 = pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2));
+    const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
+    const double c4 = b * log1p_fast(pair_value(pair_exp_short(pair_neg(pair_quot(fabs(a), b))))) + maximum(0.0, t0);
+    const double t3 = pair_value(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2));
     const double constants[] = {a, b, t0, c4, t3};
 #else
     const double a = parameters[0];
     const double b = parameters[1];
     const double t0 = -a;
     const pair t1 = pair_quot(a, b);
-    const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
-    const pair c4 = pair_add_d(pair_mul_d(pair_log1p(pair_exp(pair_neg(pair_quot(fabs(a), b)))), b), maximum(0.0, t0));
-    const pair t3 = pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2), pair_add_d(t2, 1.0));
+    const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
+    const pair c4 = pair_add_d(pair_mul_d(pair_log1p(pair_exp_short(pair_neg(pair_quot(fabs(a), b)))), b), maximum(0.0, t0));
+    const pair t3 = pair_div(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t2), pair_add_d(t2, 1.0));
     const double constants[] = {a, b, t0, c4.hi, c4.lo, t3.hi, t3.lo};
 #endif
     (void)K;
@@ -715,13 +727,13 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_prod(r, r);
-        const pair t1 = pair_div(pair_add_d(t0, -a), pair_of(b));
-        const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
+        const pair t1 = pair_div(pair_order(pair_add_d(t0, -a)), pair_of(b));
+        const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
         const pair t3 = pair_add_d(t2, 1.0);
-        const double t4 = pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / pair_value(t3);
-        const pair t5 = pair_div(pair_if((0.0 <= pair_value(pair_neg(t1))), pair_of(1.0), t2), t3);
+        const double t4 = pair_value(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t2)) / pair_rounded(t3);
+        const pair t5 = pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t1))), pair_of(1.0), t2), t3);
         gradient[row] = 2.0 * r * t4;
-        hessian[row] = 2.0 * (1.0 + pair_value(pair_scale(pair_if((pair_value(t5) == 0.0), pair_of(0.0), t0), 2.0)) * pair_value(t5) / b) * t4;
+        hessian[row] = 2.0 * (1.0 + pair_value(pair_scale(pair_if((pair_rounded(t5) == 0.0), pair_of(0.0), t0), 2.0)) * pair_rounded(t5) / b) * t4;
     }
 #else
     const double a = constants[0];
@@ -732,13 +744,13 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_prod(r, r);
-        const pair t1 = pair_div(pair_add_d(t0, -a), pair_of(b));
-        const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
+        const pair t1 = pair_div(pair_order(pair_add_d(t0, -a)), pair_of(b));
+        const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
         const pair t3 = pair_add_d(t2, 1.0);
-        const pair t4 = pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2), t3);
-        const pair t5 = pair_div(pair_if((0.0 <= pair_value(pair_neg(t1))), pair_of(1.0), t2), t3);
-        gradient[row] = pair_value(pair_mul_d(t4, (2.0 * r)));
-        hessian[row] = pair_value(pair_mul(pair_scale(pair_add_d(pair_div(pair_mul(pair_scale(pair_if((pair_value(t5) == 0.0), pair_of(0.0), t0), 2.0), t5), pair_of(b)), 1.0), 2.0), t4));
+        const pair t4 = pair_div(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t2), t3);
+        const pair t5 = pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t1))), pair_of(1.0), t2), t3);
+        gradient[row] = pair_rounded(pair_mul_d(t4, (2.0 * r)));
+        hessian[row] = pair_rounded(pair_mul(pair_scale(pair_add_d(pair_div(pair_mul(pair_scale(pair_if((pair_rounded(t5) == 0.0), pair_of(0.0), t0), 2.0), t5), pair_of(b)), 1.0), 2.0), t4));
     }
 #endif
 }
@@ -786,15 +798,15 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double r = f_i - y_i;
         const pair t4 = pair_prod(r, r);
         const double t5 = expm1_fast(-(pair_value(t4) / b));
-        const pair t6 = pair_add_d(t4, -a);
+        const pair t6 = pair_order(pair_add_d(t4, -a));
         const pair t7 = pair_div(t6, pair_of(b));
-        const pair t8 = pair_exp(pair_neg(pair_abs(t7)));
+        const pair t8 = pair_exp_short(pair_neg(pair_abs(t7)));
         const pair t9 = pair_add_d(t8, 1.0);
-        const double t10 = pair_value(pair_if((0.0 <= pair_value(t7)), pair_of(1.0), t8)) / pair_value(t9);
-        const pair t11 = pair_div(pair_if((0.0 <= pair_value(pair_neg(t7))), pair_of(1.0), t8), t9);
-        loss[row] = ((r == r) ? ((0.0 < t0) ? b * log1p_fast(t3 * t5) + pair_value(t4) : ((pair_value(t6) <= b) ? b * log1p_fast(-(pair_value(pair_exp(pair_min(pair_of(1.0), t7))) * t5 * t3)) : b * log1p_fast(pair_value(pair_exp(pair_neg(pair_div(pair_abs(pair_add_d(pair_neg(t4), a)), pair_of(b)))))) + pair_value(pair_max(pair_of(0.0), t6)) - c4)) : r);
+        const double t10 = pair_value(pair_if((0.0 <= pair_rounded(t7)), pair_of(1.0), t8)) / pair_rounded(t9);
+        const pair t11 = pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t7))), pair_of(1.0), t8), t9);
+        loss[row] = ((r == r) ? ((0.0 < t0) ? b * log1p_fast(t3 * t5) + pair_value(t4) : ((pair_value(t6) <= b) ? b * log1p_fast(-(pair_value(pair_exp_short(pair_min(pair_of(1.0), pair_order(t7)))) * t5 * t3)) : b * log1p_fast(pair_value(pair_exp_short(pair_neg(pair_div(pair_abs(pair_order(pair_add_d(pair_neg(t4), a))), pair_of(b)))))) + pair_value(pair_max(pair_of(0.0), t6)) - c4)) : r);
         gradient[row] = 2.0 * r * t10;
-        hessian[row] = 2.0 * (1.0 + pair_value(pair_scale(pair_if((pair_value(t11) == 0.0), pair_of(0.0), t4), 2.0)) * pair_value(t11) / b) * t10;
+        hessian[row] = 2.0 * (1.0 + pair_value(pair_scale(pair_if((pair_rounded(t11) == 0.0), pair_of(0.0), t4), 2.0)) * pair_rounded(t11) / b) * t10;
     }
 #else
     const double a = constants[0];
@@ -809,15 +821,15 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double r = f_i - y_i;
         const pair t4 = pair_prod(r, r);
         const pair t5 = pair_expm1(pair_neg(pair_div(t4, pair_of(b))));
-        const pair t6 = pair_add_d(t4, -a);
+        const pair t6 = pair_order(pair_add_d(t4, -a));
         const pair t7 = pair_div(t6, pair_of(b));
-        const pair t8 = pair_exp(pair_neg(pair_abs(t7)));
+        const pair t8 = pair_exp_short(pair_neg(pair_abs(t7)));
         const pair t9 = pair_add_d(t8, 1.0);
-        const pair t10 = pair_div(pair_if((0.0 <= pair_value(t7)), pair_of(1.0), t8), t9);
-        const pair t11 = pair_div(pair_if((0.0 <= pair_value(pair_neg(t7))), pair_of(1.0), t8), t9);
-        loss[row] = pair_value(pair_if((r == r), pair_if((0.0 < t0), pair_add(pair_mul_d(pair_log1p(pair_mul(t3, t5)), b), t4), pair_if((pair_value(t6) <= b), pair_mul_d(pair_log1p(pair_neg(pair_mul(pair_mul(pair_exp(pair_min(pair_of(1.0), t7)), t5), t3))), b), pair_sub(pair_add(pair_mul_d(pair_log1p(pair_exp(pair_neg(pair_div(pair_abs(pair_add_d(pair_neg(t4), a)), pair_of(b))))), b), pair_max(pair_of(0.0), t6)), c4))), pair_of(r)));
-        gradient[row] = pair_value(pair_mul_d(t10, (2.0 * r)));
-        hessian[row] = pair_value(pair_mul(pair_scale(pair_add_d(pair_div(pair_mul(pair_scale(pair_if((pair_value(t11) == 0.0), pair_of(0.0), t4), 2.0), t11), pair_of(b)), 1.0), 2.0), t10));
+        const pair t10 = pair_div(pair_if((0.0 <= pair_rounded(t7)), pair_of(1.0), t8), t9);
+        const pair t11 = pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t7))), pair_of(1.0), t8), t9);
+        loss[row] = pair_rounded(pair_if((r == r), pair_if((0.0 < t0), pair_order(pair_add(pair_mul_d(pair_log1p(pair_mul(t3, t5)), b), t4)), pair_if((pair_value(t6) <= b), pair_mul_d(pair_log1p(pair_neg(pair_mul(pair_mul(pair_exp_short(pair_min(pair_of(1.0), pair_order(t7))), t5), t3))), b), pair_order(pair_sub(pair_add(pair_mul_d(pair_log1p(pair_exp_short(pair_neg(pair_div(pair_abs(pair_order(pair_add_d(pair_neg(t4), a))), pair_of(b))))), b), pair_max(pair_of(0.0), t6)), c4)))), pair_of(r)));
+        gradient[row] = pair_rounded(pair_mul_d(t10, (2.0 * r)));
+        hessian[row] = pair_rounded(pair_mul(pair_scale(pair_add_d(pair_div(pair_mul(pair_scale(pair_if((pair_rounded(t11) == 0.0), pair_of(0.0), t4), 2.0), t11), pair_of(b)), 1.0), 2.0), t10));
     }
 #endif
 }
@@ -829,18 +841,18 @@ void lossforge_tolerant_loss_gradient_hessian_f64_at(size_t n, size_t K, const v
     const double b = parameters[1];
     const double t0 = -a;
     const pair t1 = pair_quot(a, b);
-    const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
-    const double c4 = b * log1p_fast(pair_value(pair_exp(pair_neg(pair_quot(fabs(a), b))))) + maximum(0.0, t0);
-    const double t3 = pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2));
+    const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
+    const double c4 = b * log1p_fast(pair_value(pair_exp_short(pair_neg(pair_quot(fabs(a), b))))) + maximum(0.0, t0);
+    const double t3 = pair_value(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2));
     const double constants[] = {a, b, t0, c4, t3};
 #else
     const double a = parameters[0];
     const double b = parameters[1];
     const double t0 = -a;
     const pair t1 = pair_quot(a, b);
-    const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
-    const pair c4 = pair_add_d(pair_mul_d(pair_log1p(pair_exp(pair_neg(pair_quot(fabs(a), b)))), b), maximum(0.0, t0));
-    const pair t3 = pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2), pair_add_d(t2, 1.0));
+    const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
+    const pair c4 = pair_add_d(pair_mul_d(pair_log1p(pair_exp_short(pair_neg(pair_quot(fabs(a), b)))), b), maximum(0.0, t0));
+    const pair t3 = pair_div(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t2), pair_add_d(t2, 1.0));
     const double constants[] = {a, b, t0, c4.hi, c4.lo, t3.hi, t3.lo};
 #endif
     (void)K;
@@ -908,8 +920,8 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double r = f_i - y_i;
         const pair t4 = pair_prod(r, r);
         const double t5 = expm1_fast(-(pair_value(t4) / b));
-        const pair t6 = pair_add_d(t4, -a);
-        loss[row] = (float)((r == r) ? ((0.0 < t0) ? b * log1p_fast(t3 * t5) + pair_value(t4) : ((pair_value(t6) <= b) ? b * log1p_fast(-(exp_fast(pair_value(pair_min(pair_of(1.0), pair_div(t6, pair_of(b))))) * t5 * t3)) : b * log1p_fast(exp_fast(-(fabs(a - pair_value(t4)) / b))) + pair_value(pair_max(pair_of(0.0), t6)) - c4)) : r);
+        const pair t6 = pair_order(pair_add_d(t4, -a));
+        loss[row] = (float)((r == r) ? ((0.0 < t0) ? b * log1p_fast(t3 * t5) + pair_value(t4) : ((pair_value(t6) <= b) ? b * log1p_fast(-(exp_fast(pair_rounded(pair_min(pair_of(1.0), pair_order(pair_div(t6, pair_of(b)))))) * t5 * t3)) : b * log1p_fast(exp_fast(-(fabs(a - pair_value(t4)) / b))) + pair_value(pair_max(pair_of(0.0), t6)) - c4)) : r);
     }
 }
 
@@ -947,9 +959,9 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const pair t0 = pair_div(pair_add_d(pair_prod(r, r), -a), pair_of(b));
-        const pair t1 = pair_exp(pair_neg(pair_abs(t0)));
-        gradient[row] = (float)(2.0 * r * (pair_value(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1)) / pair_value(pair_add_d(t1, 1.0))));
+        const pair t0 = pair_div(pair_order(pair_add_d(pair_prod(r, r), -a)), pair_of(b));
+        const pair t1 = pair_exp_short(pair_neg(pair_abs(t0)));
+        gradient[row] = (float)(2.0 * r * (pair_value(pair_if((0.0 <= pair_rounded(t0)), pair_of(1.0), t1)) / pair_rounded(pair_add_d(t1, 1.0))));
     }
 }
 
@@ -983,11 +995,11 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_prod(r, r);
-        const pair t1 = pair_div(pair_add_d(t0, -a), pair_of(b));
-        const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
+        const pair t1 = pair_div(pair_order(pair_add_d(t0, -a)), pair_of(b));
+        const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
         const pair t3 = pair_add_d(t2, 1.0);
-        const pair t4 = pair_div(pair_if((0.0 <= pair_value(pair_neg(t1))), pair_of(1.0), t2), t3);
-        hessian[row] = (float)(2.0 * (1.0 + pair_value(pair_scale(pair_if((pair_value(t4) == 0.0), pair_of(0.0), t0), 2.0)) * pair_value(t4) / b) * (pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / pair_value(t3)));
+        const pair t4 = pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t1))), pair_of(1.0), t2), t3);
+        hessian[row] = (float)(2.0 * (1.0 + pair_value(pair_scale(pair_if((pair_rounded(t4) == 0.0), pair_of(0.0), t0), 2.0)) * pair_rounded(t4) / b) * (pair_value(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t2)) / pair_rounded(t3)));
     }
 }
 
@@ -1026,11 +1038,11 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const double r = f_i - y_i;
         const pair t4 = pair_prod(r, r);
         const double t5 = expm1_fast(-(pair_value(t4) / b));
-        const pair t6 = pair_add_d(t4, -a);
+        const pair t6 = pair_order(pair_add_d(t4, -a));
         const pair t7 = pair_div(t6, pair_of(b));
-        const pair t8 = pair_exp(pair_neg(pair_abs(t7)));
-        loss[row] = (float)((r == r) ? ((0.0 < t0) ? b * log1p_fast(t3 * t5) + pair_value(t4) : ((pair_value(t6) <= b) ? b * log1p_fast(-(exp_fast(pair_value(pair_min(pair_of(1.0), t7))) * t5 * t3)) : b * log1p_fast(exp_fast(-(fabs(a - pair_value(t4)) / b))) + pair_value(pair_max(pair_of(0.0), t6)) - c4)) : r);
-        gradient[row] = (float)(2.0 * r * (pair_value(pair_if((0.0 <= pair_value(t7)), pair_of(1.0), t8)) / pair_value(pair_add_d(t8, 1.0))));
+        const pair t8 = pair_exp_short(pair_neg(pair_abs(t7)));
+        loss[row] = (float)((r == r) ? ((0.0 < t0) ? b * log1p_fast(t3 * t5) + pair_value(t4) : ((pair_value(t6) <= b) ? b * log1p_fast(-(exp_fast(pair_rounded(pair_min(pair_of(1.0), pair_order(t7)))) * t5 * t3)) : b * log1p_fast(exp_fast(-(fabs(a - pair_value(t4)) / b))) + pair_value(pair_max(pair_of(0.0), t6)) - c4)) : r);
+        gradient[row] = (float)(2.0 * r * (pair_value(pair_if((0.0 <= pair_rounded(t7)), pair_of(1.0), t8)) / pair_rounded(pair_add_d(t8, 1.0))));
     }
 }
 
@@ -1070,13 +1082,13 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_prod(r, r);
-        const pair t1 = pair_div(pair_add_d(t0, -a), pair_of(b));
-        const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
+        const pair t1 = pair_div(pair_order(pair_add_d(t0, -a)), pair_of(b));
+        const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
         const pair t3 = pair_add_d(t2, 1.0);
-        const double t4 = pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / pair_value(t3);
-        const pair t5 = pair_div(pair_if((0.0 <= pair_value(pair_neg(t1))), pair_of(1.0), t2), t3);
+        const double t4 = pair_value(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t2)) / pair_rounded(t3);
+        const pair t5 = pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t1))), pair_of(1.0), t2), t3);
         gradient[row] = (float)(2.0 * r * t4);
-        hessian[row] = (float)(2.0 * (1.0 + pair_value(pair_scale(pair_if((pair_value(t5) == 0.0), pair_of(0.0), t0), 2.0)) * pair_value(t5) / b) * t4);
+        hessian[row] = (float)(2.0 * (1.0 + pair_value(pair_scale(pair_if((pair_rounded(t5) == 0.0), pair_of(0.0), t0), 2.0)) * pair_rounded(t5) / b) * t4);
     }
 }
 
@@ -1116,15 +1128,15 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double r = f_i - y_i;
         const pair t4 = pair_prod(r, r);
         const double t5 = expm1_fast(-(pair_value(t4) / b));
-        const pair t6 = pair_add_d(t4, -a);
+        const pair t6 = pair_order(pair_add_d(t4, -a));
         const pair t7 = pair_div(t6, pair_of(b));
-        const pair t8 = pair_exp(pair_neg(pair_abs(t7)));
+        const pair t8 = pair_exp_short(pair_neg(pair_abs(t7)));
         const pair t9 = pair_add_d(t8, 1.0);
-        const double t10 = pair_value(pair_if((0.0 <= pair_value(t7)), pair_of(1.0), t8)) / pair_value(t9);
-        const pair t11 = pair_div(pair_if((0.0 <= pair_value(pair_neg(t7))), pair_of(1.0), t8), t9);
-        loss[row] = (float)((r == r) ? ((0.0 < t0) ? b * log1p_fast(t3 * t5) + pair_value(t4) : ((pair_value(t6) <= b) ? b * log1p_fast(-(exp_fast(pair_value(pair_min(pair_of(1.0), t7))) * t5 * t3)) : b * log1p_fast(exp_fast(-(fabs(a - pair_value(t4)) / b))) + pair_value(pair_max(pair_of(0.0), t6)) - c4)) : r);
+        const double t10 = pair_value(pair_if((0.0 <= pair_rounded(t7)), pair_of(1.0), t8)) / pair_rounded(t9);
+        const pair t11 = pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t7))), pair_of(1.0), t8), t9);
+        loss[row] = (float)((r == r) ? ((0.0 < t0) ? b * log1p_fast(t3 * t5) + pair_value(t4) : ((pair_value(t6) <= b) ? b * log1p_fast(-(exp_fast(pair_rounded(pair_min(pair_of(1.0), pair_order(t7)))) * t5 * t3)) : b * log1p_fast(exp_fast(-(fabs(a - pair_value(t4)) / b))) + pair_value(pair_max(pair_of(0.0), t6)) - c4)) : r);
         gradient[row] = (float)(2.0 * r * t10);
-        hessian[row] = (float)(2.0 * (1.0 + pair_value(pair_scale(pair_if((pair_value(t11) == 0.0), pair_of(0.0), t4), 2.0)) * pair_value(t11) / b) * t10);
+        hessian[row] = (float)(2.0 * (1.0 + pair_value(pair_scale(pair_if((pair_rounded(t11) == 0.0), pair_of(0.0), t4), 2.0)) * pair_rounded(t11) / b) * t10);
     }
 }
 

@@ -56,8 +56,8 @@ INLINE uint64_t to_bits(double x)
     return bits;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -83,23 +83,24 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
 {
     const pair made = {x, 0.0};
     return made;
-}
-
-INLINE double pair_value(pair a)
-{
-    return a.hi;
 }
 
 INLINE pair pair_if(int c, pair a, pair b)
@@ -126,7 +127,8 @@ INLINE pair pair_sum(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Exact, unless the product is below 2**-969. */
@@ -140,20 +142,23 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -161,7 +166,8 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
@@ -227,7 +233,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_mul(t0, t0);
-        loss[row] = pair_value(pair_if((r == r), pair_if((fabs(r) <= c), pair_mul(pair_add_d(pair_mul(pair_add_d(pair_neg(t1), 1.0), pair_add_d(pair_neg(t1), 2.0)), 1.0), pair_div(pair_prod(r, r), pair_of(6.0))), c0), pair_of(r)));
+        loss[row] = pair_rounded(pair_if((r == r), pair_if((fabs(r) <= c), pair_mul(pair_order(pair_add_d(pair_mul(pair_order(pair_add_d(pair_neg(t1), 1.0)), pair_order(pair_add_d(pair_neg(t1), 2.0))), 1.0)), pair_div(pair_prod(r, r), pair_of(6.0))), c0), pair_of(r)));
     }
 #endif
 }
@@ -279,8 +285,8 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
-        const pair t1 = pair_add_d(pair_neg(pair_mul(t0, t0)), 1.0);
-        gradient[row] = pair_value(pair_if((r == r), pair_if((fabs(r) <= c), pair_mul_d(pair_mul(t1, t1), r), pair_of(0.0)), pair_of(r)));
+        const pair t1 = pair_order(pair_add_d(pair_neg(pair_mul(t0, t0)), 1.0));
+        gradient[row] = pair_rounded(pair_if((r == r), pair_if((fabs(r) <= c), pair_mul_d(pair_mul(t1, t1), r), pair_of(0.0)), pair_of(r)));
     }
 #endif
 }
@@ -329,7 +335,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
-        hessian[row] = pair_value(pair_if((r == r), pair_if((fabs(r) <= c), pair_mul(pair_add_d(pair_neg(pair_mul(t0, t0)), 1.0), pair_add_d(pair_neg(pair_mul(pair_mul_d(t0, 5.0), t0)), 1.0)), pair_of(0.0)), pair_of(r)));
+        hessian[row] = pair_rounded(pair_if((r == r), pair_if((fabs(r) <= c), pair_mul(pair_order(pair_add_d(pair_neg(pair_mul(t0, t0)), 1.0)), pair_order(pair_add_d(pair_neg(pair_mul(pair_mul_d(t0, 5.0), t0)), 1.0))), pair_of(0.0)), pair_of(r)));
     }
 #endif
 }
@@ -389,9 +395,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t1 = (fabs(r) <= c);
         const pair t2 = pair_quot(r, c);
         const pair t3 = pair_mul(t2, t2);
-        const pair t4 = pair_add_d(pair_neg(t3), 1.0);
-        loss[row] = pair_value(pair_if(t0, pair_if(t1, pair_mul(pair_add_d(pair_mul(t4, pair_add_d(pair_neg(t3), 2.0)), 1.0), pair_div(pair_prod(r, r), pair_of(6.0))), c0), pair_of(r)));
-        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_mul_d(pair_mul(t4, t4), r), pair_of(0.0)), pair_of(r)));
+        const pair t4 = pair_order(pair_add_d(pair_neg(t3), 1.0));
+        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_mul(pair_order(pair_add_d(pair_mul(t4, pair_order(pair_add_d(pair_neg(t3), 2.0))), 1.0)), pair_div(pair_prod(r, r), pair_of(6.0))), c0), pair_of(r)));
+        gradient[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_mul_d(pair_mul(t4, t4), r), pair_of(0.0)), pair_of(r)));
     }
 #endif
 }
@@ -449,9 +455,9 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const int t0 = (r == r);
         const int t1 = (fabs(r) <= c);
         const pair t2 = pair_quot(r, c);
-        const pair t3 = pair_add_d(pair_neg(pair_mul(t2, t2)), 1.0);
-        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_mul_d(pair_mul(t3, t3), r), pair_of(0.0)), pair_of(r)));
-        hessian[row] = pair_value(pair_if(t0, pair_if(t1, pair_mul(t3, pair_add_d(pair_neg(pair_mul(pair_mul_d(t2, 5.0), t2)), 1.0)), pair_of(0.0)), pair_of(r)));
+        const pair t3 = pair_order(pair_add_d(pair_neg(pair_mul(t2, t2)), 1.0));
+        gradient[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_mul_d(pair_mul(t3, t3), r), pair_of(0.0)), pair_of(r)));
+        hessian[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_mul(t3, pair_order(pair_add_d(pair_neg(pair_mul(pair_mul_d(t2, 5.0), t2)), 1.0))), pair_of(0.0)), pair_of(r)));
     }
 #endif
 }
@@ -513,10 +519,10 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t1 = (fabs(r) <= c);
         const pair t2 = pair_quot(r, c);
         const pair t3 = pair_mul(t2, t2);
-        const pair t4 = pair_add_d(pair_neg(t3), 1.0);
-        loss[row] = pair_value(pair_if(t0, pair_if(t1, pair_mul(pair_add_d(pair_mul(t4, pair_add_d(pair_neg(t3), 2.0)), 1.0), pair_div(pair_prod(r, r), pair_of(6.0))), c0), pair_of(r)));
-        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_mul_d(pair_mul(t4, t4), r), pair_of(0.0)), pair_of(r)));
-        hessian[row] = pair_value(pair_if(t0, pair_if(t1, pair_mul(t4, pair_add_d(pair_neg(pair_mul(pair_mul_d(t2, 5.0), t2)), 1.0)), pair_of(0.0)), pair_of(r)));
+        const pair t4 = pair_order(pair_add_d(pair_neg(t3), 1.0));
+        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_mul(pair_order(pair_add_d(pair_mul(t4, pair_order(pair_add_d(pair_neg(t3), 2.0))), 1.0)), pair_div(pair_prod(r, r), pair_of(6.0))), c0), pair_of(r)));
+        gradient[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_mul_d(pair_mul(t4, t4), r), pair_of(0.0)), pair_of(r)));
+        hessian[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_mul(t4, pair_order(pair_add_d(pair_neg(pair_mul(pair_mul_d(t2, 5.0), t2)), 1.0))), pair_of(0.0)), pair_of(r)));
     }
 #endif
 }

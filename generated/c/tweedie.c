@@ -83,8 +83,8 @@ INLINE double log_fast(double x)
     return x < HUGE_VAL ? positive : x;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -110,12 +110,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -158,14 +164,16 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_sub(pair a, pair b)
@@ -184,20 +192,23 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -205,7 +216,8 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* c + v, c = hi + lo, for v small beside it. */
@@ -213,14 +225,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -250,7 +254,7 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
     const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
     const pair c2 = pair_step(c3, r, 0.5, -0.0);
     const pair square = {r2, product_rest(r, r, r2)};
-    const pair p = pair_times(square, c2);
+    const pair p = pair_mul(square, c2);
     const double e = r + p.hi;
     *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
     return e;
@@ -293,7 +297,7 @@ INLINE pair pair_log_near(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55, w * fused(fused(fused(0x1.02ee929b9616dp-3, w, 0x1.da4c8a3037f11p-4), w2, fused(0x1.113ef93e68cf3p-3, w, 0x1.3b1267147b5c3p-3)), w4, fused(fused(0x1.745d1ce37a921p-3, w, 0x1.c71c71b8c8360p-3), w2, fused(0x1.249249249bf22p-2, w, 0x1.9999999999947p-2))));
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -325,9 +329,9 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56, w * fused(fused(fused(0x1.d8cc8b1adf391p-4, w, 0x1.a7977a7512473p-4), w2, fused(0x1.e24226853e8bcp-4, w, 0x1.110fa30c9a814p-3)), w4, fused(fused(0x1.3b13b7dcf5ea7p-3, w, 0x1.745d1733a0f6fp-3), w2, fused(0x1.c71c71c737154p-3, w, 0x1.2492492492415p-2))));
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -359,11 +363,11 @@ INLINE pair pair_log_wide(double y0, double e0, double lo0)
     const pair square = {w, fused(2.0 * q, s.lo, product_rest(q, q, w))};
     const double w2 = w * w, w4 = w2 * w2;
     const pair c3 = pair_lead(0x1.2492492492492p-2, 0x1.2492492492492p-56, w * fused(fused(fused(0x1.ab3236f31ea99p-4, w, 0x1.801c56dd6f379p-4), w2, fused(0x1.af6cf19fc4c35p-4, w, 0x1.e1e01d68d9822p-4)), w4, fused(fused(0x1.1111146d64769p-3, w, 0x1.3b13b13442c99p-3), w2, fused(0x1.745d1745d75bep-3, w, 0x1.c71c71c71c70ep-3))));
-    const pair v2 = pair_times(square, c3);
+    const pair v2 = pair_mul(square, c3);
     const pair c2 = pair_lead(0x1.999999999999ap-2, -0x1.999999999999ap-56 + v2.lo, v2.hi);
-    const pair v1 = pair_times(square, c2);
+    const pair v1 = pair_mul(square, c2);
     const pair c1 = pair_lead(0x1.5555555555555p-1, 0x1.5555555555555p-55 + v1.lo, v1.hi);
-    const pair u = pair_times(s, pair_times(square, c1));
+    const pair u = pair_mul(s, pair_mul(square, c1));
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + 2.0 * q;
     const double more = sum + u.hi;
@@ -427,7 +431,7 @@ INLINE pair pair_power_log(pair x)
     return made;
 }
 
-/* The sign of a negative base follows from b.hi. */
+/* Of pairs in order: the sign of a negative base follows from b.hi. */
 INLINE pair pair_pow(pair a, pair b)
 {
     const pair size = pair_exp(pair_mul(b, pair_power_log(a)));
@@ -524,10 +528,10 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double f_i = f[row];
         const pair t1 = pair_div(pair_of(y_i), t0);
         const pair t3 = pair_pow(pair_of(f_i), c2);
-        const pair t4 = pair_sub(t2, pair_div(t1, pair_of(f_i)));
-        const pair t5 = pair_sub(pair_mul_d(t2, f_i), t1);
+        const pair t4 = pair_order(pair_sub(t2, pair_div(t1, pair_of(f_i))));
+        const pair t5 = pair_order(pair_sub(pair_mul_d(t2, f_i), t1));
         const pair t6 = pair_pow(pair_of(f_i), c3);
-        const double t7 = ((pair_value(t1) == 0.0) ? ((pair_value(t2) == 0.0) ? 0.0 : pair_value(t2) * pair_value(t3) * pair_value(t3) * pair_value(t3) * pair_value(t3)) : (((1.0 < f_i) && (pair_value(t0) < 0.0)) ? ((pair_value(t4) == 0.0) ? 0.0 : pair_value(t4) * pair_value(t3) * pair_value(t3) * pair_value(t3) * pair_value(t3)) : ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6))));
+        const double t7 = ((pair_rounded(t1) == 0.0) ? ((pair_rounded(t2) == 0.0) ? 0.0 : pair_rounded(t2) * pair_rounded(t3) * pair_rounded(t3) * pair_rounded(t3) * pair_rounded(t3)) : (((1.0 < f_i) && (pair_value(t0) < 0.0)) ? ((pair_value(t4) == 0.0) ? 0.0 : pair_value(t4) * pair_rounded(t3) * pair_rounded(t3) * pair_rounded(t3) * pair_rounded(t3)) : ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * pair_rounded(t6) * pair_rounded(t6) * pair_rounded(t6) * pair_rounded(t6))));
         const double t8 = log_fast(f_i);
         loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? f_i - y_i * t8 : ((p < 2.0) ? t7 : ((p <= 2.0) ? y_i / f_i + t8 : t7)))) : f_i) : y_i);
     }
@@ -543,12 +547,12 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double f_i = f[row];
         const pair t1 = pair_div(pair_of(y_i), t0);
         const pair t3 = pair_pow(pair_of(f_i), c2);
-        const pair t4 = pair_sub(t2, pair_div(t1, pair_of(f_i)));
-        const pair t5 = pair_sub(pair_mul_d(t2, f_i), t1);
+        const pair t4 = pair_order(pair_sub(t2, pair_div(t1, pair_of(f_i))));
+        const pair t5 = pair_order(pair_sub(pair_mul_d(t2, f_i), t1));
         const pair t6 = pair_pow(pair_of(f_i), c3);
-        const pair t7 = pair_if((pair_value(t1) == 0.0), pair_if((pair_value(t2) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t2, t3), t3), t3), t3)), pair_if(((1.0 < f_i) && (pair_value(t0) < 0.0)), pair_if((pair_value(t4) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t4, t3), t3), t3), t3)), pair_if((pair_value(t5) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t5, t6), t6), t6), t6))));
+        const pair t7 = pair_if((pair_rounded(t1) == 0.0), pair_if((pair_rounded(t2) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t2, t3), t3), t3), t3)), pair_if(((1.0 < f_i) && (pair_value(t0) < 0.0)), pair_if((pair_value(t4) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t4, t3), t3), t3), t3)), pair_if((pair_value(t5) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t5, t6), t6), t6), t6))));
         const pair t8 = pair_log(pair_of(f_i));
-        loss[row] = pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), t7, pair_if((p <= 1.0), pair_add_d(pair_neg(pair_mul_d(t8, y_i)), f_i), pair_if((p < 2.0), t7, pair_if((p <= 2.0), pair_add(pair_quot(y_i, f_i), t8), t7)))), pair_of(f_i)), pair_of(y_i)));
+        loss[row] = pair_rounded(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), t7, pair_if((p <= 1.0), pair_order(pair_add_d(pair_neg(pair_mul_d(t8, y_i)), f_i)), pair_if((p < 2.0), t7, pair_if((p <= 2.0), pair_order(pair_add(pair_quot(y_i, f_i), t8)), t7)))), pair_of(f_i)), pair_of(y_i)));
     }
 #endif
 }
@@ -559,14 +563,14 @@ void lossforge_tweedie_loss_f64_at(size_t n, size_t K, const void *const *inputs
     const double p = parameters[0];
     const pair t0 = pair_diff(1.0, p);
     const pair t2 = pair_quot(1.0, (2.0 - p));
-    const pair c2 = pair_scale(pair_add_d(t0, 1.0), 0.25);
+    const pair c2 = pair_scale(pair_order(pair_add_d(t0, 1.0)), 0.25);
     const pair c3 = pair_scale(t0, 0.25);
     const double constants[] = {p, t0.hi, t0.lo, t2.hi, t2.lo, c2.hi, c2.lo, c3.hi, c3.lo};
 #else
     const double p = parameters[0];
     const pair t0 = pair_diff(1.0, p);
     const pair t2 = pair_div(pair_of(1.0), pair_diff(2.0, p));
-    const pair c2 = pair_scale(pair_add_d(t0, 1.0), 0.25);
+    const pair c2 = pair_scale(pair_order(pair_add_d(t0, 1.0)), 0.25);
     const pair c3 = pair_scale(t0, 0.25);
     const double constants[] = {p, t0.hi, t0.lo, t2.hi, t2.lo, c2.hi, c2.lo, c3.hi, c3.lo};
 #endif
@@ -599,7 +603,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double t1 = 1.0 - y_i / f_i;
         const double t2 = f_i - y_i;
         const double t3 = pow_fast(f_i, -c1);
-        const double t4 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : pair_value(t0) * pair_value(t0) * pair_value(t0) * pair_value(t0)) : (((1.0 < f_i) && (-p < 0.0)) ? ((t1 == 0.0) ? 0.0 : t1 * pair_value(t0) * pair_value(t0) * pair_value(t0) * pair_value(t0)) : ((t2 == 0.0) ? 0.0 : t2 * t3 * t3 * t3 * t3)));
+        const double t4 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : pair_rounded(t0) * pair_rounded(t0) * pair_rounded(t0) * pair_rounded(t0)) : (((1.0 < f_i) && (-p < 0.0)) ? ((t1 == 0.0) ? 0.0 : t1 * pair_rounded(t0) * pair_rounded(t0) * pair_rounded(t0) * pair_rounded(t0)) : ((t2 == 0.0) ? 0.0 : t2 * t3 * t3 * t3 * t3)));
         gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t4 : ((p <= 1.0) ? t1 : ((p < 2.0) ? t4 : ((p <= 2.0) ? t1 / f_i : t4)))) : f_i) : y_i);
     }
 #else
@@ -611,11 +615,11 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double f_i = f[row];
         const pair t0 = pair_pow(pair_of(f_i), c0);
-        const pair t1 = pair_add_d(pair_neg(pair_quot(y_i, f_i)), 1.0);
+        const pair t1 = pair_order(pair_add_d(pair_neg(pair_quot(y_i, f_i)), 1.0));
         const pair t2 = pair_diff(f_i, y_i);
         const pair t3 = pair_pow(pair_of(f_i), pair_of(-c1));
         const pair t4 = pair_if((y_i == 0.0), pair_if((1.0 == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(t0, t0), t0), t0)), pair_if(((1.0 < f_i) && (-p < 0.0)), pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t1, t0), t0), t0), t0)), pair_if((pair_value(t2) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t2, t3), t3), t3), t3))));
-        gradient[row] = pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), t4, pair_if((p <= 1.0), t1, pair_if((p < 2.0), t4, pair_if((p <= 2.0), pair_div(t1, pair_of(f_i)), t4)))), pair_of(f_i)), pair_of(y_i)));
+        gradient[row] = pair_rounded(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), t4, pair_if((p <= 1.0), t1, pair_if((p < 2.0), t4, pair_if((p <= 2.0), pair_div(t1, pair_of(f_i)), t4)))), pair_of(f_i)), pair_of(y_i)));
     }
 #endif
 }
@@ -662,10 +666,10 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const double t0 = p * y_i;
         const pair t3 = pair_pow(pair_of(f_i), c2);
-        const pair t4 = pair_add(t1, pair_quot(t0, f_i));
-        const pair t5 = pair_add_d(pair_mul_d(t1, f_i), t0);
+        const pair t4 = pair_order(pair_add(t1, pair_quot(t0, f_i)));
+        const pair t5 = pair_order(pair_add_d(pair_mul_d(t1, f_i), t0));
         const pair t6 = pair_pow(pair_of(f_i), c3);
-        const double t7 = ((-t0 == 0.0) ? ((pair_value(t1) == 0.0) ? 0.0 : pair_value(t1) * pair_value(t3) * pair_value(t3) * pair_value(t3) * pair_value(t3)) : (((1.0 < f_i) && (pair_value(t2) < 0.0)) ? ((pair_value(t4) == 0.0) ? 0.0 : pair_value(t4) * pair_value(t3) * pair_value(t3) * pair_value(t3) * pair_value(t3)) : ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6))));
+        const double t7 = ((-t0 == 0.0) ? ((pair_value(t1) == 0.0) ? 0.0 : pair_value(t1) * pair_rounded(t3) * pair_rounded(t3) * pair_rounded(t3) * pair_rounded(t3)) : (((1.0 < f_i) && (pair_value(t2) < 0.0)) ? ((pair_value(t4) == 0.0) ? 0.0 : pair_value(t4) * pair_rounded(t3) * pair_rounded(t3) * pair_rounded(t3) * pair_rounded(t3)) : ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * pair_rounded(t6) * pair_rounded(t6) * pair_rounded(t6) * pair_rounded(t6))));
         hessian[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? y_i / f_i / f_i : ((p < 2.0) ? t7 : ((p <= 2.0) ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t7)))) : f_i) : y_i);
     }
 #else
@@ -680,11 +684,11 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const pair t0 = pair_prod(p, y_i);
         const pair t3 = pair_pow(pair_of(f_i), c2);
-        const pair t4 = pair_add(t1, pair_div(t0, pair_of(f_i)));
-        const pair t5 = pair_add(pair_mul_d(t1, f_i), t0);
+        const pair t4 = pair_order(pair_add(t1, pair_div(t0, pair_of(f_i))));
+        const pair t5 = pair_order(pair_add(pair_mul_d(t1, f_i), t0));
         const pair t6 = pair_pow(pair_of(f_i), c3);
         const pair t7 = pair_if((pair_value(pair_neg(t0)) == 0.0), pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t1, t3), t3), t3), t3)), pair_if(((1.0 < f_i) && (pair_value(t2) < 0.0)), pair_if((pair_value(t4) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t4, t3), t3), t3), t3)), pair_if((pair_value(t5) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t5, t6), t6), t6), t6))));
-        hessian[row] = pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), t7, pair_if((p <= 1.0), pair_div(pair_quot(y_i, f_i), pair_of(f_i)), pair_if((p < 2.0), t7, pair_if((p <= 2.0), pair_div(pair_div(pair_add_d(pair_quot((2.0 * y_i), f_i), -1.0), pair_of(f_i)), pair_of(f_i)), t7)))), pair_of(f_i)), pair_of(y_i)));
+        hessian[row] = pair_rounded(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), t7, pair_if((p <= 1.0), pair_div(pair_quot(y_i, f_i), pair_of(f_i)), pair_if((p < 2.0), t7, pair_if((p <= 2.0), pair_div(pair_div(pair_order(pair_add_d(pair_quot((2.0 * y_i), f_i), -1.0)), pair_of(f_i)), pair_of(f_i)), t7)))), pair_of(f_i)), pair_of(y_i)));
     }
 #endif
 }
@@ -695,14 +699,14 @@ void lossforge_tweedie_hessian_f64_at(size_t n, size_t K, const void *const *inp
     const double p = parameters[0];
     const pair t1 = pair_diff(1.0, p);
     const pair t2 = pair_diff((-1.0), p);
-    const pair c2 = pair_scale(pair_add_d(t2, 1.0), 0.25);
+    const pair c2 = pair_scale(pair_order(pair_add_d(t2, 1.0)), 0.25);
     const pair c3 = pair_scale(t2, 0.25);
     const double constants[] = {p, t1.hi, t1.lo, t2.hi, t2.lo, c2.hi, c2.lo, c3.hi, c3.lo};
 #else
     const double p = parameters[0];
     const pair t1 = pair_diff(1.0, p);
     const pair t2 = pair_diff((-1.0), p);
-    const pair c2 = pair_scale(pair_add_d(t2, 1.0), 0.25);
+    const pair c2 = pair_scale(pair_order(pair_add_d(t2, 1.0)), 0.25);
     const pair c3 = pair_scale(t2, 0.25);
     const double constants[] = {p, t1.hi, t1.lo, t2.hi, t2.lo, c2.hi, c2.lo, c3.hi, c3.lo};
 #endif
@@ -744,16 +748,16 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t4 = pair_div(pair_of(y_i), t3);
         const pair t6 = pair_pow(pair_of(f_i), c3);
         const int t7 = (1.0 < f_i);
-        const pair t8 = pair_sub(t5, pair_div(t4, pair_of(f_i)));
-        const pair t9 = pair_sub(pair_mul_d(t5, f_i), t4);
+        const pair t8 = pair_order(pair_sub(t5, pair_div(t4, pair_of(f_i))));
+        const pair t9 = pair_order(pair_sub(pair_mul_d(t5, f_i), t4));
         const pair t10 = pair_pow(pair_of(f_i), c4);
-        const double t11 = ((pair_value(t4) == 0.0) ? ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : ((t7 && (pair_value(t3) < 0.0)) ? ((pair_value(t8) == 0.0) ? 0.0 : pair_value(t8) * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10))));
+        const double t11 = ((pair_rounded(t4) == 0.0) ? ((pair_rounded(t5) == 0.0) ? 0.0 : pair_rounded(t5) * pair_rounded(t6) * pair_rounded(t6) * pair_rounded(t6) * pair_rounded(t6)) : ((t7 && (pair_value(t3) < 0.0)) ? ((pair_value(t8) == 0.0) ? 0.0 : pair_value(t8) * pair_rounded(t6) * pair_rounded(t6) * pair_rounded(t6) * pair_rounded(t6)) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * pair_rounded(t10) * pair_rounded(t10) * pair_rounded(t10) * pair_rounded(t10))));
         const double t13 = log_fast(f_i);
         const double t16 = y_i / f_i;
         const double t17 = 1.0 - t16;
         const double t18 = f_i - y_i;
         const double t19 = pow_fast(f_i, -c8);
-        const double t20 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10)) : ((t7 && (-p < 0.0)) ? ((t17 == 0.0) ? 0.0 : t17 * pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10)) : ((t18 == 0.0) ? 0.0 : t18 * t19 * t19 * t19 * t19)));
+        const double t20 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : pair_rounded(t10) * pair_rounded(t10) * pair_rounded(t10) * pair_rounded(t10)) : ((t7 && (-p < 0.0)) ? ((t17 == 0.0) ? 0.0 : t17 * pair_rounded(t10) * pair_rounded(t10) * pair_rounded(t10) * pair_rounded(t10)) : ((t18 == 0.0) ? 0.0 : t18 * t19 * t19 * t19 * t19)));
         loss[row] = (t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? t16 + t13 : t11)))) : f_i) : y_i);
         gradient[row] = (t0 ? (t1 ? (t2 ? t20 : (t12 ? t17 : (t14 ? t20 : (t15 ? t17 / f_i : t20)))) : f_i) : y_i);
     }
@@ -777,18 +781,18 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t4 = pair_div(pair_of(y_i), t3);
         const pair t6 = pair_pow(pair_of(f_i), c3);
         const int t7 = (1.0 < f_i);
-        const pair t8 = pair_sub(t5, pair_div(t4, pair_of(f_i)));
-        const pair t9 = pair_sub(pair_mul_d(t5, f_i), t4);
+        const pair t8 = pair_order(pair_sub(t5, pair_div(t4, pair_of(f_i))));
+        const pair t9 = pair_order(pair_sub(pair_mul_d(t5, f_i), t4));
         const pair t10 = pair_pow(pair_of(f_i), c4);
-        const pair t11 = pair_if((pair_value(t4) == 0.0), pair_if((pair_value(t5) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t5, t6), t6), t6), t6)), pair_if((t7 && (pair_value(t3) < 0.0)), pair_if((pair_value(t8) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t8, t6), t6), t6), t6)), pair_if((pair_value(t9) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t9, t10), t10), t10), t10))));
+        const pair t11 = pair_if((pair_rounded(t4) == 0.0), pair_if((pair_rounded(t5) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t5, t6), t6), t6), t6)), pair_if((t7 && (pair_value(t3) < 0.0)), pair_if((pair_value(t8) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t8, t6), t6), t6), t6)), pair_if((pair_value(t9) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t9, t10), t10), t10), t10))));
         const pair t13 = pair_log(pair_of(f_i));
         const pair t16 = pair_quot(y_i, f_i);
-        const pair t17 = pair_add_d(pair_neg(t16), 1.0);
+        const pair t17 = pair_order(pair_add_d(pair_neg(t16), 1.0));
         const pair t18 = pair_diff(f_i, y_i);
         const pair t19 = pair_pow(pair_of(f_i), pair_of(-c8));
         const pair t20 = pair_if((y_i == 0.0), pair_if((1.0 == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(t10, t10), t10), t10)), pair_if((t7 && (-p < 0.0)), pair_if((pair_value(t17) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t17, t10), t10), t10), t10)), pair_if((pair_value(t18) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t18, t19), t19), t19), t19))));
-        loss[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t11, pair_if(t12, pair_add_d(pair_neg(pair_mul_d(t13, y_i)), f_i), pair_if(t14, t11, pair_if(t15, pair_add(t16, t13), t11)))), pair_of(f_i)), pair_of(y_i)));
-        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t20, pair_if(t12, t17, pair_if(t14, t20, pair_if(t15, pair_div(t17, pair_of(f_i)), t20)))), pair_of(f_i)), pair_of(y_i)));
+        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_if(t2, t11, pair_if(t12, pair_order(pair_add_d(pair_neg(pair_mul_d(t13, y_i)), f_i)), pair_if(t14, t11, pair_if(t15, pair_order(pair_add(t16, t13)), t11)))), pair_of(f_i)), pair_of(y_i)));
+        gradient[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_if(t2, t20, pair_if(t12, t17, pair_if(t14, t20, pair_if(t15, pair_div(t17, pair_of(f_i)), t20)))), pair_of(f_i)), pair_of(y_i)));
     }
 #endif
 }
@@ -804,7 +808,7 @@ void lossforge_tweedie_loss_gradient_f64_at(size_t n, size_t K, const void *cons
     const int t14 = (p < 2.0);
     const int t15 = (p <= 2.0);
     const double c8 = 0.25 * p;
-    const pair c3 = pair_scale(pair_add_d(t3, 1.0), 0.25);
+    const pair c3 = pair_scale(pair_order(pair_add_d(t3, 1.0)), 0.25);
     const pair c4 = pair_scale(t3, 0.25);
     const double constants[] = {p, t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5.hi, t5.lo, t12 ? 1.0 : 0.0, t14 ? 1.0 : 0.0, t15 ? 1.0 : 0.0, c8, c3.hi, c3.lo, c4.hi, c4.lo};
 #else
@@ -816,7 +820,7 @@ void lossforge_tweedie_loss_gradient_f64_at(size_t n, size_t K, const void *cons
     const int t14 = (p < 2.0);
     const int t15 = (p <= 2.0);
     const double c8 = 0.25 * p;
-    const pair c3 = pair_scale(pair_add_d(t3, 1.0), 0.25);
+    const pair c3 = pair_scale(pair_order(pair_add_d(t3, 1.0)), 0.25);
     const pair c4 = pair_scale(t3, 0.25);
     const double constants[] = {p, t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5.hi, t5.lo, t12 ? 1.0 : 0.0, t14 ? 1.0 : 0.0, t15 ? 1.0 : 0.0, c8, c3.hi, c3.lo, c4.hi, c4.lo};
 #endif
@@ -862,13 +866,13 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double t7 = 1.0 - t6;
         const double t8 = f_i - y_i;
         const double t9 = pow_fast(f_i, -c3);
-        const double t10 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : pair_value(t4) * pair_value(t4) * pair_value(t4) * pair_value(t4)) : ((t5 && (-p < 0.0)) ? ((t7 == 0.0) ? 0.0 : t7 * pair_value(t4) * pair_value(t4) * pair_value(t4) * pair_value(t4)) : ((t8 == 0.0) ? 0.0 : t8 * t9 * t9 * t9 * t9)));
+        const double t10 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : pair_rounded(t4) * pair_rounded(t4) * pair_rounded(t4) * pair_rounded(t4)) : ((t5 && (-p < 0.0)) ? ((t7 == 0.0) ? 0.0 : t7 * pair_rounded(t4) * pair_rounded(t4) * pair_rounded(t4) * pair_rounded(t4)) : ((t8 == 0.0) ? 0.0 : t8 * t9 * t9 * t9 * t9)));
         const double t14 = p * y_i;
         const pair t16 = pair_pow(pair_of(f_i), c8);
-        const pair t17 = pair_add(t3, pair_quot(t14, f_i));
-        const pair t18 = pair_add_d(pair_mul_d(t3, f_i), t14);
+        const pair t17 = pair_order(pair_add(t3, pair_quot(t14, f_i)));
+        const pair t18 = pair_order(pair_add_d(pair_mul_d(t3, f_i), t14));
         const pair t19 = pair_pow(pair_of(f_i), c9);
-        const double t20 = ((-t14 == 0.0) ? ((pair_value(t3) == 0.0) ? 0.0 : pair_value(t3) * pair_value(t16) * pair_value(t16) * pair_value(t16) * pair_value(t16)) : ((t5 && (pair_value(t15) < 0.0)) ? ((pair_value(t17) == 0.0) ? 0.0 : pair_value(t17) * pair_value(t16) * pair_value(t16) * pair_value(t16) * pair_value(t16)) : ((pair_value(t18) == 0.0) ? 0.0 : pair_value(t18) * pair_value(t19) * pair_value(t19) * pair_value(t19) * pair_value(t19))));
+        const double t20 = ((-t14 == 0.0) ? ((pair_value(t3) == 0.0) ? 0.0 : pair_value(t3) * pair_rounded(t16) * pair_rounded(t16) * pair_rounded(t16) * pair_rounded(t16)) : ((t5 && (pair_value(t15) < 0.0)) ? ((pair_value(t17) == 0.0) ? 0.0 : pair_value(t17) * pair_rounded(t16) * pair_rounded(t16) * pair_rounded(t16) * pair_rounded(t16)) : ((pair_value(t18) == 0.0) ? 0.0 : pair_value(t18) * pair_rounded(t19) * pair_rounded(t19) * pair_rounded(t19) * pair_rounded(t19))));
         gradient[row] = (t0 ? (t1 ? (t2 ? t10 : (t11 ? t7 : (t12 ? t10 : (t13 ? t7 / f_i : t10)))) : f_i) : y_i);
         hessian[row] = (t0 ? (t1 ? (t2 ? t20 : (t11 ? t6 / f_i : (t12 ? t20 : (t13 ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t20)))) : f_i) : y_i);
     }
@@ -893,18 +897,18 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t4 = pair_pow(pair_of(f_i), c2);
         const int t5 = (1.0 < f_i);
         const pair t6 = pair_quot(y_i, f_i);
-        const pair t7 = pair_add_d(pair_neg(t6), 1.0);
+        const pair t7 = pair_order(pair_add_d(pair_neg(t6), 1.0));
         const pair t8 = pair_diff(f_i, y_i);
         const pair t9 = pair_pow(pair_of(f_i), pair_of(-c3));
         const pair t10 = pair_if((y_i == 0.0), pair_if((1.0 == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(t4, t4), t4), t4)), pair_if((t5 && (-p < 0.0)), pair_if((pair_value(t7) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t7, t4), t4), t4), t4)), pair_if((pair_value(t8) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t8, t9), t9), t9), t9))));
         const pair t14 = pair_prod(p, y_i);
         const pair t16 = pair_pow(pair_of(f_i), c8);
-        const pair t17 = pair_add(t3, pair_div(t14, pair_of(f_i)));
-        const pair t18 = pair_add(pair_mul_d(t3, f_i), t14);
+        const pair t17 = pair_order(pair_add(t3, pair_div(t14, pair_of(f_i))));
+        const pair t18 = pair_order(pair_add(pair_mul_d(t3, f_i), t14));
         const pair t19 = pair_pow(pair_of(f_i), c9);
         const pair t20 = pair_if((pair_value(pair_neg(t14)) == 0.0), pair_if((pair_value(t3) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t3, t16), t16), t16), t16)), pair_if((t5 && (pair_value(t15) < 0.0)), pair_if((pair_value(t17) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t17, t16), t16), t16), t16)), pair_if((pair_value(t18) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t18, t19), t19), t19), t19))));
-        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t10, pair_if(t11, t7, pair_if(t12, t10, pair_if(t13, pair_div(t7, pair_of(f_i)), t10)))), pair_of(f_i)), pair_of(y_i)));
-        hessian[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t20, pair_if(t11, pair_div(t6, pair_of(f_i)), pair_if(t12, t20, pair_if(t13, pair_div(pair_div(pair_add_d(pair_quot((2.0 * y_i), f_i), -1.0), pair_of(f_i)), pair_of(f_i)), t20)))), pair_of(f_i)), pair_of(y_i)));
+        gradient[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_if(t2, t10, pair_if(t11, t7, pair_if(t12, t10, pair_if(t13, pair_div(t7, pair_of(f_i)), t10)))), pair_of(f_i)), pair_of(y_i)));
+        hessian[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_if(t2, t20, pair_if(t11, pair_div(t6, pair_of(f_i)), pair_if(t12, t20, pair_if(t13, pair_div(pair_div(pair_order(pair_add_d(pair_quot((2.0 * y_i), f_i), -1.0)), pair_of(f_i)), pair_of(f_i)), t20)))), pair_of(f_i)), pair_of(y_i)));
     }
 #endif
 }
@@ -921,7 +925,7 @@ void lossforge_tweedie_gradient_hessian_f64_at(size_t n, size_t K, const void *c
     const int t13 = (p <= 2.0);
     const pair t15 = pair_diff((-1.0), p);
     const pair c2 = pair_scale(t3, 0.25);
-    const pair c8 = pair_scale(pair_add_d(t15, 1.0), 0.25);
+    const pair c8 = pair_scale(pair_order(pair_add_d(t15, 1.0)), 0.25);
     const pair c9 = pair_scale(t15, 0.25);
     const double constants[] = {p, t2 ? 1.0 : 0.0, t3.hi, t3.lo, c3, t11 ? 1.0 : 0.0, t12 ? 1.0 : 0.0, t13 ? 1.0 : 0.0, t15.hi, t15.lo, c2.hi, c2.lo, c8.hi, c8.lo, c9.hi, c9.lo};
 #else
@@ -934,7 +938,7 @@ void lossforge_tweedie_gradient_hessian_f64_at(size_t n, size_t K, const void *c
     const int t13 = (p <= 2.0);
     const pair t15 = pair_diff((-1.0), p);
     const pair c2 = pair_scale(t3, 0.25);
-    const pair c8 = pair_scale(pair_add_d(t15, 1.0), 0.25);
+    const pair c8 = pair_scale(pair_order(pair_add_d(t15, 1.0)), 0.25);
     const pair c9 = pair_scale(t15, 0.25);
     const double constants[] = {p, t2 ? 1.0 : 0.0, t3.hi, t3.lo, c3, t11 ? 1.0 : 0.0, t12 ? 1.0 : 0.0, t13 ? 1.0 : 0.0, t15.hi, t15.lo, c2.hi, c2.lo, c8.hi, c8.lo, c9.hi, c9.lo};
 #endif
@@ -980,22 +984,22 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t4 = pair_div(pair_of(y_i), t3);
         const pair t6 = pair_pow(pair_of(f_i), c3);
         const int t7 = (1.0 < f_i);
-        const pair t8 = pair_sub(t5, pair_div(t4, pair_of(f_i)));
-        const pair t9 = pair_sub(pair_mul_d(t5, f_i), t4);
+        const pair t8 = pair_order(pair_sub(t5, pair_div(t4, pair_of(f_i))));
+        const pair t9 = pair_order(pair_sub(pair_mul_d(t5, f_i), t4));
         const pair t10 = pair_pow(pair_of(f_i), c4);
-        const double t11 = ((pair_value(t4) == 0.0) ? ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : ((t7 && (pair_value(t3) < 0.0)) ? ((pair_value(t8) == 0.0) ? 0.0 : pair_value(t8) * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10))));
+        const double t11 = ((pair_rounded(t4) == 0.0) ? ((pair_rounded(t5) == 0.0) ? 0.0 : pair_rounded(t5) * pair_rounded(t6) * pair_rounded(t6) * pair_rounded(t6) * pair_rounded(t6)) : ((t7 && (pair_value(t3) < 0.0)) ? ((pair_value(t8) == 0.0) ? 0.0 : pair_value(t8) * pair_rounded(t6) * pair_rounded(t6) * pair_rounded(t6) * pair_rounded(t6)) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * pair_rounded(t10) * pair_rounded(t10) * pair_rounded(t10) * pair_rounded(t10))));
         const double t13 = log_fast(f_i);
         const double t16 = y_i / f_i;
         const double t17 = 1.0 - t16;
         const double t18 = f_i - y_i;
         const double t19 = pow_fast(f_i, -c8);
-        const double t20 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10)) : ((t7 && (-p < 0.0)) ? ((t17 == 0.0) ? 0.0 : t17 * pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10)) : ((t18 == 0.0) ? 0.0 : t18 * t19 * t19 * t19 * t19)));
+        const double t20 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : pair_rounded(t10) * pair_rounded(t10) * pair_rounded(t10) * pair_rounded(t10)) : ((t7 && (-p < 0.0)) ? ((t17 == 0.0) ? 0.0 : t17 * pair_rounded(t10) * pair_rounded(t10) * pair_rounded(t10) * pair_rounded(t10)) : ((t18 == 0.0) ? 0.0 : t18 * t19 * t19 * t19 * t19)));
         const double t21 = p * y_i;
         const pair t23 = pair_pow(pair_of(f_i), c10);
-        const pair t24 = pair_add(t3, pair_quot(t21, f_i));
-        const pair t25 = pair_add_d(pair_mul_d(t3, f_i), t21);
+        const pair t24 = pair_order(pair_add(t3, pair_quot(t21, f_i)));
+        const pair t25 = pair_order(pair_add_d(pair_mul_d(t3, f_i), t21));
         const pair t26 = pair_pow(pair_of(f_i), c11);
-        const double t27 = ((-t21 == 0.0) ? ((pair_value(t3) == 0.0) ? 0.0 : pair_value(t3) * pair_value(t23) * pair_value(t23) * pair_value(t23) * pair_value(t23)) : ((t7 && (pair_value(t22) < 0.0)) ? ((pair_value(t24) == 0.0) ? 0.0 : pair_value(t24) * pair_value(t23) * pair_value(t23) * pair_value(t23) * pair_value(t23)) : ((pair_value(t25) == 0.0) ? 0.0 : pair_value(t25) * pair_value(t26) * pair_value(t26) * pair_value(t26) * pair_value(t26))));
+        const double t27 = ((-t21 == 0.0) ? ((pair_value(t3) == 0.0) ? 0.0 : pair_value(t3) * pair_rounded(t23) * pair_rounded(t23) * pair_rounded(t23) * pair_rounded(t23)) : ((t7 && (pair_value(t22) < 0.0)) ? ((pair_value(t24) == 0.0) ? 0.0 : pair_value(t24) * pair_rounded(t23) * pair_rounded(t23) * pair_rounded(t23) * pair_rounded(t23)) : ((pair_value(t25) == 0.0) ? 0.0 : pair_value(t25) * pair_rounded(t26) * pair_rounded(t26) * pair_rounded(t26) * pair_rounded(t26))));
         loss[row] = (t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? t16 + t13 : t11)))) : f_i) : y_i);
         gradient[row] = (t0 ? (t1 ? (t2 ? t20 : (t12 ? t17 : (t14 ? t20 : (t15 ? t17 / f_i : t20)))) : f_i) : y_i);
         hessian[row] = (t0 ? (t1 ? (t2 ? t27 : (t12 ? t16 / f_i : (t14 ? t27 : (t15 ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t27)))) : f_i) : y_i);
@@ -1023,25 +1027,25 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t4 = pair_div(pair_of(y_i), t3);
         const pair t6 = pair_pow(pair_of(f_i), c3);
         const int t7 = (1.0 < f_i);
-        const pair t8 = pair_sub(t5, pair_div(t4, pair_of(f_i)));
-        const pair t9 = pair_sub(pair_mul_d(t5, f_i), t4);
+        const pair t8 = pair_order(pair_sub(t5, pair_div(t4, pair_of(f_i))));
+        const pair t9 = pair_order(pair_sub(pair_mul_d(t5, f_i), t4));
         const pair t10 = pair_pow(pair_of(f_i), c4);
-        const pair t11 = pair_if((pair_value(t4) == 0.0), pair_if((pair_value(t5) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t5, t6), t6), t6), t6)), pair_if((t7 && (pair_value(t3) < 0.0)), pair_if((pair_value(t8) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t8, t6), t6), t6), t6)), pair_if((pair_value(t9) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t9, t10), t10), t10), t10))));
+        const pair t11 = pair_if((pair_rounded(t4) == 0.0), pair_if((pair_rounded(t5) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t5, t6), t6), t6), t6)), pair_if((t7 && (pair_value(t3) < 0.0)), pair_if((pair_value(t8) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t8, t6), t6), t6), t6)), pair_if((pair_value(t9) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t9, t10), t10), t10), t10))));
         const pair t13 = pair_log(pair_of(f_i));
         const pair t16 = pair_quot(y_i, f_i);
-        const pair t17 = pair_add_d(pair_neg(t16), 1.0);
+        const pair t17 = pair_order(pair_add_d(pair_neg(t16), 1.0));
         const pair t18 = pair_diff(f_i, y_i);
         const pair t19 = pair_pow(pair_of(f_i), pair_of(-c8));
         const pair t20 = pair_if((y_i == 0.0), pair_if((1.0 == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(t10, t10), t10), t10)), pair_if((t7 && (-p < 0.0)), pair_if((pair_value(t17) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t17, t10), t10), t10), t10)), pair_if((pair_value(t18) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t18, t19), t19), t19), t19))));
         const pair t21 = pair_prod(p, y_i);
         const pair t23 = pair_pow(pair_of(f_i), c10);
-        const pair t24 = pair_add(t3, pair_div(t21, pair_of(f_i)));
-        const pair t25 = pair_add(pair_mul_d(t3, f_i), t21);
+        const pair t24 = pair_order(pair_add(t3, pair_div(t21, pair_of(f_i))));
+        const pair t25 = pair_order(pair_add(pair_mul_d(t3, f_i), t21));
         const pair t26 = pair_pow(pair_of(f_i), c11);
         const pair t27 = pair_if((pair_value(pair_neg(t21)) == 0.0), pair_if((pair_value(t3) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t3, t23), t23), t23), t23)), pair_if((t7 && (pair_value(t22) < 0.0)), pair_if((pair_value(t24) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t24, t23), t23), t23), t23)), pair_if((pair_value(t25) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t25, t26), t26), t26), t26))));
-        loss[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t11, pair_if(t12, pair_add_d(pair_neg(pair_mul_d(t13, y_i)), f_i), pair_if(t14, t11, pair_if(t15, pair_add(t16, t13), t11)))), pair_of(f_i)), pair_of(y_i)));
-        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t20, pair_if(t12, t17, pair_if(t14, t20, pair_if(t15, pair_div(t17, pair_of(f_i)), t20)))), pair_of(f_i)), pair_of(y_i)));
-        hessian[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t27, pair_if(t12, pair_div(t16, pair_of(f_i)), pair_if(t14, t27, pair_if(t15, pair_div(pair_div(pair_add_d(pair_quot((2.0 * y_i), f_i), -1.0), pair_of(f_i)), pair_of(f_i)), t27)))), pair_of(f_i)), pair_of(y_i)));
+        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_if(t2, t11, pair_if(t12, pair_order(pair_add_d(pair_neg(pair_mul_d(t13, y_i)), f_i)), pair_if(t14, t11, pair_if(t15, pair_order(pair_add(t16, t13)), t11)))), pair_of(f_i)), pair_of(y_i)));
+        gradient[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_if(t2, t20, pair_if(t12, t17, pair_if(t14, t20, pair_if(t15, pair_div(t17, pair_of(f_i)), t20)))), pair_of(f_i)), pair_of(y_i)));
+        hessian[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_if(t2, t27, pair_if(t12, pair_div(t16, pair_of(f_i)), pair_if(t14, t27, pair_if(t15, pair_div(pair_div(pair_order(pair_add_d(pair_quot((2.0 * y_i), f_i), -1.0)), pair_of(f_i)), pair_of(f_i)), t27)))), pair_of(f_i)), pair_of(y_i)));
     }
 #endif
 }
@@ -1058,9 +1062,9 @@ void lossforge_tweedie_loss_gradient_hessian_f64_at(size_t n, size_t K, const vo
     const int t15 = (p <= 2.0);
     const double c8 = 0.25 * p;
     const pair t22 = pair_diff((-1.0), p);
-    const pair c3 = pair_scale(pair_add_d(t3, 1.0), 0.25);
+    const pair c3 = pair_scale(pair_order(pair_add_d(t3, 1.0)), 0.25);
     const pair c4 = pair_scale(t3, 0.25);
-    const pair c10 = pair_scale(pair_add_d(t22, 1.0), 0.25);
+    const pair c10 = pair_scale(pair_order(pair_add_d(t22, 1.0)), 0.25);
     const pair c11 = pair_scale(t22, 0.25);
     const double constants[] = {p, t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5.hi, t5.lo, t12 ? 1.0 : 0.0, t14 ? 1.0 : 0.0, t15 ? 1.0 : 0.0, c8, t22.hi, t22.lo, c3.hi, c3.lo, c4.hi, c4.lo, c10.hi, c10.lo, c11.hi, c11.lo};
 #else
@@ -1073,9 +1077,9 @@ void lossforge_tweedie_loss_gradient_hessian_f64_at(size_t n, size_t K, const vo
     const int t15 = (p <= 2.0);
     const double c8 = 0.25 * p;
     const pair t22 = pair_diff((-1.0), p);
-    const pair c3 = pair_scale(pair_add_d(t3, 1.0), 0.25);
+    const pair c3 = pair_scale(pair_order(pair_add_d(t3, 1.0)), 0.25);
     const pair c4 = pair_scale(t3, 0.25);
-    const pair c10 = pair_scale(pair_add_d(t22, 1.0), 0.25);
+    const pair c10 = pair_scale(pair_order(pair_add_d(t22, 1.0)), 0.25);
     const pair c11 = pair_scale(t22, 0.25);
     const double constants[] = {p, t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5.hi, t5.lo, t12 ? 1.0 : 0.0, t14 ? 1.0 : 0.0, t15 ? 1.0 : 0.0, c8, t22.hi, t22.lo, c3.hi, c3.lo, c4.hi, c4.lo, c10.hi, c10.lo, c11.hi, c11.lo};
 #endif
@@ -1143,12 +1147,12 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double f_i = f[row];
         const pair t1 = pair_div(pair_of(y_i), t0);
         const double t3 = pow_fast(f_i, c2);
-        const pair t4 = pair_sub(t2, pair_div(t1, pair_of(f_i)));
-        const pair t5 = pair_sub(pair_mul_d(t2, f_i), t1);
+        const pair t4 = pair_order(pair_sub(t2, pair_div(t1, pair_of(f_i))));
+        const pair t5 = pair_order(pair_sub(pair_mul_d(t2, f_i), t1));
         const double t6 = pow_fast(f_i, pair_value(c3));
-        const double t7 = ((pair_value(t1) == 0.0) ? ((pair_value(t2) == 0.0) ? 0.0 : pair_value(t2) * t3 * t3 * t3 * t3) : (((1.0 < f_i) && (pair_value(t0) < 0.0)) ? ((pair_value(t4) == 0.0) ? 0.0 : pair_value(t4) * t3 * t3 * t3 * t3) : ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * t6 * t6 * t6 * t6)));
+        const double t7 = ((pair_rounded(t1) == 0.0) ? ((pair_rounded(t2) == 0.0) ? 0.0 : pair_rounded(t2) * t3 * t3 * t3 * t3) : (((1.0 < f_i) && (pair_value(t0) < 0.0)) ? ((pair_value(t4) == 0.0) ? 0.0 : pair_value(t4) * t3 * t3 * t3 * t3) : ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * t6 * t6 * t6 * t6)));
         const double t8 = log_fast(f_i);
-        loss[row] = (float)((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? f_i - y_i * t8 : ((p < 2.0) ? t7 : ((p <= 2.0) ? pair_value(pair_quot(y_i, f_i)) + t8 : t7)))) : f_i) : y_i);
+        loss[row] = (float)((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? f_i - y_i * t8 : ((p < 2.0) ? t7 : ((p <= 2.0) ? pair_rounded(pair_quot(y_i, f_i)) + t8 : t7)))) : f_i) : y_i);
     }
 }
 
@@ -1185,7 +1189,7 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = pow_fast(f_i, pair_value(c0));
-        const pair t1 = pair_add_d(pair_neg(pair_quot(y_i, f_i)), 1.0);
+        const pair t1 = pair_order(pair_add_d(pair_neg(pair_quot(y_i, f_i)), 1.0));
         const double t2 = f_i - y_i;
         const double t3 = pow_fast(f_i, -c1);
         const double t4 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : t0 * t0 * t0 * t0) : (((1.0 < f_i) && (-p < 0.0)) ? ((pair_value(t1) == 0.0) ? 0.0 : pair_value(t1) * t0 * t0 * t0 * t0) : ((t2 == 0.0) ? 0.0 : t2 * t3 * t3 * t3 * t3)));
@@ -1227,11 +1231,11 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const double f_i = f[row];
         const pair t0 = pair_prod(p, y_i);
         const double t3 = pow_fast(f_i, c2);
-        const pair t4 = pair_add(t1, pair_div(t0, pair_of(f_i)));
-        const pair t5 = pair_add(pair_mul_d(t1, f_i), t0);
+        const pair t4 = pair_order(pair_add(t1, pair_div(t0, pair_of(f_i))));
+        const pair t5 = pair_order(pair_add(pair_mul_d(t1, f_i), t0));
         const double t6 = pow_fast(f_i, c3);
         const double t7 = ((pair_value(pair_neg(t0)) == 0.0) ? ((pair_value(t1) == 0.0) ? 0.0 : pair_value(t1) * t3 * t3 * t3 * t3) : (((1.0 < f_i) && (t2 < 0.0)) ? ((pair_value(t4) == 0.0) ? 0.0 : pair_value(t4) * t3 * t3 * t3 * t3) : ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * t6 * t6 * t6 * t6)));
-        hessian[row] = (float)((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? pair_value(pair_quot(y_i, f_i)) / f_i : ((p < 2.0) ? t7 : ((p <= 2.0) ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t7)))) : f_i) : y_i);
+        hessian[row] = (float)((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? pair_rounded(pair_quot(y_i, f_i)) / f_i : ((p < 2.0) ? t7 : ((p <= 2.0) ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t7)))) : f_i) : y_i);
     }
 }
 
@@ -1280,17 +1284,17 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const pair t4 = pair_div(pair_of(y_i), t3);
         const double t6 = pow_fast(f_i, c3);
         const int t7 = (1.0 < f_i);
-        const pair t8 = pair_sub(t5, pair_div(t4, pair_of(f_i)));
-        const pair t9 = pair_sub(pair_mul_d(t5, f_i), t4);
+        const pair t8 = pair_order(pair_sub(t5, pair_div(t4, pair_of(f_i))));
+        const pair t9 = pair_order(pair_sub(pair_mul_d(t5, f_i), t4));
         const double t10 = pow_fast(f_i, pair_value(c4));
-        const double t11 = ((pair_value(t4) == 0.0) ? ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * t6 * t6 * t6 * t6) : ((t7 && (pair_value(t3) < 0.0)) ? ((pair_value(t8) == 0.0) ? 0.0 : pair_value(t8) * t6 * t6 * t6 * t6) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * t10 * t10 * t10 * t10)));
+        const double t11 = ((pair_rounded(t4) == 0.0) ? ((pair_rounded(t5) == 0.0) ? 0.0 : pair_rounded(t5) * t6 * t6 * t6 * t6) : ((t7 && (pair_value(t3) < 0.0)) ? ((pair_value(t8) == 0.0) ? 0.0 : pair_value(t8) * t6 * t6 * t6 * t6) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * t10 * t10 * t10 * t10)));
         const double t13 = log_fast(f_i);
         const pair t16 = pair_quot(y_i, f_i);
-        const pair t17 = pair_add_d(pair_neg(t16), 1.0);
+        const pair t17 = pair_order(pair_add_d(pair_neg(t16), 1.0));
         const double t18 = f_i - y_i;
         const double t19 = pow_fast(f_i, -c8);
         const double t20 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : t10 * t10 * t10 * t10) : ((t7 && (-p < 0.0)) ? ((pair_value(t17) == 0.0) ? 0.0 : pair_value(t17) * t10 * t10 * t10 * t10) : ((t18 == 0.0) ? 0.0 : t18 * t19 * t19 * t19 * t19)));
-        loss[row] = (float)(t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? pair_value(t16) + t13 : t11)))) : f_i) : y_i);
+        loss[row] = (float)(t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? pair_rounded(t16) + t13 : t11)))) : f_i) : y_i);
         gradient[row] = (float)pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t20), pair_if(t12, t17, pair_of((t14 ? t20 : (t15 ? pair_value(t17) / f_i : t20))))), pair_of(f_i)), pair_of(y_i)));
     }
 }
@@ -1346,18 +1350,18 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         const double t4 = pow_fast(f_i, pair_value(c2));
         const int t5 = (1.0 < f_i);
         const pair t6 = pair_quot(y_i, f_i);
-        const pair t7 = pair_add_d(pair_neg(t6), 1.0);
+        const pair t7 = pair_order(pair_add_d(pair_neg(t6), 1.0));
         const double t8 = f_i - y_i;
         const double t9 = pow_fast(f_i, -c3);
         const double t10 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : t4 * t4 * t4 * t4) : ((t5 && (-p < 0.0)) ? ((pair_value(t7) == 0.0) ? 0.0 : pair_value(t7) * t4 * t4 * t4 * t4) : ((t8 == 0.0) ? 0.0 : t8 * t9 * t9 * t9 * t9)));
         const pair t14 = pair_prod(p, y_i);
         const double t16 = pow_fast(f_i, c8);
-        const pair t17 = pair_add(t3, pair_div(t14, pair_of(f_i)));
-        const pair t18 = pair_add(pair_mul_d(t3, f_i), t14);
+        const pair t17 = pair_order(pair_add(t3, pair_div(t14, pair_of(f_i))));
+        const pair t18 = pair_order(pair_add(pair_mul_d(t3, f_i), t14));
         const double t19 = pow_fast(f_i, c9);
         const double t20 = ((pair_value(pair_neg(t14)) == 0.0) ? ((pair_value(t3) == 0.0) ? 0.0 : pair_value(t3) * t16 * t16 * t16 * t16) : ((t5 && (t15 < 0.0)) ? ((pair_value(t17) == 0.0) ? 0.0 : pair_value(t17) * t16 * t16 * t16 * t16) : ((pair_value(t18) == 0.0) ? 0.0 : pair_value(t18) * t19 * t19 * t19 * t19)));
         gradient[row] = (float)pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t10), pair_if(t11, t7, pair_of((t12 ? t10 : (t13 ? pair_value(t7) / f_i : t10))))), pair_of(f_i)), pair_of(y_i)));
-        hessian[row] = (float)(t0 ? (t1 ? (t2 ? t20 : (t11 ? pair_value(t6) / f_i : (t12 ? t20 : (t13 ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t20)))) : f_i) : y_i);
+        hessian[row] = (float)(t0 ? (t1 ? (t2 ? t20 : (t11 ? pair_rounded(t6) / f_i : (t12 ? t20 : (t13 ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t20)))) : f_i) : y_i);
     }
 }
 
@@ -1416,25 +1420,25 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const pair t4 = pair_div(pair_of(y_i), t3);
         const double t6 = pow_fast(f_i, c3);
         const int t7 = (1.0 < f_i);
-        const pair t8 = pair_sub(t5, pair_div(t4, pair_of(f_i)));
-        const pair t9 = pair_sub(pair_mul_d(t5, f_i), t4);
+        const pair t8 = pair_order(pair_sub(t5, pair_div(t4, pair_of(f_i))));
+        const pair t9 = pair_order(pair_sub(pair_mul_d(t5, f_i), t4));
         const double t10 = pow_fast(f_i, pair_value(c4));
-        const double t11 = ((pair_value(t4) == 0.0) ? ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * t6 * t6 * t6 * t6) : ((t7 && (pair_value(t3) < 0.0)) ? ((pair_value(t8) == 0.0) ? 0.0 : pair_value(t8) * t6 * t6 * t6 * t6) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * t10 * t10 * t10 * t10)));
+        const double t11 = ((pair_rounded(t4) == 0.0) ? ((pair_rounded(t5) == 0.0) ? 0.0 : pair_rounded(t5) * t6 * t6 * t6 * t6) : ((t7 && (pair_value(t3) < 0.0)) ? ((pair_value(t8) == 0.0) ? 0.0 : pair_value(t8) * t6 * t6 * t6 * t6) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * t10 * t10 * t10 * t10)));
         const double t13 = log_fast(f_i);
         const pair t16 = pair_quot(y_i, f_i);
-        const pair t17 = pair_add_d(pair_neg(t16), 1.0);
+        const pair t17 = pair_order(pair_add_d(pair_neg(t16), 1.0));
         const double t18 = f_i - y_i;
         const double t19 = pow_fast(f_i, -c8);
         const double t20 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : t10 * t10 * t10 * t10) : ((t7 && (-p < 0.0)) ? ((pair_value(t17) == 0.0) ? 0.0 : pair_value(t17) * t10 * t10 * t10 * t10) : ((t18 == 0.0) ? 0.0 : t18 * t19 * t19 * t19 * t19)));
         const pair t21 = pair_prod(p, y_i);
         const double t23 = pow_fast(f_i, c10);
-        const pair t24 = pair_add(t3, pair_div(t21, pair_of(f_i)));
-        const pair t25 = pair_add(pair_mul_d(t3, f_i), t21);
+        const pair t24 = pair_order(pair_add(t3, pair_div(t21, pair_of(f_i))));
+        const pair t25 = pair_order(pair_add(pair_mul_d(t3, f_i), t21));
         const double t26 = pow_fast(f_i, c11);
         const double t27 = ((pair_value(pair_neg(t21)) == 0.0) ? ((pair_value(t3) == 0.0) ? 0.0 : pair_value(t3) * t23 * t23 * t23 * t23) : ((t7 && (t22 < 0.0)) ? ((pair_value(t24) == 0.0) ? 0.0 : pair_value(t24) * t23 * t23 * t23 * t23) : ((pair_value(t25) == 0.0) ? 0.0 : pair_value(t25) * t26 * t26 * t26 * t26)));
-        loss[row] = (float)(t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? pair_value(t16) + t13 : t11)))) : f_i) : y_i);
+        loss[row] = (float)(t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? pair_rounded(t16) + t13 : t11)))) : f_i) : y_i);
         gradient[row] = (float)pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t20), pair_if(t12, t17, pair_of((t14 ? t20 : (t15 ? pair_value(t17) / f_i : t20))))), pair_of(f_i)), pair_of(y_i)));
-        hessian[row] = (float)(t0 ? (t1 ? (t2 ? t27 : (t12 ? pair_value(t16) / f_i : (t14 ? t27 : (t15 ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t27)))) : f_i) : y_i);
+        hessian[row] = (float)(t0 ? (t1 ? (t2 ? t27 : (t12 ? pair_rounded(t16) / f_i : (t14 ? t27 : (t15 ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t27)))) : f_i) : y_i);
     }
 }
 

@@ -69,8 +69,8 @@ INLINE double exp_fast(double x)
     return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -96,12 +96,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -144,14 +150,16 @@ INLINE pair pair_diff(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
 INLINE pair pair_add(pair a, pair b)
 {
     const pair s = pair_sum(a.hi, b.hi);
-    return pair_near(s.hi, s.lo + (a.lo + b.lo));
+    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
+    return made;
 }
 
 INLINE pair pair_sub(pair a, pair b)
@@ -170,20 +178,23 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* Where b is infinite or its inverse is, the rest is no number. */
@@ -191,22 +202,7 @@ INLINE pair pair_div(pair a, pair b)
 {
     const double h = a.hi / b.hi;
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
-}
-
-/* c + v, c = hi + lo, for v small beside it. */
-INLINE pair pair_lead(double hi, double lo, double v)
-{
-    const double h = hi + v;
-    const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
     return made;
 }
 
@@ -216,44 +212,26 @@ INLINE double pair_rest(pair a)
     return fabs(a.lo) < 1.0 ? a.lo : 0.0;
 }
 
-/* hi + lo + x*c, for x*c small beside hi. */
-INLINE pair pair_step(pair c, double x, double hi, double lo)
-{
-    const double v = x * c.hi;
-    return pair_lead(hi, fused(x, c.lo, product_rest(x, c.hi, v)) + lo, v);
-}
-
-/* exp(r) - 1 in two parts, for a + lo = k*log(2) + r; k is in the last bits of z. The terms up to r**4 are pairs. */
-INLINE double pair_reduced(double a, double lo, double shift, double *z, double *low)
-{
-    *z = fused(a, 0x1.71547652b82fep+0, shift);
-    const double k = *z - shift;
-    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
-    const double r = fused(k, -0x1.ef35793c76730p-45, h);
-    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + lo;
-    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
-    const pair c4 = pair_lead(0x1.5555555555555p-5, 0x1.5555555555555p-59, r * fused(0x1.61d914776d52bp-33, r8, fused(fused(fused(0x1.1f7a95ad36ae3p-29, r, 0x1.ae641c4bedefep-26), r2, fused(0x1.27e4d7b94d8bap-22, r, 0x1.71de3a5e503a4p-19)), r4, fused(fused(0x1.a01a01a7d55cfp-16, r, 0x1.a01a01a018bddp-13), r2, fused(0x1.6c16c16c1628ep-10, r, 0x1.1111111111112p-7)))));
-    const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
-    const pair c2 = pair_step(c3, r, 0.5, -0.0);
-    const pair square = {r2, product_rest(r, r, r2)};
-    const pair p = pair_times(square, c2);
-    const double e = r + p.hi;
-    *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
-    return e;
-}
-
-/* 2**k is two factors, so that subnormal results are right. */
-INLINE pair pair_exp(pair x)
+/* With 58 bits: the terms from r**3 on are one double. */
+INLINE pair pair_exp_short(pair x)
 {
     const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
-    double z, low;
-    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + pair_rest(x);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double half = 0.5 * r2;
+    const double e = r + half;
+    const double low = fused(r2 * r, fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r8, fused(fused(fused(0x1.27e4c2ad86b5bp-22, r, 0x1.71ddefa2c2253p-19), r2, fused(0x1.a01a01b206a83p-16, r, 0x1.a01a01b3b176dp-13)), r4, fused(fused(0x1.6c16c16c1413cp-10, r, 0x1.111111110ebdap-7), r2, fused(0x1.555555555555ap-5, r, 0x1.555555555555bp-3)))), 0.5 * product_rest(r, r, r2)) + ((r - e) + half);
     const double p = 1.0 + e;
-    const double l = ((1.0 - p) + e) + low;
-    const double h = p + l;
+    const double l = ((1.0 - p) + e) + fused(rest, e + low, rest + low);
+    const double whole = p + l;
     const double scale = from_bits(to_bits(z) << 52);
-    const pair made = {h * scale * back, (l - (h - p)) * scale * back};
+    const pair made = {whole * scale * back, (l - (whole - p)) * scale * back};
     return made;
 }
 
@@ -317,15 +295,15 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double f_i = f[row];
         const pair t1 = pair_div(pair_of(y_i), t0);
         const pair t3 = pair_mul_d(c2, f_i);
-        const pair t4 = pair_exp(pair_scale(t3, 0.5));
-        const pair t5 = pair_exp(t3);
-        const pair t6 = pair_exp(pair_of(-f_i));
-        const pair t7 = pair_sub(t2, pair_mul(t1, t6));
-        const pair t8 = pair_exp(pair_of(0.5 * f_i));
-        const pair t9 = pair_sub(pair_mul(pair_mul(t2, t8), t8), t1);
-        const pair t10 = pair_exp(pair_mul_d(c3, f_i));
-        const double t11 = ((pair_value(t1) == 0.0) ? ((pair_value(t2) == 0.0) ? 0.0 : pair_value(t2) * pair_value(t4) * pair_value(t4) * pair_value(t5) * pair_value(t5) * pair_value(t5)) : (((0.0 < f_i) && (pair_value(t0) < 0.0)) ? ((pair_value(t7) == 0.0) ? 0.0 : pair_value(t7) * pair_value(t5) * pair_value(t5) * pair_value(t5) * pair_value(t5)) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10))));
-        const pair t12 = pair_exp(pair_of(f_i));
+        const pair t4 = pair_exp_short(pair_scale(t3, 0.5));
+        const pair t5 = pair_exp_short(t3);
+        const pair t6 = pair_exp_short(pair_of(-f_i));
+        const pair t7 = pair_order(pair_sub(t2, pair_mul(t1, t6)));
+        const pair t8 = pair_exp_short(pair_of(0.5 * f_i));
+        const pair t9 = pair_order(pair_sub(pair_mul(pair_mul(t2, t8), t8), t1));
+        const pair t10 = pair_exp_short(pair_mul_d(c3, f_i));
+        const double t11 = ((pair_rounded(t1) == 0.0) ? ((pair_rounded(t2) == 0.0) ? 0.0 : pair_rounded(t2) * pair_value(t4) * pair_value(t4) * pair_value(t5) * pair_value(t5) * pair_value(t5)) : (((0.0 < f_i) && (pair_value(t0) < 0.0)) ? ((pair_value(t7) == 0.0) ? 0.0 : pair_value(t7) * pair_value(t5) * pair_value(t5) * pair_value(t5) * pair_value(t5)) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10))));
+        const pair t12 = pair_exp_short(pair_of(f_i));
         loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t11 : ((p <= 1.0) ? pair_value(t12) - ((pair_value(t12) == HUGE_VAL) ? 0.0 : f_i * y_i) : ((p < 2.0) ? t11 : ((p <= 2.0) ? f_i + y_i * pair_value(pair_if((y_i == 0.0), pair_of(0.0), t6)) : t11)))) : f_i) : y_i);
     }
 #else
@@ -340,16 +318,16 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double f_i = f[row];
         const pair t1 = pair_div(pair_of(y_i), t0);
         const pair t3 = pair_mul_d(c2, f_i);
-        const pair t4 = pair_exp(pair_scale(t3, 0.5));
-        const pair t5 = pair_exp(t3);
-        const pair t6 = pair_exp(pair_of(-f_i));
-        const pair t7 = pair_sub(t2, pair_mul(t1, t6));
-        const pair t8 = pair_exp(pair_of(0.5 * f_i));
-        const pair t9 = pair_sub(pair_mul(pair_mul(t2, t8), t8), t1);
-        const pair t10 = pair_exp(pair_mul_d(c3, f_i));
-        const pair t11 = pair_if((pair_value(t1) == 0.0), pair_if((pair_value(t2) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(pair_mul(t2, t4), t4), t5), t5), t5)), pair_if(((0.0 < f_i) && (pair_value(t0) < 0.0)), pair_if((pair_value(t7) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t7, t5), t5), t5), t5)), pair_if((pair_value(t9) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t9, t10), t10), t10), t10))));
-        const pair t12 = pair_exp(pair_of(f_i));
-        loss[row] = pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), t11, pair_if((p <= 1.0), pair_sub(t12, pair_if((pair_value(t12) == HUGE_VAL), pair_of(0.0), pair_prod(f_i, y_i))), pair_if((p < 2.0), t11, pair_if((p <= 2.0), pair_add_d(pair_mul_d(pair_if((y_i == 0.0), pair_of(0.0), t6), y_i), f_i), t11)))), pair_of(f_i)), pair_of(y_i)));
+        const pair t4 = pair_exp_short(pair_scale(t3, 0.5));
+        const pair t5 = pair_exp_short(t3);
+        const pair t6 = pair_exp_short(pair_of(-f_i));
+        const pair t7 = pair_order(pair_sub(t2, pair_mul(t1, t6)));
+        const pair t8 = pair_exp_short(pair_of(0.5 * f_i));
+        const pair t9 = pair_order(pair_sub(pair_mul(pair_mul(t2, t8), t8), t1));
+        const pair t10 = pair_exp_short(pair_mul_d(c3, f_i));
+        const pair t11 = pair_if((pair_rounded(t1) == 0.0), pair_if((pair_rounded(t2) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(pair_mul(t2, t4), t4), t5), t5), t5)), pair_if(((0.0 < f_i) && (pair_value(t0) < 0.0)), pair_if((pair_value(t7) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t7, t5), t5), t5), t5)), pair_if((pair_value(t9) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t9, t10), t10), t10), t10))));
+        const pair t12 = pair_exp_short(pair_of(f_i));
+        loss[row] = pair_rounded(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), t11, pair_if((p <= 1.0), pair_order(pair_sub(t12, pair_if((pair_value(t12) == HUGE_VAL), pair_of(0.0), pair_prod(f_i, y_i)))), pair_if((p < 2.0), t11, pair_if((p <= 2.0), pair_order(pair_add_d(pair_mul_d(pair_if((y_i == 0.0), pair_of(0.0), t6), y_i), f_i)), t11)))), pair_of(f_i)), pair_of(y_i)));
     }
 #endif
 }
@@ -360,14 +338,14 @@ void lossforge_tweedie_log_link_loss_f64_at(size_t n, size_t K, const void *cons
     const double p = parameters[0];
     const pair t0 = pair_diff(1.0, p);
     const pair t2 = pair_quot(1.0, (2.0 - p));
-    const pair c2 = pair_scale(pair_add_d(t0, 1.0), 0.25);
+    const pair c2 = pair_scale(pair_order(pair_add_d(t0, 1.0)), 0.25);
     const pair c3 = pair_scale(t0, 0.25);
     const double constants[] = {p, t0.hi, t0.lo, t2.hi, t2.lo, c2.hi, c2.lo, c3.hi, c3.lo};
 #else
     const double p = parameters[0];
     const pair t0 = pair_diff(1.0, p);
     const pair t2 = pair_div(pair_of(1.0), pair_diff(2.0, p));
-    const pair c2 = pair_scale(pair_add_d(t0, 1.0), 0.25);
+    const pair c2 = pair_scale(pair_order(pair_add_d(t0, 1.0)), 0.25);
     const pair c3 = pair_scale(t0, 0.25);
     const double constants[] = {p, t0.hi, t0.lo, t2.hi, t2.lo, c2.hi, c2.lo, c3.hi, c3.lo};
 #endif
@@ -398,13 +376,13 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double f_i = f[row];
         const int t0 = (y_i == 0.0);
-        const pair t2 = pair_exp(pair_mul_d(c1, f_i));
-        const pair t3 = pair_exp(pair_of(-(0.5 * f_i)));
-        const double t4 = 1.0 - pair_value(pair_mul(pair_mul_d(t3, y_i), t3));
-        const double t5 = pair_value(pair_exp(pair_of(f_i))) - y_i;
-        const pair t6 = pair_exp(pair_mul_d(c2, f_i));
+        const pair t2 = pair_exp_short(pair_mul_d(c1, f_i));
+        const pair t3 = pair_exp_short(pair_of(-(0.5 * f_i)));
+        const double t4 = 1.0 - pair_rounded(pair_mul(pair_mul_d(t3, y_i), t3));
+        const double t5 = pair_value(pair_exp_short(pair_of(f_i))) - y_i;
+        const pair t6 = pair_exp_short(pair_mul_d(c2, f_i));
         const double t7 = (t0 ? ((1.0 == 0.0) ? 0.0 : pair_value(t2) * pair_value(t2) * pair_value(t2) * pair_value(t2)) : (((0.0 < f_i) && (pair_value(t1) < 0.0)) ? ((t4 == 0.0) ? 0.0 : t4 * pair_value(t2) * pair_value(t2) * pair_value(t2) * pair_value(t2)) : ((t5 == 0.0) ? 0.0 : t5 * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6))));
-        gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? t5 : ((p < 2.0) ? t7 : ((p <= 2.0) ? 1.0 - y_i * pair_value(pair_if(t0, pair_of(0.0), pair_exp(pair_of(-f_i)))) : t7)))) : f_i) : y_i);
+        gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? t5 : ((p < 2.0) ? t7 : ((p <= 2.0) ? 1.0 - y_i * pair_value(pair_if(t0, pair_of(0.0), pair_exp_short(pair_of(-f_i)))) : t7)))) : f_i) : y_i);
     }
 #else
     const double p = constants[0];
@@ -416,13 +394,13 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double f_i = f[row];
         const int t0 = (y_i == 0.0);
-        const pair t2 = pair_exp(pair_mul_d(c1, f_i));
-        const pair t3 = pair_exp(pair_of(-(0.5 * f_i)));
-        const pair t4 = pair_add_d(pair_neg(pair_mul(pair_mul_d(t3, y_i), t3)), 1.0);
-        const pair t5 = pair_add_d(pair_exp(pair_of(f_i)), -y_i);
-        const pair t6 = pair_exp(pair_mul_d(c2, f_i));
+        const pair t2 = pair_exp_short(pair_mul_d(c1, f_i));
+        const pair t3 = pair_exp_short(pair_of(-(0.5 * f_i)));
+        const pair t4 = pair_order(pair_add_d(pair_neg(pair_mul(pair_mul_d(t3, y_i), t3)), 1.0));
+        const pair t5 = pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i));
+        const pair t6 = pair_exp_short(pair_mul_d(c2, f_i));
         const pair t7 = pair_if(t0, pair_if((1.0 == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(t2, t2), t2), t2)), pair_if(((0.0 < f_i) && (pair_value(t1) < 0.0)), pair_if((pair_value(t4) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t4, t2), t2), t2), t2)), pair_if((pair_value(t5) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t5, t6), t6), t6), t6))));
-        gradient[row] = pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), t7, pair_if((p <= 1.0), t5, pair_if((p < 2.0), t7, pair_if((p <= 2.0), pair_add_d(pair_neg(pair_mul_d(pair_if(t0, pair_of(0.0), pair_exp(pair_of(-f_i))), y_i)), 1.0), t7)))), pair_of(f_i)), pair_of(y_i)));
+        gradient[row] = pair_rounded(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), t7, pair_if((p <= 1.0), t5, pair_if((p < 2.0), t7, pair_if((p <= 2.0), pair_order(pair_add_d(pair_neg(pair_mul_d(pair_if(t0, pair_of(0.0), pair_exp_short(pair_of(-f_i))), y_i)), 1.0)), t7)))), pair_of(f_i)), pair_of(y_i)));
     }
 #endif
 }
@@ -432,13 +410,13 @@ void lossforge_tweedie_log_link_gradient_f64_at(size_t n, size_t K, const void *
 #ifdef LOSSFORGE_FAST
     const double p = parameters[0];
     const pair t1 = pair_diff(1.0, p);
-    const pair c1 = pair_scale(pair_add_d(t1, 1.0), 0.25);
+    const pair c1 = pair_scale(pair_order(pair_add_d(t1, 1.0)), 0.25);
     const pair c2 = pair_scale(t1, 0.25);
     const double constants[] = {p, t1.hi, t1.lo, c1.hi, c1.lo, c2.hi, c2.lo};
 #else
     const double p = parameters[0];
     const pair t1 = pair_diff(1.0, p);
-    const pair c1 = pair_scale(pair_add_d(t1, 1.0), 0.25);
+    const pair c1 = pair_scale(pair_order(pair_add_d(t1, 1.0)), 0.25);
     const pair c2 = pair_scale(t1, 0.25);
     const double constants[] = {p, t1.hi, t1.lo, c1.hi, c1.lo, c2.hi, c2.lo};
 #endif
@@ -471,15 +449,15 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const pair t1 = pair_mul_d(t0, y_i);
         const pair t3 = pair_mul_d(c2, f_i);
-        const pair t4 = pair_exp(pair_scale(t3, 0.5));
-        const pair t5 = pair_exp(t3);
-        const pair t6 = pair_exp(pair_of(-f_i));
-        const pair t7 = pair_add_d(pair_neg(pair_mul(t1, t6)), t2);
-        const pair t8 = pair_exp(pair_of(0.5 * f_i));
-        const pair t9 = pair_sub(pair_mul(pair_mul_d(t8, t2), t8), t1);
-        const pair t10 = pair_exp(pair_mul_d(c3, f_i));
-        const double t11 = ((pair_value(t1) == 0.0) ? ((t2 == 0.0) ? 0.0 : t2 * pair_value(t4) * pair_value(t4) * pair_value(t5) * pair_value(t5) * pair_value(t5)) : (((0.0 < f_i) && (pair_value(t0) < 0.0)) ? ((pair_value(t7) == 0.0) ? 0.0 : pair_value(t7) * pair_value(t5) * pair_value(t5) * pair_value(t5) * pair_value(t5)) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10))));
-        hessian[row] = pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), pair_of(t11), pair_if((p <= 1.0), pair_exp(pair_of(f_i)), pair_of(((p < 2.0) ? t11 : ((p <= 2.0) ? y_i * pair_value(pair_if((y_i == 0.0), pair_of(0.0), t6)) : t11))))), pair_of(f_i)), pair_of(y_i)));
+        const pair t4 = pair_exp_short(pair_scale(t3, 0.5));
+        const pair t5 = pair_exp_short(t3);
+        const pair t6 = pair_exp_short(pair_of(-f_i));
+        const pair t7 = pair_order(pair_add_d(pair_neg(pair_mul(t1, t6)), t2));
+        const pair t8 = pair_exp_short(pair_of(0.5 * f_i));
+        const pair t9 = pair_order(pair_sub(pair_mul(pair_mul_d(t8, t2), t8), t1));
+        const pair t10 = pair_exp_short(pair_mul_d(c3, f_i));
+        const double t11 = ((pair_rounded(t1) == 0.0) ? ((t2 == 0.0) ? 0.0 : t2 * pair_value(t4) * pair_value(t4) * pair_value(t5) * pair_value(t5) * pair_value(t5)) : (((0.0 < f_i) && (pair_value(t0) < 0.0)) ? ((pair_value(t7) == 0.0) ? 0.0 : pair_value(t7) * pair_value(t5) * pair_value(t5) * pair_value(t5) * pair_value(t5)) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10))));
+        hessian[row] = pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), pair_of(t11), pair_if((p <= 1.0), pair_exp_short(pair_of(f_i)), pair_of(((p < 2.0) ? t11 : ((p <= 2.0) ? y_i * pair_value(pair_if((y_i == 0.0), pair_of(0.0), t6)) : t11))))), pair_of(f_i)), pair_of(y_i)));
     }
 #else
     const double p = constants[0];
@@ -493,15 +471,15 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const pair t1 = pair_mul_d(t0, y_i);
         const pair t3 = pair_mul_d(c2, f_i);
-        const pair t4 = pair_exp(pair_scale(t3, 0.5));
-        const pair t5 = pair_exp(t3);
-        const pair t6 = pair_exp(pair_of(-f_i));
-        const pair t7 = pair_sub(t2, pair_mul(t1, t6));
-        const pair t8 = pair_exp(pair_of(0.5 * f_i));
-        const pair t9 = pair_sub(pair_mul(pair_mul(t2, t8), t8), t1);
-        const pair t10 = pair_exp(pair_mul_d(c3, f_i));
-        const pair t11 = pair_if((pair_value(t1) == 0.0), pair_if((pair_value(t2) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(pair_mul(t2, t4), t4), t5), t5), t5)), pair_if(((0.0 < f_i) && (pair_value(t0) < 0.0)), pair_if((pair_value(t7) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t7, t5), t5), t5), t5)), pair_if((pair_value(t9) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t9, t10), t10), t10), t10))));
-        hessian[row] = pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), t11, pair_if((p <= 1.0), pair_exp(pair_of(f_i)), pair_if((p < 2.0), t11, pair_if((p <= 2.0), pair_mul_d(pair_if((y_i == 0.0), pair_of(0.0), t6), y_i), t11)))), pair_of(f_i)), pair_of(y_i)));
+        const pair t4 = pair_exp_short(pair_scale(t3, 0.5));
+        const pair t5 = pair_exp_short(t3);
+        const pair t6 = pair_exp_short(pair_of(-f_i));
+        const pair t7 = pair_order(pair_sub(t2, pair_mul(t1, t6)));
+        const pair t8 = pair_exp_short(pair_of(0.5 * f_i));
+        const pair t9 = pair_order(pair_sub(pair_mul(pair_mul(t2, t8), t8), t1));
+        const pair t10 = pair_exp_short(pair_mul_d(c3, f_i));
+        const pair t11 = pair_if((pair_rounded(t1) == 0.0), pair_if((pair_value(t2) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(pair_mul(t2, t4), t4), t5), t5), t5)), pair_if(((0.0 < f_i) && (pair_value(t0) < 0.0)), pair_if((pair_value(t7) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t7, t5), t5), t5), t5)), pair_if((pair_value(t9) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t9, t10), t10), t10), t10))));
+        hessian[row] = pair_rounded(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), t11, pair_if((p <= 1.0), pair_exp_short(pair_of(f_i)), pair_if((p < 2.0), t11, pair_if((p <= 2.0), pair_mul_d(pair_if((y_i == 0.0), pair_of(0.0), t6), y_i), t11)))), pair_of(f_i)), pair_of(y_i)));
     }
 #endif
 }
@@ -512,14 +490,14 @@ void lossforge_tweedie_log_link_hessian_f64_at(size_t n, size_t K, const void *c
     const double p = parameters[0];
     const pair t0 = pair_diff(1.0, p);
     const double t2 = 2.0 - p;
-    const pair c2 = pair_scale(pair_add_d(t0, 1.0), 0.25);
+    const pair c2 = pair_scale(pair_order(pair_add_d(t0, 1.0)), 0.25);
     const pair c3 = pair_scale(t0, 0.25);
     const double constants[] = {p, t0.hi, t0.lo, t2, c2.hi, c2.lo, c3.hi, c3.lo};
 #else
     const double p = parameters[0];
     const pair t0 = pair_diff(1.0, p);
     const pair t2 = pair_diff(2.0, p);
-    const pair c2 = pair_scale(pair_add_d(t0, 1.0), 0.25);
+    const pair c2 = pair_scale(pair_order(pair_add_d(t0, 1.0)), 0.25);
     const pair c3 = pair_scale(t0, 0.25);
     const double constants[] = {p, t0.hi, t0.lo, t2.hi, t2.lo, c2.hi, c2.lo, c3.hi, c3.lo};
 #endif
@@ -558,21 +536,21 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t1 = (f_i == f_i);
         const pair t4 = pair_div(pair_of(y_i), t3);
         const pair t6 = pair_mul_d(c3, f_i);
-        const pair t7 = pair_exp(pair_scale(t6, 0.5));
-        const pair t8 = pair_exp(t6);
+        const pair t7 = pair_exp_short(pair_scale(t6, 0.5));
+        const pair t8 = pair_exp_short(t6);
         const int t9 = ((0.0 < f_i) && (pair_value(t3) < 0.0));
-        const pair t10 = pair_exp(pair_of(-f_i));
-        const pair t11 = pair_sub(t5, pair_mul(t4, t10));
+        const pair t10 = pair_exp_short(pair_of(-f_i));
+        const pair t11 = pair_order(pair_sub(t5, pair_mul(t4, t10)));
         const double t12 = 0.5 * f_i;
-        const pair t13 = pair_exp(pair_of(t12));
-        const pair t14 = pair_sub(pair_mul(pair_mul(t5, t13), t13), t4);
-        const pair t15 = pair_exp(pair_mul_d(c4, f_i));
-        const double t16 = ((pair_value(t4) == 0.0) ? ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * pair_value(t7) * pair_value(t7) * pair_value(t8) * pair_value(t8) * pair_value(t8)) : (t9 ? ((pair_value(t11) == 0.0) ? 0.0 : pair_value(t11) * pair_value(t8) * pair_value(t8) * pair_value(t8) * pair_value(t8)) : ((pair_value(t14) == 0.0) ? 0.0 : pair_value(t14) * pair_value(t15) * pair_value(t15) * pair_value(t15) * pair_value(t15))));
-        const pair t18 = pair_exp(pair_of(f_i));
+        const pair t13 = pair_exp_short(pair_of(t12));
+        const pair t14 = pair_order(pair_sub(pair_mul(pair_mul(t5, t13), t13), t4));
+        const pair t15 = pair_exp_short(pair_mul_d(c4, f_i));
+        const double t16 = ((pair_rounded(t4) == 0.0) ? ((pair_rounded(t5) == 0.0) ? 0.0 : pair_rounded(t5) * pair_value(t7) * pair_value(t7) * pair_value(t8) * pair_value(t8) * pair_value(t8)) : (t9 ? ((pair_value(t11) == 0.0) ? 0.0 : pair_value(t11) * pair_value(t8) * pair_value(t8) * pair_value(t8) * pair_value(t8)) : ((pair_value(t14) == 0.0) ? 0.0 : pair_value(t14) * pair_value(t15) * pair_value(t15) * pair_value(t15) * pair_value(t15))));
+        const pair t18 = pair_exp_short(pair_of(f_i));
         const int t21 = (y_i == 0.0);
         const double t22 = y_i * pair_value(pair_if(t21, pair_of(0.0), t10));
-        const pair t23 = pair_exp(pair_of(-t12));
-        const double t24 = 1.0 - pair_value(pair_mul(pair_mul_d(t23, y_i), t23));
+        const pair t23 = pair_exp_short(pair_of(-t12));
+        const double t24 = 1.0 - pair_rounded(pair_mul(pair_mul_d(t23, y_i), t23));
         const double t25 = pair_value(t18) - y_i;
         const double t26 = (t21 ? ((1.0 == 0.0) ? 0.0 : pair_value(t8) * pair_value(t8) * pair_value(t8) * pair_value(t8)) : (t9 ? ((t24 == 0.0) ? 0.0 : t24 * pair_value(t8) * pair_value(t8) * pair_value(t8) * pair_value(t8)) : ((t25 == 0.0) ? 0.0 : t25 * pair_value(t15) * pair_value(t15) * pair_value(t15) * pair_value(t15))));
         loss[row] = (t0 ? (t1 ? (t2 ? t16 : (t17 ? pair_value(t18) - ((pair_value(t18) == HUGE_VAL) ? 0.0 : f_i * y_i) : (t19 ? t16 : (t20 ? f_i + t22 : t16)))) : f_i) : y_i);
@@ -595,25 +573,25 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t1 = (f_i == f_i);
         const pair t4 = pair_div(pair_of(y_i), t3);
         const pair t6 = pair_mul_d(c3, f_i);
-        const pair t7 = pair_exp(pair_scale(t6, 0.5));
-        const pair t8 = pair_exp(t6);
+        const pair t7 = pair_exp_short(pair_scale(t6, 0.5));
+        const pair t8 = pair_exp_short(t6);
         const int t9 = ((0.0 < f_i) && (pair_value(t3) < 0.0));
-        const pair t10 = pair_exp(pair_of(-f_i));
-        const pair t11 = pair_sub(t5, pair_mul(t4, t10));
+        const pair t10 = pair_exp_short(pair_of(-f_i));
+        const pair t11 = pair_order(pair_sub(t5, pair_mul(t4, t10)));
         const double t12 = 0.5 * f_i;
-        const pair t13 = pair_exp(pair_of(t12));
-        const pair t14 = pair_sub(pair_mul(pair_mul(t5, t13), t13), t4);
-        const pair t15 = pair_exp(pair_mul_d(c4, f_i));
-        const pair t16 = pair_if((pair_value(t4) == 0.0), pair_if((pair_value(t5) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(pair_mul(t5, t7), t7), t8), t8), t8)), pair_if(t9, pair_if((pair_value(t11) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t11, t8), t8), t8), t8)), pair_if((pair_value(t14) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t14, t15), t15), t15), t15))));
-        const pair t18 = pair_exp(pair_of(f_i));
+        const pair t13 = pair_exp_short(pair_of(t12));
+        const pair t14 = pair_order(pair_sub(pair_mul(pair_mul(t5, t13), t13), t4));
+        const pair t15 = pair_exp_short(pair_mul_d(c4, f_i));
+        const pair t16 = pair_if((pair_rounded(t4) == 0.0), pair_if((pair_rounded(t5) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(pair_mul(t5, t7), t7), t8), t8), t8)), pair_if(t9, pair_if((pair_value(t11) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t11, t8), t8), t8), t8)), pair_if((pair_value(t14) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t14, t15), t15), t15), t15))));
+        const pair t18 = pair_exp_short(pair_of(f_i));
         const int t21 = (y_i == 0.0);
         const pair t22 = pair_mul_d(pair_if(t21, pair_of(0.0), t10), y_i);
-        const pair t23 = pair_exp(pair_of(-t12));
-        const pair t24 = pair_add_d(pair_neg(pair_mul(pair_mul_d(t23, y_i), t23)), 1.0);
-        const pair t25 = pair_add_d(t18, -y_i);
+        const pair t23 = pair_exp_short(pair_of(-t12));
+        const pair t24 = pair_order(pair_add_d(pair_neg(pair_mul(pair_mul_d(t23, y_i), t23)), 1.0));
+        const pair t25 = pair_order(pair_add_d(t18, -y_i));
         const pair t26 = pair_if(t21, pair_if((1.0 == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(t8, t8), t8), t8)), pair_if(t9, pair_if((pair_value(t24) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t24, t8), t8), t8), t8)), pair_if((pair_value(t25) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t25, t15), t15), t15), t15))));
-        loss[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t16, pair_if(t17, pair_sub(t18, pair_if((pair_value(t18) == HUGE_VAL), pair_of(0.0), pair_prod(f_i, y_i))), pair_if(t19, t16, pair_if(t20, pair_add_d(t22, f_i), t16)))), pair_of(f_i)), pair_of(y_i)));
-        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t26, pair_if(t17, t25, pair_if(t19, t26, pair_if(t20, pair_add_d(pair_neg(t22), 1.0), t26)))), pair_of(f_i)), pair_of(y_i)));
+        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_if(t2, t16, pair_if(t17, pair_order(pair_sub(t18, pair_if((pair_value(t18) == HUGE_VAL), pair_of(0.0), pair_prod(f_i, y_i)))), pair_if(t19, t16, pair_if(t20, pair_order(pair_add_d(t22, f_i)), t16)))), pair_of(f_i)), pair_of(y_i)));
+        gradient[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_if(t2, t26, pair_if(t17, t25, pair_if(t19, t26, pair_if(t20, pair_order(pair_add_d(pair_neg(t22), 1.0)), t26)))), pair_of(f_i)), pair_of(y_i)));
     }
 #endif
 }
@@ -628,7 +606,7 @@ void lossforge_tweedie_log_link_loss_gradient_f64_at(size_t n, size_t K, const v
     const int t17 = (p <= 1.0);
     const int t19 = (p < 2.0);
     const int t20 = (p <= 2.0);
-    const pair c3 = pair_scale(pair_add_d(t3, 1.0), 0.25);
+    const pair c3 = pair_scale(pair_order(pair_add_d(t3, 1.0)), 0.25);
     const pair c4 = pair_scale(t3, 0.25);
     const double constants[] = {t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5.hi, t5.lo, t17 ? 1.0 : 0.0, t19 ? 1.0 : 0.0, t20 ? 1.0 : 0.0, c3.hi, c3.lo, c4.hi, c4.lo};
 #else
@@ -639,7 +617,7 @@ void lossforge_tweedie_log_link_loss_gradient_f64_at(size_t n, size_t K, const v
     const int t17 = (p <= 1.0);
     const int t19 = (p < 2.0);
     const int t20 = (p <= 2.0);
-    const pair c3 = pair_scale(pair_add_d(t3, 1.0), 0.25);
+    const pair c3 = pair_scale(pair_order(pair_add_d(t3, 1.0)), 0.25);
     const pair c4 = pair_scale(t3, 0.25);
     const double constants[] = {t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5.hi, t5.lo, t17 ? 1.0 : 0.0, t19 ? 1.0 : 0.0, t20 ? 1.0 : 0.0, c3.hi, c3.lo, c4.hi, c4.lo};
 #endif
@@ -678,23 +656,23 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const int t1 = (f_i == f_i);
         const int t3 = (y_i == 0.0);
         const pair t5 = pair_mul_d(c2, f_i);
-        const pair t6 = pair_exp(t5);
+        const pair t6 = pair_exp_short(t5);
         const int t7 = ((0.0 < f_i) && (pair_value(t4) < 0.0));
         const double t8 = 0.5 * f_i;
-        const pair t9 = pair_exp(pair_of(-t8));
-        const double t10 = 1.0 - pair_value(pair_mul(pair_mul_d(t9, y_i), t9));
-        const pair t11 = pair_exp(pair_of(f_i));
+        const pair t9 = pair_exp_short(pair_of(-t8));
+        const double t10 = 1.0 - pair_rounded(pair_mul(pair_mul_d(t9, y_i), t9));
+        const pair t11 = pair_exp_short(pair_of(f_i));
         const double t12 = pair_value(t11) - y_i;
-        const pair t13 = pair_exp(pair_mul_d(c3, f_i));
+        const pair t13 = pair_exp_short(pair_mul_d(c3, f_i));
         const double t14 = (t3 ? ((1.0 == 0.0) ? 0.0 : pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : (t7 ? ((t10 == 0.0) ? 0.0 : t10 * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : ((t12 == 0.0) ? 0.0 : t12 * pair_value(t13) * pair_value(t13) * pair_value(t13) * pair_value(t13))));
-        const pair t18 = pair_exp(pair_of(-f_i));
+        const pair t18 = pair_exp_short(pair_of(-f_i));
         const double t19 = y_i * pair_value(pair_if(t3, pair_of(0.0), t18));
         const pair t20 = pair_mul_d(t4, y_i);
-        const pair t22 = pair_exp(pair_scale(t5, 0.5));
-        const pair t23 = pair_add_d(pair_neg(pair_mul(t20, t18)), t21);
-        const pair t24 = pair_exp(pair_of(t8));
-        const pair t25 = pair_sub(pair_mul(pair_mul_d(t24, t21), t24), t20);
-        const double t26 = ((pair_value(t20) == 0.0) ? ((t21 == 0.0) ? 0.0 : t21 * pair_value(t22) * pair_value(t22) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : (t7 ? ((pair_value(t23) == 0.0) ? 0.0 : pair_value(t23) * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : ((pair_value(t25) == 0.0) ? 0.0 : pair_value(t25) * pair_value(t13) * pair_value(t13) * pair_value(t13) * pair_value(t13))));
+        const pair t22 = pair_exp_short(pair_scale(t5, 0.5));
+        const pair t23 = pair_order(pair_add_d(pair_neg(pair_mul(t20, t18)), t21));
+        const pair t24 = pair_exp_short(pair_of(t8));
+        const pair t25 = pair_order(pair_sub(pair_mul(pair_mul_d(t24, t21), t24), t20));
+        const double t26 = ((pair_rounded(t20) == 0.0) ? ((t21 == 0.0) ? 0.0 : t21 * pair_value(t22) * pair_value(t22) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : (t7 ? ((pair_value(t23) == 0.0) ? 0.0 : pair_value(t23) * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : ((pair_value(t25) == 0.0) ? 0.0 : pair_value(t25) * pair_value(t13) * pair_value(t13) * pair_value(t13) * pair_value(t13))));
         gradient[row] = (t0 ? (t1 ? (t2 ? t14 : (t15 ? t12 : (t16 ? t14 : (t17 ? 1.0 - t19 : t14)))) : f_i) : y_i);
         hessian[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t26), pair_if(t15, t11, pair_of((t16 ? t26 : (t17 ? t19 : t26))))), pair_of(f_i)), pair_of(y_i)));
     }
@@ -715,25 +693,25 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const int t1 = (f_i == f_i);
         const int t3 = (y_i == 0.0);
         const pair t5 = pair_mul_d(c2, f_i);
-        const pair t6 = pair_exp(t5);
+        const pair t6 = pair_exp_short(t5);
         const int t7 = ((0.0 < f_i) && (pair_value(t4) < 0.0));
         const double t8 = 0.5 * f_i;
-        const pair t9 = pair_exp(pair_of(-t8));
-        const pair t10 = pair_add_d(pair_neg(pair_mul(pair_mul_d(t9, y_i), t9)), 1.0);
-        const pair t11 = pair_exp(pair_of(f_i));
-        const pair t12 = pair_add_d(t11, -y_i);
-        const pair t13 = pair_exp(pair_mul_d(c3, f_i));
+        const pair t9 = pair_exp_short(pair_of(-t8));
+        const pair t10 = pair_order(pair_add_d(pair_neg(pair_mul(pair_mul_d(t9, y_i), t9)), 1.0));
+        const pair t11 = pair_exp_short(pair_of(f_i));
+        const pair t12 = pair_order(pair_add_d(t11, -y_i));
+        const pair t13 = pair_exp_short(pair_mul_d(c3, f_i));
         const pair t14 = pair_if(t3, pair_if((1.0 == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(t6, t6), t6), t6)), pair_if(t7, pair_if((pair_value(t10) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t10, t6), t6), t6), t6)), pair_if((pair_value(t12) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t12, t13), t13), t13), t13))));
-        const pair t18 = pair_exp(pair_of(-f_i));
+        const pair t18 = pair_exp_short(pair_of(-f_i));
         const pair t19 = pair_mul_d(pair_if(t3, pair_of(0.0), t18), y_i);
         const pair t20 = pair_mul_d(t4, y_i);
-        const pair t22 = pair_exp(pair_scale(t5, 0.5));
-        const pair t23 = pair_sub(t21, pair_mul(t20, t18));
-        const pair t24 = pair_exp(pair_of(t8));
-        const pair t25 = pair_sub(pair_mul(pair_mul(t21, t24), t24), t20);
-        const pair t26 = pair_if((pair_value(t20) == 0.0), pair_if((pair_value(t21) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(pair_mul(t21, t22), t22), t6), t6), t6)), pair_if(t7, pair_if((pair_value(t23) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t23, t6), t6), t6), t6)), pair_if((pair_value(t25) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t25, t13), t13), t13), t13))));
-        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t14, pair_if(t15, t12, pair_if(t16, t14, pair_if(t17, pair_add_d(pair_neg(t19), 1.0), t14)))), pair_of(f_i)), pair_of(y_i)));
-        hessian[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t26, pair_if(t15, t11, pair_if(t16, t26, pair_if(t17, t19, t26)))), pair_of(f_i)), pair_of(y_i)));
+        const pair t22 = pair_exp_short(pair_scale(t5, 0.5));
+        const pair t23 = pair_order(pair_sub(t21, pair_mul(t20, t18)));
+        const pair t24 = pair_exp_short(pair_of(t8));
+        const pair t25 = pair_order(pair_sub(pair_mul(pair_mul(t21, t24), t24), t20));
+        const pair t26 = pair_if((pair_rounded(t20) == 0.0), pair_if((pair_value(t21) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(pair_mul(t21, t22), t22), t6), t6), t6)), pair_if(t7, pair_if((pair_value(t23) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t23, t6), t6), t6), t6)), pair_if((pair_value(t25) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t25, t13), t13), t13), t13))));
+        gradient[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_if(t2, t14, pair_if(t15, t12, pair_if(t16, t14, pair_if(t17, pair_order(pair_add_d(pair_neg(t19), 1.0)), t14)))), pair_of(f_i)), pair_of(y_i)));
+        hessian[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_if(t2, t26, pair_if(t15, t11, pair_if(t16, t26, pair_if(t17, t19, t26)))), pair_of(f_i)), pair_of(y_i)));
     }
 #endif
 }
@@ -748,7 +726,7 @@ void lossforge_tweedie_log_link_gradient_hessian_f64_at(size_t n, size_t K, cons
     const int t16 = (p < 2.0);
     const int t17 = (p <= 2.0);
     const double t21 = 2.0 - p;
-    const pair c2 = pair_scale(pair_add_d(t4, 1.0), 0.25);
+    const pair c2 = pair_scale(pair_order(pair_add_d(t4, 1.0)), 0.25);
     const pair c3 = pair_scale(t4, 0.25);
     const double constants[] = {t2 ? 1.0 : 0.0, t4.hi, t4.lo, t15 ? 1.0 : 0.0, t16 ? 1.0 : 0.0, t17 ? 1.0 : 0.0, t21, c2.hi, c2.lo, c3.hi, c3.lo};
 #else
@@ -759,7 +737,7 @@ void lossforge_tweedie_log_link_gradient_hessian_f64_at(size_t n, size_t K, cons
     const int t16 = (p < 2.0);
     const int t17 = (p <= 2.0);
     const pair t21 = pair_diff(2.0, p);
-    const pair c2 = pair_scale(pair_add_d(t4, 1.0), 0.25);
+    const pair c2 = pair_scale(pair_order(pair_add_d(t4, 1.0)), 0.25);
     const pair c3 = pair_scale(t4, 0.25);
     const double constants[] = {t2 ? 1.0 : 0.0, t4.hi, t4.lo, t15 ? 1.0 : 0.0, t16 ? 1.0 : 0.0, t17 ? 1.0 : 0.0, t21.hi, t21.lo, c2.hi, c2.lo, c3.hi, c3.lo};
 #endif
@@ -800,27 +778,27 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t1 = (f_i == f_i);
         const pair t4 = pair_div(pair_of(y_i), t3);
         const pair t7 = pair_mul_d(c4, f_i);
-        const pair t8 = pair_exp(pair_scale(t7, 0.5));
-        const pair t9 = pair_exp(t7);
+        const pair t8 = pair_exp_short(pair_scale(t7, 0.5));
+        const pair t9 = pair_exp_short(t7);
         const int t10 = ((0.0 < f_i) && (pair_value(t3) < 0.0));
-        const pair t11 = pair_exp(pair_of(-f_i));
-        const pair t12 = pair_sub(t6, pair_mul(t4, t11));
+        const pair t11 = pair_exp_short(pair_of(-f_i));
+        const pair t12 = pair_order(pair_sub(t6, pair_mul(t4, t11)));
         const double t13 = 0.5 * f_i;
-        const pair t14 = pair_exp(pair_of(t13));
-        const pair t15 = pair_sub(pair_mul(pair_mul(t6, t14), t14), t4);
-        const pair t16 = pair_exp(pair_mul_d(c5, f_i));
-        const double t17 = ((pair_value(t4) == 0.0) ? ((pair_value(t6) == 0.0) ? 0.0 : pair_value(t6) * pair_value(t8) * pair_value(t8) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : (t10 ? ((pair_value(t12) == 0.0) ? 0.0 : pair_value(t12) * pair_value(t9) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : ((pair_value(t15) == 0.0) ? 0.0 : pair_value(t15) * pair_value(t16) * pair_value(t16) * pair_value(t16) * pair_value(t16))));
-        const pair t19 = pair_exp(pair_of(f_i));
+        const pair t14 = pair_exp_short(pair_of(t13));
+        const pair t15 = pair_order(pair_sub(pair_mul(pair_mul(t6, t14), t14), t4));
+        const pair t16 = pair_exp_short(pair_mul_d(c5, f_i));
+        const double t17 = ((pair_rounded(t4) == 0.0) ? ((pair_rounded(t6) == 0.0) ? 0.0 : pair_rounded(t6) * pair_value(t8) * pair_value(t8) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : (t10 ? ((pair_value(t12) == 0.0) ? 0.0 : pair_value(t12) * pair_value(t9) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : ((pair_value(t15) == 0.0) ? 0.0 : pair_value(t15) * pair_value(t16) * pair_value(t16) * pair_value(t16) * pair_value(t16))));
+        const pair t19 = pair_exp_short(pair_of(f_i));
         const int t22 = (y_i == 0.0);
         const double t23 = y_i * pair_value(pair_if(t22, pair_of(0.0), t11));
-        const pair t24 = pair_exp(pair_of(-t13));
-        const double t25 = 1.0 - pair_value(pair_mul(pair_mul_d(t24, y_i), t24));
+        const pair t24 = pair_exp_short(pair_of(-t13));
+        const double t25 = 1.0 - pair_rounded(pair_mul(pair_mul_d(t24, y_i), t24));
         const double t26 = pair_value(t19) - y_i;
         const double t27 = (t22 ? ((1.0 == 0.0) ? 0.0 : pair_value(t9) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : (t10 ? ((t25 == 0.0) ? 0.0 : t25 * pair_value(t9) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : ((t26 == 0.0) ? 0.0 : t26 * pair_value(t16) * pair_value(t16) * pair_value(t16) * pair_value(t16))));
         const pair t28 = pair_mul_d(t3, y_i);
-        const pair t29 = pair_add_d(pair_neg(pair_mul(t28, t11)), t5);
-        const pair t30 = pair_sub(pair_mul(pair_mul_d(t14, t5), t14), t28);
-        const double t31 = ((pair_value(t28) == 0.0) ? ((t5 == 0.0) ? 0.0 : t5 * pair_value(t8) * pair_value(t8) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : (t10 ? ((pair_value(t29) == 0.0) ? 0.0 : pair_value(t29) * pair_value(t9) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : ((pair_value(t30) == 0.0) ? 0.0 : pair_value(t30) * pair_value(t16) * pair_value(t16) * pair_value(t16) * pair_value(t16))));
+        const pair t29 = pair_order(pair_add_d(pair_neg(pair_mul(t28, t11)), t5));
+        const pair t30 = pair_order(pair_sub(pair_mul(pair_mul_d(t14, t5), t14), t28));
+        const double t31 = ((pair_rounded(t28) == 0.0) ? ((t5 == 0.0) ? 0.0 : t5 * pair_value(t8) * pair_value(t8) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : (t10 ? ((pair_value(t29) == 0.0) ? 0.0 : pair_value(t29) * pair_value(t9) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : ((pair_value(t30) == 0.0) ? 0.0 : pair_value(t30) * pair_value(t16) * pair_value(t16) * pair_value(t16) * pair_value(t16))));
         loss[row] = (t0 ? (t1 ? (t2 ? t17 : (t18 ? pair_value(t19) - ((pair_value(t19) == HUGE_VAL) ? 0.0 : f_i * y_i) : (t20 ? t17 : (t21 ? f_i + t23 : t17)))) : f_i) : y_i);
         gradient[row] = (t0 ? (t1 ? (t2 ? t27 : (t18 ? t26 : (t20 ? t27 : (t21 ? 1.0 - t23 : t27)))) : f_i) : y_i);
         hessian[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t31), pair_if(t18, t19, pair_of((t20 ? t31 : (t21 ? t23 : t31))))), pair_of(f_i)), pair_of(y_i)));
@@ -843,30 +821,30 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t1 = (f_i == f_i);
         const pair t4 = pair_div(pair_of(y_i), t3);
         const pair t7 = pair_mul_d(c4, f_i);
-        const pair t8 = pair_exp(pair_scale(t7, 0.5));
-        const pair t9 = pair_exp(t7);
+        const pair t8 = pair_exp_short(pair_scale(t7, 0.5));
+        const pair t9 = pair_exp_short(t7);
         const int t10 = ((0.0 < f_i) && (pair_value(t3) < 0.0));
-        const pair t11 = pair_exp(pair_of(-f_i));
-        const pair t12 = pair_sub(t6, pair_mul(t4, t11));
+        const pair t11 = pair_exp_short(pair_of(-f_i));
+        const pair t12 = pair_order(pair_sub(t6, pair_mul(t4, t11)));
         const double t13 = 0.5 * f_i;
-        const pair t14 = pair_exp(pair_of(t13));
-        const pair t15 = pair_sub(pair_mul(pair_mul(t6, t14), t14), t4);
-        const pair t16 = pair_exp(pair_mul_d(c5, f_i));
-        const pair t17 = pair_if((pair_value(t4) == 0.0), pair_if((pair_value(t6) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(pair_mul(t6, t8), t8), t9), t9), t9)), pair_if(t10, pair_if((pair_value(t12) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t12, t9), t9), t9), t9)), pair_if((pair_value(t15) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t15, t16), t16), t16), t16))));
-        const pair t19 = pair_exp(pair_of(f_i));
+        const pair t14 = pair_exp_short(pair_of(t13));
+        const pair t15 = pair_order(pair_sub(pair_mul(pair_mul(t6, t14), t14), t4));
+        const pair t16 = pair_exp_short(pair_mul_d(c5, f_i));
+        const pair t17 = pair_if((pair_rounded(t4) == 0.0), pair_if((pair_rounded(t6) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(pair_mul(t6, t8), t8), t9), t9), t9)), pair_if(t10, pair_if((pair_value(t12) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t12, t9), t9), t9), t9)), pair_if((pair_value(t15) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t15, t16), t16), t16), t16))));
+        const pair t19 = pair_exp_short(pair_of(f_i));
         const int t22 = (y_i == 0.0);
         const pair t23 = pair_mul_d(pair_if(t22, pair_of(0.0), t11), y_i);
-        const pair t24 = pair_exp(pair_of(-t13));
-        const pair t25 = pair_add_d(pair_neg(pair_mul(pair_mul_d(t24, y_i), t24)), 1.0);
-        const pair t26 = pair_add_d(t19, -y_i);
+        const pair t24 = pair_exp_short(pair_of(-t13));
+        const pair t25 = pair_order(pair_add_d(pair_neg(pair_mul(pair_mul_d(t24, y_i), t24)), 1.0));
+        const pair t26 = pair_order(pair_add_d(t19, -y_i));
         const pair t27 = pair_if(t22, pair_if((1.0 == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(t9, t9), t9), t9)), pair_if(t10, pair_if((pair_value(t25) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t25, t9), t9), t9), t9)), pair_if((pair_value(t26) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t26, t16), t16), t16), t16))));
         const pair t28 = pair_mul_d(t3, y_i);
-        const pair t29 = pair_sub(t5, pair_mul(t28, t11));
-        const pair t30 = pair_sub(pair_mul(pair_mul(t5, t14), t14), t28);
-        const pair t31 = pair_if((pair_value(t28) == 0.0), pair_if((pair_value(t5) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(pair_mul(t5, t8), t8), t9), t9), t9)), pair_if(t10, pair_if((pair_value(t29) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t29, t9), t9), t9), t9)), pair_if((pair_value(t30) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t30, t16), t16), t16), t16))));
-        loss[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t17, pair_if(t18, pair_sub(t19, pair_if((pair_value(t19) == HUGE_VAL), pair_of(0.0), pair_prod(f_i, y_i))), pair_if(t20, t17, pair_if(t21, pair_add_d(t23, f_i), t17)))), pair_of(f_i)), pair_of(y_i)));
-        gradient[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t27, pair_if(t18, t26, pair_if(t20, t27, pair_if(t21, pair_add_d(pair_neg(t23), 1.0), t27)))), pair_of(f_i)), pair_of(y_i)));
-        hessian[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, t31, pair_if(t18, t19, pair_if(t20, t31, pair_if(t21, t23, t31)))), pair_of(f_i)), pair_of(y_i)));
+        const pair t29 = pair_order(pair_sub(t5, pair_mul(t28, t11)));
+        const pair t30 = pair_order(pair_sub(pair_mul(pair_mul(t5, t14), t14), t28));
+        const pair t31 = pair_if((pair_rounded(t28) == 0.0), pair_if((pair_value(t5) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(pair_mul(t5, t8), t8), t9), t9), t9)), pair_if(t10, pair_if((pair_value(t29) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t29, t9), t9), t9), t9)), pair_if((pair_value(t30) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t30, t16), t16), t16), t16))));
+        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_if(t2, t17, pair_if(t18, pair_order(pair_sub(t19, pair_if((pair_value(t19) == HUGE_VAL), pair_of(0.0), pair_prod(f_i, y_i)))), pair_if(t20, t17, pair_if(t21, pair_order(pair_add_d(t23, f_i)), t17)))), pair_of(f_i)), pair_of(y_i)));
+        gradient[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_if(t2, t27, pair_if(t18, t26, pair_if(t20, t27, pair_if(t21, pair_order(pair_add_d(pair_neg(t23), 1.0)), t27)))), pair_of(f_i)), pair_of(y_i)));
+        hessian[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_if(t2, t31, pair_if(t18, t19, pair_if(t20, t31, pair_if(t21, t23, t31)))), pair_of(f_i)), pair_of(y_i)));
     }
 #endif
 }
@@ -882,7 +860,7 @@ void lossforge_tweedie_log_link_loss_gradient_hessian_f64_at(size_t n, size_t K,
     const int t20 = (p < 2.0);
     const int t21 = (p <= 2.0);
     const pair t6 = pair_quot(1.0, t5);
-    const pair c4 = pair_scale(pair_add_d(t3, 1.0), 0.25);
+    const pair c4 = pair_scale(pair_order(pair_add_d(t3, 1.0)), 0.25);
     const pair c5 = pair_scale(t3, 0.25);
     const double constants[] = {t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5, t18 ? 1.0 : 0.0, t20 ? 1.0 : 0.0, t21 ? 1.0 : 0.0, t6.hi, t6.lo, c4.hi, c4.lo, c5.hi, c5.lo};
 #else
@@ -894,7 +872,7 @@ void lossforge_tweedie_log_link_loss_gradient_hessian_f64_at(size_t n, size_t K,
     const int t20 = (p < 2.0);
     const int t21 = (p <= 2.0);
     const pair t6 = pair_div(pair_of(1.0), t5);
-    const pair c4 = pair_scale(pair_add_d(t3, 1.0), 0.25);
+    const pair c4 = pair_scale(pair_order(pair_add_d(t3, 1.0)), 0.25);
     const pair c5 = pair_scale(t3, 0.25);
     const double constants[] = {t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5.hi, t5.lo, t18 ? 1.0 : 0.0, t20 ? 1.0 : 0.0, t21 ? 1.0 : 0.0, t6.hi, t6.lo, c4.hi, c4.lo, c5.hi, c5.lo};
 #endif
@@ -918,7 +896,7 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        mean[row] = pair_value(pair_exp(pair_of(f_i)));
+        mean[row] = pair_value(pair_exp_short(pair_of(f_i)));
     }
 }
 
@@ -992,13 +970,13 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double t3 = c2 * f_i;
         const double t4 = exp_fast(0.5 * t3);
         const double t5 = exp_fast(t3);
-        const pair t6 = pair_exp(pair_of(-f_i));
-        const pair t7 = pair_sub(t2, pair_mul(t1, t6));
-        const pair t8 = pair_exp(pair_of(0.5 * f_i));
-        const pair t9 = pair_sub(pair_mul(pair_mul(t2, t8), t8), t1);
+        const pair t6 = pair_exp_short(pair_of(-f_i));
+        const pair t7 = pair_order(pair_sub(t2, pair_mul(t1, t6)));
+        const pair t8 = pair_exp_short(pair_of(0.5 * f_i));
+        const pair t9 = pair_order(pair_sub(pair_mul(pair_mul(t2, t8), t8), t1));
         const double t10 = exp_fast(pair_value(c3) * f_i);
-        const double t11 = ((pair_value(t1) == 0.0) ? ((pair_value(t2) == 0.0) ? 0.0 : pair_value(t2) * t4 * t4 * t5 * t5 * t5) : (((0.0 < f_i) && (pair_value(t0) < 0.0)) ? ((pair_value(t7) == 0.0) ? 0.0 : pair_value(t7) * t5 * t5 * t5 * t5) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * t10 * t10 * t10 * t10)));
-        const pair t12 = pair_exp(pair_of(f_i));
+        const double t11 = ((pair_rounded(t1) == 0.0) ? ((pair_rounded(t2) == 0.0) ? 0.0 : pair_rounded(t2) * t4 * t4 * t5 * t5 * t5) : (((0.0 < f_i) && (pair_value(t0) < 0.0)) ? ((pair_value(t7) == 0.0) ? 0.0 : pair_value(t7) * t5 * t5 * t5 * t5) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * t10 * t10 * t10 * t10)));
+        const pair t12 = pair_exp_short(pair_of(f_i));
         loss[row] = (float)((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t11 : ((p <= 1.0) ? pair_value(t12) - ((pair_value(t12) == HUGE_VAL) ? 0.0 : f_i * y_i) : ((p < 2.0) ? t11 : ((p <= 2.0) ? f_i + y_i * pair_value(pair_if((y_i == 0.0), pair_of(0.0), t6)) : t11)))) : f_i) : y_i);
     }
 }
@@ -1038,12 +1016,12 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double f_i = f[row];
         const int t0 = (y_i == 0.0);
         const double t2 = exp_fast(c1 * f_i);
-        const pair t3 = pair_exp(pair_of(-(0.5 * f_i)));
-        const pair t4 = pair_add_d(pair_neg(pair_mul(pair_mul_d(t3, y_i), t3)), 1.0);
-        const pair t5 = pair_add_d(pair_exp(pair_of(f_i)), -y_i);
+        const pair t3 = pair_exp_short(pair_of(-(0.5 * f_i)));
+        const pair t4 = pair_order(pair_add_d(pair_neg(pair_mul(pair_mul_d(t3, y_i), t3)), 1.0));
+        const pair t5 = pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i));
         const double t6 = exp_fast(pair_value(c2) * f_i);
         const double t7 = (t0 ? ((1.0 == 0.0) ? 0.0 : t2 * t2 * t2 * t2) : (((0.0 < f_i) && (pair_value(t1) < 0.0)) ? ((pair_value(t4) == 0.0) ? 0.0 : pair_value(t4) * t2 * t2 * t2 * t2) : ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * t6 * t6 * t6 * t6)));
-        gradient[row] = (float)pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), pair_of(t7), pair_if((p <= 1.0), t5, pair_of(((p < 2.0) ? t7 : ((p <= 2.0) ? 1.0 - y_i * pair_value(pair_if(t0, pair_of(0.0), pair_exp(pair_of(-f_i)))) : t7))))), pair_of(f_i)), pair_of(y_i)));
+        gradient[row] = (float)pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), pair_of(t7), pair_if((p <= 1.0), t5, pair_of(((p < 2.0) ? t7 : ((p <= 2.0) ? 1.0 - y_i * pair_value(pair_if(t0, pair_of(0.0), pair_exp_short(pair_of(-f_i)))) : t7))))), pair_of(f_i)), pair_of(y_i)));
     }
 }
 
@@ -1084,13 +1062,13 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const double t3 = c2 * f_i;
         const double t4 = exp_fast(0.5 * t3);
         const double t5 = exp_fast(t3);
-        const pair t6 = pair_exp(pair_of(-f_i));
-        const pair t7 = pair_sub(t2, pair_mul(t1, t6));
-        const pair t8 = pair_exp(pair_of(0.5 * f_i));
-        const pair t9 = pair_sub(pair_mul(pair_mul(t2, t8), t8), t1);
+        const pair t6 = pair_exp_short(pair_of(-f_i));
+        const pair t7 = pair_order(pair_sub(t2, pair_mul(t1, t6)));
+        const pair t8 = pair_exp_short(pair_of(0.5 * f_i));
+        const pair t9 = pair_order(pair_sub(pair_mul(pair_mul(t2, t8), t8), t1));
         const double t10 = exp_fast(pair_value(c3) * f_i);
-        const double t11 = ((pair_value(t1) == 0.0) ? ((pair_value(t2) == 0.0) ? 0.0 : pair_value(t2) * t4 * t4 * t5 * t5 * t5) : (((0.0 < f_i) && (pair_value(t0) < 0.0)) ? ((pair_value(t7) == 0.0) ? 0.0 : pair_value(t7) * t5 * t5 * t5 * t5) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * t10 * t10 * t10 * t10)));
-        hessian[row] = (float)pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), pair_of(t11), pair_if((p <= 1.0), pair_exp(pair_of(f_i)), pair_of(((p < 2.0) ? t11 : ((p <= 2.0) ? y_i * pair_value(pair_if((y_i == 0.0), pair_of(0.0), t6)) : t11))))), pair_of(f_i)), pair_of(y_i)));
+        const double t11 = ((pair_rounded(t1) == 0.0) ? ((pair_value(t2) == 0.0) ? 0.0 : pair_value(t2) * t4 * t4 * t5 * t5 * t5) : (((0.0 < f_i) && (pair_value(t0) < 0.0)) ? ((pair_value(t7) == 0.0) ? 0.0 : pair_value(t7) * t5 * t5 * t5 * t5) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * t10 * t10 * t10 * t10)));
+        hessian[row] = (float)pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), pair_of(t11), pair_if((p <= 1.0), pair_exp_short(pair_of(f_i)), pair_of(((p < 2.0) ? t11 : ((p <= 2.0) ? y_i * pair_value(pair_if((y_i == 0.0), pair_of(0.0), t6)) : t11))))), pair_of(f_i)), pair_of(y_i)));
     }
 }
 
@@ -1139,19 +1117,19 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const double t7 = exp_fast(0.5 * t6);
         const double t8 = exp_fast(t6);
         const int t9 = ((0.0 < f_i) && (pair_value(t3) < 0.0));
-        const pair t10 = pair_exp(pair_of(-f_i));
-        const pair t11 = pair_sub(t5, pair_mul(t4, t10));
+        const pair t10 = pair_exp_short(pair_of(-f_i));
+        const pair t11 = pair_order(pair_sub(t5, pair_mul(t4, t10)));
         const double t12 = 0.5 * f_i;
-        const pair t13 = pair_exp(pair_of(t12));
-        const pair t14 = pair_sub(pair_mul(pair_mul(t5, t13), t13), t4);
+        const pair t13 = pair_exp_short(pair_of(t12));
+        const pair t14 = pair_order(pair_sub(pair_mul(pair_mul(t5, t13), t13), t4));
         const double t15 = exp_fast(pair_value(c4) * f_i);
-        const double t16 = ((pair_value(t4) == 0.0) ? ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * t7 * t7 * t8 * t8 * t8) : (t9 ? ((pair_value(t11) == 0.0) ? 0.0 : pair_value(t11) * t8 * t8 * t8 * t8) : ((pair_value(t14) == 0.0) ? 0.0 : pair_value(t14) * t15 * t15 * t15 * t15)));
-        const pair t18 = pair_exp(pair_of(f_i));
+        const double t16 = ((pair_rounded(t4) == 0.0) ? ((pair_rounded(t5) == 0.0) ? 0.0 : pair_rounded(t5) * t7 * t7 * t8 * t8 * t8) : (t9 ? ((pair_value(t11) == 0.0) ? 0.0 : pair_value(t11) * t8 * t8 * t8 * t8) : ((pair_value(t14) == 0.0) ? 0.0 : pair_value(t14) * t15 * t15 * t15 * t15)));
+        const pair t18 = pair_exp_short(pair_of(f_i));
         const int t21 = (y_i == 0.0);
         const double t22 = y_i * pair_value(pair_if(t21, pair_of(0.0), t10));
-        const pair t23 = pair_exp(pair_of(-t12));
-        const pair t24 = pair_add_d(pair_neg(pair_mul(pair_mul_d(t23, y_i), t23)), 1.0);
-        const pair t25 = pair_add_d(t18, -y_i);
+        const pair t23 = pair_exp_short(pair_of(-t12));
+        const pair t24 = pair_order(pair_add_d(pair_neg(pair_mul(pair_mul_d(t23, y_i), t23)), 1.0));
+        const pair t25 = pair_order(pair_add_d(t18, -y_i));
         const double t26 = (t21 ? ((1.0 == 0.0) ? 0.0 : t8 * t8 * t8 * t8) : (t9 ? ((pair_value(t24) == 0.0) ? 0.0 : pair_value(t24) * t8 * t8 * t8 * t8) : ((pair_value(t25) == 0.0) ? 0.0 : pair_value(t25) * t15 * t15 * t15 * t15)));
         loss[row] = (float)(t0 ? (t1 ? (t2 ? t16 : (t17 ? pair_value(t18) - ((pair_value(t18) == HUGE_VAL) ? 0.0 : f_i * y_i) : (t19 ? t16 : (t20 ? f_i + t22 : t16)))) : f_i) : y_i);
         gradient[row] = (float)pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t26), pair_if(t17, t25, pair_of((t19 ? t26 : (t20 ? 1.0 - t22 : t26))))), pair_of(f_i)), pair_of(y_i)));
@@ -1207,20 +1185,20 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         const double t6 = exp_fast(t5);
         const int t7 = ((0.0 < f_i) && (pair_value(t4) < 0.0));
         const double t8 = 0.5 * f_i;
-        const pair t9 = pair_exp(pair_of(-t8));
-        const pair t10 = pair_add_d(pair_neg(pair_mul(pair_mul_d(t9, y_i), t9)), 1.0);
-        const pair t11 = pair_exp(pair_of(f_i));
-        const pair t12 = pair_add_d(t11, -y_i);
+        const pair t9 = pair_exp_short(pair_of(-t8));
+        const pair t10 = pair_order(pair_add_d(pair_neg(pair_mul(pair_mul_d(t9, y_i), t9)), 1.0));
+        const pair t11 = pair_exp_short(pair_of(f_i));
+        const pair t12 = pair_order(pair_add_d(t11, -y_i));
         const double t13 = exp_fast(pair_value(c3) * f_i);
         const double t14 = (t3 ? ((1.0 == 0.0) ? 0.0 : t6 * t6 * t6 * t6) : (t7 ? ((pair_value(t10) == 0.0) ? 0.0 : pair_value(t10) * t6 * t6 * t6 * t6) : ((pair_value(t12) == 0.0) ? 0.0 : pair_value(t12) * t13 * t13 * t13 * t13)));
-        const pair t18 = pair_exp(pair_of(-f_i));
+        const pair t18 = pair_exp_short(pair_of(-f_i));
         const double t19 = y_i * pair_value(pair_if(t3, pair_of(0.0), t18));
         const pair t20 = pair_mul_d(t4, y_i);
         const double t22 = exp_fast(0.5 * t5);
-        const pair t23 = pair_sub(t21, pair_mul(t20, t18));
-        const pair t24 = pair_exp(pair_of(t8));
-        const pair t25 = pair_sub(pair_mul(pair_mul(t21, t24), t24), t20);
-        const double t26 = ((pair_value(t20) == 0.0) ? ((pair_value(t21) == 0.0) ? 0.0 : pair_value(t21) * t22 * t22 * t6 * t6 * t6) : (t7 ? ((pair_value(t23) == 0.0) ? 0.0 : pair_value(t23) * t6 * t6 * t6 * t6) : ((pair_value(t25) == 0.0) ? 0.0 : pair_value(t25) * t13 * t13 * t13 * t13)));
+        const pair t23 = pair_order(pair_sub(t21, pair_mul(t20, t18)));
+        const pair t24 = pair_exp_short(pair_of(t8));
+        const pair t25 = pair_order(pair_sub(pair_mul(pair_mul(t21, t24), t24), t20));
+        const double t26 = ((pair_rounded(t20) == 0.0) ? ((pair_value(t21) == 0.0) ? 0.0 : pair_value(t21) * t22 * t22 * t6 * t6 * t6) : (t7 ? ((pair_value(t23) == 0.0) ? 0.0 : pair_value(t23) * t6 * t6 * t6 * t6) : ((pair_value(t25) == 0.0) ? 0.0 : pair_value(t25) * t13 * t13 * t13 * t13)));
         gradient[row] = (float)pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t14), pair_if(t15, t12, pair_of((t16 ? t14 : (t17 ? 1.0 - t19 : t14))))), pair_of(f_i)), pair_of(y_i)));
         hessian[row] = (float)pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t26), pair_if(t15, t11, pair_of((t16 ? t26 : (t17 ? t19 : t26))))), pair_of(f_i)), pair_of(y_i)));
     }
@@ -1277,24 +1255,24 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double t8 = exp_fast(0.5 * t7);
         const double t9 = exp_fast(t7);
         const int t10 = ((0.0 < f_i) && (pair_value(t3) < 0.0));
-        const pair t11 = pair_exp(pair_of(-f_i));
-        const pair t12 = pair_sub(t6, pair_mul(t4, t11));
+        const pair t11 = pair_exp_short(pair_of(-f_i));
+        const pair t12 = pair_order(pair_sub(t6, pair_mul(t4, t11)));
         const double t13 = 0.5 * f_i;
-        const pair t14 = pair_exp(pair_of(t13));
-        const pair t15 = pair_sub(pair_mul(pair_mul(t6, t14), t14), t4);
+        const pair t14 = pair_exp_short(pair_of(t13));
+        const pair t15 = pair_order(pair_sub(pair_mul(pair_mul(t6, t14), t14), t4));
         const double t16 = exp_fast(pair_value(c5) * f_i);
-        const double t17 = ((pair_value(t4) == 0.0) ? ((pair_value(t6) == 0.0) ? 0.0 : pair_value(t6) * t8 * t8 * t9 * t9 * t9) : (t10 ? ((pair_value(t12) == 0.0) ? 0.0 : pair_value(t12) * t9 * t9 * t9 * t9) : ((pair_value(t15) == 0.0) ? 0.0 : pair_value(t15) * t16 * t16 * t16 * t16)));
-        const pair t19 = pair_exp(pair_of(f_i));
+        const double t17 = ((pair_rounded(t4) == 0.0) ? ((pair_rounded(t6) == 0.0) ? 0.0 : pair_rounded(t6) * t8 * t8 * t9 * t9 * t9) : (t10 ? ((pair_value(t12) == 0.0) ? 0.0 : pair_value(t12) * t9 * t9 * t9 * t9) : ((pair_value(t15) == 0.0) ? 0.0 : pair_value(t15) * t16 * t16 * t16 * t16)));
+        const pair t19 = pair_exp_short(pair_of(f_i));
         const int t22 = (y_i == 0.0);
         const double t23 = y_i * pair_value(pair_if(t22, pair_of(0.0), t11));
-        const pair t24 = pair_exp(pair_of(-t13));
-        const pair t25 = pair_add_d(pair_neg(pair_mul(pair_mul_d(t24, y_i), t24)), 1.0);
-        const pair t26 = pair_add_d(t19, -y_i);
+        const pair t24 = pair_exp_short(pair_of(-t13));
+        const pair t25 = pair_order(pair_add_d(pair_neg(pair_mul(pair_mul_d(t24, y_i), t24)), 1.0));
+        const pair t26 = pair_order(pair_add_d(t19, -y_i));
         const double t27 = (t22 ? ((1.0 == 0.0) ? 0.0 : t9 * t9 * t9 * t9) : (t10 ? ((pair_value(t25) == 0.0) ? 0.0 : pair_value(t25) * t9 * t9 * t9 * t9) : ((pair_value(t26) == 0.0) ? 0.0 : pair_value(t26) * t16 * t16 * t16 * t16)));
         const pair t28 = pair_mul_d(t3, y_i);
-        const pair t29 = pair_sub(t5, pair_mul(t28, t11));
-        const pair t30 = pair_sub(pair_mul(pair_mul(t5, t14), t14), t28);
-        const double t31 = ((pair_value(t28) == 0.0) ? ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * t8 * t8 * t9 * t9 * t9) : (t10 ? ((pair_value(t29) == 0.0) ? 0.0 : pair_value(t29) * t9 * t9 * t9 * t9) : ((pair_value(t30) == 0.0) ? 0.0 : pair_value(t30) * t16 * t16 * t16 * t16)));
+        const pair t29 = pair_order(pair_sub(t5, pair_mul(t28, t11)));
+        const pair t30 = pair_order(pair_sub(pair_mul(pair_mul(t5, t14), t14), t28));
+        const double t31 = ((pair_rounded(t28) == 0.0) ? ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * t8 * t8 * t9 * t9 * t9) : (t10 ? ((pair_value(t29) == 0.0) ? 0.0 : pair_value(t29) * t9 * t9 * t9 * t9) : ((pair_value(t30) == 0.0) ? 0.0 : pair_value(t30) * t16 * t16 * t16 * t16)));
         loss[row] = (float)(t0 ? (t1 ? (t2 ? t17 : (t18 ? pair_value(t19) - ((pair_value(t19) == HUGE_VAL) ? 0.0 : f_i * y_i) : (t20 ? t17 : (t21 ? f_i + t23 : t17)))) : f_i) : y_i);
         gradient[row] = (float)pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t27), pair_if(t18, t26, pair_of((t20 ? t27 : (t21 ? 1.0 - t23 : t27))))), pair_of(f_i)), pair_of(y_i)));
         hessian[row] = (float)pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t31), pair_if(t18, t19, pair_of((t20 ? t31 : (t21 ? t23 : t31))))), pair_of(f_i)), pair_of(y_i)));
@@ -1334,7 +1312,7 @@ static void inverse_link_rows_f32(const float *const *inputs, const double *cons
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        mean[row] = (float)pair_value(pair_exp(pair_of(f_i)));
+        mean[row] = (float)pair_value(pair_exp_short(pair_of(f_i)));
     }
 }
 

@@ -76,8 +76,8 @@ INLINE double expm1_fast(double x)
     return fabs(x) < 0x1p-60 ? x : 2.0 * fused(scale, e, scale - 0.5);
 }
 
-/* The sum hi + lo, of which hi is the rounded value: |lo| is half an ulp of hi at most. Where hi is not finite, lo means
- * nothing and may be anything; hi is then what plain arithmetic gives. */
+/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
+ * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
 typedef struct { double hi, lo; } pair;
 
 /* a*b - p, for the rounded product p. */
@@ -103,12 +103,18 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* h + l as a pair, for a small l. What is no number in l does not spoil h, and a zero keeps its sign. */
-INLINE pair pair_near(double h, double l)
+/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
+INLINE pair pair_order(pair a)
 {
-    const double t = h + l;
-    const pair made = {islessgreater(t, h) ? t : h, l - (t - h)};
+    const double t = a.hi + a.lo;
+    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
     return made;
+}
+
+INLINE double pair_rounded(pair a)
+{
+    const double t = a.hi + a.lo;
+    return islessgreater(t, a.hi) ? t : a.hi;
 }
 
 INLINE pair pair_of(double x)
@@ -146,7 +152,8 @@ INLINE pair pair_sum(double a, double b)
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
-    return pair_near(s.hi, s.lo + a.lo);
+    const pair made = {s.hi, s.lo + a.lo};
+    return made;
 }
 
 /* Exact, unless the product is below 2**-969. */
@@ -160,20 +167,23 @@ INLINE pair pair_prod(double a, double b)
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
-    return pair_near(h, fused(a.lo, b, product_rest(a.hi, b, h)));
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
 }
 
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
-    return pair_near(h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h))));
+    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
 }
 
 INLINE pair pair_quot(double a, double b)
 {
     const double h = a / b;
     const double l = quotient_rest(a, h, b) * (1.0 / b);
-    return pair_near(h, fabs(l) < HUGE_VAL ? l : 0.0);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
 }
 
 /* c + v, c = hi + lo, for v small beside it. */
@@ -181,14 +191,6 @@ INLINE pair pair_lead(double hi, double lo, double v)
 {
     const double h = hi + v;
     const pair made = {h, ((hi - h) + v) + lo};
-    return made;
-}
-
-/* a*b, not brought to order. */
-INLINE pair pair_times(pair a, pair b)
-{
-    const double h = a.hi * b.hi;
-    const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
     return made;
 }
 
@@ -218,24 +220,32 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
     const pair c3 = pair_step(c4, r, 0x1.5555555555555p-3, 0x1.5555555555555p-57);
     const pair c2 = pair_step(c3, r, 0.5, -0.0);
     const pair square = {r2, product_rest(r, r, r2)};
-    const pair p = pair_times(square, c2);
+    const pair p = pair_mul(square, c2);
     const double e = r + p.hi;
     *low = ((r - e) + p.hi) + (p.lo + fused(rest, e, rest));
     return e;
 }
 
-/* 2**k is two factors, so that subnormal results are right. */
-INLINE pair pair_exp(pair x)
+/* With 58 bits: the terms from r**3 on are one double. */
+INLINE pair pair_exp_short(pair x)
 {
     const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
-    double z, low;
-    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + pair_rest(x);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double half = 0.5 * r2;
+    const double e = r + half;
+    const double low = fused(r2 * r, fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r8, fused(fused(fused(0x1.27e4c2ad86b5bp-22, r, 0x1.71ddefa2c2253p-19), r2, fused(0x1.a01a01b206a83p-16, r, 0x1.a01a01b3b176dp-13)), r4, fused(fused(0x1.6c16c16c1413cp-10, r, 0x1.111111110ebdap-7), r2, fused(0x1.555555555555ap-5, r, 0x1.555555555555bp-3)))), 0.5 * product_rest(r, r, r2)) + ((r - e) + half);
     const double p = 1.0 + e;
-    const double l = ((1.0 - p) + e) + low;
-    const double h = p + l;
+    const double l = ((1.0 - p) + e) + fused(rest, e + low, rest + low);
+    const double whole = p + l;
     const double scale = from_bits(to_bits(z) << 52);
-    const pair made = {h * scale * back, (l - (h - p)) * scale * back};
+    const pair made = {whole * scale * back, (l - (whole - p)) * scale * back};
     return made;
 }
 
@@ -314,7 +324,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
-        loss[row] = -(c0 * expm1_fast(pair_value(pair_neg(pair_mul(t0, t0)))));
+        loss[row] = -(c0 * expm1_fast(pair_rounded(pair_neg(pair_mul(t0, t0)))));
     }
 #else
     const double c = constants[0];
@@ -325,7 +335,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
-        loss[row] = pair_value(pair_neg(pair_mul(c0, pair_expm1(pair_neg(pair_mul(t0, t0))))));
+        loss[row] = pair_rounded(pair_neg(pair_mul(c0, pair_expm1(pair_neg(pair_mul(t0, t0))))));
     }
 #endif
 }
@@ -366,7 +376,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
-        const pair t1 = pair_exp(pair_neg(pair_mul(t0, t0)));
+        const pair t1 = pair_exp_short(pair_neg(pair_mul(t0, t0)));
         gradient[row] = ((pair_value(t1) == 0.0) ? 0.0 : r) * pair_value(t1);
     }
 #else
@@ -377,8 +387,8 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
-        const pair t1 = pair_exp(pair_neg(pair_mul(t0, t0)));
-        gradient[row] = pair_value(pair_mul_d(t1, ((pair_value(t1) == 0.0) ? 0.0 : r)));
+        const pair t1 = pair_exp_short(pair_neg(pair_mul(t0, t0)));
+        gradient[row] = pair_rounded(pair_mul_d(t1, ((pair_value(t1) == 0.0) ? 0.0 : r)));
     }
 #endif
 }
@@ -417,8 +427,8 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
-        const pair t1 = pair_exp(pair_neg(pair_mul(t0, t0)));
-        hessian[row] = ((pair_value(t1) == 0.0) ? 0.0 : 1.0 - pair_value(pair_scale(t0, 2.0)) * pair_value(t0)) * pair_value(t1);
+        const pair t1 = pair_exp_short(pair_neg(pair_mul(t0, t0)));
+        hessian[row] = ((pair_value(t1) == 0.0) ? 0.0 : 1.0 - pair_rounded(pair_scale(t0, 2.0)) * pair_rounded(t0)) * pair_value(t1);
     }
 #else
     const double c = constants[0];
@@ -428,8 +438,8 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
-        const pair t1 = pair_exp(pair_neg(pair_mul(t0, t0)));
-        hessian[row] = pair_value(pair_mul(pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_add_d(pair_neg(pair_mul(pair_scale(t0, 2.0), t0)), 1.0)), t1));
+        const pair t1 = pair_exp_short(pair_neg(pair_mul(t0, t0)));
+        hessian[row] = pair_rounded(pair_mul(pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_order(pair_add_d(pair_neg(pair_mul(pair_scale(t0, 2.0), t0)), 1.0))), t1));
     }
 #endif
 }
@@ -471,8 +481,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_neg(pair_mul(t0, t0));
-        const pair t2 = pair_exp(t1);
-        loss[row] = -(c0 * expm1_fast(pair_value(t1)));
+        const pair t2 = pair_exp_short(t1);
+        loss[row] = -(c0 * expm1_fast(pair_rounded(t1)));
         gradient[row] = ((pair_value(t2) == 0.0) ? 0.0 : r) * pair_value(t2);
     }
 #else
@@ -485,9 +495,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_neg(pair_mul(t0, t0));
-        const pair t2 = pair_exp(t1);
-        loss[row] = pair_value(pair_neg(pair_mul(c0, pair_expm1(t1))));
-        gradient[row] = pair_value(pair_mul_d(t2, ((pair_value(t2) == 0.0) ? 0.0 : r)));
+        const pair t2 = pair_exp_short(t1);
+        loss[row] = pair_rounded(pair_neg(pair_mul(c0, pair_expm1(t1))));
+        gradient[row] = pair_rounded(pair_mul_d(t2, ((pair_value(t2) == 0.0) ? 0.0 : r)));
     }
 #endif
 }
@@ -529,10 +539,10 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
-        const pair t1 = pair_exp(pair_neg(pair_mul(t0, t0)));
+        const pair t1 = pair_exp_short(pair_neg(pair_mul(t0, t0)));
         const int t2 = (pair_value(t1) == 0.0);
         gradient[row] = (t2 ? 0.0 : r) * pair_value(t1);
-        hessian[row] = (t2 ? 0.0 : 1.0 - pair_value(pair_scale(t0, 2.0)) * pair_value(t0)) * pair_value(t1);
+        hessian[row] = (t2 ? 0.0 : 1.0 - pair_rounded(pair_scale(t0, 2.0)) * pair_rounded(t0)) * pair_value(t1);
     }
 #else
     const double c = constants[0];
@@ -542,10 +552,10 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
-        const pair t1 = pair_exp(pair_neg(pair_mul(t0, t0)));
+        const pair t1 = pair_exp_short(pair_neg(pair_mul(t0, t0)));
         const int t2 = (pair_value(t1) == 0.0);
-        gradient[row] = pair_value(pair_mul_d(t1, (t2 ? 0.0 : r)));
-        hessian[row] = pair_value(pair_mul(pair_if(t2, pair_of(0.0), pair_add_d(pair_neg(pair_mul(pair_scale(t0, 2.0), t0)), 1.0)), t1));
+        gradient[row] = pair_rounded(pair_mul_d(t1, (t2 ? 0.0 : r)));
+        hessian[row] = pair_rounded(pair_mul(pair_if(t2, pair_of(0.0), pair_order(pair_add_d(pair_neg(pair_mul(pair_scale(t0, 2.0), t0)), 1.0))), t1));
     }
 #endif
 }
@@ -588,11 +598,11 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_neg(pair_mul(t0, t0));
-        const pair t2 = pair_exp(t1);
+        const pair t2 = pair_exp_short(t1);
         const int t3 = (pair_value(t2) == 0.0);
-        loss[row] = -(c0 * expm1_fast(pair_value(t1)));
+        loss[row] = -(c0 * expm1_fast(pair_rounded(t1)));
         gradient[row] = (t3 ? 0.0 : r) * pair_value(t2);
-        hessian[row] = (t3 ? 0.0 : 1.0 - pair_value(pair_scale(t0, 2.0)) * pair_value(t0)) * pair_value(t2);
+        hessian[row] = (t3 ? 0.0 : 1.0 - pair_rounded(pair_scale(t0, 2.0)) * pair_rounded(t0)) * pair_value(t2);
     }
 #else
     const double c = constants[0];
@@ -604,11 +614,11 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_neg(pair_mul(t0, t0));
-        const pair t2 = pair_exp(t1);
+        const pair t2 = pair_exp_short(t1);
         const int t3 = (pair_value(t2) == 0.0);
-        loss[row] = pair_value(pair_neg(pair_mul(c0, pair_expm1(t1))));
-        gradient[row] = pair_value(pair_mul_d(t2, (t3 ? 0.0 : r)));
-        hessian[row] = pair_value(pair_mul(pair_if(t3, pair_of(0.0), pair_add_d(pair_neg(pair_mul(pair_scale(t0, 2.0), t0)), 1.0)), t2));
+        loss[row] = pair_rounded(pair_neg(pair_mul(c0, pair_expm1(t1))));
+        gradient[row] = pair_rounded(pair_mul_d(t2, (t3 ? 0.0 : r)));
+        hessian[row] = pair_rounded(pair_mul(pair_if(t3, pair_of(0.0), pair_order(pair_add_d(pair_neg(pair_mul(pair_scale(t0, 2.0), t0)), 1.0))), t2));
     }
 #endif
 }
@@ -685,7 +695,7 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
-        loss[row] = (float)(-(c0 * expm1_fast(pair_value(pair_neg(pair_mul(t0, t0))))));
+        loss[row] = (float)(-(c0 * expm1_fast(pair_rounded(pair_neg(pair_mul(t0, t0))))));
     }
 }
 
@@ -718,7 +728,7 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
-        const pair t1 = pair_exp(pair_neg(pair_mul(t0, t0)));
+        const pair t1 = pair_exp_short(pair_neg(pair_mul(t0, t0)));
         gradient[row] = (float)(((pair_value(t1) == 0.0) ? 0.0 : r) * pair_value(t1));
     }
 }
@@ -751,8 +761,8 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
-        const pair t1 = pair_exp(pair_neg(pair_mul(t0, t0)));
-        hessian[row] = (float)(((pair_value(t1) == 0.0) ? 0.0 : 1.0 - pair_value(pair_scale(t0, 2.0)) * pair_value(t0)) * pair_value(t1));
+        const pair t1 = pair_exp_short(pair_neg(pair_mul(t0, t0)));
+        hessian[row] = (float)(((pair_value(t1) == 0.0) ? 0.0 : 1.0 - pair_rounded(pair_scale(t0, 2.0)) * pair_rounded(t0)) * pair_value(t1));
     }
 }
 
@@ -787,8 +797,8 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_neg(pair_mul(t0, t0));
-        const pair t2 = pair_exp(t1);
-        loss[row] = (float)(-(c0 * expm1_fast(pair_value(t1))));
+        const pair t2 = pair_exp_short(t1);
+        loss[row] = (float)(-(c0 * expm1_fast(pair_rounded(t1))));
         gradient[row] = (float)(((pair_value(t2) == 0.0) ? 0.0 : r) * pair_value(t2));
     }
 }
@@ -823,10 +833,10 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
-        const pair t1 = pair_exp(pair_neg(pair_mul(t0, t0)));
+        const pair t1 = pair_exp_short(pair_neg(pair_mul(t0, t0)));
         const int t2 = (pair_value(t1) == 0.0);
         gradient[row] = (float)((t2 ? 0.0 : r) * pair_value(t1));
-        hessian[row] = (float)((t2 ? 0.0 : 1.0 - pair_value(pair_scale(t0, 2.0)) * pair_value(t0)) * pair_value(t1));
+        hessian[row] = (float)((t2 ? 0.0 : 1.0 - pair_rounded(pair_scale(t0, 2.0)) * pair_rounded(t0)) * pair_value(t1));
     }
 }
 
@@ -862,11 +872,11 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_neg(pair_mul(t0, t0));
-        const pair t2 = pair_exp(t1);
+        const pair t2 = pair_exp_short(t1);
         const int t3 = (pair_value(t2) == 0.0);
-        loss[row] = (float)(-(c0 * expm1_fast(pair_value(t1))));
+        loss[row] = (float)(-(c0 * expm1_fast(pair_rounded(t1))));
         gradient[row] = (float)((t3 ? 0.0 : r) * pair_value(t2));
-        hessian[row] = (float)((t3 ? 0.0 : 1.0 - pair_value(pair_scale(t0, 2.0)) * pair_value(t0)) * pair_value(t2));
+        hessian[row] = (float)((t3 ? 0.0 : 1.0 - pair_rounded(pair_scale(t0, 2.0)) * pair_rounded(t0)) * pair_value(t2));
     }
 }
 
