@@ -100,6 +100,12 @@ class _BlockCall:
         return [(x, f"{x}_lo")[: len(arrays)] for x, arrays in zip("abc", self.given, strict=False)]
 
 
+def _of_pairs(calls: Sequence[Assign], pairs: Set[str]) -> frozenset[str]:
+    """What functions of pairs are given and make."""
+    wide = [a for a in calls if a.name in pairs]
+    return used_names(wide).union(a.name for a in wide)
+
+
 def _as_pair(arrays: _Arrays) -> _Arrays:
     return (*arrays, _ZEROS)[:2]
 
@@ -249,19 +255,17 @@ def _computed(
 
     pairs = {a.name for a in kernel.body if printer.is_pair(a.value)}
     in_arrays = frozenset[str]().union(*(s.in_arrays for s in made["stages"]))
-    kept = {n: made["arrays"](names[n], n in pairs) for n in (a.name for a in kernel.body) if n in in_arrays}
+    # Of a pair that only plain functions are given, its rounded value.
+    whole = pairs & {n for s in made["stages"] for n in (*s.reads, *_of_pairs(s.calls, pairs))}
+    kept = {n: made["arrays"](names[n], n in whole) for n in (a.name for a in kernel.body) if n in in_arrays}
 
     def stored(a: Assign, read: Set[str]) -> list[str]:
         """The lines that compute a value, and keep it where it is needed beyond its loop."""
-        if a.name not in kept:
-            return [line(a)]
-        if a.name in pairs:
-            hi, lo = kept[a.name]
-            return [line(a), f"{hi}[row] = {names[a.name]}.hi;", f"{lo}[row] = {names[a.name]}.lo;"]
-        (to,) = kept[a.name]
-        if a.name in read:
-            return [line(a), f"{to}[row] = {names[a.name]};"]
-        return [f"{to}[row] = {printer(a.value)};"]
+        to = kept.get(a.name, ())
+        if len(to) == 1 and a.name not in read:
+            return [f"{to[0]}[row] = {printer(a.value)};"]
+        parts = (".hi", ".lo") if a.name in pairs else ("",)
+        return [line(a), *(f"{x}[row] = {names[a.name]}{part};" for x, part in zip(to, parts, strict=False))]
 
     def loaded(n: str) -> str:
         here = ", ".join(f"{a}[row]" for a in kept[n])
