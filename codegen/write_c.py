@@ -7,16 +7,18 @@ Of losses over K classes the block is turned: class by class, the rows of the bl
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..spec.names import Allocator
 from . import elementary
 from .elementary import closure
-from .ir import Assign, Elem, Index, Kernel, Reduce, Spread, used_names, walk
+from .ir import Assign, Call, Elem, Index, Kernel, Reduce, Spread, Var, used_names, walk
 from .pairs import PairPrinter
+from .stages import Stage, apart, stages
 from .target import Precision, Printer, Target
 from .targets.c import FAST_CALLS
 from .tiers import TIERS, Form, Tier, forms
@@ -77,14 +79,61 @@ INLINE {{t}} exp_difference{_tier}{{s}}({{t}} a, {{t}} b)
 }}}}"""
 _LARGE = {"f64": "700.0", "f32": "80.0f"}  # half of it has an exponential, all of it an infinite one
 
+# Powers run over a block from the logarithm of the base.
+_LOGARITHMS = {"pair_pow": "pair_power_log", "pow_v": "power_log", "pow_fast": "power_log"}
+_ZEROS = "zeros"  # what is plain has no lower half
+_Arrays = tuple[str, ...]  # of what is plain one, of a pair two
+
+
+@dataclass(frozen=True, slots=True)
+class _BlockCall:
+    """A function that runs over a block of rows: the arrays that it is given, and those that it fills."""
+
+    function: str
+    real: str
+    given: tuple[_Arrays, ...]
+    made: _Arrays
+
+    @property
+    def text(self) -> str:
+        return f"{self.function}_rows({', '.join(a for arrays in (*self.given, self.made) for a in arrays)});"
+
+    @property
+    def signature(self) -> str:
+        given = [f"const {self.real} *{a}" for arrays in self._operands for a in arrays]
+        return ", ".join([*given, *(f"{self.real} *{a}" for a in ("hi", "lo")[: len(self.made)])])
+
+    @property
+    def value(self) -> str:
+        """The function, of one row."""
+        operands = [f"(pair){{{a[0]}[row], {a[1]}[row]}}" if a[1:] else f"{a[0]}[row]" for a in self._operands]
+        return f"{self.function}({', '.join(operands)})"
+
+    @property
+    def _operands(self) -> list[_Arrays]:
+        return [(x, f"{x}_lo")[: len(arrays)] for x, arrays in zip("abc", self.given, strict=False)]
+
+
+def _of_pairs(calls: Sequence[Assign], pairs: Set[str]) -> frozenset[str]:
+    """What functions of pairs are given and make."""
+    wide = [a for a in calls if a.name in pairs]
+    return used_names(wide).union(a.name for a in wide)
+
+
+def _as_pair(arrays: _Arrays) -> _Arrays:
+    return (*arrays, _ZEROS)[:2]
+
 
 def c_file(kernels: list[Kernel], target: Target, loss: str) -> dict[str, Any]:
     """What the template needs to know."""
     vector, computed = any(k.is_vector for k in kernels), forms(kernels)
-    precisions = []
+    precisions: list[dict[str, Any]] = []
     for p in target.precisions:
         by_tier = {tier: computed[p.name, tier] for tier in TIERS}
-        functions = [(_over_classes if vector else _over_rows)(k, p, target, loss, by_tier) for k in kernels]
+        functions = [
+            _over_classes(k, p, target, loss, by_tier) if vector else _over_rows(apart(k), p, target, loss, by_tier)
+            for k in kernels
+        ]
         precisions.append(
             {
                 "name": p.name,
@@ -95,9 +144,13 @@ def c_file(kernels: list[Kernel], target: Target, loss: str) -> dict[str, Any]:
                 "functions": functions,
             }
         )
+    lines = [f[tier] for p in precisions for f in p["functions"] for tier in TIERS if not vector]
+    calls = {call.function: call for form in lines for step in form["loops"] for call in step["calls"]}
     return {
         "helpers": _helpers(_words(precisions), target),
         "vector": vector,
+        "over_blocks": list(calls.values()),
+        "rows": ROWS,
         "most_inputs": max(len(k.inputs) for k in kernels),
         "most_outputs": max(len(k.outputs) for k in kernels),
         "precisions": precisions,
@@ -115,6 +168,8 @@ def _words(written: Any) -> set[str]:
             parts = [*written]
         case _Loop():
             parts = [written.lines, written.first, written.last]
+        case _BlockCall():
+            parts = [written.function.removesuffix("_by")]
         case _:
             parts = []
     return set[str]().union(*map(_words, parts))
@@ -167,6 +222,13 @@ def _over_rows(
     used = used_names((*kernel.body, *kernel.outputs))
     made = _interface(kernel, precision, target, loss)
     made["local"] = {n: made["allocate"](f"{n}_i") for n in kernel.inputs}
+    made["stages"] = stages(kernel)
+
+    @functools.cache
+    def arrays(stem: str, pair: bool) -> _Arrays:
+        return tuple(made["allocate"](f"{stem}_{part}") for part in (("hi", "lo") if pair else ("rows",)))
+
+    made["arrays"] = arrays
     array, out, t = made["array"], made["out"], precision.c_type
     at = {n: i for i, n in enumerate(kernel.inputs)}
     made["pointers"] = [f"const {t} *const {array[n]} = inputs[{i}];" for n, i in at.items() if n in used]
@@ -204,18 +266,61 @@ def _computed(
                 kind, here if kind == "double" else f"({kind}){here}"
             )
             taken.append(f"const {kind} {name} = {value};")
+
+    pairs = {a.name for a in kernel.body if printer.is_pair(a.value)}
+    in_arrays = frozenset[str]().union(*(s.in_arrays for s in made["stages"]))
+    # Of a pair that only plain functions are given, its rounded value.
+    whole = pairs & {n for s in made["stages"] for n in (*s.reads, *_of_pairs(s.calls, pairs))}
+    kept = {n: made["arrays"](names[n], n in whole) for n in (a.name for a in kernel.body) if n in in_arrays}
+
+    def stored(a: Assign, read: Set[str]) -> list[str]:
+        """The lines that compute a value, and keep it where it is needed beyond its loop."""
+        to = kept.get(a.name, ())
+        if len(to) == 1 and a.name not in read:
+            return [f"{to[0]}[row] = {printer(a.value)};"]
+        parts = (".hi", ".lo") if a.name in pairs else ("",)
+        return [line(a), *(f"{x}[row] = {names[a.name]}{part};" for x, part in zip(to, parts, strict=False))]
+
+    def loaded(n: str) -> str:
+        here = ", ".join(f"{a}[row]" for a in kept[n])
+        return f"const pair {names[n]} = {{{here}}};" if n in pairs else f"const {t} {names[n]} = {here};"
+
+    def over_block(a: Assign) -> Iterator[_BlockCall]:
+        """The call of a function for all rows; of a power the logarithm first, which all powers of a base share."""
+        assert isinstance(a.value, Call)
+        pair = a.name in pairs
+        function = (printer.pair if pair else printer)(a.value).partition("(")[0]
+        operands = [v.name for v in a.value.arguments if isinstance(v, Var)]
+        to: list[_Arrays] = [_as_pair(kept[n]) if pair else kept[n][:1] for n in operands]
+        if log := _LOGARITHMS.get(function):
+            stem = f"{names[operands[0]]}_{log}"
+            if stem not in kept:
+                kept[stem] = made["arrays"](stem, True)
+                yield _BlockCall(log, t, (_as_pair(to[0]),), kept[stem])
+            function, to = f"{function}_by", [*to, kept[stem]]
+        yield _BlockCall(function, t, tuple(to), kept[a.name])
+
+    def loop(stage: Stage, outputs: Sequence[Assign]) -> dict[str, Any]:
+        read = used_names((*stage.body, *outputs))
+        lines = [f"const {t} {made['local'][n]} = {array[n]}[row];" for n in kernel.inputs if n in read]
+        lines += map(loaded, stage.reads)
+        lines += [text for a in stage.body for text in stored(a, read)]
+        for o in outputs:
+            value = printer._at(o.value, 8) if narrow else printer(o.value)
+            lines.append(f"{out[o.name]}[row] = {narrow}{value};")
+        return {"lines": lines, "calls": [call for a in stage.calls for call in over_block(a)]}
+
+    *before, last = made["stages"]
+    loops = [*(loop(s, ()) for s in before), loop(last, kernel.outputs)]
+    declared = [f"{t} {', '.join(f'{a}[ROWS_{precision.name}]' for a in arrays)};" for arrays in kept.values()]
+    if any(_ZEROS in arrays for step in loops for call in step["calls"] for arrays in call.given):
+        declared.append(f"static const {t} {_ZEROS}[ROWS_{precision.name}] = {{0.0}};")
     return {
         "prologue": [*given, *map(line, kernel.prologue)],
         "constants": constants,
         "taken": taken,
-        "lines": [
-            *(f"const {t} {made['local'][n]} = {array[n]}[row];" for n in kernel.inputs if n in used),
-            *map(line, kernel.body),
-            *(
-                f"{out[o.name]}[row] = {narrow}{printer._at(o.value, 8) if narrow else printer(o.value)};"
-                for o in kernel.outputs
-            ),
-        ],
+        "arrays": declared,
+        "loops": loops,
     }
 
 

@@ -33,7 +33,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -74,6 +75,8 @@ int lossforge_instructions(void)
 #endif
 }
 """
+# Each leaves the kernels of one precision out of a file that knows them; the halves are compiled side by side.
+HALVES = ("LOSSFORGE_NO_F32", "LOSSFORGE_NO_F64")
 SUFFIX = ".dylib" if sys.platform == "darwin" else ".dll" if sys.platform == "win32" else ".so"
 _TIMEOUT = 300  # seconds; a kernel file takes about one
 CARRIED = generated_folder() / "native"
@@ -355,20 +358,40 @@ def _compile(folder: Path, stem: str, source: str, found: Compiler, flags: Flags
         code, library = Path(scratch, "kernel.c"), Path(scratch, f"kernel{SUFFIX}")
         code.write_text(source, encoding="utf-8")
         # Relative names keep the scratch folder out of the library, so that equal builds have equal bytes.
-        command = [*found.command, *flags, code.name, "-o", library.name, "-lm"]
-        try:
-            answer = subprocess.run(
-                command, cwd=scratch, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT,
-                env=_environment(),
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            raise EnvironmentLacking(f"{shlex.join(command)} took longer than {_TIMEOUT} s") from None
-        if answer.returncode != 0 or not library.exists():
-            said = answer.stderr.decode(errors="replace").strip()[-2000:] or "no message"
-            raise EnvironmentLacking(
-                f"{shlex.join(command)} ended with status {answer.returncode}: {said}. "
-                "Name another compiler in $CC, or use backend='numpy'"
-            )
+        if all(left_out in source for left_out in HALVES):
+            with ThreadPoolExecutor(len(HALVES)) as pool:
+                halves = [
+                    pool.submit(_run, scratch, (*found.command, *flags, f"-D{h}", "-c", code.name, "-o", f"{h}.o"))
+                    for h in HALVES
+                ]
+                for half in halves:
+                    half.result()
+            inputs = [f"{h}.o" for h in HALVES]
+        else:
+            inputs = [code.name]
+        command = (*found.command, *flags, *inputs, "-o", library.name, "-lm")
+        _run(scratch, command)
+        if not library.exists():
+            raise EnvironmentLacking(_said(command, 0, b""))
         path = folder / file_name(stem, library.read_bytes())
         os.replace(library, path)
     return path
+
+
+def _run(folder: str, command: Sequence[str]) -> None:
+    try:
+        answer = subprocess.run(
+            command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT, env=_environment()
+        )
+    except subprocess.TimeoutExpired:
+        raise EnvironmentLacking(f"{shlex.join(command)} took longer than {_TIMEOUT} s") from None
+    if answer.returncode != 0:
+        raise EnvironmentLacking(_said(command, answer.returncode, answer.stderr))
+
+
+def _said(command: Sequence[str], status: int, error: bytes) -> str:
+    said = error.decode(errors="replace").strip()[-2000:] or "no message"
+    return (
+        f"{shlex.join(command)} ended with status {status}: {said}. "
+        "Name another compiler in $CC, or use backend='numpy'"
+    )

@@ -58,8 +58,9 @@ C = Target(
     reserved=RESERVED_C
     | {f"{name}{s}" for name in HELPERS for s in ("", "f")}
     | names()
-    | {"n", "K", "weight", "inputs", "parameters", "constants", "outputs", "labels", "scratch", "rows", "row"}
-    | {"EACH_ROW", "ONCE", "HELPER", "LOSSFORGE_FAST"}
+    | {f"{name}_rows" for name in (*names(), *_LIBM, "sinh_v", "hypot_v", "sinh_vf", "hypot_vf", "coshf")}
+    | {"n", "K", "weight", "inputs", "parameters", "constants", "outputs", "labels", "scratch", "rows", "row", "zeros"}
+    | {"EACH_ROW", "ONCE", "HELPER", "LOSSFORGE_FAST", "LOSSFORGE_NO_F64", "LOSSFORGE_NO_F32"}
     | {
         f"{name}_{p}"
         for name in ("ROWS", "INPUTS", "OUTPUTS", "SMALL", "kernel", "label", "shape", "work")

@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -392,6 +392,65 @@ HELPER double minimum(double a, double b)
     return a < b ? a : b;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_expm1_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_expm1((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_exp_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void expm1_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = expm1_fast(a[row]);
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -435,23 +494,61 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+    }
+    pair_expm1_rows(t0_hi, t0_lo, a2_hi, a2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
         const pair t1 = pair_max(pair_of(-0.5), pair_order(pair_min(pair_of(0.5), pair_order(t0))));
-        loss[row] = ((pair_rounded(pair_abs(t0)) <= 0.5) ? pair_rounded(t1) * pair_rounded(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_rounded(t1) / 20922789888000.0) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) : pair_rounded(pair_expm1(t0)) - pair_rounded(pair_min(pair_of(1.2676506002282294e+30), pair_order(t0))));
+        loss[row] = ((pair_rounded(pair_abs(t0)) <= 0.5) ? pair_rounded(t1) * pair_rounded(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_rounded(t1) / 20922789888000.0) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) : pair_rounded(a2) - pair_rounded(pair_min(pair_of(1.2676506002282294e+30), pair_order(t0))));
     }
 #else
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+    }
+    pair_expm1_rows(t0_hi, t0_lo, a2_hi, a2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
         const pair t1 = pair_max(pair_of(-0.5), pair_order(pair_min(pair_of(0.5), pair_order(t0))));
-        loss[row] = pair_rounded(pair_if((pair_rounded(pair_abs(t0)) <= 0.5), pair_mul(pair_mul(t1, t1), pair_sum(0.5, ((0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_rounded(t1) / 20922789888000.0) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)))), pair_order(pair_sub(pair_expm1(t0), pair_min(pair_of(1.2676506002282294e+30), pair_order(t0))))));
+        loss[row] = pair_rounded(pair_if((pair_rounded(pair_abs(t0)) <= 0.5), pair_mul(pair_mul(t1, t1), pair_sum(0.5, ((0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_rounded(t1) / 20922789888000.0) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)))), pair_order(pair_sub(a2, pair_min(pair_of(1.2676506002282294e+30), pair_order(t0))))));
     }
 #endif
 }
@@ -485,24 +582,80 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_exp_short(pair_scale(t0, 0.5));
-        gradient[row] = ((pair_rounded(t0) <= 1.0) ? -(expm1_fast(pair_rounded(pair_min(pair_of(1.0), pair_order(t0)))) / sigma) : c0 - pair_value(t1) / sigma * pair_value(t1));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a2 = pair_scale(t0, 0.5);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a3_rows[row] = pair_rounded(pair_min(pair_of(1.0), pair_order(t0)));
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, t1_hi, t1_lo);
+    expm1_fast_rows(a3_rows, a4_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double a4 = a4_rows[row];
+        gradient[row] = ((pair_rounded(t0) <= 1.0) ? -(a4 / sigma) : c0 - pair_value(t1) / sigma * pair_value(t1));
     }
 #else
     const double sigma = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_exp(pair_scale(t0, 0.5));
-        gradient[row] = pair_value(pair_if((pair_rounded(t0) <= 1.0), pair_of(-(pair_rounded(pair_expm1(pair_min(pair_of(1.0), pair_order(t0)))) / sigma)), pair_order(pair_sub(c0, pair_mul(pair_div(t1, pair_of(sigma)), t1)))));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a2 = pair_scale(t0, 0.5);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a3 = pair_min(pair_of(1.0), pair_order(t0));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, t1_hi, t1_lo);
+    pair_expm1_rows(a3_hi, a3_lo, a4_hi, a4_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        gradient[row] = pair_value(pair_if((pair_rounded(t0) <= 1.0), pair_of(-(pair_rounded(a4) / sigma)), pair_order(pair_sub(c0, pair_mul(pair_div(t1, pair_of(sigma)), t1)))));
     }
 #endif
 }
@@ -538,21 +691,57 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_exp_short(pair_scale(pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma)), 0.5));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a2 = pair_scale(pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma)), 0.5);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         hessian[row] = pair_value(t0) / c0 * pair_value(t0);
     }
 #else
     const double sigma = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_exp(pair_scale(pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma)), 0.5));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a2 = pair_scale(pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma)), 0.5);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         hessian[row] = pair_rounded(pair_mul(pair_div(t0, c0), t0));
     }
 #endif
@@ -590,28 +779,90 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a2 = pair_scale(t0, 0.5);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a4_rows[row] = pair_rounded(pair_min(pair_of(1.0), pair_order(t0)));
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
+    pair_expm1_rows(t0_hi, t0_lo, a3_hi, a3_lo);
+    expm1_fast_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const double a5 = a5_rows[row];
         const pair t1 = pair_max(pair_of(-0.5), pair_order(pair_min(pair_of(0.5), pair_order(t0))));
-        const pair t2 = pair_exp_short(pair_scale(t0, 0.5));
-        loss[row] = ((pair_rounded(pair_abs(t0)) <= 0.5) ? pair_rounded(t1) * pair_rounded(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_rounded(t1) / 20922789888000.0) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) : pair_rounded(pair_expm1(t0)) - pair_rounded(pair_min(pair_of(1.2676506002282294e+30), pair_order(t0))));
-        gradient[row] = ((pair_rounded(t0) <= 1.0) ? -(expm1_fast(pair_rounded(pair_min(pair_of(1.0), pair_order(t0)))) / sigma) : c0 - pair_value(t2) / sigma * pair_value(t2));
+        loss[row] = ((pair_rounded(pair_abs(t0)) <= 0.5) ? pair_rounded(t1) * pair_rounded(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_rounded(t1) / 20922789888000.0) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) : pair_rounded(a3) - pair_rounded(pair_min(pair_of(1.2676506002282294e+30), pair_order(t0))));
+        gradient[row] = ((pair_rounded(t0) <= 1.0) ? -(a5 / sigma) : c0 - pair_value(t2) / sigma * pair_value(t2));
     }
 #else
     const double sigma = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a2 = pair_scale(t0, 0.5);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = pair_min(pair_of(1.0), pair_order(t0));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, t2_hi, t2_lo);
+    pair_expm1_rows(t0_hi, t0_lo, a3_hi, a3_lo);
+    pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
         const pair t1 = pair_max(pair_of(-0.5), pair_order(pair_min(pair_of(0.5), pair_order(t0))));
-        const pair t2 = pair_exp(pair_scale(t0, 0.5));
-        loss[row] = pair_rounded(pair_if((pair_rounded(pair_abs(t0)) <= 0.5), pair_mul(pair_mul(t1, t1), pair_sum(0.5, ((0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_rounded(t1) / 20922789888000.0) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)))), pair_order(pair_sub(pair_expm1(t0), pair_min(pair_of(1.2676506002282294e+30), pair_order(t0))))));
-        gradient[row] = pair_value(pair_if((pair_rounded(t0) <= 1.0), pair_of(-(pair_rounded(pair_expm1(pair_min(pair_of(1.0), pair_order(t0)))) / sigma)), pair_order(pair_sub(c0, pair_mul(pair_div(t2, pair_of(sigma)), t2)))));
+        loss[row] = pair_rounded(pair_if((pair_rounded(pair_abs(t0)) <= 0.5), pair_mul(pair_mul(t1, t1), pair_sum(0.5, ((0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_rounded(t1) / 20922789888000.0) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)))), pair_order(pair_sub(a3, pair_min(pair_of(1.2676506002282294e+30), pair_order(t0))))));
+        gradient[row] = pair_value(pair_if((pair_rounded(t0) <= 1.0), pair_of(-(pair_rounded(a5) / sigma)), pair_order(pair_sub(c0, pair_mul(pair_div(t2, pair_of(sigma)), t2)))));
     }
 #endif
 }
@@ -649,26 +900,82 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const double sigma = constants[0];
     const double c0 = constants[1];
     const double c1 = constants[2];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_exp_short(pair_scale(t0, 0.5));
-        gradient[row] = ((pair_rounded(t0) <= 1.0) ? -(expm1_fast(pair_rounded(pair_min(pair_of(1.0), pair_order(t0)))) / sigma) : c0 - pair_value(t1) / sigma * pair_value(t1));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a2 = pair_scale(t0, 0.5);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a3_rows[row] = pair_rounded(pair_min(pair_of(1.0), pair_order(t0)));
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, t1_hi, t1_lo);
+    expm1_fast_rows(a3_rows, a4_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double a4 = a4_rows[row];
+        gradient[row] = ((pair_rounded(t0) <= 1.0) ? -(a4 / sigma) : c0 - pair_value(t1) / sigma * pair_value(t1));
         hessian[row] = pair_value(t1) / c1 * pair_value(t1);
     }
 #else
     const double sigma = constants[0];
     const pair c0 = {constants[1], constants[2]};
     const pair c1 = {constants[3], constants[4]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_exp(pair_scale(t0, 0.5));
-        gradient[row] = pair_value(pair_if((pair_rounded(t0) <= 1.0), pair_of(-(pair_rounded(pair_expm1(pair_min(pair_of(1.0), pair_order(t0)))) / sigma)), pair_order(pair_sub(c0, pair_mul(pair_div(t1, pair_of(sigma)), t1)))));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a2 = pair_scale(t0, 0.5);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a3 = pair_min(pair_of(1.0), pair_order(t0));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, t1_hi, t1_lo);
+    pair_expm1_rows(a3_hi, a3_lo, a4_hi, a4_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        gradient[row] = pair_value(pair_if((pair_rounded(t0) <= 1.0), pair_of(-(pair_rounded(a4) / sigma)), pair_order(pair_sub(c0, pair_mul(pair_div(t1, pair_of(sigma)), t1)))));
         hessian[row] = pair_rounded(pair_mul(pair_div(t1, c1), t1));
     }
 #endif
@@ -710,30 +1017,92 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const double sigma = constants[0];
     const double c0 = constants[1];
     const double c1 = constants[2];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a2 = pair_scale(t0, 0.5);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a4_rows[row] = pair_rounded(pair_min(pair_of(1.0), pair_order(t0)));
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
+    pair_expm1_rows(t0_hi, t0_lo, a3_hi, a3_lo);
+    expm1_fast_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const double a5 = a5_rows[row];
         const pair t1 = pair_max(pair_of(-0.5), pair_order(pair_min(pair_of(0.5), pair_order(t0))));
-        const pair t2 = pair_exp_short(pair_scale(t0, 0.5));
-        loss[row] = ((pair_rounded(pair_abs(t0)) <= 0.5) ? pair_rounded(t1) * pair_rounded(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_rounded(t1) / 20922789888000.0) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) : pair_rounded(pair_expm1(t0)) - pair_rounded(pair_min(pair_of(1.2676506002282294e+30), pair_order(t0))));
-        gradient[row] = ((pair_rounded(t0) <= 1.0) ? -(expm1_fast(pair_rounded(pair_min(pair_of(1.0), pair_order(t0)))) / sigma) : c0 - pair_value(t2) / sigma * pair_value(t2));
+        loss[row] = ((pair_rounded(pair_abs(t0)) <= 0.5) ? pair_rounded(t1) * pair_rounded(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_rounded(t1) / 20922789888000.0) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) : pair_rounded(a3) - pair_rounded(pair_min(pair_of(1.2676506002282294e+30), pair_order(t0))));
+        gradient[row] = ((pair_rounded(t0) <= 1.0) ? -(a5 / sigma) : c0 - pair_value(t2) / sigma * pair_value(t2));
         hessian[row] = pair_value(t2) / c1 * pair_value(t2);
     }
 #else
     const double sigma = constants[0];
     const pair c0 = {constants[1], constants[2]};
     const pair c1 = {constants[3], constants[4]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a2 = pair_scale(t0, 0.5);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = pair_min(pair_of(1.0), pair_order(t0));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, t2_hi, t2_lo);
+    pair_expm1_rows(t0_hi, t0_lo, a3_hi, a3_lo);
+    pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
         const pair t1 = pair_max(pair_of(-0.5), pair_order(pair_min(pair_of(0.5), pair_order(t0))));
-        const pair t2 = pair_exp(pair_scale(t0, 0.5));
-        loss[row] = pair_rounded(pair_if((pair_rounded(pair_abs(t0)) <= 0.5), pair_mul(pair_mul(t1, t1), pair_sum(0.5, ((0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_rounded(t1) / 20922789888000.0) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)))), pair_order(pair_sub(pair_expm1(t0), pair_min(pair_of(1.2676506002282294e+30), pair_order(t0))))));
-        gradient[row] = pair_value(pair_if((pair_rounded(t0) <= 1.0), pair_of(-(pair_rounded(pair_expm1(pair_min(pair_of(1.0), pair_order(t0)))) / sigma)), pair_order(pair_sub(c0, pair_mul(pair_div(t2, pair_of(sigma)), t2)))));
+        loss[row] = pair_rounded(pair_if((pair_rounded(pair_abs(t0)) <= 0.5), pair_mul(pair_mul(t1, t1), pair_sum(0.5, ((0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_rounded(t1) / 20922789888000.0) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)))), pair_order(pair_sub(a3, pair_min(pair_of(1.2676506002282294e+30), pair_order(t0))))));
+        gradient[row] = pair_value(pair_if((pair_rounded(t0) <= 1.0), pair_of(-(pair_rounded(a5) / sigma)), pair_order(pair_sub(c0, pair_mul(pair_div(t2, pair_of(sigma)), t2)))));
         hessian[row] = pair_rounded(pair_mul(pair_div(t2, c1), t2));
     }
 #endif
@@ -763,7 +1132,9 @@ void lossforge_aft_extreme_loss_gradient_hessian_f64(size_t n, const double *y, 
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_aft_extreme_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -806,13 +1177,30 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     const double sigma = constants[0];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const double t0 = pair_value(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i))) / sigma;
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        t0_rows[row] = pair_value(pair_order(pair_add_d(a1, -f_i))) / sigma;
+    }
+    expm1_fast_rows(t0_rows, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double a2 = a2_rows[row];
         const double t1 = maximum(-0.5, minimum(0.5, t0));
-        loss[row] = (float)((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_fast(t0) - minimum(1.2676506002282294e+30, t0));
+        loss[row] = (float)((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : a2 - minimum(1.2676506002282294e+30, t0));
     }
 }
 
@@ -839,13 +1227,37 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     float *const gradient = outputs[0];
     const double sigma = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const double t0 = pair_value(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i))) / sigma;
-        const double t1 = exp_fast(0.5 * t0);
-        gradient[row] = (float)((t0 <= 1.0) ? -(expm1_fast(minimum(1.0, t0)) / sigma) : c0 - t1 / sigma * t1);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const double t0 = pair_value(pair_order(pair_add_d(a1, -f_i))) / sigma;
+        t0_rows[row] = t0;
+        a2_rows[row] = 0.5 * t0;
+        a3_rows[row] = minimum(1.0, t0);
+    }
+    exp_fast_rows(a2_rows, t1_rows);
+    expm1_fast_rows(a3_rows, a4_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double a4 = a4_rows[row];
+        gradient[row] = (float)((t0 <= 1.0) ? -(a4 / sigma) : c0 - t1 / sigma * t1);
     }
 }
 
@@ -873,11 +1285,27 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     float *const hessian = outputs[0];
     const double sigma = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const double t0 = exp_fast(0.5 * (pair_value(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i))) / sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        a2_rows[row] = 0.5 * (pair_value(pair_order(pair_add_d(a1, -f_i))) / sigma);
+    }
+    exp_fast_rows(a2_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
         hessian[row] = (float)(t0 / c0 * t0);
     }
 }
@@ -907,15 +1335,42 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const gradient = outputs[1];
     const double sigma = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const double t0 = pair_value(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i))) / sigma;
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const double t0 = pair_value(pair_order(pair_add_d(a1, -f_i))) / sigma;
+        t0_rows[row] = t0;
+        a2_rows[row] = 0.5 * t0;
+        a4_rows[row] = minimum(1.0, t0);
+    }
+    exp_fast_rows(a2_rows, t2_rows);
+    expm1_fast_rows(t0_rows, a3_rows);
+    expm1_fast_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double t2 = t2_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
         const double t1 = maximum(-0.5, minimum(0.5, t0));
-        const double t2 = exp_fast(0.5 * t0);
-        loss[row] = (float)((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_fast(t0) - minimum(1.2676506002282294e+30, t0));
-        gradient[row] = (float)((t0 <= 1.0) ? -(expm1_fast(minimum(1.0, t0)) / sigma) : c0 - t2 / sigma * t2);
+        loss[row] = (float)((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : a3 - minimum(1.2676506002282294e+30, t0));
+        gradient[row] = (float)((t0 <= 1.0) ? -(a5 / sigma) : c0 - t2 / sigma * t2);
     }
 }
 
@@ -945,13 +1400,37 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const double sigma = constants[0];
     const double c0 = constants[1];
     const double c1 = constants[2];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const double t0 = pair_value(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i))) / sigma;
-        const double t1 = exp_fast(0.5 * t0);
-        gradient[row] = (float)((t0 <= 1.0) ? -(expm1_fast(minimum(1.0, t0)) / sigma) : c0 - t1 / sigma * t1);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const double t0 = pair_value(pair_order(pair_add_d(a1, -f_i))) / sigma;
+        t0_rows[row] = t0;
+        a2_rows[row] = 0.5 * t0;
+        a3_rows[row] = minimum(1.0, t0);
+    }
+    exp_fast_rows(a2_rows, t1_rows);
+    expm1_fast_rows(a3_rows, a4_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double a4 = a4_rows[row];
+        gradient[row] = (float)((t0 <= 1.0) ? -(a4 / sigma) : c0 - t1 / sigma * t1);
         hessian[row] = (float)(t1 / c1 * t1);
     }
 }
@@ -984,15 +1463,42 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     const double sigma = constants[0];
     const double c0 = constants[1];
     const double c1 = constants[2];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const double t0 = pair_value(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i))) / sigma;
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const double t0 = pair_value(pair_order(pair_add_d(a1, -f_i))) / sigma;
+        t0_rows[row] = t0;
+        a2_rows[row] = 0.5 * t0;
+        a4_rows[row] = minimum(1.0, t0);
+    }
+    exp_fast_rows(a2_rows, t2_rows);
+    expm1_fast_rows(t0_rows, a3_rows);
+    expm1_fast_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double t2 = t2_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
         const double t1 = maximum(-0.5, minimum(0.5, t0));
-        const double t2 = exp_fast(0.5 * t0);
-        loss[row] = (float)((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : expm1_fast(t0) - minimum(1.2676506002282294e+30, t0));
-        gradient[row] = (float)((t0 <= 1.0) ? -(expm1_fast(minimum(1.0, t0)) / sigma) : c0 - t2 / sigma * t2);
+        loss[row] = (float)((fabs(t0) <= 0.5) ? t1 * t1 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t1 / 20922789888000.0) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) * t1) : a3 - minimum(1.2676506002282294e+30, t0));
+        gradient[row] = (float)((t0 <= 1.0) ? -(a5 / sigma) : c0 - t2 / sigma * t2);
         hessian[row] = (float)(t2 / c1 * t2);
     }
 }
@@ -1014,3 +1520,4 @@ void lossforge_aft_extreme_loss_gradient_hessian_f32(size_t n, const float *y, c
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_aft_extreme_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -501,6 +501,115 @@ INLINE pair pair_scale(pair a, double unit)
     return made;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_expm1_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_expm1((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_exp_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void exp_v_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_v(a[row]);
+    }
+}
+
+ONCE static void expm1_v_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = expm1_v(a[row]);
+    }
+}
+
+ONCE static void log1p_v_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_v(a[row]);
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+ONCE static void expm1_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = expm1_fast(a[row]);
+    }
+}
+
+ONCE static void log1p_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fast(a[row]);
+    }
+}
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void log_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 3, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -545,37 +654,263 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t7_rows[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double a13_rows[ROWS_f64];
+    double a14_rows[ROWS_f64];
+    double a15_rows[ROWS_f64];
+    double a16_hi[ROWS_f64], a16_lo[ROWS_f64];
+    double a17_hi[ROWS_f64], a17_lo[ROWS_f64];
+    double a18_hi[ROWS_f64], a18_lo[ROWS_f64];
+    double a19_hi[ROWS_f64], a19_lo[ROWS_f64];
+    double a20_hi[ROWS_f64], a20_lo[ROWS_f64];
+    double a21_hi[ROWS_f64], a21_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = y_i;
+        a2_rows[row] = ratio_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log_rows(a2_rows, zeros, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), pair_log(pair_expm1(pair_min(pair_of(1.0), pair_order(t1)))), pair_order(pair_add(t1, pair_log1p(pair_neg(pair_exp(pair_neg(t1)))))))));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair t1 = pair_div(a3, pair_of(sigma));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a4 = pair_min(pair_of(1.0), pair_order(t1));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a7 = pair_neg(t1);
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+    }
+    pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_rows(t0_hi, t0_lo, a12_hi, a12_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a9 = pair_neg(a8);
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+    }
+    pair_log_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), a6, pair_order(pair_add(t1, a10)))));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
         const pair t3 = pair_min(pair_of(0.0), t2);
-        const pair t4 = pair_exp(pair_max(pair_of(-40.0), t3));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a11 = pair_max(pair_of(-40.0), t3);
+        a11_hi[row] = a11.hi;
+        a11_lo[row] = a11.lo;
+        const pair a16 = pair_max(pair_of(0.0), t2);
+        a16_hi[row] = a16.hi;
+        a16_lo[row] = a16.lo;
+    }
+    pair_exp_rows(a11_hi, a11_lo, t4_hi, t4_lo);
+    exp_fast_rows(t3_hi, a13_rows);
+    pair_exp_rows(a16_hi, a16_lo, a17_hi, a17_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair a17 = {a17_hi[row], a17_lo[row]};
         const pair t5 = pair_neg(t4);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair a18 = pair_neg(a17);
+        a18_hi[row] = a18.hi;
+        a18_lo[row] = a18.lo;
+    }
+    expm1_fast_rows(t5_hi, t7_rows);
+    pair_exp_rows(a18_hi, a18_lo, a19_hi, a19_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const double t7 = t7_rows[row];
+        const double a13 = a13_rows[row];
+        const pair a19 = {a19_hi[row], a19_lo[row]};
         const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
-        const double t7 = expm1_fast(pair_value(t5));
-        loss[row] = pair_value(pair_order(pair_sub(pair_exp(t0), pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - log1p_fast(((pair_value(t3) <= -40.0) ? 0.5 * exp_fast(pair_value(t3)) : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7)))), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_max(pair_of(0.0), t2))))))))));
+        a14_rows[row] = ((pair_value(t3) <= -40.0) ? 0.5 * a13 : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7));
+        const pair a20 = pair_neg(a19);
+        a20_hi[row] = a20.hi;
+        a20_lo[row] = a20.lo;
+    }
+    log1p_fast_rows(a14_rows, a15_rows);
+    pair_log1p_rows(a20_hi, a20_lo, a21_hi, a21_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a12 = {a12_hi[row], a12_lo[row]};
+        const double a15 = a15_rows[row];
+        const pair a21 = {a21_hi[row], a21_lo[row]};
+        loss[row] = pair_value(pair_order(pair_sub(a12, pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - a15), a21))));
     }
 #else
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t7_rows[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double a13_rows[ROWS_f64];
+    double a14_rows[ROWS_f64];
+    double a15_rows[ROWS_f64];
+    double a16_hi[ROWS_f64], a16_lo[ROWS_f64];
+    double a17_hi[ROWS_f64], a17_lo[ROWS_f64];
+    double a18_hi[ROWS_f64], a18_lo[ROWS_f64];
+    double a19_hi[ROWS_f64], a19_lo[ROWS_f64];
+    double a20_hi[ROWS_f64], a20_lo[ROWS_f64];
+    double a21_hi[ROWS_f64], a21_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = y_i;
+        a2_rows[row] = ratio_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log_rows(a2_rows, zeros, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), pair_log(pair_expm1(pair_min(pair_of(1.0), pair_order(t1)))), pair_order(pair_add(t1, pair_log1p(pair_neg(pair_exp(pair_neg(t1)))))))));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair t1 = pair_div(a3, pair_of(sigma));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a4 = pair_min(pair_of(1.0), pair_order(t1));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a7 = pair_neg(t1);
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+    }
+    pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_rows(t0_hi, t0_lo, a12_hi, a12_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a9 = pair_neg(a8);
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+    }
+    pair_log_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), a6, pair_order(pair_add(t1, a10)))));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
         const pair t3 = pair_min(pair_of(0.0), t2);
-        const pair t4 = pair_exp(pair_max(pair_of(-40.0), t3));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a11 = pair_max(pair_of(-40.0), t3);
+        a11_hi[row] = a11.hi;
+        a11_lo[row] = a11.lo;
+        const pair a16 = pair_max(pair_of(0.0), t2);
+        a16_hi[row] = a16.hi;
+        a16_lo[row] = a16.lo;
+    }
+    pair_exp_rows(a11_hi, a11_lo, t4_hi, t4_lo);
+    exp_v_rows(t3_hi, a13_rows);
+    pair_exp_rows(a16_hi, a16_lo, a17_hi, a17_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair a17 = {a17_hi[row], a17_lo[row]};
         const pair t5 = pair_neg(t4);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair a18 = pair_neg(a17);
+        a18_hi[row] = a18.hi;
+        a18_lo[row] = a18.lo;
+    }
+    expm1_v_rows(t5_hi, t7_rows);
+    pair_exp_rows(a18_hi, a18_lo, a19_hi, a19_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const double t7 = t7_rows[row];
+        const double a13 = a13_rows[row];
+        const pair a19 = {a19_hi[row], a19_lo[row]};
         const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
-        const double t7 = expm1_v(pair_value(t5));
-        loss[row] = pair_value(pair_order(pair_sub(pair_exp(t0), pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - log1p_v(((pair_value(t3) <= -40.0) ? 0.5 * exp_v(pair_value(t3)) : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7)))), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_max(pair_of(0.0), t2))))))))));
+        a14_rows[row] = ((pair_value(t3) <= -40.0) ? 0.5 * a13 : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7));
+        const pair a20 = pair_neg(a19);
+        a20_hi[row] = a20.hi;
+        a20_lo[row] = a20.lo;
+    }
+    log1p_v_rows(a14_rows, a15_rows);
+    pair_log1p_rows(a20_hi, a20_lo, a21_hi, a21_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a12 = {a12_hi[row], a12_lo[row]};
+        const double a15 = a15_rows[row];
+        const pair a21 = {a21_hi[row], a21_lo[row]};
+        loss[row] = pair_value(pair_order(pair_sub(a12, pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - a15), a21))));
     }
 #endif
 }
@@ -608,18 +943,105 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     const double *const f = inputs[2];
     double *const gradient = outputs[0];
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
+    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = y_i;
+        a2_rows[row] = ratio_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log_rows(a2_rows, zeros, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), pair_log(pair_expm1(pair_min(pair_of(1.0), pair_order(t1)))), pair_order(pair_add(t1, pair_log1p(pair_neg(pair_exp(pair_neg(t1)))))))));
-        const pair t3 = pair_exp(pair_max(pair_of(-40.0), t2));
-        const pair t4 = pair_exp(pair_scale(t3, 0.5));
-        const pair t5 = pair_exp(pair_scale(t0, 0.5));
-        gradient[row] = pair_value(pair_order(pair_sub(pair_div(pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), pair_expm1(pair_neg(t3))))), pair_of(sigma)), pair_mul(pair_div(t5, pair_of(sigma)), t5))));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair t1 = pair_div(a3, pair_of(sigma));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a4 = pair_min(pair_of(1.0), pair_order(t1));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a7 = pair_neg(t1);
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+        const pair a13 = pair_scale(t0, 0.5);
+        a13_hi[row] = a13.hi;
+        a13_lo[row] = a13.lo;
+    }
+    pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_rows(a13_hi, a13_lo, t5_hi, t5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a9 = pair_neg(a8);
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+    }
+    pair_log_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), a6, pair_order(pair_add(t1, a10)))));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const pair a11 = pair_max(pair_of(-40.0), t2);
+        a11_hi[row] = a11.hi;
+        a11_lo[row] = a11.lo;
+    }
+    pair_exp_rows(a11_hi, a11_lo, t3_hi, t3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair a12 = pair_scale(t3, 0.5);
+        a12_hi[row] = a12.hi;
+        a12_lo[row] = a12.lo;
+        const pair a14 = pair_neg(t3);
+        a14_hi[row] = a14.hi;
+        a14_lo[row] = a14.lo;
+    }
+    pair_exp_rows(a12_hi, a12_lo, t4_hi, t4_lo);
+    pair_expm1_rows(a14_hi, a14_lo, a15_hi, a15_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair a15 = {a15_hi[row], a15_lo[row]};
+        gradient[row] = pair_value(pair_order(pair_sub(pair_div(pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), a15))), pair_of(sigma)), pair_mul(pair_div(t5, pair_of(sigma)), t5))));
     }
 }
 
@@ -648,44 +1070,258 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
     const pair t10 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t9_rows[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    double a16_hi[ROWS_f64], a16_lo[ROWS_f64];
+    double a17_hi[ROWS_f64], a17_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = y_i;
+        a2_rows[row] = ratio_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log_rows(a2_rows, zeros, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), pair_log(pair_expm1(pair_min(pair_of(1.0), pair_order(t1)))), pair_order(pair_add(t1, pair_log1p(pair_neg(pair_exp(pair_neg(t1)))))))));
-        const pair t3 = pair_exp(pair_max(pair_of(-40.0), t2));
-        const pair t4 = pair_exp(pair_scale(t3, 0.5));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair t1 = pair_div(a3, pair_of(sigma));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a4 = pair_min(pair_of(1.0), pair_order(t1));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a7 = pair_neg(t1);
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+        const pair a14 = pair_scale(t0, 0.5);
+        a14_hi[row] = a14.hi;
+        a14_lo[row] = a14.lo;
+    }
+    pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_rows(a14_hi, a14_lo, t11_hi, t11_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a9 = pair_neg(a8);
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+    }
+    pair_log_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), a6, pair_order(pair_add(t1, a10)))));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const pair a11 = pair_max(pair_of(-40.0), t2);
+        a11_hi[row] = a11.hi;
+        a11_lo[row] = a11.lo;
         const pair t5 = pair_min(pair_of(70.0), t2);
-        const pair t6 = pair_exp(pair_max(pair_of(-40.0), t5));
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair a13 = pair_max(pair_of(-40.0), t5);
+        a13_hi[row] = a13.hi;
+        a13_lo[row] = a13.lo;
+    }
+    pair_exp_rows(a11_hi, a11_lo, t3_hi, t3_lo);
+    pair_exp_rows(a13_hi, a13_lo, t6_hi, t6_lo);
+    pair_exp_rows(t5_hi, t5_lo, a17_hi, a17_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair a12 = pair_scale(t3, 0.5);
+        a12_hi[row] = a12.hi;
+        a12_lo[row] = a12.lo;
         const pair t7 = pair_neg(t6);
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const pair a15 = pair_neg(t3);
+        a15_hi[row] = a15.hi;
+        a15_lo[row] = a15.lo;
+    }
+    pair_exp_rows(a12_hi, a12_lo, t4_hi, t4_lo);
+    expm1_fast_rows(t7_hi, t9_rows);
+    pair_expm1_rows(a15_hi, a15_lo, a16_hi, a16_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t9 = t9_rows[row];
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const pair a16 = {a16_hi[row], a16_lo[row]};
+        const pair a17 = {a17_hi[row], a17_lo[row]};
         const pair t8 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t7));
-        const double t9 = expm1_fast(pair_value(t7));
-        const pair t11 = pair_exp(pair_scale(t0, 0.5));
-        hessian[row] = pair_value(pair_order(pair_add(pair_div(pair_mul(pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), pair_expm1(pair_neg(t3))))), pair_if((pair_value(t5) <= -40.0), pair_scale(pair_exp(t5), 0.5), pair_of(-(((pair_value(pair_abs(t6)) <= 0.5) ? pair_value(t8) * pair_value(t8) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t8) / 20922789888000.0) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) : t9 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t7))) / t9)))), t10), pair_mul(pair_div(t11, t10), t11))));
+        hessian[row] = pair_value(pair_order(pair_add(pair_div(pair_mul(pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), a16))), pair_if((pair_value(t5) <= -40.0), pair_scale(a17, 0.5), pair_of(-(((pair_value(pair_abs(t6)) <= 0.5) ? pair_value(t8) * pair_value(t8) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t8) / 20922789888000.0) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) : t9 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t7))) / t9)))), t10), pair_mul(pair_div(t11, t10), t11))));
     }
 #else
     const double sigma = constants[0];
     const pair t10 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t9_rows[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    double a16_hi[ROWS_f64], a16_lo[ROWS_f64];
+    double a17_hi[ROWS_f64], a17_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = y_i;
+        a2_rows[row] = ratio_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log_rows(a2_rows, zeros, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), pair_log(pair_expm1(pair_min(pair_of(1.0), pair_order(t1)))), pair_order(pair_add(t1, pair_log1p(pair_neg(pair_exp(pair_neg(t1)))))))));
-        const pair t3 = pair_exp(pair_max(pair_of(-40.0), t2));
-        const pair t4 = pair_exp(pair_scale(t3, 0.5));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair t1 = pair_div(a3, pair_of(sigma));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a4 = pair_min(pair_of(1.0), pair_order(t1));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a7 = pair_neg(t1);
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+        const pair a14 = pair_scale(t0, 0.5);
+        a14_hi[row] = a14.hi;
+        a14_lo[row] = a14.lo;
+    }
+    pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_rows(a14_hi, a14_lo, t11_hi, t11_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a9 = pair_neg(a8);
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+    }
+    pair_log_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), a6, pair_order(pair_add(t1, a10)))));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const pair a11 = pair_max(pair_of(-40.0), t2);
+        a11_hi[row] = a11.hi;
+        a11_lo[row] = a11.lo;
         const pair t5 = pair_min(pair_of(70.0), t2);
-        const pair t6 = pair_exp(pair_max(pair_of(-40.0), t5));
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair a13 = pair_max(pair_of(-40.0), t5);
+        a13_hi[row] = a13.hi;
+        a13_lo[row] = a13.lo;
+    }
+    pair_exp_rows(a11_hi, a11_lo, t3_hi, t3_lo);
+    pair_exp_rows(a13_hi, a13_lo, t6_hi, t6_lo);
+    pair_exp_rows(t5_hi, t5_lo, a17_hi, a17_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair a12 = pair_scale(t3, 0.5);
+        a12_hi[row] = a12.hi;
+        a12_lo[row] = a12.lo;
         const pair t7 = pair_neg(t6);
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const pair a15 = pair_neg(t3);
+        a15_hi[row] = a15.hi;
+        a15_lo[row] = a15.lo;
+    }
+    pair_exp_rows(a12_hi, a12_lo, t4_hi, t4_lo);
+    expm1_v_rows(t7_hi, t9_rows);
+    pair_expm1_rows(a15_hi, a15_lo, a16_hi, a16_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t9 = t9_rows[row];
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const pair a16 = {a16_hi[row], a16_lo[row]};
+        const pair a17 = {a17_hi[row], a17_lo[row]};
         const pair t8 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t7));
-        const double t9 = expm1_v(pair_value(t7));
-        const pair t11 = pair_exp(pair_scale(t0, 0.5));
-        hessian[row] = pair_value(pair_order(pair_add(pair_div(pair_mul(pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), pair_expm1(pair_neg(t3))))), pair_if((pair_value(t5) <= -40.0), pair_scale(pair_exp(t5), 0.5), pair_of(-(((pair_value(pair_abs(t6)) <= 0.5) ? pair_value(t8) * pair_value(t8) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t8) / 20922789888000.0) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) : t9 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t7))) / t9)))), t10), pair_mul(pair_div(t11, t10), t11))));
+        hessian[row] = pair_value(pair_order(pair_add(pair_div(pair_mul(pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), a16))), pair_if((pair_value(t5) <= -40.0), pair_scale(a17, 0.5), pair_of(-(((pair_value(pair_abs(t6)) <= 0.5) ? pair_value(t8) * pair_value(t8) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t8) / 20922789888000.0) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) : t9 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t7))) / t9)))), t10), pair_mul(pair_div(t11, t10), t11))));
     }
 #endif
 }
@@ -722,45 +1358,323 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t7_rows[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    double a16_rows[ROWS_f64];
+    double a17_rows[ROWS_f64];
+    double a18_rows[ROWS_f64];
+    double a19_hi[ROWS_f64], a19_lo[ROWS_f64];
+    double a20_hi[ROWS_f64], a20_lo[ROWS_f64];
+    double a21_hi[ROWS_f64], a21_lo[ROWS_f64];
+    double a22_hi[ROWS_f64], a22_lo[ROWS_f64];
+    double a23_hi[ROWS_f64], a23_lo[ROWS_f64];
+    double a24_hi[ROWS_f64], a24_lo[ROWS_f64];
+    double a25_hi[ROWS_f64], a25_lo[ROWS_f64];
+    double a26_hi[ROWS_f64], a26_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = y_i;
+        a2_rows[row] = ratio_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log_rows(a2_rows, zeros, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), pair_log(pair_expm1(pair_min(pair_of(1.0), pair_order(t1)))), pair_order(pair_add(t1, pair_log1p(pair_neg(pair_exp(pair_neg(t1)))))))));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair t1 = pair_div(a3, pair_of(sigma));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a4 = pair_min(pair_of(1.0), pair_order(t1));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a7 = pair_neg(t1);
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+        const pair a14 = pair_scale(t0, 0.5);
+        a14_hi[row] = a14.hi;
+        a14_lo[row] = a14.lo;
+    }
+    pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_rows(a14_hi, a14_lo, t10_hi, t10_lo);
+    pair_exp_rows(t0_hi, t0_lo, a15_hi, a15_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a9 = pair_neg(a8);
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+    }
+    pair_log_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), a6, pair_order(pair_add(t1, a10)))));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
         const pair t3 = pair_min(pair_of(0.0), t2);
-        const pair t4 = pair_exp(pair_max(pair_of(-40.0), t3));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a11 = pair_max(pair_of(-40.0), t3);
+        a11_hi[row] = a11.hi;
+        a11_lo[row] = a11.lo;
+        const pair a12 = pair_max(pair_of(-40.0), t2);
+        a12_hi[row] = a12.hi;
+        a12_lo[row] = a12.lo;
+        const pair a19 = pair_max(pair_of(0.0), t2);
+        a19_hi[row] = a19.hi;
+        a19_lo[row] = a19.lo;
+    }
+    pair_exp_rows(a11_hi, a11_lo, t4_hi, t4_lo);
+    pair_exp_rows(a12_hi, a12_lo, t8_hi, t8_lo);
+    exp_fast_rows(t3_hi, a16_rows);
+    pair_exp_rows(a19_hi, a19_lo, a20_hi, a20_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair a20 = {a20_hi[row], a20_lo[row]};
         const pair t5 = pair_neg(t4);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair a13 = pair_scale(t8, 0.5);
+        a13_hi[row] = a13.hi;
+        a13_lo[row] = a13.lo;
+        const pair a21 = pair_neg(a20);
+        a21_hi[row] = a21.hi;
+        a21_lo[row] = a21.lo;
+        const pair a25 = pair_neg(t8);
+        a25_hi[row] = a25.hi;
+        a25_lo[row] = a25.lo;
+    }
+    expm1_fast_rows(t5_hi, t7_rows);
+    pair_exp_rows(a13_hi, a13_lo, t9_hi, t9_lo);
+    pair_exp_rows(a21_hi, a21_lo, a22_hi, a22_lo);
+    pair_expm1_rows(a25_hi, a25_lo, a26_hi, a26_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const double t7 = t7_rows[row];
+        const double a16 = a16_rows[row];
+        const pair a22 = {a22_hi[row], a22_lo[row]};
         const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
-        const double t7 = expm1_fast(pair_value(t5));
-        const pair t8 = pair_exp(pair_max(pair_of(-40.0), t2));
-        const pair t9 = pair_exp(pair_scale(t8, 0.5));
-        const pair t10 = pair_exp(pair_scale(t0, 0.5));
-        loss[row] = pair_value(pair_order(pair_sub(pair_exp(t0), pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - log1p_fast(((pair_value(t3) <= -40.0) ? 0.5 * exp_fast(pair_value(t3)) : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7)))), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_max(pair_of(0.0), t2))))))))));
-        gradient[row] = pair_value(pair_order(pair_sub(pair_div(pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t8), t9), t9), pair_expm1(pair_neg(t8))))), pair_of(sigma)), pair_mul(pair_div(t10, pair_of(sigma)), t10))));
+        a17_rows[row] = ((pair_value(t3) <= -40.0) ? 0.5 * a16 : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7));
+        const pair a23 = pair_neg(a22);
+        a23_hi[row] = a23.hi;
+        a23_lo[row] = a23.lo;
+    }
+    log1p_fast_rows(a17_rows, a18_rows);
+    pair_log1p_rows(a23_hi, a23_lo, a24_hi, a24_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair a15 = {a15_hi[row], a15_lo[row]};
+        const double a18 = a18_rows[row];
+        const pair a24 = {a24_hi[row], a24_lo[row]};
+        const pair a26 = {a26_hi[row], a26_lo[row]};
+        loss[row] = pair_value(pair_order(pair_sub(a15, pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - a18), a24))));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_div(pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t8), t9), t9), a26))), pair_of(sigma)), pair_mul(pair_div(t10, pair_of(sigma)), t10))));
     }
 #else
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t7_rows[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    double a16_rows[ROWS_f64];
+    double a17_rows[ROWS_f64];
+    double a18_rows[ROWS_f64];
+    double a19_hi[ROWS_f64], a19_lo[ROWS_f64];
+    double a20_hi[ROWS_f64], a20_lo[ROWS_f64];
+    double a21_hi[ROWS_f64], a21_lo[ROWS_f64];
+    double a22_hi[ROWS_f64], a22_lo[ROWS_f64];
+    double a23_hi[ROWS_f64], a23_lo[ROWS_f64];
+    double a24_hi[ROWS_f64], a24_lo[ROWS_f64];
+    double a25_hi[ROWS_f64], a25_lo[ROWS_f64];
+    double a26_hi[ROWS_f64], a26_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = y_i;
+        a2_rows[row] = ratio_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log_rows(a2_rows, zeros, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), pair_log(pair_expm1(pair_min(pair_of(1.0), pair_order(t1)))), pair_order(pair_add(t1, pair_log1p(pair_neg(pair_exp(pair_neg(t1)))))))));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair t1 = pair_div(a3, pair_of(sigma));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a4 = pair_min(pair_of(1.0), pair_order(t1));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a7 = pair_neg(t1);
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+        const pair a14 = pair_scale(t0, 0.5);
+        a14_hi[row] = a14.hi;
+        a14_lo[row] = a14.lo;
+    }
+    pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_rows(a14_hi, a14_lo, t10_hi, t10_lo);
+    pair_exp_rows(t0_hi, t0_lo, a15_hi, a15_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a9 = pair_neg(a8);
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+    }
+    pair_log_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), a6, pair_order(pair_add(t1, a10)))));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
         const pair t3 = pair_min(pair_of(0.0), t2);
-        const pair t4 = pair_exp(pair_max(pair_of(-40.0), t3));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a11 = pair_max(pair_of(-40.0), t3);
+        a11_hi[row] = a11.hi;
+        a11_lo[row] = a11.lo;
+        const pair a12 = pair_max(pair_of(-40.0), t2);
+        a12_hi[row] = a12.hi;
+        a12_lo[row] = a12.lo;
+        const pair a19 = pair_max(pair_of(0.0), t2);
+        a19_hi[row] = a19.hi;
+        a19_lo[row] = a19.lo;
+    }
+    pair_exp_rows(a11_hi, a11_lo, t4_hi, t4_lo);
+    pair_exp_rows(a12_hi, a12_lo, t8_hi, t8_lo);
+    exp_v_rows(t3_hi, a16_rows);
+    pair_exp_rows(a19_hi, a19_lo, a20_hi, a20_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair a20 = {a20_hi[row], a20_lo[row]};
         const pair t5 = pair_neg(t4);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair a13 = pair_scale(t8, 0.5);
+        a13_hi[row] = a13.hi;
+        a13_lo[row] = a13.lo;
+        const pair a21 = pair_neg(a20);
+        a21_hi[row] = a21.hi;
+        a21_lo[row] = a21.lo;
+        const pair a25 = pair_neg(t8);
+        a25_hi[row] = a25.hi;
+        a25_lo[row] = a25.lo;
+    }
+    expm1_v_rows(t5_hi, t7_rows);
+    pair_exp_rows(a13_hi, a13_lo, t9_hi, t9_lo);
+    pair_exp_rows(a21_hi, a21_lo, a22_hi, a22_lo);
+    pair_expm1_rows(a25_hi, a25_lo, a26_hi, a26_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const double t7 = t7_rows[row];
+        const double a16 = a16_rows[row];
+        const pair a22 = {a22_hi[row], a22_lo[row]};
         const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
-        const double t7 = expm1_v(pair_value(t5));
-        const pair t8 = pair_exp(pair_max(pair_of(-40.0), t2));
-        const pair t9 = pair_exp(pair_scale(t8, 0.5));
-        const pair t10 = pair_exp(pair_scale(t0, 0.5));
-        loss[row] = pair_value(pair_order(pair_sub(pair_exp(t0), pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - log1p_v(((pair_value(t3) <= -40.0) ? 0.5 * exp_v(pair_value(t3)) : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7)))), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_max(pair_of(0.0), t2))))))))));
-        gradient[row] = pair_value(pair_order(pair_sub(pair_div(pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t8), t9), t9), pair_expm1(pair_neg(t8))))), pair_of(sigma)), pair_mul(pair_div(t10, pair_of(sigma)), t10))));
+        a17_rows[row] = ((pair_value(t3) <= -40.0) ? 0.5 * a16 : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7));
+        const pair a23 = pair_neg(a22);
+        a23_hi[row] = a23.hi;
+        a23_lo[row] = a23.lo;
+    }
+    log1p_v_rows(a17_rows, a18_rows);
+    pair_log1p_rows(a23_hi, a23_lo, a24_hi, a24_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair a15 = {a15_hi[row], a15_lo[row]};
+        const double a18 = a18_rows[row];
+        const pair a24 = {a24_hi[row], a24_lo[row]};
+        const pair a26 = {a26_hi[row], a26_lo[row]};
+        loss[row] = pair_value(pair_order(pair_sub(a15, pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - a18), a24))));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_div(pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t8), t9), t9), a26))), pair_of(sigma)), pair_mul(pair_div(t10, pair_of(sigma)), t10))));
     }
 #endif
 }
@@ -796,48 +1710,262 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
     const pair t12 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
+    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a16_hi[ROWS_f64], a16_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t11_rows[ROWS_f64];
+    double a17_hi[ROWS_f64], a17_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = y_i;
+        a2_rows[row] = ratio_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log_rows(a2_rows, zeros, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), pair_log(pair_expm1(pair_min(pair_of(1.0), pair_order(t1)))), pair_order(pair_add(t1, pair_log1p(pair_neg(pair_exp(pair_neg(t1)))))))));
-        const pair t3 = pair_exp(pair_max(pair_of(-40.0), t2));
-        const pair t4 = pair_exp(pair_scale(t3, 0.5));
-        const pair t5 = pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), pair_expm1(pair_neg(t3)))));
-        const pair t6 = pair_exp(pair_scale(t0, 0.5));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair t1 = pair_div(a3, pair_of(sigma));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a4 = pair_min(pair_of(1.0), pair_order(t1));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a7 = pair_neg(t1);
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+        const pair a15 = pair_scale(t0, 0.5);
+        a15_hi[row] = a15.hi;
+        a15_lo[row] = a15.lo;
+    }
+    pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_rows(a15_hi, a15_lo, t6_hi, t6_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a9 = pair_neg(a8);
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+    }
+    pair_log_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), a6, pair_order(pair_add(t1, a10)))));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const pair a11 = pair_max(pair_of(-40.0), t2);
+        a11_hi[row] = a11.hi;
+        a11_lo[row] = a11.lo;
         const pair t7 = pair_min(pair_of(70.0), t2);
-        const pair t8 = pair_exp(pair_max(pair_of(-40.0), t7));
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const pair a16 = pair_max(pair_of(-40.0), t7);
+        a16_hi[row] = a16.hi;
+        a16_lo[row] = a16.lo;
+    }
+    pair_exp_rows(a11_hi, a11_lo, t3_hi, t3_lo);
+    pair_exp_rows(a16_hi, a16_lo, t8_hi, t8_lo);
+    pair_exp_rows(t7_hi, t7_lo, a17_hi, a17_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair a12 = pair_scale(t3, 0.5);
+        a12_hi[row] = a12.hi;
+        a12_lo[row] = a12.lo;
+        const pair a13 = pair_neg(t3);
+        a13_hi[row] = a13.hi;
+        a13_lo[row] = a13.lo;
         const pair t9 = pair_neg(t8);
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+    }
+    pair_exp_rows(a12_hi, a12_lo, t4_hi, t4_lo);
+    pair_expm1_rows(a13_hi, a13_lo, a14_hi, a14_lo);
+    expm1_fast_rows(t9_hi, t11_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair a14 = {a14_hi[row], a14_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const double t11 = t11_rows[row];
+        const pair a17 = {a17_hi[row], a17_lo[row]};
+        const pair t5 = pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), a14)));
         const pair t10 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t9));
-        const double t11 = expm1_fast(pair_value(t9));
         gradient[row] = pair_value(pair_order(pair_sub(pair_div(t5, pair_of(sigma)), pair_mul(pair_div(t6, pair_of(sigma)), t6))));
-        hessian[row] = pair_value(pair_order(pair_add(pair_div(pair_mul(t5, pair_if((pair_value(t7) <= -40.0), pair_scale(pair_exp(t7), 0.5), pair_of(-(((pair_value(pair_abs(t8)) <= 0.5) ? pair_value(t10) * pair_value(t10) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t10) / 20922789888000.0) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) : t11 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t9))) / t11)))), t12), pair_mul(pair_div(t6, t12), t6))));
+        hessian[row] = pair_value(pair_order(pair_add(pair_div(pair_mul(t5, pair_if((pair_value(t7) <= -40.0), pair_scale(a17, 0.5), pair_of(-(((pair_value(pair_abs(t8)) <= 0.5) ? pair_value(t10) * pair_value(t10) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t10) / 20922789888000.0) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) : t11 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t9))) / t11)))), t12), pair_mul(pair_div(t6, t12), t6))));
     }
 #else
     const double sigma = constants[0];
     const pair t12 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
+    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a16_hi[ROWS_f64], a16_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t11_rows[ROWS_f64];
+    double a17_hi[ROWS_f64], a17_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = y_i;
+        a2_rows[row] = ratio_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log_rows(a2_rows, zeros, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), pair_log(pair_expm1(pair_min(pair_of(1.0), pair_order(t1)))), pair_order(pair_add(t1, pair_log1p(pair_neg(pair_exp(pair_neg(t1)))))))));
-        const pair t3 = pair_exp(pair_max(pair_of(-40.0), t2));
-        const pair t4 = pair_exp(pair_scale(t3, 0.5));
-        const pair t5 = pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), pair_expm1(pair_neg(t3)))));
-        const pair t6 = pair_exp(pair_scale(t0, 0.5));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair t1 = pair_div(a3, pair_of(sigma));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a4 = pair_min(pair_of(1.0), pair_order(t1));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a7 = pair_neg(t1);
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+        const pair a15 = pair_scale(t0, 0.5);
+        a15_hi[row] = a15.hi;
+        a15_lo[row] = a15.lo;
+    }
+    pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_rows(a15_hi, a15_lo, t6_hi, t6_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a9 = pair_neg(a8);
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+    }
+    pair_log_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), a6, pair_order(pair_add(t1, a10)))));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const pair a11 = pair_max(pair_of(-40.0), t2);
+        a11_hi[row] = a11.hi;
+        a11_lo[row] = a11.lo;
         const pair t7 = pair_min(pair_of(70.0), t2);
-        const pair t8 = pair_exp(pair_max(pair_of(-40.0), t7));
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const pair a16 = pair_max(pair_of(-40.0), t7);
+        a16_hi[row] = a16.hi;
+        a16_lo[row] = a16.lo;
+    }
+    pair_exp_rows(a11_hi, a11_lo, t3_hi, t3_lo);
+    pair_exp_rows(a16_hi, a16_lo, t8_hi, t8_lo);
+    pair_exp_rows(t7_hi, t7_lo, a17_hi, a17_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair a12 = pair_scale(t3, 0.5);
+        a12_hi[row] = a12.hi;
+        a12_lo[row] = a12.lo;
+        const pair a13 = pair_neg(t3);
+        a13_hi[row] = a13.hi;
+        a13_lo[row] = a13.lo;
         const pair t9 = pair_neg(t8);
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+    }
+    pair_exp_rows(a12_hi, a12_lo, t4_hi, t4_lo);
+    pair_expm1_rows(a13_hi, a13_lo, a14_hi, a14_lo);
+    expm1_v_rows(t9_hi, t11_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair a14 = {a14_hi[row], a14_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const double t11 = t11_rows[row];
+        const pair a17 = {a17_hi[row], a17_lo[row]};
+        const pair t5 = pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), a14)));
         const pair t10 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t9));
-        const double t11 = expm1_v(pair_value(t9));
         gradient[row] = pair_value(pair_order(pair_sub(pair_div(t5, pair_of(sigma)), pair_mul(pair_div(t6, pair_of(sigma)), t6))));
-        hessian[row] = pair_value(pair_order(pair_add(pair_div(pair_mul(t5, pair_if((pair_value(t7) <= -40.0), pair_scale(pair_exp(t7), 0.5), pair_of(-(((pair_value(pair_abs(t8)) <= 0.5) ? pair_value(t10) * pair_value(t10) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t10) / 20922789888000.0) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) : t11 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t9))) / t11)))), t12), pair_mul(pair_div(t6, t12), t6))));
+        hessian[row] = pair_value(pair_order(pair_add(pair_div(pair_mul(t5, pair_if((pair_value(t7) <= -40.0), pair_scale(a17, 0.5), pair_of(-(((pair_value(pair_abs(t8)) <= 0.5) ? pair_value(t10) * pair_value(t10) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t10) / 20922789888000.0) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) : t11 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t9))) / t11)))), t12), pair_mul(pair_div(t6, t12), t6))));
     }
 #endif
 }
@@ -876,60 +2004,378 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
     const pair t17 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t7_rows[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
+    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    double a16_hi[ROWS_f64], a16_lo[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
+    double a17_hi[ROWS_f64], a17_lo[ROWS_f64];
+    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double t14_hi[ROWS_f64], t14_lo[ROWS_f64];
+    double t16_rows[ROWS_f64];
+    double a18_hi[ROWS_f64], a18_lo[ROWS_f64];
+    double a19_rows[ROWS_f64];
+    double a20_rows[ROWS_f64];
+    double a21_rows[ROWS_f64];
+    double a22_hi[ROWS_f64], a22_lo[ROWS_f64];
+    double a23_hi[ROWS_f64], a23_lo[ROWS_f64];
+    double a24_hi[ROWS_f64], a24_lo[ROWS_f64];
+    double a25_hi[ROWS_f64], a25_lo[ROWS_f64];
+    double a26_hi[ROWS_f64], a26_lo[ROWS_f64];
+    double a27_hi[ROWS_f64], a27_lo[ROWS_f64];
+    double a28_hi[ROWS_f64], a28_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = y_i;
+        a2_rows[row] = ratio_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log_rows(a2_rows, zeros, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), pair_log(pair_expm1(pair_min(pair_of(1.0), pair_order(t1)))), pair_order(pair_add(t1, pair_log1p(pair_neg(pair_exp(pair_neg(t1)))))))));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair t1 = pair_div(a3, pair_of(sigma));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a4 = pair_min(pair_of(1.0), pair_order(t1));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a7 = pair_neg(t1);
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+        const pair a16 = pair_scale(t0, 0.5);
+        a16_hi[row] = a16.hi;
+        a16_lo[row] = a16.lo;
+    }
+    pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_rows(a16_hi, a16_lo, t11_hi, t11_lo);
+    pair_exp_rows(t0_hi, t0_lo, a18_hi, a18_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a9 = pair_neg(a8);
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+    }
+    pair_log_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), a6, pair_order(pair_add(t1, a10)))));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
         const pair t3 = pair_min(pair_of(0.0), t2);
-        const pair t4 = pair_exp(pair_max(pair_of(-40.0), t3));
-        const pair t5 = pair_neg(t4);
-        const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
-        const double t7 = expm1_fast(pair_value(t5));
-        const pair t8 = pair_exp(pair_max(pair_of(-40.0), t2));
-        const pair t9 = pair_exp(pair_scale(t8, 0.5));
-        const pair t10 = pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t8), t9), t9), pair_expm1(pair_neg(t8)))));
-        const pair t11 = pair_exp(pair_scale(t0, 0.5));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a11 = pair_max(pair_of(-40.0), t3);
+        a11_hi[row] = a11.hi;
+        a11_lo[row] = a11.lo;
+        const pair a12 = pair_max(pair_of(-40.0), t2);
+        a12_hi[row] = a12.hi;
+        a12_lo[row] = a12.lo;
         const pair t12 = pair_min(pair_of(70.0), t2);
-        const pair t13 = pair_exp(pair_max(pair_of(-40.0), t12));
+        t12_hi[row] = t12.hi;
+        t12_lo[row] = t12.lo;
+        const pair a17 = pair_max(pair_of(-40.0), t12);
+        a17_hi[row] = a17.hi;
+        a17_lo[row] = a17.lo;
+        const pair a22 = pair_max(pair_of(0.0), t2);
+        a22_hi[row] = a22.hi;
+        a22_lo[row] = a22.lo;
+    }
+    pair_exp_rows(a11_hi, a11_lo, t4_hi, t4_lo);
+    pair_exp_rows(a12_hi, a12_lo, t8_hi, t8_lo);
+    pair_exp_rows(a17_hi, a17_lo, t13_hi, t13_lo);
+    exp_fast_rows(t3_hi, a19_rows);
+    pair_exp_rows(a22_hi, a22_lo, a23_hi, a23_lo);
+    pair_exp_rows(t12_hi, t12_lo, a28_hi, a28_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const pair a23 = {a23_hi[row], a23_lo[row]};
+        const pair t5 = pair_neg(t4);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair a13 = pair_scale(t8, 0.5);
+        a13_hi[row] = a13.hi;
+        a13_lo[row] = a13.lo;
+        const pair a14 = pair_neg(t8);
+        a14_hi[row] = a14.hi;
+        a14_lo[row] = a14.lo;
         const pair t14 = pair_neg(t13);
+        t14_hi[row] = t14.hi;
+        t14_lo[row] = t14.lo;
+        const pair a24 = pair_neg(a23);
+        a24_hi[row] = a24.hi;
+        a24_lo[row] = a24.lo;
+    }
+    expm1_fast_rows(t5_hi, t7_rows);
+    pair_exp_rows(a13_hi, a13_lo, t9_hi, t9_lo);
+    pair_expm1_rows(a14_hi, a14_lo, a15_hi, a15_lo);
+    expm1_fast_rows(t14_hi, t16_rows);
+    pair_exp_rows(a24_hi, a24_lo, a25_hi, a25_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const double t7 = t7_rows[row];
+        const double a19 = a19_rows[row];
+        const pair a25 = {a25_hi[row], a25_lo[row]};
+        const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
+        a20_rows[row] = ((pair_value(t3) <= -40.0) ? 0.5 * a19 : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7));
+        const pair a26 = pair_neg(a25);
+        a26_hi[row] = a26.hi;
+        a26_lo[row] = a26.lo;
+    }
+    log1p_fast_rows(a20_rows, a21_rows);
+    pair_log1p_rows(a26_hi, a26_lo, a27_hi, a27_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair a15 = {a15_hi[row], a15_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const pair t14 = {t14_hi[row], t14_lo[row]};
+        const double t16 = t16_rows[row];
+        const pair a18 = {a18_hi[row], a18_lo[row]};
+        const double a21 = a21_rows[row];
+        const pair a27 = {a27_hi[row], a27_lo[row]};
+        const pair a28 = {a28_hi[row], a28_lo[row]};
+        const pair t10 = pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t8), t9), t9), a15)));
         const pair t15 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t14));
-        const double t16 = expm1_fast(pair_value(t14));
-        loss[row] = pair_value(pair_order(pair_sub(pair_exp(t0), pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - log1p_fast(((pair_value(t3) <= -40.0) ? 0.5 * exp_fast(pair_value(t3)) : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7)))), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_max(pair_of(0.0), t2))))))))));
+        loss[row] = pair_value(pair_order(pair_sub(a18, pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - a21), a27))));
         gradient[row] = pair_value(pair_order(pair_sub(pair_div(t10, pair_of(sigma)), pair_mul(pair_div(t11, pair_of(sigma)), t11))));
-        hessian[row] = pair_value(pair_order(pair_add(pair_div(pair_mul(t10, pair_if((pair_value(t12) <= -40.0), pair_scale(pair_exp(t12), 0.5), pair_of(-(((pair_value(pair_abs(t13)) <= 0.5) ? pair_value(t15) * pair_value(t15) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t15) / 20922789888000.0) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) : t16 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t14))) / t16)))), t17), pair_mul(pair_div(t11, t17), t11))));
+        hessian[row] = pair_value(pair_order(pair_add(pair_div(pair_mul(t10, pair_if((pair_value(t12) <= -40.0), pair_scale(a28, 0.5), pair_of(-(((pair_value(pair_abs(t13)) <= 0.5) ? pair_value(t15) * pair_value(t15) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t15) / 20922789888000.0) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) : t16 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t14))) / t16)))), t17), pair_mul(pair_div(t11, t17), t11))));
     }
 #else
     const double sigma = constants[0];
     const pair t17 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t7_rows[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
+    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    double a16_hi[ROWS_f64], a16_lo[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
+    double a17_hi[ROWS_f64], a17_lo[ROWS_f64];
+    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double t14_hi[ROWS_f64], t14_lo[ROWS_f64];
+    double t16_rows[ROWS_f64];
+    double a18_hi[ROWS_f64], a18_lo[ROWS_f64];
+    double a19_rows[ROWS_f64];
+    double a20_rows[ROWS_f64];
+    double a21_rows[ROWS_f64];
+    double a22_hi[ROWS_f64], a22_lo[ROWS_f64];
+    double a23_hi[ROWS_f64], a23_lo[ROWS_f64];
+    double a24_hi[ROWS_f64], a24_lo[ROWS_f64];
+    double a25_hi[ROWS_f64], a25_lo[ROWS_f64];
+    double a26_hi[ROWS_f64], a26_lo[ROWS_f64];
+    double a27_hi[ROWS_f64], a27_lo[ROWS_f64];
+    double a28_hi[ROWS_f64], a28_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = y_i;
+        a2_rows[row] = ratio_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log_rows(a2_rows, zeros, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), pair_log(pair_expm1(pair_min(pair_of(1.0), pair_order(t1)))), pair_order(pair_add(t1, pair_log1p(pair_neg(pair_exp(pair_neg(t1)))))))));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair t1 = pair_div(a3, pair_of(sigma));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a4 = pair_min(pair_of(1.0), pair_order(t1));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a7 = pair_neg(t1);
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+        const pair a16 = pair_scale(t0, 0.5);
+        a16_hi[row] = a16.hi;
+        a16_lo[row] = a16.lo;
+    }
+    pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_rows(a16_hi, a16_lo, t11_hi, t11_lo);
+    pair_exp_rows(t0_hi, t0_lo, a18_hi, a18_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a9 = pair_neg(a8);
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+    }
+    pair_log_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), a6, pair_order(pair_add(t1, a10)))));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
         const pair t3 = pair_min(pair_of(0.0), t2);
-        const pair t4 = pair_exp(pair_max(pair_of(-40.0), t3));
-        const pair t5 = pair_neg(t4);
-        const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
-        const double t7 = expm1_v(pair_value(t5));
-        const pair t8 = pair_exp(pair_max(pair_of(-40.0), t2));
-        const pair t9 = pair_exp(pair_scale(t8, 0.5));
-        const pair t10 = pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t8), t9), t9), pair_expm1(pair_neg(t8)))));
-        const pair t11 = pair_exp(pair_scale(t0, 0.5));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a11 = pair_max(pair_of(-40.0), t3);
+        a11_hi[row] = a11.hi;
+        a11_lo[row] = a11.lo;
+        const pair a12 = pair_max(pair_of(-40.0), t2);
+        a12_hi[row] = a12.hi;
+        a12_lo[row] = a12.lo;
         const pair t12 = pair_min(pair_of(70.0), t2);
-        const pair t13 = pair_exp(pair_max(pair_of(-40.0), t12));
+        t12_hi[row] = t12.hi;
+        t12_lo[row] = t12.lo;
+        const pair a17 = pair_max(pair_of(-40.0), t12);
+        a17_hi[row] = a17.hi;
+        a17_lo[row] = a17.lo;
+        const pair a22 = pair_max(pair_of(0.0), t2);
+        a22_hi[row] = a22.hi;
+        a22_lo[row] = a22.lo;
+    }
+    pair_exp_rows(a11_hi, a11_lo, t4_hi, t4_lo);
+    pair_exp_rows(a12_hi, a12_lo, t8_hi, t8_lo);
+    pair_exp_rows(a17_hi, a17_lo, t13_hi, t13_lo);
+    exp_v_rows(t3_hi, a19_rows);
+    pair_exp_rows(a22_hi, a22_lo, a23_hi, a23_lo);
+    pair_exp_rows(t12_hi, t12_lo, a28_hi, a28_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const pair a23 = {a23_hi[row], a23_lo[row]};
+        const pair t5 = pair_neg(t4);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair a13 = pair_scale(t8, 0.5);
+        a13_hi[row] = a13.hi;
+        a13_lo[row] = a13.lo;
+        const pair a14 = pair_neg(t8);
+        a14_hi[row] = a14.hi;
+        a14_lo[row] = a14.lo;
         const pair t14 = pair_neg(t13);
+        t14_hi[row] = t14.hi;
+        t14_lo[row] = t14.lo;
+        const pair a24 = pair_neg(a23);
+        a24_hi[row] = a24.hi;
+        a24_lo[row] = a24.lo;
+    }
+    expm1_v_rows(t5_hi, t7_rows);
+    pair_exp_rows(a13_hi, a13_lo, t9_hi, t9_lo);
+    pair_expm1_rows(a14_hi, a14_lo, a15_hi, a15_lo);
+    expm1_v_rows(t14_hi, t16_rows);
+    pair_exp_rows(a24_hi, a24_lo, a25_hi, a25_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const double t7 = t7_rows[row];
+        const double a19 = a19_rows[row];
+        const pair a25 = {a25_hi[row], a25_lo[row]};
+        const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
+        a20_rows[row] = ((pair_value(t3) <= -40.0) ? 0.5 * a19 : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7));
+        const pair a26 = pair_neg(a25);
+        a26_hi[row] = a26.hi;
+        a26_lo[row] = a26.lo;
+    }
+    log1p_v_rows(a20_rows, a21_rows);
+    pair_log1p_rows(a26_hi, a26_lo, a27_hi, a27_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair a15 = {a15_hi[row], a15_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const pair t14 = {t14_hi[row], t14_lo[row]};
+        const double t16 = t16_rows[row];
+        const pair a18 = {a18_hi[row], a18_lo[row]};
+        const double a21 = a21_rows[row];
+        const pair a27 = {a27_hi[row], a27_lo[row]};
+        const pair a28 = {a28_hi[row], a28_lo[row]};
+        const pair t10 = pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t8), t9), t9), a15)));
         const pair t15 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t14));
-        const double t16 = expm1_v(pair_value(t14));
-        loss[row] = pair_value(pair_order(pair_sub(pair_exp(t0), pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - log1p_v(((pair_value(t3) <= -40.0) ? 0.5 * exp_v(pair_value(t3)) : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7)))), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_max(pair_of(0.0), t2))))))))));
+        loss[row] = pair_value(pair_order(pair_sub(a18, pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - a21), a27))));
         gradient[row] = pair_value(pair_order(pair_sub(pair_div(t10, pair_of(sigma)), pair_mul(pair_div(t11, pair_of(sigma)), t11))));
-        hessian[row] = pair_value(pair_order(pair_add(pair_div(pair_mul(t10, pair_if((pair_value(t12) <= -40.0), pair_scale(pair_exp(t12), 0.5), pair_of(-(((pair_value(pair_abs(t13)) <= 0.5) ? pair_value(t15) * pair_value(t15) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t15) / 20922789888000.0) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) : t16 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t14))) / t16)))), t17), pair_mul(pair_div(t11, t17), t11))));
+        hessian[row] = pair_value(pair_order(pair_add(pair_div(pair_mul(t10, pair_if((pair_value(t12) <= -40.0), pair_scale(a28, 0.5), pair_of(-(((pair_value(pair_abs(t13)) <= 0.5) ? pair_value(t15) * pair_value(t15) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t15) / 20922789888000.0) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) : t16 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t14))) / t16)))), t17), pair_mul(pair_div(t11, t17), t11))));
     }
 #endif
 }
@@ -956,7 +2402,9 @@ void lossforge_aft_extreme_interval_loss_gradient_hessian_f64(size_t n, const do
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_aft_extreme_interval_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 3, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -1000,20 +2448,131 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const f = inputs[2];
     float *const loss = outputs[0];
     const double sigma = constants[0];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_hi[ROWS_f32], a3_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_hi[ROWS_f32], a7_lo[ROWS_f32];
+    double a8_hi[ROWS_f32], a8_lo[ROWS_f32];
+    double a9_hi[ROWS_f32], a9_lo[ROWS_f32];
+    double a10_hi[ROWS_f32], a10_lo[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
+    double a11_hi[ROWS_f32], a11_lo[ROWS_f32];
+    double t4_hi[ROWS_f32], t4_lo[ROWS_f32];
+    double t5_hi[ROWS_f32], t5_lo[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double a12_hi[ROWS_f32], a12_lo[ROWS_f32];
+    double a13_rows[ROWS_f32];
+    double a14_rows[ROWS_f32];
+    double a15_rows[ROWS_f32];
+    double a16_hi[ROWS_f32], a16_lo[ROWS_f32];
+    double a17_hi[ROWS_f32], a17_lo[ROWS_f32];
+    double a18_hi[ROWS_f32], a18_lo[ROWS_f32];
+    double a19_hi[ROWS_f32], a19_lo[ROWS_f32];
+    double a20_hi[ROWS_f32], a20_lo[ROWS_f32];
+    double a21_hi[ROWS_f32], a21_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = y_i;
+        a2_rows[row] = ratio_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log_rows(a2_rows, zeros, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), pair_of(log_fast(expm1_fast(pair_rounded(pair_min(pair_of(1.0), pair_order(t1)))))), pair_order(pair_add(t1, pair_log1p(pair_neg(pair_exp_short(pair_neg(t1)))))))));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair t1 = pair_div(a3, pair_of(sigma));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        a4_rows[row] = pair_rounded(pair_min(pair_of(1.0), pair_order(t1)));
+        const pair a7 = pair_neg(t1);
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+    }
+    expm1_fast_rows(a4_rows, a5_rows);
+    pair_exp_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_short_rows(t0_hi, t0_lo, a12_hi, a12_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a9 = pair_neg(a8);
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+    }
+    log_fast_rows(a5_rows, a6_rows);
+    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double a6 = a6_rows[row];
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), pair_of(a6), pair_order(pair_add(t1, a10)))));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
         const pair t3 = pair_min(pair_of(0.0), t2);
-        const pair t4 = pair_exp(pair_max(pair_of(-40.0), t3));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a11 = pair_max(pair_of(-40.0), t3);
+        a11_hi[row] = a11.hi;
+        a11_lo[row] = a11.lo;
+        const pair a16 = pair_max(pair_of(0.0), t2);
+        a16_hi[row] = a16.hi;
+        a16_lo[row] = a16.lo;
+    }
+    pair_exp_rows(a11_hi, a11_lo, t4_hi, t4_lo);
+    exp_fast_rows(t3_hi, a13_rows);
+    pair_exp_short_rows(a16_hi, a16_lo, a17_hi, a17_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair a17 = {a17_hi[row], a17_lo[row]};
         const pair t5 = pair_neg(t4);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair a18 = pair_neg(a17);
+        a18_hi[row] = a18.hi;
+        a18_lo[row] = a18.lo;
+    }
+    expm1_fast_rows(t5_hi, t7_rows);
+    pair_exp_short_rows(a18_hi, a18_lo, a19_hi, a19_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const double t7 = t7_rows[row];
+        const double a13 = a13_rows[row];
+        const pair a19 = {a19_hi[row], a19_lo[row]};
         const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
-        const double t7 = expm1_fast(pair_value(t5));
-        loss[row] = (float)pair_value(pair_order(pair_sub(pair_exp_short(t0), pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - log1p_fast(((pair_value(t3) <= -40.0) ? 0.5 * exp_fast(pair_value(t3)) : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7)))), pair_log1p(pair_neg(pair_exp_short(pair_neg(pair_exp_short(pair_max(pair_of(0.0), t2))))))))));
+        a14_rows[row] = ((pair_value(t3) <= -40.0) ? 0.5 * a13 : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7));
+        const pair a20 = pair_neg(a19);
+        a20_hi[row] = a20.hi;
+        a20_lo[row] = a20.lo;
+    }
+    log1p_fast_rows(a14_rows, a15_rows);
+    pair_log1p_rows(a20_hi, a20_lo, a21_hi, a21_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a12 = {a12_hi[row], a12_lo[row]};
+        const double a15 = a15_rows[row];
+        const pair a21 = {a21_hi[row], a21_lo[row]};
+        loss[row] = (float)pair_value(pair_order(pair_sub(a12, pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - a15), a21))));
     }
 }
 
@@ -1040,18 +2599,103 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const f = inputs[2];
     float *const gradient = outputs[0];
     const double sigma = constants[0];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_hi[ROWS_f32], a3_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_hi[ROWS_f32], a7_lo[ROWS_f32];
+    double a8_hi[ROWS_f32], a8_lo[ROWS_f32];
+    double a9_hi[ROWS_f32], a9_lo[ROWS_f32];
+    double a10_hi[ROWS_f32], a10_lo[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
+    double a11_hi[ROWS_f32], a11_lo[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
+    double a12_hi[ROWS_f32], a12_lo[ROWS_f32];
+    double t4_hi[ROWS_f32], t4_lo[ROWS_f32];
+    double a13_hi[ROWS_f32], a13_lo[ROWS_f32];
+    double t5_hi[ROWS_f32], t5_lo[ROWS_f32];
+    double a14_hi[ROWS_f32], a14_lo[ROWS_f32];
+    double a15_hi[ROWS_f32], a15_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = y_i;
+        a2_rows[row] = ratio_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log_rows(a2_rows, zeros, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), pair_of(log_fast(expm1_fast(pair_rounded(pair_min(pair_of(1.0), pair_order(t1)))))), pair_order(pair_add(t1, pair_log1p(pair_neg(pair_exp_short(pair_neg(t1)))))))));
-        const pair t3 = pair_exp_short(pair_max(pair_of(-40.0), t2));
-        const pair t4 = pair_exp_short(pair_scale(t3, 0.5));
-        const pair t5 = pair_exp_short(pair_scale(t0, 0.5));
-        gradient[row] = (float)pair_value(pair_order(pair_sub(pair_div(pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), pair_expm1(pair_neg(t3))))), pair_of(sigma)), pair_mul(pair_div(t5, pair_of(sigma)), t5))));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair t1 = pair_div(a3, pair_of(sigma));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        a4_rows[row] = pair_rounded(pair_min(pair_of(1.0), pair_order(t1)));
+        const pair a7 = pair_neg(t1);
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+        const pair a13 = pair_scale(t0, 0.5);
+        a13_hi[row] = a13.hi;
+        a13_lo[row] = a13.lo;
+    }
+    expm1_fast_rows(a4_rows, a5_rows);
+    pair_exp_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_short_rows(a13_hi, a13_lo, t5_hi, t5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a9 = pair_neg(a8);
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+    }
+    log_fast_rows(a5_rows, a6_rows);
+    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double a6 = a6_rows[row];
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), pair_of(a6), pair_order(pair_add(t1, a10)))));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const pair a11 = pair_max(pair_of(-40.0), t2);
+        a11_hi[row] = a11.hi;
+        a11_lo[row] = a11.lo;
+    }
+    pair_exp_short_rows(a11_hi, a11_lo, t3_hi, t3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair a12 = pair_scale(t3, 0.5);
+        a12_hi[row] = a12.hi;
+        a12_lo[row] = a12.lo;
+        const pair a14 = pair_neg(t3);
+        a14_hi[row] = a14.hi;
+        a14_lo[row] = a14.lo;
+    }
+    pair_exp_short_rows(a12_hi, a12_lo, t4_hi, t4_lo);
+    pair_expm1_rows(a14_hi, a14_lo, a15_hi, a15_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair a15 = {a15_hi[row], a15_lo[row]};
+        gradient[row] = (float)pair_value(pair_order(pair_sub(pair_div(pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), a15))), pair_of(sigma)), pair_mul(pair_div(t5, pair_of(sigma)), t5))));
     }
 }
 
@@ -1079,23 +2723,128 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     float *const hessian = outputs[0];
     const double sigma = constants[0];
     const pair t10 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_hi[ROWS_f32], a3_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_hi[ROWS_f32], a7_lo[ROWS_f32];
+    double a8_hi[ROWS_f32], a8_lo[ROWS_f32];
+    double a9_hi[ROWS_f32], a9_lo[ROWS_f32];
+    double a10_hi[ROWS_f32], a10_lo[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
+    double a11_hi[ROWS_f32], a11_lo[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
+    double a12_hi[ROWS_f32], a12_lo[ROWS_f32];
+    double t4_hi[ROWS_f32], t4_lo[ROWS_f32];
+    double t5_hi[ROWS_f32], t5_lo[ROWS_f32];
+    double a13_hi[ROWS_f32], a13_lo[ROWS_f32];
+    double t6_hi[ROWS_f32], t6_lo[ROWS_f32];
+    double t7_hi[ROWS_f32], t7_lo[ROWS_f32];
+    double t9_hi[ROWS_f32], t9_lo[ROWS_f32];
+    double a14_hi[ROWS_f32], a14_lo[ROWS_f32];
+    double t11_hi[ROWS_f32], t11_lo[ROWS_f32];
+    double a15_hi[ROWS_f32], a15_lo[ROWS_f32];
+    double a16_hi[ROWS_f32], a16_lo[ROWS_f32];
+    double a17_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = y_i;
+        a2_rows[row] = ratio_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log_rows(a2_rows, zeros, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), pair_of(log_fast(expm1_fast(pair_rounded(pair_min(pair_of(1.0), pair_order(t1)))))), pair_order(pair_add(t1, pair_log1p(pair_neg(pair_exp_short(pair_neg(t1)))))))));
-        const pair t3 = pair_exp_short(pair_max(pair_of(-40.0), t2));
-        const pair t4 = pair_exp_short(pair_scale(t3, 0.5));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair t1 = pair_div(a3, pair_of(sigma));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        a4_rows[row] = pair_rounded(pair_min(pair_of(1.0), pair_order(t1)));
+        const pair a7 = pair_neg(t1);
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+        const pair a14 = pair_scale(t0, 0.5);
+        a14_hi[row] = a14.hi;
+        a14_lo[row] = a14.lo;
+    }
+    expm1_fast_rows(a4_rows, a5_rows);
+    pair_exp_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_short_rows(a14_hi, a14_lo, t11_hi, t11_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a9 = pair_neg(a8);
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+    }
+    log_fast_rows(a5_rows, a6_rows);
+    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double a6 = a6_rows[row];
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), pair_of(a6), pair_order(pair_add(t1, a10)))));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const pair a11 = pair_max(pair_of(-40.0), t2);
+        a11_hi[row] = a11.hi;
+        a11_lo[row] = a11.lo;
         const pair t5 = pair_min(pair_of(70.0), t2);
-        const pair t6 = pair_exp(pair_max(pair_of(-40.0), t5));
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair a13 = pair_max(pair_of(-40.0), t5);
+        a13_hi[row] = a13.hi;
+        a13_lo[row] = a13.lo;
+    }
+    pair_exp_short_rows(a11_hi, a11_lo, t3_hi, t3_lo);
+    pair_exp_rows(a13_hi, a13_lo, t6_hi, t6_lo);
+    exp_fast_rows(t5_hi, a17_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair a12 = pair_scale(t3, 0.5);
+        a12_hi[row] = a12.hi;
+        a12_lo[row] = a12.lo;
         const pair t7 = pair_neg(t6);
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const pair a15 = pair_neg(t3);
+        a15_hi[row] = a15.hi;
+        a15_lo[row] = a15.lo;
+    }
+    pair_exp_short_rows(a12_hi, a12_lo, t4_hi, t4_lo);
+    pair_expm1_rows(t7_hi, t7_lo, t9_hi, t9_lo);
+    pair_expm1_rows(a15_hi, a15_lo, a16_hi, a16_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const pair a16 = {a16_hi[row], a16_lo[row]};
+        const double a17 = a17_rows[row];
         const pair t8 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t7));
-        const pair t9 = pair_expm1(t7);
-        const pair t11 = pair_exp_short(pair_scale(t0, 0.5));
-        hessian[row] = (float)pair_value(pair_order(pair_add(pair_div(pair_mul(pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), pair_expm1(pair_neg(t3))))), pair_if((pair_value(t5) <= -40.0), pair_of(0.5 * exp_fast(pair_value(t5))), pair_neg(pair_div(pair_if((pair_value(pair_abs(t6)) <= 0.5), pair_of(pair_value(t8) * pair_value(t8) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t8) / 20922789888000.0) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8))), pair_order(pair_sub(t9, pair_min(pair_of(1.2676506002282294e+30), t7)))), t9)))), t10), pair_mul(pair_div(t11, t10), t11))));
+        hessian[row] = (float)pair_value(pair_order(pair_add(pair_div(pair_mul(pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), a16))), pair_if((pair_value(t5) <= -40.0), pair_of(0.5 * a17), pair_neg(pair_div(pair_if((pair_value(pair_abs(t6)) <= 0.5), pair_of(pair_value(t8) * pair_value(t8) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t8) / 20922789888000.0) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8))), pair_order(pair_sub(t9, pair_min(pair_of(1.2676506002282294e+30), t7)))), t9)))), t10), pair_mul(pair_div(t11, t10), t11))));
     }
 }
 
@@ -1124,24 +2873,161 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     const double sigma = constants[0];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_hi[ROWS_f32], a3_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_hi[ROWS_f32], a7_lo[ROWS_f32];
+    double a8_hi[ROWS_f32], a8_lo[ROWS_f32];
+    double a9_hi[ROWS_f32], a9_lo[ROWS_f32];
+    double a10_hi[ROWS_f32], a10_lo[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
+    double a11_hi[ROWS_f32], a11_lo[ROWS_f32];
+    double t4_hi[ROWS_f32], t4_lo[ROWS_f32];
+    double t5_hi[ROWS_f32], t5_lo[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double a12_hi[ROWS_f32], a12_lo[ROWS_f32];
+    double t8_hi[ROWS_f32], t8_lo[ROWS_f32];
+    double a13_hi[ROWS_f32], a13_lo[ROWS_f32];
+    double t9_hi[ROWS_f32], t9_lo[ROWS_f32];
+    double a14_hi[ROWS_f32], a14_lo[ROWS_f32];
+    double t10_hi[ROWS_f32], t10_lo[ROWS_f32];
+    double a15_hi[ROWS_f32], a15_lo[ROWS_f32];
+    double a16_rows[ROWS_f32];
+    double a17_rows[ROWS_f32];
+    double a18_rows[ROWS_f32];
+    double a19_hi[ROWS_f32], a19_lo[ROWS_f32];
+    double a20_hi[ROWS_f32], a20_lo[ROWS_f32];
+    double a21_hi[ROWS_f32], a21_lo[ROWS_f32];
+    double a22_hi[ROWS_f32], a22_lo[ROWS_f32];
+    double a23_hi[ROWS_f32], a23_lo[ROWS_f32];
+    double a24_hi[ROWS_f32], a24_lo[ROWS_f32];
+    double a25_hi[ROWS_f32], a25_lo[ROWS_f32];
+    double a26_hi[ROWS_f32], a26_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = y_i;
+        a2_rows[row] = ratio_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log_rows(a2_rows, zeros, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), pair_of(log_fast(expm1_fast(pair_rounded(pair_min(pair_of(1.0), pair_order(t1)))))), pair_order(pair_add(t1, pair_log1p(pair_neg(pair_exp_short(pair_neg(t1)))))))));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair t1 = pair_div(a3, pair_of(sigma));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        a4_rows[row] = pair_rounded(pair_min(pair_of(1.0), pair_order(t1)));
+        const pair a7 = pair_neg(t1);
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+        const pair a14 = pair_scale(t0, 0.5);
+        a14_hi[row] = a14.hi;
+        a14_lo[row] = a14.lo;
+    }
+    expm1_fast_rows(a4_rows, a5_rows);
+    pair_exp_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_short_rows(a14_hi, a14_lo, t10_hi, t10_lo);
+    pair_exp_short_rows(t0_hi, t0_lo, a15_hi, a15_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a9 = pair_neg(a8);
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+    }
+    log_fast_rows(a5_rows, a6_rows);
+    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double a6 = a6_rows[row];
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), pair_of(a6), pair_order(pair_add(t1, a10)))));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
         const pair t3 = pair_min(pair_of(0.0), t2);
-        const pair t4 = pair_exp(pair_max(pair_of(-40.0), t3));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a11 = pair_max(pair_of(-40.0), t3);
+        a11_hi[row] = a11.hi;
+        a11_lo[row] = a11.lo;
+        const pair a12 = pair_max(pair_of(-40.0), t2);
+        a12_hi[row] = a12.hi;
+        a12_lo[row] = a12.lo;
+        const pair a19 = pair_max(pair_of(0.0), t2);
+        a19_hi[row] = a19.hi;
+        a19_lo[row] = a19.lo;
+    }
+    pair_exp_rows(a11_hi, a11_lo, t4_hi, t4_lo);
+    pair_exp_short_rows(a12_hi, a12_lo, t8_hi, t8_lo);
+    exp_fast_rows(t3_hi, a16_rows);
+    pair_exp_short_rows(a19_hi, a19_lo, a20_hi, a20_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair a20 = {a20_hi[row], a20_lo[row]};
         const pair t5 = pair_neg(t4);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair a13 = pair_scale(t8, 0.5);
+        a13_hi[row] = a13.hi;
+        a13_lo[row] = a13.lo;
+        const pair a21 = pair_neg(a20);
+        a21_hi[row] = a21.hi;
+        a21_lo[row] = a21.lo;
+        const pair a25 = pair_neg(t8);
+        a25_hi[row] = a25.hi;
+        a25_lo[row] = a25.lo;
+    }
+    expm1_fast_rows(t5_hi, t7_rows);
+    pair_exp_short_rows(a13_hi, a13_lo, t9_hi, t9_lo);
+    pair_exp_short_rows(a21_hi, a21_lo, a22_hi, a22_lo);
+    pair_expm1_rows(a25_hi, a25_lo, a26_hi, a26_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const double t7 = t7_rows[row];
+        const double a16 = a16_rows[row];
+        const pair a22 = {a22_hi[row], a22_lo[row]};
         const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
-        const double t7 = expm1_fast(pair_value(t5));
-        const pair t8 = pair_exp_short(pair_max(pair_of(-40.0), t2));
-        const pair t9 = pair_exp_short(pair_scale(t8, 0.5));
-        const pair t10 = pair_exp_short(pair_scale(t0, 0.5));
-        loss[row] = (float)pair_value(pair_order(pair_sub(pair_exp_short(t0), pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - log1p_fast(((pair_value(t3) <= -40.0) ? 0.5 * exp_fast(pair_value(t3)) : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7)))), pair_log1p(pair_neg(pair_exp_short(pair_neg(pair_exp_short(pair_max(pair_of(0.0), t2))))))))));
-        gradient[row] = (float)pair_value(pair_order(pair_sub(pair_div(pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t8), t9), t9), pair_expm1(pair_neg(t8))))), pair_of(sigma)), pair_mul(pair_div(t10, pair_of(sigma)), t10))));
+        a17_rows[row] = ((pair_value(t3) <= -40.0) ? 0.5 * a16 : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7));
+        const pair a23 = pair_neg(a22);
+        a23_hi[row] = a23.hi;
+        a23_lo[row] = a23.lo;
+    }
+    log1p_fast_rows(a17_rows, a18_rows);
+    pair_log1p_rows(a23_hi, a23_lo, a24_hi, a24_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair a15 = {a15_hi[row], a15_lo[row]};
+        const double a18 = a18_rows[row];
+        const pair a24 = {a24_hi[row], a24_lo[row]};
+        const pair a26 = {a26_hi[row], a26_lo[row]};
+        loss[row] = (float)pair_value(pair_order(pair_sub(a15, pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - a18), a24))));
+        gradient[row] = (float)pair_value(pair_order(pair_sub(pair_div(pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t8), t9), t9), a26))), pair_of(sigma)), pair_mul(pair_div(t10, pair_of(sigma)), t10))));
     }
 }
 
@@ -1170,25 +3056,130 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const hessian = outputs[1];
     const double sigma = constants[0];
     const pair t12 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_hi[ROWS_f32], a3_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_hi[ROWS_f32], a7_lo[ROWS_f32];
+    double a8_hi[ROWS_f32], a8_lo[ROWS_f32];
+    double a9_hi[ROWS_f32], a9_lo[ROWS_f32];
+    double a10_hi[ROWS_f32], a10_lo[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
+    double a11_hi[ROWS_f32], a11_lo[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
+    double a12_hi[ROWS_f32], a12_lo[ROWS_f32];
+    double t4_hi[ROWS_f32], t4_lo[ROWS_f32];
+    double a13_hi[ROWS_f32], a13_lo[ROWS_f32];
+    double a14_hi[ROWS_f32], a14_lo[ROWS_f32];
+    double a15_hi[ROWS_f32], a15_lo[ROWS_f32];
+    double t6_hi[ROWS_f32], t6_lo[ROWS_f32];
+    double t7_hi[ROWS_f32], t7_lo[ROWS_f32];
+    double a16_hi[ROWS_f32], a16_lo[ROWS_f32];
+    double t8_hi[ROWS_f32], t8_lo[ROWS_f32];
+    double t9_hi[ROWS_f32], t9_lo[ROWS_f32];
+    double t11_hi[ROWS_f32], t11_lo[ROWS_f32];
+    double a17_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = y_i;
+        a2_rows[row] = ratio_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log_rows(a2_rows, zeros, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), pair_of(log_fast(expm1_fast(pair_rounded(pair_min(pair_of(1.0), pair_order(t1)))))), pair_order(pair_add(t1, pair_log1p(pair_neg(pair_exp_short(pair_neg(t1)))))))));
-        const pair t3 = pair_exp_short(pair_max(pair_of(-40.0), t2));
-        const pair t4 = pair_exp_short(pair_scale(t3, 0.5));
-        const pair t5 = pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), pair_expm1(pair_neg(t3)))));
-        const pair t6 = pair_exp_short(pair_scale(t0, 0.5));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair t1 = pair_div(a3, pair_of(sigma));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        a4_rows[row] = pair_rounded(pair_min(pair_of(1.0), pair_order(t1)));
+        const pair a7 = pair_neg(t1);
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+        const pair a15 = pair_scale(t0, 0.5);
+        a15_hi[row] = a15.hi;
+        a15_lo[row] = a15.lo;
+    }
+    expm1_fast_rows(a4_rows, a5_rows);
+    pair_exp_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_short_rows(a15_hi, a15_lo, t6_hi, t6_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a9 = pair_neg(a8);
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+    }
+    log_fast_rows(a5_rows, a6_rows);
+    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double a6 = a6_rows[row];
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), pair_of(a6), pair_order(pair_add(t1, a10)))));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const pair a11 = pair_max(pair_of(-40.0), t2);
+        a11_hi[row] = a11.hi;
+        a11_lo[row] = a11.lo;
         const pair t7 = pair_min(pair_of(70.0), t2);
-        const pair t8 = pair_exp(pair_max(pair_of(-40.0), t7));
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const pair a16 = pair_max(pair_of(-40.0), t7);
+        a16_hi[row] = a16.hi;
+        a16_lo[row] = a16.lo;
+    }
+    pair_exp_short_rows(a11_hi, a11_lo, t3_hi, t3_lo);
+    pair_exp_rows(a16_hi, a16_lo, t8_hi, t8_lo);
+    exp_fast_rows(t7_hi, a17_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair a12 = pair_scale(t3, 0.5);
+        a12_hi[row] = a12.hi;
+        a12_lo[row] = a12.lo;
+        const pair a13 = pair_neg(t3);
+        a13_hi[row] = a13.hi;
+        a13_lo[row] = a13.lo;
         const pair t9 = pair_neg(t8);
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+    }
+    pair_exp_short_rows(a12_hi, a12_lo, t4_hi, t4_lo);
+    pair_expm1_rows(a13_hi, a13_lo, a14_hi, a14_lo);
+    pair_expm1_rows(t9_hi, t9_lo, t11_hi, t11_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair a14 = {a14_hi[row], a14_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const double a17 = a17_rows[row];
+        const pair t5 = pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), a14)));
         const pair t10 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t9));
-        const pair t11 = pair_expm1(t9);
         gradient[row] = (float)pair_value(pair_order(pair_sub(pair_div(t5, pair_of(sigma)), pair_mul(pair_div(t6, pair_of(sigma)), t6))));
-        hessian[row] = (float)pair_value(pair_order(pair_add(pair_div(pair_mul(t5, pair_if((pair_value(t7) <= -40.0), pair_of(0.5 * exp_fast(pair_value(t7))), pair_neg(pair_div(pair_if((pair_value(pair_abs(t8)) <= 0.5), pair_of(pair_value(t10) * pair_value(t10) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t10) / 20922789888000.0) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10))), pair_order(pair_sub(t11, pair_min(pair_of(1.2676506002282294e+30), t9)))), t11)))), t12), pair_mul(pair_div(t6, t12), t6))));
+        hessian[row] = (float)pair_value(pair_order(pair_add(pair_div(pair_mul(t5, pair_if((pair_value(t7) <= -40.0), pair_of(0.5 * a17), pair_neg(pair_div(pair_if((pair_value(pair_abs(t8)) <= 0.5), pair_of(pair_value(t10) * pair_value(t10) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t10) / 20922789888000.0) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10))), pair_order(pair_sub(t11, pair_min(pair_of(1.2676506002282294e+30), t9)))), t11)))), t12), pair_mul(pair_div(t6, t12), t6))));
     }
 }
 
@@ -1219,31 +3210,188 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const hessian = outputs[2];
     const double sigma = constants[0];
     const pair t17 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_hi[ROWS_f32], a3_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_hi[ROWS_f32], a7_lo[ROWS_f32];
+    double a8_hi[ROWS_f32], a8_lo[ROWS_f32];
+    double a9_hi[ROWS_f32], a9_lo[ROWS_f32];
+    double a10_hi[ROWS_f32], a10_lo[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
+    double a11_hi[ROWS_f32], a11_lo[ROWS_f32];
+    double t4_hi[ROWS_f32], t4_lo[ROWS_f32];
+    double t5_hi[ROWS_f32], t5_lo[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double a12_hi[ROWS_f32], a12_lo[ROWS_f32];
+    double t8_hi[ROWS_f32], t8_lo[ROWS_f32];
+    double a13_hi[ROWS_f32], a13_lo[ROWS_f32];
+    double t9_hi[ROWS_f32], t9_lo[ROWS_f32];
+    double a14_hi[ROWS_f32], a14_lo[ROWS_f32];
+    double a15_hi[ROWS_f32], a15_lo[ROWS_f32];
+    double a16_hi[ROWS_f32], a16_lo[ROWS_f32];
+    double t11_hi[ROWS_f32], t11_lo[ROWS_f32];
+    double t12_hi[ROWS_f32], t12_lo[ROWS_f32];
+    double a17_hi[ROWS_f32], a17_lo[ROWS_f32];
+    double t13_hi[ROWS_f32], t13_lo[ROWS_f32];
+    double t14_hi[ROWS_f32], t14_lo[ROWS_f32];
+    double t16_hi[ROWS_f32], t16_lo[ROWS_f32];
+    double a18_hi[ROWS_f32], a18_lo[ROWS_f32];
+    double a19_rows[ROWS_f32];
+    double a20_rows[ROWS_f32];
+    double a21_rows[ROWS_f32];
+    double a22_hi[ROWS_f32], a22_lo[ROWS_f32];
+    double a23_hi[ROWS_f32], a23_lo[ROWS_f32];
+    double a24_hi[ROWS_f32], a24_lo[ROWS_f32];
+    double a25_hi[ROWS_f32], a25_lo[ROWS_f32];
+    double a26_hi[ROWS_f32], a26_lo[ROWS_f32];
+    double a27_hi[ROWS_f32], a27_lo[ROWS_f32];
+    double a28_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = y_i;
+        a2_rows[row] = ratio_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log_rows(a2_rows, zeros, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), pair_of(log_fast(expm1_fast(pair_rounded(pair_min(pair_of(1.0), pair_order(t1)))))), pair_order(pair_add(t1, pair_log1p(pair_neg(pair_exp_short(pair_neg(t1)))))))));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair t1 = pair_div(a3, pair_of(sigma));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        a4_rows[row] = pair_rounded(pair_min(pair_of(1.0), pair_order(t1)));
+        const pair a7 = pair_neg(t1);
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+        const pair a16 = pair_scale(t0, 0.5);
+        a16_hi[row] = a16.hi;
+        a16_lo[row] = a16.lo;
+    }
+    expm1_fast_rows(a4_rows, a5_rows);
+    pair_exp_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_short_rows(a16_hi, a16_lo, t11_hi, t11_lo);
+    pair_exp_short_rows(t0_hi, t0_lo, a18_hi, a18_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a9 = pair_neg(a8);
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+    }
+    log_fast_rows(a5_rows, a6_rows);
+    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double a6 = a6_rows[row];
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), pair_of(a6), pair_order(pair_add(t1, a10)))));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
         const pair t3 = pair_min(pair_of(0.0), t2);
-        const pair t4 = pair_exp(pair_max(pair_of(-40.0), t3));
-        const pair t5 = pair_neg(t4);
-        const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
-        const double t7 = expm1_fast(pair_value(t5));
-        const pair t8 = pair_exp_short(pair_max(pair_of(-40.0), t2));
-        const pair t9 = pair_exp_short(pair_scale(t8, 0.5));
-        const pair t10 = pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t8), t9), t9), pair_expm1(pair_neg(t8)))));
-        const pair t11 = pair_exp_short(pair_scale(t0, 0.5));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a11 = pair_max(pair_of(-40.0), t3);
+        a11_hi[row] = a11.hi;
+        a11_lo[row] = a11.lo;
+        const pair a12 = pair_max(pair_of(-40.0), t2);
+        a12_hi[row] = a12.hi;
+        a12_lo[row] = a12.lo;
         const pair t12 = pair_min(pair_of(70.0), t2);
-        const pair t13 = pair_exp(pair_max(pair_of(-40.0), t12));
+        t12_hi[row] = t12.hi;
+        t12_lo[row] = t12.lo;
+        const pair a17 = pair_max(pair_of(-40.0), t12);
+        a17_hi[row] = a17.hi;
+        a17_lo[row] = a17.lo;
+        const pair a22 = pair_max(pair_of(0.0), t2);
+        a22_hi[row] = a22.hi;
+        a22_lo[row] = a22.lo;
+    }
+    pair_exp_rows(a11_hi, a11_lo, t4_hi, t4_lo);
+    pair_exp_short_rows(a12_hi, a12_lo, t8_hi, t8_lo);
+    pair_exp_rows(a17_hi, a17_lo, t13_hi, t13_lo);
+    exp_fast_rows(t3_hi, a19_rows);
+    pair_exp_short_rows(a22_hi, a22_lo, a23_hi, a23_lo);
+    exp_fast_rows(t12_hi, a28_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const pair a23 = {a23_hi[row], a23_lo[row]};
+        const pair t5 = pair_neg(t4);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair a13 = pair_scale(t8, 0.5);
+        a13_hi[row] = a13.hi;
+        a13_lo[row] = a13.lo;
+        const pair a14 = pair_neg(t8);
+        a14_hi[row] = a14.hi;
+        a14_lo[row] = a14.lo;
         const pair t14 = pair_neg(t13);
+        t14_hi[row] = t14.hi;
+        t14_lo[row] = t14.lo;
+        const pair a24 = pair_neg(a23);
+        a24_hi[row] = a24.hi;
+        a24_lo[row] = a24.lo;
+    }
+    expm1_fast_rows(t5_hi, t7_rows);
+    pair_exp_short_rows(a13_hi, a13_lo, t9_hi, t9_lo);
+    pair_expm1_rows(a14_hi, a14_lo, a15_hi, a15_lo);
+    pair_expm1_rows(t14_hi, t14_lo, t16_hi, t16_lo);
+    pair_exp_short_rows(a24_hi, a24_lo, a25_hi, a25_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const double t7 = t7_rows[row];
+        const double a19 = a19_rows[row];
+        const pair a25 = {a25_hi[row], a25_lo[row]};
+        const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
+        a20_rows[row] = ((pair_value(t3) <= -40.0) ? 0.5 * a19 : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7));
+        const pair a26 = pair_neg(a25);
+        a26_hi[row] = a26.hi;
+        a26_lo[row] = a26.lo;
+    }
+    log1p_fast_rows(a20_rows, a21_rows);
+    pair_log1p_rows(a26_hi, a26_lo, a27_hi, a27_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair a15 = {a15_hi[row], a15_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const pair t14 = {t14_hi[row], t14_lo[row]};
+        const pair t16 = {t16_hi[row], t16_lo[row]};
+        const pair a18 = {a18_hi[row], a18_lo[row]};
+        const double a21 = a21_rows[row];
+        const pair a27 = {a27_hi[row], a27_lo[row]};
+        const double a28 = a28_rows[row];
+        const pair t10 = pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t8), t9), t9), a15)));
         const pair t15 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t14));
-        const pair t16 = pair_expm1(t14);
-        loss[row] = (float)pair_value(pair_order(pair_sub(pair_exp_short(t0), pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - log1p_fast(((pair_value(t3) <= -40.0) ? 0.5 * exp_fast(pair_value(t3)) : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7)))), pair_log1p(pair_neg(pair_exp_short(pair_neg(pair_exp_short(pair_max(pair_of(0.0), t2))))))))));
+        loss[row] = (float)pair_value(pair_order(pair_sub(a18, pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - a21), a27))));
         gradient[row] = (float)pair_value(pair_order(pair_sub(pair_div(t10, pair_of(sigma)), pair_mul(pair_div(t11, pair_of(sigma)), t11))));
-        hessian[row] = (float)pair_value(pair_order(pair_add(pair_div(pair_mul(t10, pair_if((pair_value(t12) <= -40.0), pair_of(0.5 * exp_fast(pair_value(t12))), pair_neg(pair_div(pair_if((pair_value(pair_abs(t13)) <= 0.5), pair_of(pair_value(t15) * pair_value(t15) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t15) / 20922789888000.0) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15))), pair_order(pair_sub(t16, pair_min(pair_of(1.2676506002282294e+30), t14)))), t16)))), t17), pair_mul(pair_div(t11, t17), t11))));
+        hessian[row] = (float)pair_value(pair_order(pair_add(pair_div(pair_mul(t10, pair_if((pair_value(t12) <= -40.0), pair_of(0.5 * a28), pair_neg(pair_div(pair_if((pair_value(pair_abs(t13)) <= 0.5), pair_of(pair_value(t15) * pair_value(t15) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t15) / 20922789888000.0) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15))), pair_order(pair_sub(t16, pair_min(pair_of(1.2676506002282294e+30), t14)))), t16)))), t17), pair_mul(pair_div(t11, t17), t11))));
     }
 }
 
@@ -1263,3 +3411,4 @@ void lossforge_aft_extreme_interval_loss_gradient_hessian_f32(size_t n, const fl
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_aft_extreme_interval_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

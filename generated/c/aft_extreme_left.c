@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -487,6 +487,99 @@ HELPER double minimum(double a, double b)
     return a < b ? a : b;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_exp_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void expm1_v_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = expm1_v(a[row]);
+    }
+}
+
+ONCE static void log1p_v_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_v(a[row]);
+    }
+}
+
+ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void expm1_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = expm1_fast(a[row]);
+    }
+}
+
+ONCE static void log1p_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fast(a[row]);
+    }
+}
+
+ONCE static void pair_expm1_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_expm1((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -530,31 +623,167 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_min(pair_of(0.0), pair_order(t0));
-        const pair t2 = pair_exp_short(pair_max(pair_of(-40.0), pair_order(t1)));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a2 = pair_max(pair_of(-40.0), pair_order(t1));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a6 = pair_max(pair_of(0.0), pair_order(t0));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
+    pair_exp_short_rows(t1_hi, t1_lo, a3_hi, a3_lo);
+    pair_exp_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
         const pair t3 = pair_neg(t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a8 = pair_neg(a7);
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+    }
+    expm1_fast_rows(t3_hi, t5_rows);
+    pair_exp_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double t5 = t5_rows[row];
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
         const pair t4 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t3));
-        const double t5 = expm1_fast(pair_value(t3));
-        loss[row] = pair_rounded(pair_neg(pair_if((pair_rounded(t0) <= 0.0), pair_of(pair_rounded(t0) - log1p_fast(pair_value(pair_if((pair_rounded(t1) <= -40.0), pair_scale(pair_exp_short(t1), 0.5), pair_of(-(((pair_value(pair_abs(t2)) <= 0.5) ? pair_value(t4) * pair_value(t4) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t4) / 20922789888000.0) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) : t5 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t3))) / t5)))))), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_max(pair_of(0.0), pair_order(t0))))))))));
+        a4_rows[row] = pair_value(pair_if((pair_rounded(t1) <= -40.0), pair_scale(a3, 0.5), pair_of(-(((pair_value(pair_abs(t2)) <= 0.5) ? pair_value(t4) * pair_value(t4) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t4) / 20922789888000.0) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) : t5 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t3))) / t5))));
+        const pair a10 = pair_neg(a9);
+        a10_hi[row] = a10.hi;
+        a10_lo[row] = a10.lo;
+    }
+    log1p_fast_rows(a4_rows, a5_rows);
+    pair_log1p_rows(a10_hi, a10_lo, a11_hi, a11_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const double a5 = a5_rows[row];
+        const pair a11 = {a11_hi[row], a11_lo[row]};
+        loss[row] = pair_rounded(pair_neg(pair_if((pair_rounded(t0) <= 0.0), pair_of(pair_rounded(t0) - a5), a11)));
     }
 #else
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_min(pair_of(0.0), pair_order(t0));
-        const pair t2 = pair_exp_short(pair_max(pair_of(-40.0), pair_order(t1)));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a2 = pair_max(pair_of(-40.0), pair_order(t1));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a6 = pair_max(pair_of(0.0), pair_order(t0));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
+    pair_exp_short_rows(t1_hi, t1_lo, a3_hi, a3_lo);
+    pair_exp_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
         const pair t3 = pair_neg(t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a8 = pair_neg(a7);
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+    }
+    expm1_v_rows(t3_hi, t5_rows);
+    pair_exp_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double t5 = t5_rows[row];
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
         const pair t4 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t3));
-        const double t5 = expm1_v(pair_value(t3));
-        loss[row] = pair_rounded(pair_neg(pair_if((pair_rounded(t0) <= 0.0), pair_of(pair_rounded(t0) - log1p_v(pair_value(pair_if((pair_rounded(t1) <= -40.0), pair_scale(pair_exp_short(t1), 0.5), pair_of(-(((pair_value(pair_abs(t2)) <= 0.5) ? pair_value(t4) * pair_value(t4) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t4) / 20922789888000.0) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) : t5 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t3))) / t5)))))), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_max(pair_of(0.0), pair_order(t0))))))))));
+        a4_rows[row] = pair_value(pair_if((pair_rounded(t1) <= -40.0), pair_scale(a3, 0.5), pair_of(-(((pair_value(pair_abs(t2)) <= 0.5) ? pair_value(t4) * pair_value(t4) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t4) / 20922789888000.0) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) : t5 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t3))) / t5))));
+        const pair a10 = pair_neg(a9);
+        a10_hi[row] = a10.hi;
+        a10_lo[row] = a10.lo;
+    }
+    log1p_v_rows(a4_rows, a5_rows);
+    pair_log1p_rows(a10_hi, a10_lo, a11_hi, a11_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const double a5 = a5_rows[row];
+        const pair a11 = {a11_hi[row], a11_lo[row]};
+        loss[row] = pair_rounded(pair_neg(pair_if((pair_rounded(t0) <= 0.0), pair_of(pair_rounded(t0) - a5), a11)));
     }
 #endif
 }
@@ -586,14 +815,53 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     const double *const f = inputs[1];
     double *const gradient = outputs[0];
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_exp(pair_max(pair_of(-40.0), pair_order(t0)));
-        const pair t2 = pair_exp(pair_scale(t1, 0.5));
-        gradient[row] = pair_rounded(pair_div(pair_if((pair_rounded(t0) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t1), t2), t2), pair_expm1(pair_neg(t1))))), pair_of(sigma)));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a2 = pair_max(pair_of(-40.0), pair_order(t0));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a3 = pair_scale(t1, 0.5);
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        const pair a4 = pair_neg(t1);
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_exp_rows(a3_hi, a3_lo, t2_hi, t2_lo);
+    pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        gradient[row] = pair_rounded(pair_div(pair_if((pair_rounded(t0) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t1), t2), t2), a5))), pair_of(sigma)));
     }
 }
 
@@ -621,36 +889,154 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_exp(pair_max(pair_of(-40.0), pair_order(t0)));
-        const pair t2 = pair_exp(pair_scale(t1, 0.5));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a2 = pair_max(pair_of(-40.0), pair_order(t0));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
         const pair t3 = pair_min(pair_of(70.0), pair_order(t0));
-        const pair t4 = pair_exp(pair_max(pair_of(-40.0), pair_order(t3)));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a4 = pair_max(pair_of(-40.0), pair_order(t3));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, t1_hi, t1_lo);
+    pair_exp_rows(a4_hi, a4_lo, t4_hi, t4_lo);
+    pair_exp_rows(t3_hi, t3_lo, a7_hi, a7_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair a3 = pair_scale(t1, 0.5);
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
         const pair t5 = pair_neg(t4);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair a5 = pair_neg(t1);
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
+    }
+    pair_exp_rows(a3_hi, a3_lo, t2_hi, t2_lo);
+    pair_expm1_rows(t5_hi, t5_lo, t7_hi, t7_lo);
+    pair_expm1_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
         const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
-        const pair t7 = pair_expm1(t5);
-        hessian[row] = pair_rounded(pair_div(pair_mul(pair_if((pair_rounded(t0) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t1), t2), t2), pair_expm1(pair_neg(t1))))), pair_if((pair_rounded(t3) <= -40.0), pair_scale(pair_exp(t3), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t4)) <= 0.5), pair_mul(pair_mul(t6, t6), pair_order(pair_add_d(pair_mul(pair_order(pair_add_d(pair_mul(pair_sum(0.041666666666666664, ((0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6))), t6), 0.16666666666666666)), t6), 0.5))), pair_order(pair_sub(t7, pair_min(pair_of(1.2676506002282294e+30), t5)))), t7)))), c0));
+        hessian[row] = pair_rounded(pair_div(pair_mul(pair_if((pair_rounded(t0) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t1), t2), t2), a6))), pair_if((pair_rounded(t3) <= -40.0), pair_scale(a7, 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t4)) <= 0.5), pair_mul(pair_mul(t6, t6), pair_order(pair_add_d(pair_mul(pair_order(pair_add_d(pair_mul(pair_sum(0.041666666666666664, ((0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6))), t6), 0.16666666666666666)), t6), 0.5))), pair_order(pair_sub(t7, pair_min(pair_of(1.2676506002282294e+30), t5)))), t7)))), c0));
     }
 #else
     const double sigma = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_exp(pair_max(pair_of(-40.0), pair_order(t0)));
-        const pair t2 = pair_exp(pair_scale(t1, 0.5));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a2 = pair_max(pair_of(-40.0), pair_order(t0));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
         const pair t3 = pair_min(pair_of(70.0), pair_order(t0));
-        const pair t4 = pair_exp_short(pair_max(pair_of(-40.0), pair_order(t3)));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a4 = pair_max(pair_of(-40.0), pair_order(t3));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, t1_hi, t1_lo);
+    pair_exp_short_rows(a4_hi, a4_lo, t4_hi, t4_lo);
+    pair_exp_rows(t3_hi, t3_lo, a7_hi, a7_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair a3 = pair_scale(t1, 0.5);
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
         const pair t5 = pair_neg(t4);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair a5 = pair_neg(t1);
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
+    }
+    pair_exp_rows(a3_hi, a3_lo, t2_hi, t2_lo);
+    pair_expm1_rows(t5_hi, t5_lo, t7_hi, t7_lo);
+    pair_expm1_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
         const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
-        const pair t7 = pair_expm1(t5);
-        hessian[row] = pair_rounded(pair_div(pair_mul(pair_if((pair_rounded(t0) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t1), t2), t2), pair_expm1(pair_neg(t1))))), pair_if((pair_rounded(t3) <= -40.0), pair_scale(pair_exp(t3), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t4)) <= 0.5), pair_mul(pair_mul(t6, t6), pair_order(pair_add_d(pair_mul(pair_sum(0.16666666666666666, ((0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6))), t6), 0.5))), pair_order(pair_sub(t7, pair_min(pair_of(1.2676506002282294e+30), t5)))), t7)))), c0));
+        hessian[row] = pair_rounded(pair_div(pair_mul(pair_if((pair_rounded(t0) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t1), t2), t2), a6))), pair_if((pair_rounded(t3) <= -40.0), pair_scale(a7, 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t4)) <= 0.5), pair_mul(pair_mul(t6, t6), pair_order(pair_add_d(pair_mul(pair_sum(0.16666666666666666, ((0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6))), t6), 0.5))), pair_order(pair_sub(t7, pair_min(pair_of(1.2676506002282294e+30), t5)))), t7)))), c0));
     }
 #endif
 }
@@ -686,37 +1072,213 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
+    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_min(pair_of(0.0), pair_order(t0));
-        const pair t2 = pair_exp_short(pair_max(pair_of(-40.0), pair_order(t1)));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a2 = pair_max(pair_of(-40.0), pair_order(t1));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a3 = pair_max(pair_of(-40.0), pair_order(t0));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        const pair a8 = pair_max(pair_of(0.0), pair_order(t0));
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
+    pair_exp_rows(a3_hi, a3_lo, t6_hi, t6_lo);
+    pair_exp_short_rows(t1_hi, t1_lo, a5_hi, a5_lo);
+    pair_exp_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
         const pair t3 = pair_neg(t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a4 = pair_scale(t6, 0.5);
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a10 = pair_neg(a9);
+        a10_hi[row] = a10.hi;
+        a10_lo[row] = a10.lo;
+        const pair a14 = pair_neg(t6);
+        a14_hi[row] = a14.hi;
+        a14_lo[row] = a14.lo;
+    }
+    expm1_fast_rows(t3_hi, t5_rows);
+    pair_exp_rows(a4_hi, a4_lo, t7_hi, t7_lo);
+    pair_exp_rows(a10_hi, a10_lo, a11_hi, a11_lo);
+    pair_expm1_rows(a14_hi, a14_lo, a15_hi, a15_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double t5 = t5_rows[row];
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a11 = {a11_hi[row], a11_lo[row]};
         const pair t4 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t3));
-        const double t5 = expm1_fast(pair_value(t3));
-        const pair t6 = pair_exp(pair_max(pair_of(-40.0), pair_order(t0)));
-        const pair t7 = pair_exp(pair_scale(t6, 0.5));
-        loss[row] = pair_rounded(pair_neg(pair_if((pair_rounded(t0) <= 0.0), pair_of(pair_rounded(t0) - log1p_fast(pair_value(pair_if((pair_rounded(t1) <= -40.0), pair_scale(pair_exp_short(t1), 0.5), pair_of(-(((pair_value(pair_abs(t2)) <= 0.5) ? pair_value(t4) * pair_value(t4) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t4) / 20922789888000.0) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) : t5 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t3))) / t5)))))), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_max(pair_of(0.0), pair_order(t0))))))))));
-        gradient[row] = pair_rounded(pair_div(pair_if((pair_rounded(t0) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t6), t7), t7), pair_expm1(pair_neg(t6))))), pair_of(sigma)));
+        a6_rows[row] = pair_value(pair_if((pair_rounded(t1) <= -40.0), pair_scale(a5, 0.5), pair_of(-(((pair_value(pair_abs(t2)) <= 0.5) ? pair_value(t4) * pair_value(t4) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t4) / 20922789888000.0) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) : t5 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t3))) / t5))));
+        const pair a12 = pair_neg(a11);
+        a12_hi[row] = a12.hi;
+        a12_lo[row] = a12.lo;
+    }
+    log1p_fast_rows(a6_rows, a7_rows);
+    pair_log1p_rows(a12_hi, a12_lo, a13_hi, a13_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double a7 = a7_rows[row];
+        const pair a13 = {a13_hi[row], a13_lo[row]};
+        const pair a15 = {a15_hi[row], a15_lo[row]};
+        loss[row] = pair_rounded(pair_neg(pair_if((pair_rounded(t0) <= 0.0), pair_of(pair_rounded(t0) - a7), a13)));
+        gradient[row] = pair_rounded(pair_div(pair_if((pair_rounded(t0) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t6), t7), t7), a15))), pair_of(sigma)));
     }
 #else
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
+    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_min(pair_of(0.0), pair_order(t0));
-        const pair t2 = pair_exp_short(pair_max(pair_of(-40.0), pair_order(t1)));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a2 = pair_max(pair_of(-40.0), pair_order(t1));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a3 = pair_max(pair_of(-40.0), pair_order(t0));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        const pair a8 = pair_max(pair_of(0.0), pair_order(t0));
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
+    pair_exp_rows(a3_hi, a3_lo, t6_hi, t6_lo);
+    pair_exp_short_rows(t1_hi, t1_lo, a5_hi, a5_lo);
+    pair_exp_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
         const pair t3 = pair_neg(t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a4 = pair_scale(t6, 0.5);
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a10 = pair_neg(a9);
+        a10_hi[row] = a10.hi;
+        a10_lo[row] = a10.lo;
+        const pair a14 = pair_neg(t6);
+        a14_hi[row] = a14.hi;
+        a14_lo[row] = a14.lo;
+    }
+    expm1_v_rows(t3_hi, t5_rows);
+    pair_exp_rows(a4_hi, a4_lo, t7_hi, t7_lo);
+    pair_exp_rows(a10_hi, a10_lo, a11_hi, a11_lo);
+    pair_expm1_rows(a14_hi, a14_lo, a15_hi, a15_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double t5 = t5_rows[row];
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a11 = {a11_hi[row], a11_lo[row]};
         const pair t4 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t3));
-        const double t5 = expm1_v(pair_value(t3));
-        const pair t6 = pair_exp(pair_max(pair_of(-40.0), pair_order(t0)));
-        const pair t7 = pair_exp(pair_scale(t6, 0.5));
-        loss[row] = pair_rounded(pair_neg(pair_if((pair_rounded(t0) <= 0.0), pair_of(pair_rounded(t0) - log1p_v(pair_value(pair_if((pair_rounded(t1) <= -40.0), pair_scale(pair_exp_short(t1), 0.5), pair_of(-(((pair_value(pair_abs(t2)) <= 0.5) ? pair_value(t4) * pair_value(t4) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t4) / 20922789888000.0) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) : t5 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t3))) / t5)))))), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_max(pair_of(0.0), pair_order(t0))))))))));
-        gradient[row] = pair_rounded(pair_div(pair_if((pair_rounded(t0) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t6), t7), t7), pair_expm1(pair_neg(t6))))), pair_of(sigma)));
+        a6_rows[row] = pair_value(pair_if((pair_rounded(t1) <= -40.0), pair_scale(a5, 0.5), pair_of(-(((pair_value(pair_abs(t2)) <= 0.5) ? pair_value(t4) * pair_value(t4) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t4) / 20922789888000.0) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) : t5 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t3))) / t5))));
+        const pair a12 = pair_neg(a11);
+        a12_hi[row] = a12.hi;
+        a12_lo[row] = a12.lo;
+    }
+    log1p_v_rows(a6_rows, a7_rows);
+    pair_log1p_rows(a12_hi, a12_lo, a13_hi, a13_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double a7 = a7_rows[row];
+        const pair a13 = {a13_hi[row], a13_lo[row]};
+        const pair a15 = {a15_hi[row], a15_lo[row]};
+        loss[row] = pair_rounded(pair_neg(pair_if((pair_rounded(t0) <= 0.0), pair_of(pair_rounded(t0) - a7), a13)));
+        gradient[row] = pair_rounded(pair_div(pair_if((pair_rounded(t0) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t6), t7), t7), a15))), pair_of(sigma)));
     }
 #endif
 }
@@ -751,40 +1313,158 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_exp(pair_max(pair_of(-40.0), pair_order(t0)));
-        const pair t2 = pair_exp(pair_scale(t1, 0.5));
-        const pair t3 = pair_if((pair_rounded(t0) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t1), t2), t2), pair_expm1(pair_neg(t1)))));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a2 = pair_max(pair_of(-40.0), pair_order(t0));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
         const pair t4 = pair_min(pair_of(70.0), pair_order(t0));
-        const pair t5 = pair_exp(pair_max(pair_of(-40.0), pair_order(t4)));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        const pair a6 = pair_max(pair_of(-40.0), pair_order(t4));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, t1_hi, t1_lo);
+    pair_exp_rows(a6_hi, a6_lo, t5_hi, t5_lo);
+    pair_exp_rows(t4_hi, t4_lo, a7_hi, a7_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair a3 = pair_scale(t1, 0.5);
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        const pair a4 = pair_neg(t1);
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
         const pair t6 = pair_neg(t5);
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+    }
+    pair_exp_rows(a3_hi, a3_lo, t2_hi, t2_lo);
+    pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_expm1_rows(t6_hi, t6_lo, t8_hi, t8_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair t3 = pair_if((pair_rounded(t0) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t1), t2), t2), a5)));
         const pair t7 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t6));
-        const pair t8 = pair_expm1(t6);
         gradient[row] = pair_rounded(pair_div(t3, pair_of(sigma)));
-        hessian[row] = pair_rounded(pair_div(pair_mul(t3, pair_if((pair_rounded(t4) <= -40.0), pair_scale(pair_exp(t4), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t5)) <= 0.5), pair_mul(pair_mul(t7, t7), pair_order(pair_add_d(pair_mul(pair_order(pair_add_d(pair_mul(pair_sum(0.041666666666666664, ((0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t7) / 20922789888000.0) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7))), t7), 0.16666666666666666)), t7), 0.5))), pair_order(pair_sub(t8, pair_min(pair_of(1.2676506002282294e+30), t6)))), t8)))), c0));
+        hessian[row] = pair_rounded(pair_div(pair_mul(t3, pair_if((pair_rounded(t4) <= -40.0), pair_scale(a7, 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t5)) <= 0.5), pair_mul(pair_mul(t7, t7), pair_order(pair_add_d(pair_mul(pair_order(pair_add_d(pair_mul(pair_sum(0.041666666666666664, ((0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t7) / 20922789888000.0) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7))), t7), 0.16666666666666666)), t7), 0.5))), pair_order(pair_sub(t8, pair_min(pair_of(1.2676506002282294e+30), t6)))), t8)))), c0));
     }
 #else
     const double sigma = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_exp(pair_max(pair_of(-40.0), pair_order(t0)));
-        const pair t2 = pair_exp(pair_scale(t1, 0.5));
-        const pair t3 = pair_if((pair_rounded(t0) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t1), t2), t2), pair_expm1(pair_neg(t1)))));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a2 = pair_max(pair_of(-40.0), pair_order(t0));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
         const pair t4 = pair_min(pair_of(70.0), pair_order(t0));
-        const pair t5 = pair_exp_short(pair_max(pair_of(-40.0), pair_order(t4)));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        const pair a6 = pair_max(pair_of(-40.0), pair_order(t4));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, t1_hi, t1_lo);
+    pair_exp_short_rows(a6_hi, a6_lo, t5_hi, t5_lo);
+    pair_exp_rows(t4_hi, t4_lo, a7_hi, a7_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair a3 = pair_scale(t1, 0.5);
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        const pair a4 = pair_neg(t1);
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
         const pair t6 = pair_neg(t5);
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+    }
+    pair_exp_rows(a3_hi, a3_lo, t2_hi, t2_lo);
+    pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_expm1_rows(t6_hi, t6_lo, t8_hi, t8_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair t3 = pair_if((pair_rounded(t0) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t1), t2), t2), a5)));
         const pair t7 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t6));
-        const pair t8 = pair_expm1(t6);
         gradient[row] = pair_rounded(pair_div(t3, pair_of(sigma)));
-        hessian[row] = pair_rounded(pair_div(pair_mul(t3, pair_if((pair_rounded(t4) <= -40.0), pair_scale(pair_exp(t4), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t5)) <= 0.5), pair_mul(pair_mul(t7, t7), pair_order(pair_add_d(pair_mul(pair_sum(0.16666666666666666, ((0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t7) / 20922789888000.0) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7))), t7), 0.5))), pair_order(pair_sub(t8, pair_min(pair_of(1.2676506002282294e+30), t6)))), t8)))), c0));
+        hessian[row] = pair_rounded(pair_div(pair_mul(t3, pair_if((pair_rounded(t4) <= -40.0), pair_scale(a7, 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t5)) <= 0.5), pair_mul(pair_mul(t7, t7), pair_order(pair_add_d(pair_mul(pair_sum(0.16666666666666666, ((0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t7) / 20922789888000.0) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7))), t7), 0.5))), pair_order(pair_sub(t8, pair_min(pair_of(1.2676506002282294e+30), t6)))), t8)))), c0));
     }
 #endif
 }
@@ -822,52 +1502,268 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_rows[ROWS_f64];
+    double a10_rows[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
+    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    double a16_hi[ROWS_f64], a16_lo[ROWS_f64];
+    double a17_hi[ROWS_f64], a17_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_min(pair_of(0.0), pair_order(t0));
-        const pair t2 = pair_exp_short(pair_max(pair_of(-40.0), pair_order(t1)));
-        const pair t3 = pair_neg(t2);
-        const pair t4 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t3));
-        const double t5 = expm1_fast(pair_value(t3));
-        const pair t6 = pair_exp(pair_max(pair_of(-40.0), pair_order(t0)));
-        const pair t7 = pair_exp(pair_scale(t6, 0.5));
-        const pair t8 = pair_if((pair_rounded(t0) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t6), t7), t7), pair_expm1(pair_neg(t6)))));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a2 = pair_max(pair_of(-40.0), pair_order(t1));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a3 = pair_max(pair_of(-40.0), pair_order(t0));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
         const pair t9 = pair_min(pair_of(70.0), pair_order(t0));
-        const pair t10 = pair_exp(pair_max(pair_of(-40.0), pair_order(t9)));
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+        const pair a7 = pair_max(pair_of(-40.0), pair_order(t9));
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+        const pair a11 = pair_max(pair_of(0.0), pair_order(t0));
+        a11_hi[row] = a11.hi;
+        a11_lo[row] = a11.lo;
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
+    pair_exp_rows(a3_hi, a3_lo, t6_hi, t6_lo);
+    pair_exp_rows(a7_hi, a7_lo, t10_hi, t10_lo);
+    pair_exp_short_rows(t1_hi, t1_lo, a8_hi, a8_lo);
+    pair_exp_rows(a11_hi, a11_lo, a12_hi, a12_lo);
+    pair_exp_rows(t9_hi, t9_lo, a17_hi, a17_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair a12 = {a12_hi[row], a12_lo[row]};
+        const pair t3 = pair_neg(t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a4 = pair_scale(t6, 0.5);
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a5 = pair_neg(t6);
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
         const pair t11 = pair_neg(t10);
+        t11_hi[row] = t11.hi;
+        t11_lo[row] = t11.lo;
+        const pair a13 = pair_neg(a12);
+        a13_hi[row] = a13.hi;
+        a13_lo[row] = a13.lo;
+    }
+    expm1_fast_rows(t3_hi, t5_rows);
+    pair_exp_rows(a4_hi, a4_lo, t7_hi, t7_lo);
+    pair_expm1_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    pair_expm1_rows(t11_hi, t11_lo, t13_hi, t13_lo);
+    pair_exp_rows(a13_hi, a13_lo, a14_hi, a14_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double t5 = t5_rows[row];
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a14 = {a14_hi[row], a14_lo[row]};
+        const pair t4 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t3));
+        a9_rows[row] = pair_value(pair_if((pair_rounded(t1) <= -40.0), pair_scale(a8, 0.5), pair_of(-(((pair_value(pair_abs(t2)) <= 0.5) ? pair_value(t4) * pair_value(t4) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t4) / 20922789888000.0) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) : t5 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t3))) / t5))));
+        const pair a15 = pair_neg(a14);
+        a15_hi[row] = a15.hi;
+        a15_lo[row] = a15.lo;
+    }
+    log1p_fast_rows(a9_rows, a10_rows);
+    pair_log1p_rows(a15_hi, a15_lo, a16_hi, a16_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const double a10 = a10_rows[row];
+        const pair a16 = {a16_hi[row], a16_lo[row]};
+        const pair a17 = {a17_hi[row], a17_lo[row]};
+        const pair t8 = pair_if((pair_rounded(t0) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t6), t7), t7), a6)));
         const pair t12 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t11));
-        const pair t13 = pair_expm1(t11);
-        loss[row] = pair_rounded(pair_neg(pair_if((pair_rounded(t0) <= 0.0), pair_of(pair_rounded(t0) - log1p_fast(pair_value(pair_if((pair_rounded(t1) <= -40.0), pair_scale(pair_exp_short(t1), 0.5), pair_of(-(((pair_value(pair_abs(t2)) <= 0.5) ? pair_value(t4) * pair_value(t4) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t4) / 20922789888000.0) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) : t5 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t3))) / t5)))))), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_max(pair_of(0.0), pair_order(t0))))))))));
+        loss[row] = pair_rounded(pair_neg(pair_if((pair_rounded(t0) <= 0.0), pair_of(pair_rounded(t0) - a10), a16)));
         gradient[row] = pair_rounded(pair_div(t8, pair_of(sigma)));
-        hessian[row] = pair_rounded(pair_div(pair_mul(t8, pair_if((pair_rounded(t9) <= -40.0), pair_scale(pair_exp(t9), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t10)) <= 0.5), pair_mul(pair_mul(t12, t12), pair_order(pair_add_d(pair_mul(pair_order(pair_add_d(pair_mul(pair_sum(0.041666666666666664, ((0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t12) / 20922789888000.0) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12))), t12), 0.16666666666666666)), t12), 0.5))), pair_order(pair_sub(t13, pair_min(pair_of(1.2676506002282294e+30), t11)))), t13)))), c0));
+        hessian[row] = pair_rounded(pair_div(pair_mul(t8, pair_if((pair_rounded(t9) <= -40.0), pair_scale(a17, 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t10)) <= 0.5), pair_mul(pair_mul(t12, t12), pair_order(pair_add_d(pair_mul(pair_order(pair_add_d(pair_mul(pair_sum(0.041666666666666664, ((0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t12) / 20922789888000.0) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12))), t12), 0.16666666666666666)), t12), 0.5))), pair_order(pair_sub(t13, pair_min(pair_of(1.2676506002282294e+30), t11)))), t13)))), c0));
     }
 #else
     const double sigma = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_rows[ROWS_f64];
+    double a10_rows[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
+    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    double a16_hi[ROWS_f64], a16_lo[ROWS_f64];
+    double a17_hi[ROWS_f64], a17_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_min(pair_of(0.0), pair_order(t0));
-        const pair t2 = pair_exp_short(pair_max(pair_of(-40.0), pair_order(t1)));
-        const pair t3 = pair_neg(t2);
-        const pair t4 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t3));
-        const double t5 = expm1_v(pair_value(t3));
-        const pair t6 = pair_exp(pair_max(pair_of(-40.0), pair_order(t0)));
-        const pair t7 = pair_exp(pair_scale(t6, 0.5));
-        const pair t8 = pair_if((pair_rounded(t0) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t6), t7), t7), pair_expm1(pair_neg(t6)))));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a2 = pair_max(pair_of(-40.0), pair_order(t1));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a3 = pair_max(pair_of(-40.0), pair_order(t0));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
         const pair t9 = pair_min(pair_of(70.0), pair_order(t0));
-        const pair t10 = pair_exp_short(pair_max(pair_of(-40.0), pair_order(t9)));
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+        const pair a7 = pair_max(pair_of(-40.0), pair_order(t9));
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+        const pair a11 = pair_max(pair_of(0.0), pair_order(t0));
+        a11_hi[row] = a11.hi;
+        a11_lo[row] = a11.lo;
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
+    pair_exp_rows(a3_hi, a3_lo, t6_hi, t6_lo);
+    pair_exp_short_rows(a7_hi, a7_lo, t10_hi, t10_lo);
+    pair_exp_short_rows(t1_hi, t1_lo, a8_hi, a8_lo);
+    pair_exp_rows(a11_hi, a11_lo, a12_hi, a12_lo);
+    pair_exp_rows(t9_hi, t9_lo, a17_hi, a17_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair a12 = {a12_hi[row], a12_lo[row]};
+        const pair t3 = pair_neg(t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a4 = pair_scale(t6, 0.5);
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a5 = pair_neg(t6);
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
         const pair t11 = pair_neg(t10);
+        t11_hi[row] = t11.hi;
+        t11_lo[row] = t11.lo;
+        const pair a13 = pair_neg(a12);
+        a13_hi[row] = a13.hi;
+        a13_lo[row] = a13.lo;
+    }
+    expm1_v_rows(t3_hi, t5_rows);
+    pair_exp_rows(a4_hi, a4_lo, t7_hi, t7_lo);
+    pair_expm1_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    pair_expm1_rows(t11_hi, t11_lo, t13_hi, t13_lo);
+    pair_exp_rows(a13_hi, a13_lo, a14_hi, a14_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double t5 = t5_rows[row];
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a14 = {a14_hi[row], a14_lo[row]};
+        const pair t4 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t3));
+        a9_rows[row] = pair_value(pair_if((pair_rounded(t1) <= -40.0), pair_scale(a8, 0.5), pair_of(-(((pair_value(pair_abs(t2)) <= 0.5) ? pair_value(t4) * pair_value(t4) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t4) / 20922789888000.0) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) : t5 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t3))) / t5))));
+        const pair a15 = pair_neg(a14);
+        a15_hi[row] = a15.hi;
+        a15_lo[row] = a15.lo;
+    }
+    log1p_v_rows(a9_rows, a10_rows);
+    pair_log1p_rows(a15_hi, a15_lo, a16_hi, a16_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const double a10 = a10_rows[row];
+        const pair a16 = {a16_hi[row], a16_lo[row]};
+        const pair a17 = {a17_hi[row], a17_lo[row]};
+        const pair t8 = pair_if((pair_rounded(t0) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t6), t7), t7), a6)));
         const pair t12 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t11));
-        const pair t13 = pair_expm1(t11);
-        loss[row] = pair_rounded(pair_neg(pair_if((pair_rounded(t0) <= 0.0), pair_of(pair_rounded(t0) - log1p_v(pair_value(pair_if((pair_rounded(t1) <= -40.0), pair_scale(pair_exp_short(t1), 0.5), pair_of(-(((pair_value(pair_abs(t2)) <= 0.5) ? pair_value(t4) * pair_value(t4) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t4) / 20922789888000.0) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) : t5 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t3))) / t5)))))), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_max(pair_of(0.0), pair_order(t0))))))))));
+        loss[row] = pair_rounded(pair_neg(pair_if((pair_rounded(t0) <= 0.0), pair_of(pair_rounded(t0) - a10), a16)));
         gradient[row] = pair_rounded(pair_div(t8, pair_of(sigma)));
-        hessian[row] = pair_rounded(pair_div(pair_mul(t8, pair_if((pair_rounded(t9) <= -40.0), pair_scale(pair_exp(t9), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t10)) <= 0.5), pair_mul(pair_mul(t12, t12), pair_order(pair_add_d(pair_mul(pair_sum(0.16666666666666666, ((0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t12) / 20922789888000.0) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12))), t12), 0.5))), pair_order(pair_sub(t13, pair_min(pair_of(1.2676506002282294e+30), t11)))), t13)))), c0));
+        hessian[row] = pair_rounded(pair_div(pair_mul(t8, pair_if((pair_rounded(t9) <= -40.0), pair_scale(a17, 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t10)) <= 0.5), pair_mul(pair_mul(t12, t12), pair_order(pair_add_d(pair_mul(pair_sum(0.16666666666666666, ((0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t12) / 20922789888000.0) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12))), t12), 0.5))), pair_order(pair_sub(t13, pair_min(pair_of(1.2676506002282294e+30), t11)))), t13)))), c0));
     }
 #endif
 }
@@ -894,7 +1790,9 @@ void lossforge_aft_extreme_left_loss_gradient_hessian_f64(size_t n, const double
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_aft_extreme_left_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -937,17 +1835,79 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     const double sigma = constants[0];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double a2_hi[ROWS_f32], a2_lo[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
+    double a10_rows[ROWS_f32];
+    double a11_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_min(pair_of(0.0), pair_order(t0));
-        const pair t2 = pair_exp_short(pair_max(pair_of(-40.0), pair_order(t1)));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a2 = pair_max(pair_of(-40.0), pair_order(t1));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a6_rows[row] = pair_rounded(pair_max(pair_of(0.0), pair_order(t0)));
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
+    exp_fast_rows(t1_hi, a3_rows);
+    exp_fast_rows(a6_rows, a7_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double a7 = a7_rows[row];
         const pair t3 = pair_neg(t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        a8_rows[row] = -a7;
+    }
+    expm1_fast_rows(t3_hi, t5_rows);
+    exp_fast_rows(a8_rows, a9_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double t5 = t5_rows[row];
+        const double a3 = a3_rows[row];
+        const double a9 = a9_rows[row];
         const pair t4 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t3));
-        const double t5 = expm1_fast(pair_value(t3));
-        loss[row] = (float)(-((pair_rounded(t0) <= 0.0) ? pair_rounded(t0) - log1p_fast(((pair_rounded(t1) <= -40.0) ? 0.5 * exp_fast(pair_rounded(t1)) : -(((pair_value(pair_abs(t2)) <= 0.5) ? pair_value(t4) * pair_value(t4) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t4) / 20922789888000.0) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) : t5 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t3))) / t5))) : log1p_fast(-exp_fast(-exp_fast(pair_rounded(pair_max(pair_of(0.0), pair_order(t0))))))));
+        a4_rows[row] = ((pair_rounded(t1) <= -40.0) ? 0.5 * a3 : -(((pair_value(pair_abs(t2)) <= 0.5) ? pair_value(t4) * pair_value(t4) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t4) / 20922789888000.0) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) : t5 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t3))) / t5));
+        a10_rows[row] = -a9;
+    }
+    log1p_fast_rows(a4_rows, a5_rows);
+    log1p_fast_rows(a10_rows, a11_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const double a5 = a5_rows[row];
+        const double a11 = a11_rows[row];
+        loss[row] = (float)(-((pair_rounded(t0) <= 0.0) ? pair_rounded(t0) - a5 : a11));
     }
 }
 
@@ -973,14 +1933,47 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     const double sigma = constants[0];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const double t1 = exp_fast(pair_rounded(pair_max(pair_of(-40.0), pair_order(t0))));
-        const double t2 = exp_fast(0.5 * t1);
-        gradient[row] = (float)(((pair_rounded(t0) <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t1) / t2 / t2 / expm1_fast(-t1))) / sigma);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        a2_rows[row] = pair_rounded(pair_max(pair_of(-40.0), pair_order(t0)));
+    }
+    exp_fast_rows(a2_rows, t1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t1 = t1_rows[row];
+        a3_rows[row] = 0.5 * t1;
+        a4_rows[row] = -t1;
+    }
+    exp_fast_rows(a3_rows, t2_rows);
+    expm1_fast_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double a5 = a5_rows[row];
+        gradient[row] = (float)(((pair_rounded(t0) <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t1) / t2 / t2 / a5)) / sigma);
     }
 }
 
@@ -1007,19 +2000,72 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     float *const hessian = outputs[0];
     const double sigma = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
+    double a4_hi[ROWS_f32], a4_lo[ROWS_f32];
+    double t4_hi[ROWS_f32], t4_lo[ROWS_f32];
+    double t5_hi[ROWS_f32], t5_lo[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const double t1 = exp_fast(pair_rounded(pair_max(pair_of(-40.0), pair_order(t0))));
-        const double t2 = exp_fast(0.5 * t1);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        a2_rows[row] = pair_rounded(pair_max(pair_of(-40.0), pair_order(t0)));
         const pair t3 = pair_min(pair_of(70.0), pair_order(t0));
-        const pair t4 = pair_exp_short(pair_max(pair_of(-40.0), pair_order(t3)));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a4 = pair_max(pair_of(-40.0), pair_order(t3));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    exp_fast_rows(a2_rows, t1_rows);
+    pair_exp_short_rows(a4_hi, a4_lo, t4_hi, t4_lo);
+    exp_fast_rows(t3_hi, a7_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t1 = t1_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        a3_rows[row] = 0.5 * t1;
         const pair t5 = pair_neg(t4);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        a5_rows[row] = -t1;
+    }
+    exp_fast_rows(a3_rows, t2_rows);
+    expm1_fast_rows(t5_hi, t7_rows);
+    expm1_fast_rows(a5_rows, a6_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const double t7 = t7_rows[row];
+        const double a6 = a6_rows[row];
+        const double a7 = a7_rows[row];
         const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
-        const double t7 = expm1_fast(pair_value(t5));
-        hessian[row] = (float)(((pair_rounded(t0) <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t1) / t2 / t2 / expm1_fast(-t1))) * ((pair_rounded(t3) <= -40.0) ? 0.5 * exp_fast(pair_rounded(t3)) : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7)) / c0);
+        hessian[row] = (float)(((pair_rounded(t0) <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t1) / t2 / t2 / a6)) * ((pair_rounded(t3) <= -40.0) ? 0.5 * a7 : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7)) / c0);
     }
 }
 
@@ -1047,20 +2093,96 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     const double sigma = constants[0];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double a2_hi[ROWS_f32], a2_lo[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
+    double a10_rows[ROWS_f32];
+    double a11_rows[ROWS_f32];
+    double a12_rows[ROWS_f32];
+    double a13_rows[ROWS_f32];
+    double a14_rows[ROWS_f32];
+    double a15_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_min(pair_of(0.0), pair_order(t0));
-        const pair t2 = pair_exp_short(pair_max(pair_of(-40.0), pair_order(t1)));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a2 = pair_max(pair_of(-40.0), pair_order(t1));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a3_rows[row] = pair_rounded(pair_max(pair_of(-40.0), pair_order(t0)));
+        a8_rows[row] = pair_rounded(pair_max(pair_of(0.0), pair_order(t0)));
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
+    exp_fast_rows(a3_rows, t6_rows);
+    exp_fast_rows(t1_hi, a5_rows);
+    exp_fast_rows(a8_rows, a9_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double t6 = t6_rows[row];
+        const double a9 = a9_rows[row];
         const pair t3 = pair_neg(t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        a4_rows[row] = 0.5 * t6;
+        a10_rows[row] = -a9;
+        a14_rows[row] = -t6;
+    }
+    expm1_fast_rows(t3_hi, t5_rows);
+    exp_fast_rows(a4_rows, t7_rows);
+    exp_fast_rows(a10_rows, a11_rows);
+    expm1_fast_rows(a14_rows, a15_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double t5 = t5_rows[row];
+        const double a5 = a5_rows[row];
+        const double a11 = a11_rows[row];
         const pair t4 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t3));
-        const double t5 = expm1_fast(pair_value(t3));
-        const double t6 = exp_fast(pair_rounded(pair_max(pair_of(-40.0), pair_order(t0))));
-        const double t7 = exp_fast(0.5 * t6);
-        loss[row] = (float)(-((pair_rounded(t0) <= 0.0) ? pair_rounded(t0) - log1p_fast(((pair_rounded(t1) <= -40.0) ? 0.5 * exp_fast(pair_rounded(t1)) : -(((pair_value(pair_abs(t2)) <= 0.5) ? pair_value(t4) * pair_value(t4) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t4) / 20922789888000.0) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) : t5 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t3))) / t5))) : log1p_fast(-exp_fast(-exp_fast(pair_rounded(pair_max(pair_of(0.0), pair_order(t0))))))));
-        gradient[row] = (float)(((pair_rounded(t0) <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t6) / t7 / t7 / expm1_fast(-t6))) / sigma);
+        a6_rows[row] = ((pair_rounded(t1) <= -40.0) ? 0.5 * a5 : -(((pair_value(pair_abs(t2)) <= 0.5) ? pair_value(t4) * pair_value(t4) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t4) / 20922789888000.0) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) : t5 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t3))) / t5));
+        a12_rows[row] = -a11;
+    }
+    log1p_fast_rows(a6_rows, a7_rows);
+    log1p_fast_rows(a12_rows, a13_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const double t6 = t6_rows[row];
+        const double t7 = t7_rows[row];
+        const double a7 = a7_rows[row];
+        const double a13 = a13_rows[row];
+        const double a15 = a15_rows[row];
+        loss[row] = (float)(-((pair_rounded(t0) <= 0.0) ? pair_rounded(t0) - a7 : a13));
+        gradient[row] = (float)(((pair_rounded(t0) <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t6) / t7 / t7 / a15)) / sigma);
     }
 }
 
@@ -1088,21 +2210,74 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const hessian = outputs[1];
     const double sigma = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double t4_hi[ROWS_f32], t4_lo[ROWS_f32];
+    double a6_hi[ROWS_f32], a6_lo[ROWS_f32];
+    double t5_hi[ROWS_f32], t5_lo[ROWS_f32];
+    double t6_hi[ROWS_f32], t6_lo[ROWS_f32];
+    double t8_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const double t1 = exp_fast(pair_rounded(pair_max(pair_of(-40.0), pair_order(t0))));
-        const double t2 = exp_fast(0.5 * t1);
-        const double t3 = ((pair_rounded(t0) <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t1) / t2 / t2 / expm1_fast(-t1)));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        a2_rows[row] = pair_rounded(pair_max(pair_of(-40.0), pair_order(t0)));
         const pair t4 = pair_min(pair_of(70.0), pair_order(t0));
-        const pair t5 = pair_exp_short(pair_max(pair_of(-40.0), pair_order(t4)));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        const pair a6 = pair_max(pair_of(-40.0), pair_order(t4));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+    }
+    exp_fast_rows(a2_rows, t1_rows);
+    pair_exp_short_rows(a6_hi, a6_lo, t5_hi, t5_lo);
+    exp_fast_rows(t4_hi, a7_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t1 = t1_rows[row];
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        a3_rows[row] = 0.5 * t1;
+        a4_rows[row] = -t1;
         const pair t6 = pair_neg(t5);
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+    }
+    exp_fast_rows(a3_rows, t2_rows);
+    expm1_fast_rows(a4_rows, a5_rows);
+    expm1_fast_rows(t6_hi, t8_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double a5 = a5_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const double t8 = t8_rows[row];
+        const double a7 = a7_rows[row];
+        const double t3 = ((pair_rounded(t0) <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t1) / t2 / t2 / a5));
         const pair t7 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t6));
-        const double t8 = expm1_fast(pair_value(t6));
         gradient[row] = (float)(t3 / sigma);
-        hessian[row] = (float)(t3 * ((pair_rounded(t4) <= -40.0) ? 0.5 * exp_fast(pair_rounded(t4)) : -(((pair_value(pair_abs(t5)) <= 0.5) ? pair_value(t7) * pair_value(t7) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t7) / 20922789888000.0) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) : t8 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t6))) / t8)) / c0);
+        hessian[row] = (float)(t3 * ((pair_rounded(t4) <= -40.0) ? 0.5 * a7 : -(((pair_value(pair_abs(t5)) <= 0.5) ? pair_value(t7) * pair_value(t7) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t7) / 20922789888000.0) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) : t8 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t6))) / t8)) / c0);
     }
 }
 
@@ -1132,27 +2307,123 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const hessian = outputs[2];
     const double sigma = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double a2_hi[ROWS_f32], a2_lo[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double t9_hi[ROWS_f32], t9_lo[ROWS_f32];
+    double a7_hi[ROWS_f32], a7_lo[ROWS_f32];
+    double t10_hi[ROWS_f32], t10_lo[ROWS_f32];
+    double t11_hi[ROWS_f32], t11_lo[ROWS_f32];
+    double t13_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
+    double a10_rows[ROWS_f32];
+    double a11_rows[ROWS_f32];
+    double a12_rows[ROWS_f32];
+    double a13_rows[ROWS_f32];
+    double a14_rows[ROWS_f32];
+    double a15_rows[ROWS_f32];
+    double a16_rows[ROWS_f32];
+    double a17_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_min(pair_of(0.0), pair_order(t0));
-        const pair t2 = pair_exp_short(pair_max(pair_of(-40.0), pair_order(t1)));
-        const pair t3 = pair_neg(t2);
-        const pair t4 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t3));
-        const double t5 = expm1_fast(pair_value(t3));
-        const double t6 = exp_fast(pair_rounded(pair_max(pair_of(-40.0), pair_order(t0))));
-        const double t7 = exp_fast(0.5 * t6);
-        const double t8 = ((pair_rounded(t0) <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t6) / t7 / t7 / expm1_fast(-t6)));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a2 = pair_max(pair_of(-40.0), pair_order(t1));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a3_rows[row] = pair_rounded(pair_max(pair_of(-40.0), pair_order(t0)));
         const pair t9 = pair_min(pair_of(70.0), pair_order(t0));
-        const pair t10 = pair_exp_short(pair_max(pair_of(-40.0), pair_order(t9)));
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+        const pair a7 = pair_max(pair_of(-40.0), pair_order(t9));
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+        a11_rows[row] = pair_rounded(pair_max(pair_of(0.0), pair_order(t0)));
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
+    exp_fast_rows(a3_rows, t6_rows);
+    pair_exp_short_rows(a7_hi, a7_lo, t10_hi, t10_lo);
+    exp_fast_rows(t1_hi, a8_rows);
+    exp_fast_rows(a11_rows, a12_rows);
+    exp_fast_rows(t9_hi, a17_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double t6 = t6_rows[row];
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const double a12 = a12_rows[row];
+        const pair t3 = pair_neg(t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        a4_rows[row] = 0.5 * t6;
+        a5_rows[row] = -t6;
         const pair t11 = pair_neg(t10);
+        t11_hi[row] = t11.hi;
+        t11_lo[row] = t11.lo;
+        a13_rows[row] = -a12;
+    }
+    expm1_fast_rows(t3_hi, t5_rows);
+    exp_fast_rows(a4_rows, t7_rows);
+    expm1_fast_rows(a5_rows, a6_rows);
+    expm1_fast_rows(t11_hi, t13_rows);
+    exp_fast_rows(a13_rows, a14_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double t5 = t5_rows[row];
+        const double a8 = a8_rows[row];
+        const double a14 = a14_rows[row];
+        const pair t4 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t3));
+        a9_rows[row] = ((pair_rounded(t1) <= -40.0) ? 0.5 * a8 : -(((pair_value(pair_abs(t2)) <= 0.5) ? pair_value(t4) * pair_value(t4) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t4) / 20922789888000.0) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) : t5 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t3))) / t5));
+        a15_rows[row] = -a14;
+    }
+    log1p_fast_rows(a9_rows, a10_rows);
+    log1p_fast_rows(a15_rows, a16_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const double t6 = t6_rows[row];
+        const double t7 = t7_rows[row];
+        const double a6 = a6_rows[row];
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const double t13 = t13_rows[row];
+        const double a10 = a10_rows[row];
+        const double a16 = a16_rows[row];
+        const double a17 = a17_rows[row];
+        const double t8 = ((pair_rounded(t0) <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t6) / t7 / t7 / a6));
         const pair t12 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t11));
-        const double t13 = expm1_fast(pair_value(t11));
-        loss[row] = (float)(-((pair_rounded(t0) <= 0.0) ? pair_rounded(t0) - log1p_fast(((pair_rounded(t1) <= -40.0) ? 0.5 * exp_fast(pair_rounded(t1)) : -(((pair_value(pair_abs(t2)) <= 0.5) ? pair_value(t4) * pair_value(t4) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t4) / 20922789888000.0) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) * pair_value(t4)) : t5 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t3))) / t5))) : log1p_fast(-exp_fast(-exp_fast(pair_rounded(pair_max(pair_of(0.0), pair_order(t0))))))));
+        loss[row] = (float)(-((pair_rounded(t0) <= 0.0) ? pair_rounded(t0) - a10 : a16));
         gradient[row] = (float)(t8 / sigma);
-        hessian[row] = (float)(t8 * ((pair_rounded(t9) <= -40.0) ? 0.5 * exp_fast(pair_rounded(t9)) : -(((pair_value(pair_abs(t10)) <= 0.5) ? pair_value(t12) * pair_value(t12) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t12) / 20922789888000.0) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) : t13 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t11))) / t13)) / c0);
+        hessian[row] = (float)(t8 * ((pair_rounded(t9) <= -40.0) ? 0.5 * a17 : -(((pair_value(pair_abs(t10)) <= 0.5) ? pair_value(t12) * pair_value(t12) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t12) / 20922789888000.0) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) : t13 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t11))) / t13)) / c0);
     }
 }
 
@@ -1172,3 +2443,4 @@ void lossforge_aft_extreme_left_loss_gradient_hessian_f32(size_t n, const float 
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_aft_extreme_left_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -321,6 +321,55 @@ INLINE pair pair_scale(pair a, double unit)
     return made;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_exp_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void log_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log_fast(a[row]);
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -364,19 +413,57 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        loss[row] = pair_value(pair_exp_short(pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma))));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a2 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        loss[row] = pair_value(a3);
     }
 #else
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        loss[row] = pair_value(pair_exp(pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma))));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a2 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        loss[row] = pair_value(a3);
     }
 #endif
 }
@@ -409,20 +496,56 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_exp_short(pair_scale(pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma)), 0.5));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a2 = pair_scale(pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma)), 0.5);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         gradient[row] = -(pair_value(t0) / sigma * pair_value(t0));
     }
 #else
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_exp(pair_scale(pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma)), 0.5));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a2 = pair_scale(pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma)), 0.5);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         gradient[row] = pair_rounded(pair_neg(pair_mul(pair_div(t0, pair_of(sigma)), t0)));
     }
 #endif
@@ -457,21 +580,57 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_exp_short(pair_scale(pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma)), 0.5));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a2 = pair_scale(pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma)), 0.5);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         hessian[row] = pair_value(t0) / c0 * pair_value(t0);
     }
 #else
     const double sigma = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_exp(pair_scale(pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma)), 0.5));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a2 = pair_scale(pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma)), 0.5);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         hessian[row] = pair_rounded(pair_mul(pair_div(t0, c0), t0));
     }
 #endif
@@ -508,24 +667,72 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_exp_short(pair_scale(t0, 0.5));
-        loss[row] = pair_value(pair_exp_short(t0));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a2 = pair_scale(t0, 0.5);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, t1_hi, t1_lo);
+    pair_exp_short_rows(t0_hi, t0_lo, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        loss[row] = pair_value(a3);
         gradient[row] = -(pair_value(t1) / sigma * pair_value(t1));
     }
 #else
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_exp(pair_scale(t0, 0.5));
-        loss[row] = pair_value(pair_exp(t0));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a2 = pair_scale(t0, 0.5);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, t1_hi, t1_lo);
+    pair_exp_rows(t0_hi, t0_lo, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        loss[row] = pair_value(a3);
         gradient[row] = pair_rounded(pair_neg(pair_mul(pair_div(t1, pair_of(sigma)), t1)));
     }
 #endif
@@ -561,22 +768,58 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_exp_short(pair_scale(pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma)), 0.5));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a2 = pair_scale(pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma)), 0.5);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         gradient[row] = -(pair_value(t0) / sigma * pair_value(t0));
         hessian[row] = pair_value(t0) / c0 * pair_value(t0);
     }
 #else
     const double sigma = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_exp(pair_scale(pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma)), 0.5));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a2 = pair_scale(pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma)), 0.5);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         gradient[row] = pair_rounded(pair_neg(pair_mul(pair_div(t0, pair_of(sigma)), t0)));
         hessian[row] = pair_rounded(pair_mul(pair_div(t0, c0), t0));
     }
@@ -616,26 +859,74 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_exp_short(pair_scale(t0, 0.5));
-        loss[row] = pair_value(pair_exp_short(t0));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a2 = pair_scale(t0, 0.5);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, t1_hi, t1_lo);
+    pair_exp_short_rows(t0_hi, t0_lo, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        loss[row] = pair_value(a3);
         gradient[row] = -(pair_value(t1) / sigma * pair_value(t1));
         hessian[row] = pair_value(t1) / c0 * pair_value(t1);
     }
 #else
     const double sigma = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_exp(pair_scale(t0, 0.5));
-        loss[row] = pair_value(pair_exp(t0));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a2 = pair_scale(t0, 0.5);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, t1_hi, t1_lo);
+    pair_exp_rows(t0_hi, t0_lo, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        loss[row] = pair_value(a3);
         gradient[row] = pair_rounded(pair_neg(pair_mul(pair_div(t1, pair_of(sigma)), t1)));
         hessian[row] = pair_rounded(pair_mul(pair_div(t1, c0), t1));
     }
@@ -664,7 +955,9 @@ void lossforge_aft_extreme_right_loss_gradient_hessian_f64(size_t n, const doubl
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_aft_extreme_right_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -707,11 +1000,27 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     const double sigma = constants[0];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        loss[row] = (float)exp_fast((log_fast(y_i) - f_i) / sigma);
+        const double a1 = a1_rows[row];
+        a2_rows[row] = (a1 - f_i) / sigma;
+    }
+    exp_fast_rows(a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double a3 = a3_rows[row];
+        loss[row] = (float)a3;
     }
 }
 
@@ -737,11 +1046,26 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     const double sigma = constants[0];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const double t0 = exp_fast(0.5 * ((log_fast(y_i) - f_i) / sigma));
+        const double a1 = a1_rows[row];
+        a2_rows[row] = 0.5 * ((a1 - f_i) / sigma);
+    }
+    exp_fast_rows(a2_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
         gradient[row] = (float)(-(t0 / sigma * t0));
     }
 }
@@ -769,11 +1093,26 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     float *const hessian = outputs[0];
     const double sigma = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const double t0 = exp_fast(0.5 * ((log_fast(y_i) - f_i) / sigma));
+        const double a1 = a1_rows[row];
+        a2_rows[row] = 0.5 * ((a1 - f_i) / sigma);
+    }
+    exp_fast_rows(a2_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
         hessian[row] = (float)(t0 / c0 * t0);
     }
 }
@@ -802,13 +1141,33 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     const double sigma = constants[0];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const double t0 = (log_fast(y_i) - f_i) / sigma;
-        const double t1 = exp_fast(0.5 * t0);
-        loss[row] = (float)exp_fast(t0);
+        const double a1 = a1_rows[row];
+        const double t0 = (a1 - f_i) / sigma;
+        t0_rows[row] = t0;
+        a2_rows[row] = 0.5 * t0;
+    }
+    exp_fast_rows(a2_rows, t1_rows);
+    exp_fast_rows(t0_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t1 = t1_rows[row];
+        const double a3 = a3_rows[row];
+        loss[row] = (float)a3;
         gradient[row] = (float)(-(t1 / sigma * t1));
     }
 }
@@ -837,11 +1196,26 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const hessian = outputs[1];
     const double sigma = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const double t0 = exp_fast(0.5 * ((log_fast(y_i) - f_i) / sigma));
+        const double a1 = a1_rows[row];
+        a2_rows[row] = 0.5 * ((a1 - f_i) / sigma);
+    }
+    exp_fast_rows(a2_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
         gradient[row] = (float)(-(t0 / sigma * t0));
         hessian[row] = (float)(t0 / c0 * t0);
     }
@@ -873,13 +1247,33 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const hessian = outputs[2];
     const double sigma = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const double t0 = (log_fast(y_i) - f_i) / sigma;
-        const double t1 = exp_fast(0.5 * t0);
-        loss[row] = (float)exp_fast(t0);
+        const double a1 = a1_rows[row];
+        const double t0 = (a1 - f_i) / sigma;
+        t0_rows[row] = t0;
+        a2_rows[row] = 0.5 * t0;
+    }
+    exp_fast_rows(a2_rows, t1_rows);
+    exp_fast_rows(t0_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t1 = t1_rows[row];
+        const double a3 = a3_rows[row];
+        loss[row] = (float)a3;
         gradient[row] = (float)(-(t1 / sigma * t1));
         hessian[row] = (float)(t1 / c0 * t1);
     }
@@ -901,3 +1295,4 @@ void lossforge_aft_extreme_right_loss_gradient_hessian_f32(size_t n, const float
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_aft_extreme_right_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

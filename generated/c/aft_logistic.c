@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -421,6 +421,91 @@ HELPER double maximum(double a, double b)
     return a > b ? a : b;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_exp_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void log1p_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fast(a[row]);
+    }
+}
+
+ONCE static void pair_tanh_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_tanh((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void tanh_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = tanh_fast(a[row]);
+    }
+}
+
+ONCE static void log_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log_fast(a[row]);
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -464,22 +549,70 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const double t1 = log1p_fast(pair_value(pair_exp_short(pair_neg(pair_abs(t0)))));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a2 = pair_neg(pair_abs(t0));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    log1p_fast_rows(a3_hi, t1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const double t1 = t1_rows[row];
         loss[row] = t1 + pair_rounded(pair_max(pair_of(0.0), pair_order(t0))) + (t1 + pair_rounded(pair_max(pair_of(0.0), pair_order(pair_neg(t0)))));
     }
 #else
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_log1p(pair_exp(pair_neg(pair_abs(t0))));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a2 = pair_neg(pair_abs(t0));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_log1p_rows(a3_hi, a3_lo, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         loss[row] = pair_rounded(pair_add(pair_add(t1, pair_max(pair_of(0.0), pair_order(t0))), pair_add(t1, pair_max(pair_of(0.0), pair_order(pair_neg(t0))))));
     }
 #endif
@@ -513,19 +646,55 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        gradient[row] = -(tanh_fast(pair_rounded(pair_div(pair_scale(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), 0.5), pair_of(sigma)))) / sigma);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        a2_rows[row] = pair_rounded(pair_div(pair_scale(pair_order(pair_add_d(a1, -f_i)), 0.5), pair_of(sigma)));
+    }
+    tanh_fast_rows(a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double a3 = a3_rows[row];
+        gradient[row] = -(a3 / sigma);
     }
 #else
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        gradient[row] = pair_rounded(pair_neg(pair_div(pair_tanh(pair_div(pair_scale(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), 0.5), pair_of(sigma))), pair_of(sigma))));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a2 = pair_div(pair_scale(pair_order(pair_add_d(a1, -f_i)), 0.5), pair_of(sigma));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_tanh_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        gradient[row] = pair_rounded(pair_neg(pair_div(a3, pair_of(sigma))));
     }
 #endif
 }
@@ -558,22 +727,74 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_abs(pair_div(pair_scale(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), 0.5), pair_of(sigma)));
-        const double t1 = pair_value(pair_exp_short(pair_neg(t0))) * (2.0 / (1.0 + pair_value(pair_exp_short(pair_neg(pair_scale(t0, 2.0))))) / sigma);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_abs(pair_div(pair_scale(pair_order(pair_add_d(a1, -f_i)), 0.5), pair_of(sigma)));
+        const pair a2 = pair_neg(t0);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = pair_neg(pair_scale(t0, 2.0));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const double t1 = pair_value(a3) * (2.0 / (1.0 + pair_value(a5)) / sigma);
         hessian[row] = 0.5 * t1 * t1;
     }
 #else
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_abs(pair_div(pair_scale(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), 0.5), pair_of(sigma)));
-        const pair t1 = pair_mul(pair_exp(pair_neg(t0)), pair_div(pair_div(pair_of(2.0), pair_add_d(pair_exp(pair_neg(pair_scale(t0, 2.0))), 1.0)), pair_of(sigma)));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_abs(pair_div(pair_scale(pair_order(pair_add_d(a1, -f_i)), 0.5), pair_of(sigma)));
+        const pair a2 = pair_neg(t0);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = pair_neg(pair_scale(t0, 2.0));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair t1 = pair_mul(a3, pair_div(pair_div(pair_of(2.0), pair_add_d(a5, 1.0)), pair_of(sigma)));
         hessian[row] = pair_rounded(pair_mul(pair_scale(t1, 0.5), t1));
     }
 #endif
@@ -608,27 +829,87 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_order(pair_add_d(a1, -f_i));
         const pair t1 = pair_div(t0, pair_of(sigma));
-        const double t2 = log1p_fast(pair_value(pair_exp_short(pair_neg(pair_abs(t1)))));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a2 = pair_neg(pair_abs(t1));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a4_rows[row] = pair_rounded(pair_div(pair_scale(t0, 0.5), pair_of(sigma)));
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    tanh_fast_rows(a4_rows, a5_rows);
+    log1p_fast_rows(a3_hi, t2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double t2 = t2_rows[row];
+        const double a5 = a5_rows[row];
         loss[row] = t2 + pair_rounded(pair_max(pair_of(0.0), pair_order(t1))) + (t2 + pair_rounded(pair_max(pair_of(0.0), pair_order(pair_neg(t1)))));
-        gradient[row] = -(tanh_fast(pair_rounded(pair_div(pair_scale(t0, 0.5), pair_of(sigma)))) / sigma);
+        gradient[row] = -(a5 / sigma);
     }
 #else
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_order(pair_add_d(a1, -f_i));
         const pair t1 = pair_div(t0, pair_of(sigma));
-        const pair t2 = pair_log1p(pair_exp(pair_neg(pair_abs(t1))));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a2 = pair_neg(pair_abs(t1));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = pair_div(pair_scale(t0, 0.5), pair_of(sigma));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_tanh_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_log1p_rows(a3_hi, a3_lo, t2_hi, t2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
         loss[row] = pair_rounded(pair_add(pair_add(t2, pair_max(pair_of(0.0), pair_order(t1))), pair_add(t2, pair_max(pair_of(0.0), pair_order(pair_neg(t1))))));
-        gradient[row] = pair_rounded(pair_neg(pair_div(pair_tanh(pair_div(pair_scale(t0, 0.5), pair_of(sigma))), pair_of(sigma))));
+        gradient[row] = pair_rounded(pair_neg(pair_div(a5, pair_of(sigma))));
     }
 #endif
 }
@@ -662,26 +943,89 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_scale(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), 0.5), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_scale(pair_order(pair_add_d(a1, -f_i)), 0.5), pair_of(sigma));
+        t0_rows[row] = t0.hi;
         const pair t1 = pair_abs(t0);
-        const double t2 = pair_value(pair_exp_short(pair_neg(t1))) * (2.0 / (1.0 + pair_value(pair_exp_short(pair_neg(pair_scale(t1, 2.0))))) / sigma);
-        gradient[row] = -(tanh_fast(pair_rounded(t0)) / sigma);
+        const pair a2 = pair_neg(t1);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = pair_neg(pair_scale(t1, 2.0));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    tanh_fast_rows(t0_rows, a6_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const double a6 = a6_rows[row];
+        const double t2 = pair_value(a3) * (2.0 / (1.0 + pair_value(a5)) / sigma);
+        gradient[row] = -(a6 / sigma);
         hessian[row] = 0.5 * t2 * t2;
     }
 #else
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_scale(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), 0.5), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_scale(pair_order(pair_add_d(a1, -f_i)), 0.5), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_abs(t0);
-        const pair t2 = pair_mul(pair_exp(pair_neg(t1)), pair_div(pair_div(pair_of(2.0), pair_add_d(pair_exp(pair_neg(pair_scale(t1, 2.0))), 1.0)), pair_of(sigma)));
-        gradient[row] = pair_rounded(pair_neg(pair_div(pair_tanh(t0), pair_of(sigma))));
+        const pair a2 = pair_neg(t1);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = pair_neg(pair_scale(t1, 2.0));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_tanh_rows(t0_hi, t0_lo, a6_hi, a6_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair t2 = pair_mul(a3, pair_div(pair_div(pair_of(2.0), pair_add_d(a5, 1.0)), pair_of(sigma)));
+        gradient[row] = pair_rounded(pair_neg(pair_div(a6, pair_of(sigma))));
         hessian[row] = pair_rounded(pair_mul(pair_scale(t2, 0.5), t2));
     }
 #endif
@@ -717,34 +1061,121 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double t3_rows[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_order(pair_add_d(a1, -f_i));
         const pair t1 = pair_div(t0, pair_of(sigma));
-        const double t2 = log1p_fast(pair_value(pair_exp_short(pair_neg(pair_abs(t1)))));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a2 = pair_neg(pair_abs(t1));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
         const pair t3 = pair_div(pair_scale(t0, 0.5), pair_of(sigma));
+        t3_rows[row] = t3.hi;
         const pair t4 = pair_abs(t3);
-        const double t5 = pair_value(pair_exp_short(pair_neg(t4))) * (2.0 / (1.0 + pair_value(pair_exp_short(pair_neg(pair_scale(t4, 2.0))))) / sigma);
+        const pair a4 = pair_neg(t4);
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a6 = pair_neg(pair_scale(t4, 2.0));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_short_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    tanh_fast_rows(t3_rows, a8_rows);
+    log1p_fast_rows(a3_hi, t2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double t2 = t2_rows[row];
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const double a8 = a8_rows[row];
+        const double t5 = pair_value(a5) * (2.0 / (1.0 + pair_value(a7)) / sigma);
         loss[row] = t2 + pair_rounded(pair_max(pair_of(0.0), pair_order(t1))) + (t2 + pair_rounded(pair_max(pair_of(0.0), pair_order(pair_neg(t1)))));
-        gradient[row] = -(tanh_fast(pair_rounded(t3)) / sigma);
+        gradient[row] = -(a8 / sigma);
         hessian[row] = 0.5 * t5 * t5;
     }
 #else
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_order(pair_add_d(a1, -f_i));
         const pair t1 = pair_div(t0, pair_of(sigma));
-        const pair t2 = pair_log1p(pair_exp(pair_neg(pair_abs(t1))));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a2 = pair_neg(pair_abs(t1));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
         const pair t3 = pair_div(pair_scale(t0, 0.5), pair_of(sigma));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
         const pair t4 = pair_abs(t3);
-        const pair t5 = pair_mul(pair_exp(pair_neg(t4)), pair_div(pair_div(pair_of(2.0), pair_add_d(pair_exp(pair_neg(pair_scale(t4, 2.0))), 1.0)), pair_of(sigma)));
+        const pair a4 = pair_neg(t4);
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a6 = pair_neg(pair_scale(t4, 2.0));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    pair_tanh_rows(t3_hi, t3_lo, a8_hi, a8_lo);
+    pair_log1p_rows(a3_hi, a3_lo, t2_hi, t2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair t5 = pair_mul(a5, pair_div(pair_div(pair_of(2.0), pair_add_d(a7, 1.0)), pair_of(sigma)));
         loss[row] = pair_rounded(pair_add(pair_add(t2, pair_max(pair_of(0.0), pair_order(t1))), pair_add(t2, pair_max(pair_of(0.0), pair_order(pair_neg(t1))))));
-        gradient[row] = pair_rounded(pair_neg(pair_div(pair_tanh(t3), pair_of(sigma))));
+        gradient[row] = pair_rounded(pair_neg(pair_div(a8, pair_of(sigma))));
         hessian[row] = pair_rounded(pair_mul(pair_scale(t5, 0.5), t5));
     }
 #endif
@@ -770,7 +1201,9 @@ void lossforge_aft_logistic_loss_gradient_hessian_f64(size_t n, const double *y,
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_aft_logistic_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -813,12 +1246,32 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     const double sigma = constants[0];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const double t0 = (log_fast(y_i) - f_i) / sigma;
-        const double t1 = log1p_fast(exp_fast(-fabs(t0)));
+        const double a1 = a1_rows[row];
+        const double t0 = (a1 - f_i) / sigma;
+        t0_rows[row] = t0;
+        a2_rows[row] = -fabs(t0);
+    }
+    exp_fast_rows(a2_rows, a3_rows);
+    log1p_fast_rows(a3_rows, t1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
         loss[row] = (float)(t1 + maximum(0.0, t0) + (t1 + maximum(0.0, -t0)));
     }
 }
@@ -845,11 +1298,27 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     const double sigma = constants[0];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        gradient[row] = (float)(-(tanh_fast(0.5 * (log_fast(y_i) - f_i) / sigma) / sigma));
+        const double a1 = a1_rows[row];
+        a2_rows[row] = 0.5 * (a1 - f_i) / sigma;
+    }
+    tanh_fast_rows(a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double a3 = a3_rows[row];
+        gradient[row] = (float)(-(a3 / sigma));
     }
 }
 
@@ -875,12 +1344,33 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
     const double sigma = constants[0];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const double t0 = fabs(0.5 * (log_fast(y_i) - f_i) / sigma);
-        const double t1 = exp_fast(-t0) * (2.0 / (1.0 + exp_fast(-(2.0 * t0))) / sigma);
+        const double a1 = a1_rows[row];
+        const double t0 = fabs(0.5 * (a1 - f_i) / sigma);
+        a2_rows[row] = -t0;
+        a4_rows[row] = -(2.0 * t0);
+    }
+    exp_fast_rows(a2_rows, a3_rows);
+    exp_fast_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double t1 = a3 * (2.0 / (1.0 + a5) / sigma);
         hessian[row] = (float)(0.5 * t1 * t1);
     }
 }
@@ -908,15 +1398,40 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     const double sigma = constants[0];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const double t0 = log_fast(y_i) - f_i;
+        const double a1 = a1_rows[row];
+        const double t0 = a1 - f_i;
         const double t1 = t0 / sigma;
-        const double t2 = log1p_fast(exp_fast(-fabs(t1)));
+        t1_rows[row] = t1;
+        a2_rows[row] = -fabs(t1);
+        a4_rows[row] = 0.5 * t0 / sigma;
+    }
+    exp_fast_rows(a2_rows, a3_rows);
+    tanh_fast_rows(a4_rows, a5_rows);
+    log1p_fast_rows(a3_rows, t2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double a5 = a5_rows[row];
         loss[row] = (float)(t2 + maximum(0.0, t1) + (t2 + maximum(0.0, -t1)));
-        gradient[row] = (float)(-(tanh_fast(0.5 * t0 / sigma) / sigma));
+        gradient[row] = (float)(-(a5 / sigma));
     }
 }
 
@@ -943,14 +1458,40 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
     const double sigma = constants[0];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const double t0 = 0.5 * (log_fast(y_i) - f_i) / sigma;
+        const double a1 = a1_rows[row];
+        const double t0 = 0.5 * (a1 - f_i) / sigma;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
-        const double t2 = exp_fast(-t1) * (2.0 / (1.0 + exp_fast(-(2.0 * t1))) / sigma);
-        gradient[row] = (float)(-(tanh_fast(t0) / sigma));
+        a2_rows[row] = -t1;
+        a4_rows[row] = -(2.0 * t1);
+    }
+    exp_fast_rows(a2_rows, a3_rows);
+    exp_fast_rows(a4_rows, a5_rows);
+    tanh_fast_rows(t0_rows, a6_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double a6 = a6_rows[row];
+        const double t2 = a3 * (2.0 / (1.0 + a5) / sigma);
+        gradient[row] = (float)(-(a6 / sigma));
         hessian[row] = (float)(0.5 * t2 * t2);
     }
 }
@@ -979,18 +1520,53 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
     const double sigma = constants[0];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const double t0 = log_fast(y_i) - f_i;
+        const double a1 = a1_rows[row];
+        const double t0 = a1 - f_i;
         const double t1 = t0 / sigma;
-        const double t2 = log1p_fast(exp_fast(-fabs(t1)));
+        t1_rows[row] = t1;
+        a2_rows[row] = -fabs(t1);
         const double t3 = 0.5 * t0 / sigma;
+        t3_rows[row] = t3;
         const double t4 = fabs(t3);
-        const double t5 = exp_fast(-t4) * (2.0 / (1.0 + exp_fast(-(2.0 * t4))) / sigma);
+        a4_rows[row] = -t4;
+        a6_rows[row] = -(2.0 * t4);
+    }
+    exp_fast_rows(a2_rows, a3_rows);
+    exp_fast_rows(a4_rows, a5_rows);
+    exp_fast_rows(a6_rows, a7_rows);
+    tanh_fast_rows(t3_rows, a8_rows);
+    log1p_fast_rows(a3_rows, t2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double a5 = a5_rows[row];
+        const double a7 = a7_rows[row];
+        const double a8 = a8_rows[row];
+        const double t5 = a5 * (2.0 / (1.0 + a7) / sigma);
         loss[row] = (float)(t2 + maximum(0.0, t1) + (t2 + maximum(0.0, -t1)));
-        gradient[row] = (float)(-(tanh_fast(t3) / sigma));
+        gradient[row] = (float)(-(a8 / sigma));
         hessian[row] = (float)(0.5 * t5 * t5);
     }
 }
@@ -1010,3 +1586,4 @@ void lossforge_aft_logistic_loss_gradient_hessian_f32(size_t n, const float *y, 
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_aft_logistic_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

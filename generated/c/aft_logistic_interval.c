@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -421,6 +421,83 @@ INLINE pair pair_scale(pair a, double unit)
     return made;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_exp_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void log1p_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fast(a[row]);
+    }
+}
+
+ONCE static void pair_tanh_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_tanh((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void tanh_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = tanh_fast(a[row]);
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 3, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -465,27 +542,121 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = ratio_i;
+        a2_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log_rows(a2_rows, zeros, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t0 = pair_div(a1, pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair t1 = pair_div(pair_order(pair_add_d(a3, -f_i)), pair_of(sigma));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const pair t2 = pair_neg(t1);
-        loss[row] = log1p_fast(pair_value(pair_exp_short(pair_neg(pair_abs(pair_order(pair_sub(t0, t2))))))) + pair_value(pair_max(pair_of(0.0), pair_order(pair_sub(t2, t0)))) + (log1p_fast(pair_value(pair_exp_short(pair_neg(pair_abs(t1))))) + pair_rounded(pair_max(pair_of(0.0), pair_order(t1))));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const pair a4 = pair_neg(pair_abs(pair_order(pair_sub(t0, t2))));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a7 = pair_neg(pair_abs(t1));
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+    }
+    pair_exp_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    log1p_fast_rows(a5_hi, a6_rows);
+    log1p_fast_rows(a8_hi, a9_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double a6 = a6_rows[row];
+        const double a9 = a9_rows[row];
+        loss[row] = a6 + pair_value(pair_max(pair_of(0.0), pair_order(pair_sub(t2, t0)))) + (a9 + pair_rounded(pair_max(pair_of(0.0), pair_order(t1))));
     }
 #else
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = ratio_i;
+        a2_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log_rows(a2_rows, zeros, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t0 = pair_div(a1, pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair t1 = pair_div(pair_order(pair_add_d(a3, -f_i)), pair_of(sigma));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const pair t2 = pair_neg(t1);
-        loss[row] = pair_rounded(pair_add(pair_add(pair_log1p(pair_exp(pair_neg(pair_abs(pair_order(pair_sub(t0, t2)))))), pair_max(pair_of(0.0), pair_order(pair_sub(t2, t0)))), pair_add(pair_log1p(pair_exp(pair_neg(pair_abs(t1)))), pair_max(pair_of(0.0), pair_order(t1)))));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const pair a4 = pair_neg(pair_abs(pair_order(pair_sub(t0, t2))));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a7 = pair_neg(pair_abs(t1));
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+    }
+    pair_exp_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_log1p_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        loss[row] = pair_rounded(pair_add(pair_add(a6, pair_max(pair_of(0.0), pair_order(pair_sub(t2, t0)))), pair_add(a9, pair_max(pair_of(0.0), pair_order(t1)))));
     }
 #endif
 }
@@ -519,37 +690,151 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = y_i;
+        a2_rows[row] = ratio_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log_rows(a2_rows, zeros, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair t1 = pair_div(a3, pair_of(sigma));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const pair t2 = pair_order(pair_add(t0, t1));
-        const pair t3 = pair_exp_short(pair_neg(pair_abs(t2)));
-        const pair t4 = pair_exp_short(pair_neg(pair_abs(t0)));
-        const pair t5 = pair_add_d(t4, 1.0);
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const pair a4 = pair_neg(pair_abs(t2));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a5 = pair_neg(pair_abs(t0));
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
         const pair t6 = pair_neg(t0);
-        const pair t7 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_sub(t1, t6)))));
-        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3)) / (1.0 + pair_value(t3)) * pair_rounded(pair_div(pair_if((0.0 <= pair_rounded(t0)), pair_of(1.0), t4), t5)) + pair_value(pair_if((0.0 <= pair_value(pair_order(pair_sub(t6, t1)))), pair_of(1.0), t7)) / (1.0 + pair_value(t7)) * pair_rounded(pair_div(pair_if((0.0 <= pair_rounded(t6)), pair_of(1.0), t4), t5))) * tanh_fast(pair_value(pair_order(pair_add(pair_scale(t1, 0.5), t0)))) / sigma);
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        const pair a6 = pair_neg(pair_abs(pair_order(pair_sub(t1, t6))));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+        a7_rows[row] = pair_value(pair_order(pair_add(pair_scale(t1, 0.5), t0)));
+    }
+    pair_exp_short_rows(a4_hi, a4_lo, t3_hi, t3_lo);
+    pair_exp_short_rows(a5_hi, a5_lo, t4_hi, t4_lo);
+    pair_exp_short_rows(a6_hi, a6_lo, t7_hi, t7_lo);
+    tanh_fast_rows(a7_rows, a8_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double a8 = a8_rows[row];
+        const pair t5 = pair_add_d(t4, 1.0);
+        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3)) / (1.0 + pair_value(t3)) * pair_rounded(pair_div(pair_if((0.0 <= pair_rounded(t0)), pair_of(1.0), t4), t5)) + pair_value(pair_if((0.0 <= pair_value(pair_order(pair_sub(t6, t1)))), pair_of(1.0), t7)) / (1.0 + pair_value(t7)) * pair_rounded(pair_div(pair_if((0.0 <= pair_rounded(t6)), pair_of(1.0), t4), t5))) * a8 / sigma);
     }
 #else
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = y_i;
+        a2_rows[row] = ratio_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log_rows(a2_rows, zeros, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair t1 = pair_div(a3, pair_of(sigma));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const pair t2 = pair_order(pair_add(t0, t1));
-        const pair t3 = pair_exp(pair_neg(pair_abs(t2)));
-        const pair t4 = pair_exp(pair_neg(pair_abs(t0)));
-        const pair t5 = pair_add_d(t4, 1.0);
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const pair a4 = pair_neg(pair_abs(t2));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a5 = pair_neg(pair_abs(t0));
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
         const pair t6 = pair_neg(t0);
-        const pair t7 = pair_exp(pair_neg(pair_abs(pair_order(pair_sub(t1, t6)))));
-        gradient[row] = pair_rounded(pair_neg(pair_div(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3), pair_add_d(t3, 1.0)), pair_div(pair_if((0.0 <= pair_rounded(t0)), pair_of(1.0), t4), t5)), pair_mul(pair_div(pair_if((0.0 <= pair_value(pair_order(pair_sub(t6, t1)))), pair_of(1.0), t7), pair_add_d(t7, 1.0)), pair_div(pair_if((0.0 <= pair_rounded(t6)), pair_of(1.0), t4), t5))), pair_tanh(pair_order(pair_add(pair_scale(t1, 0.5), t0)))), pair_of(sigma))));
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        const pair a6 = pair_neg(pair_abs(pair_order(pair_sub(t1, t6))));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+        const pair a7 = pair_order(pair_add(pair_scale(t1, 0.5), t0));
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+    }
+    pair_exp_rows(a4_hi, a4_lo, t3_hi, t3_lo);
+    pair_exp_rows(a5_hi, a5_lo, t4_hi, t4_lo);
+    pair_exp_rows(a6_hi, a6_lo, t7_hi, t7_lo);
+    pair_tanh_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair t5 = pair_add_d(t4, 1.0);
+        gradient[row] = pair_rounded(pair_neg(pair_div(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3), pair_add_d(t3, 1.0)), pair_div(pair_if((0.0 <= pair_rounded(t0)), pair_of(1.0), t4), t5)), pair_mul(pair_div(pair_if((0.0 <= pair_value(pair_order(pair_sub(t6, t1)))), pair_of(1.0), t7), pair_add_d(t7, 1.0)), pair_div(pair_if((0.0 <= pair_rounded(t6)), pair_of(1.0), t4), t5))), a8), pair_of(sigma))));
     }
 #endif
 }
@@ -584,34 +869,106 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = y_i;
+        a1_rows[row] = ratio_i;
+    }
+    pair_log_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_log_rows(a1_rows, zeros, a2_hi, a2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_log(pair_of(y_i));
-        const pair t1 = pair_div(pair_order(pair_add_d(pair_order(pair_add(pair_log(pair_of(ratio_i)), t0)), -f_i)), pair_of(sigma));
-        const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
-        const double t3 = 1.0 + pair_value(t2);
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair t1 = pair_div(pair_order(pair_add_d(pair_order(pair_add(a2, t0)), -f_i)), pair_of(sigma));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a3 = pair_neg(pair_abs(t1));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
         const pair t4 = pair_div(pair_order(pair_add_d(t0, -f_i)), pair_of(sigma));
-        const pair t5 = pair_exp_short(pair_neg(pair_abs(t4)));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        const pair a4 = pair_neg(pair_abs(t4));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_exp_short_rows(a3_hi, a3_lo, t2_hi, t2_lo);
+    pair_exp_short_rows(a4_hi, a4_lo, t5_hi, t5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const double t3 = 1.0 + pair_value(t2);
         const pair t6 = pair_add_d(t5, 1.0);
         hessian[row] = (pair_value(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t2)) / t3 * (pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t1))), pair_of(1.0), t2)) / t3) + pair_rounded(pair_div(pair_if((0.0 <= pair_rounded(t4)), pair_of(1.0), t5), t6)) * pair_rounded(pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t4))), pair_of(1.0), t5), t6))) / c0;
     }
 #else
     const double sigma = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = y_i;
+        a1_rows[row] = ratio_i;
+    }
+    pair_log_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_log_rows(a1_rows, zeros, a2_hi, a2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_log(pair_of(y_i));
-        const pair t1 = pair_div(pair_order(pair_add_d(pair_order(pair_add(pair_log(pair_of(ratio_i)), t0)), -f_i)), pair_of(sigma));
-        const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
-        const pair t3 = pair_add_d(t2, 1.0);
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair t1 = pair_div(pair_order(pair_add_d(pair_order(pair_add(a2, t0)), -f_i)), pair_of(sigma));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a3 = pair_neg(pair_abs(t1));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
         const pair t4 = pair_div(pair_order(pair_add_d(t0, -f_i)), pair_of(sigma));
-        const pair t5 = pair_exp(pair_neg(pair_abs(t4)));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        const pair a4 = pair_neg(pair_abs(t4));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_exp_rows(a3_hi, a3_lo, t2_hi, t2_lo);
+    pair_exp_rows(a4_hi, a4_lo, t5_hi, t5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t3 = pair_add_d(t2, 1.0);
         const pair t6 = pair_add_d(t5, 1.0);
         hessian[row] = pair_rounded(pair_div(pair_add_d(pair_mul(pair_div(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t2), t3), pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t1))), pair_of(1.0), t2), t3)), (pair_rounded(pair_div(pair_if((0.0 <= pair_rounded(t4)), pair_of(1.0), t5), t6)) * pair_rounded(pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t4))), pair_of(1.0), t5), t6)))), c0));
     }
@@ -650,41 +1007,167 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    double a9_rows[ROWS_f64];
+    double a10_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = ratio_i;
+        a2_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log_rows(a2_rows, zeros, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t0 = pair_div(a1, pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair t1 = pair_div(pair_order(pair_add_d(a3, -f_i)), pair_of(sigma));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const pair t2 = pair_neg(t1);
-        const pair t3 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_sub(t0, t2)))));
-        const pair t4 = pair_order(pair_sub(t2, t0));
-        const pair t5 = pair_exp_short(pair_neg(pair_abs(t1)));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const pair a4 = pair_neg(pair_abs(pair_order(pair_sub(t0, t2))));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a5 = pair_neg(pair_abs(t1));
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
         const pair t6 = pair_order(pair_add(t1, t0));
-        const pair t7 = pair_exp_short(pair_neg(pair_abs(t6)));
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        const pair a6 = pair_neg(pair_abs(t6));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+        a9_rows[row] = pair_value(pair_order(pair_add(pair_scale(t0, 0.5), t1)));
+    }
+    pair_exp_short_rows(a4_hi, a4_lo, t3_hi, t3_lo);
+    pair_exp_short_rows(a5_hi, a5_lo, t5_hi, t5_lo);
+    pair_exp_short_rows(a6_hi, a6_lo, t7_hi, t7_lo);
+    tanh_fast_rows(a9_rows, a10_rows);
+    log1p_fast_rows(t3_hi, a7_rows);
+    log1p_fast_rows(t5_hi, a8_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double a7 = a7_rows[row];
+        const double a8 = a8_rows[row];
+        const double a10 = a10_rows[row];
+        const pair t4 = pair_order(pair_sub(t2, t0));
         const pair t8 = pair_add_d(t5, 1.0);
-        loss[row] = log1p_fast(pair_value(t3)) + pair_value(pair_max(pair_of(0.0), t4)) + (log1p_fast(pair_value(t5)) + pair_rounded(pair_max(pair_of(0.0), pair_order(t1))));
-        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t7)) / (1.0 + pair_value(t7)) * pair_rounded(pair_div(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t5), t8)) + pair_value(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t3)) / (1.0 + pair_value(t3)) * pair_rounded(pair_div(pair_if((0.0 <= pair_rounded(t2)), pair_of(1.0), t5), t8))) * tanh_fast(pair_value(pair_order(pair_add(pair_scale(t0, 0.5), t1)))) / sigma);
+        loss[row] = a7 + pair_value(pair_max(pair_of(0.0), t4)) + (a8 + pair_rounded(pair_max(pair_of(0.0), pair_order(t1))));
+        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t7)) / (1.0 + pair_value(t7)) * pair_rounded(pair_div(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t5), t8)) + pair_value(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t3)) / (1.0 + pair_value(t3)) * pair_rounded(pair_div(pair_if((0.0 <= pair_rounded(t2)), pair_of(1.0), t5), t8))) * a10 / sigma);
     }
 #else
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = ratio_i;
+        a2_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log_rows(a2_rows, zeros, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t0 = pair_div(a1, pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair t1 = pair_div(pair_order(pair_add_d(a3, -f_i)), pair_of(sigma));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const pair t2 = pair_neg(t1);
-        const pair t3 = pair_exp(pair_neg(pair_abs(pair_order(pair_sub(t0, t2)))));
-        const pair t4 = pair_order(pair_sub(t2, t0));
-        const pair t5 = pair_exp(pair_neg(pair_abs(t1)));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const pair a4 = pair_neg(pair_abs(pair_order(pair_sub(t0, t2))));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a5 = pair_neg(pair_abs(t1));
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
         const pair t6 = pair_order(pair_add(t1, t0));
-        const pair t7 = pair_exp(pair_neg(pair_abs(t6)));
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        const pair a6 = pair_neg(pair_abs(t6));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+        const pair a9 = pair_order(pair_add(pair_scale(t0, 0.5), t1));
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+    }
+    pair_exp_rows(a4_hi, a4_lo, t3_hi, t3_lo);
+    pair_exp_rows(a5_hi, a5_lo, t5_hi, t5_lo);
+    pair_exp_rows(a6_hi, a6_lo, t7_hi, t7_lo);
+    pair_tanh_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    pair_log1p_rows(t3_hi, t3_lo, a7_hi, a7_lo);
+    pair_log1p_rows(t5_hi, t5_lo, a8_hi, a8_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair t4 = pair_order(pair_sub(t2, t0));
         const pair t8 = pair_add_d(t5, 1.0);
-        loss[row] = pair_rounded(pair_add(pair_add(pair_log1p(t3), pair_max(pair_of(0.0), t4)), pair_add(pair_log1p(t5), pair_max(pair_of(0.0), pair_order(t1)))));
-        gradient[row] = pair_rounded(pair_neg(pair_div(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t7), pair_add_d(t7, 1.0)), pair_div(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t5), t8)), pair_mul(pair_div(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t3), pair_add_d(t3, 1.0)), pair_div(pair_if((0.0 <= pair_rounded(t2)), pair_of(1.0), t5), t8))), pair_tanh(pair_order(pair_add(pair_scale(t0, 0.5), t1)))), pair_of(sigma))));
+        loss[row] = pair_rounded(pair_add(pair_add(a7, pair_max(pair_of(0.0), t4)), pair_add(a8, pair_max(pair_of(0.0), pair_order(t1)))));
+        gradient[row] = pair_rounded(pair_neg(pair_div(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t7), pair_add_d(t7, 1.0)), pair_div(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t5), t8)), pair_mul(pair_div(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t3), pair_add_d(t3, 1.0)), pair_div(pair_if((0.0 <= pair_rounded(t2)), pair_of(1.0), t5), t8))), a10), pair_of(sigma))));
     }
 #endif
 }
@@ -720,53 +1203,183 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = y_i;
+        a1_rows[row] = ratio_i;
+    }
+    pair_log_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_log_rows(a1_rows, zeros, t2_hi, t2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_log(pair_of(y_i));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
         const pair t1 = pair_div(pair_order(pair_add_d(t0, -f_i)), pair_of(sigma));
-        const pair t2 = pair_log(pair_of(ratio_i));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const pair t3 = pair_div(t2, pair_of(sigma));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
         const pair t4 = pair_order(pair_add(t1, t3));
-        const pair t5 = pair_exp_short(pair_neg(pair_abs(t4)));
-        const pair t6 = pair_exp_short(pair_neg(pair_abs(t1)));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        const pair a2 = pair_neg(pair_abs(t4));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a3 = pair_neg(pair_abs(t1));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        const pair t9 = pair_neg(t1);
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+        const pair a4 = pair_neg(pair_abs(pair_order(pair_sub(t3, t9))));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair t12 = pair_div(pair_order(pair_add_d(pair_order(pair_add(t2, t0)), -f_i)), pair_of(sigma));
+        t12_hi[row] = t12.hi;
+        t12_lo[row] = t12.lo;
+        const pair a5 = pair_neg(pair_abs(t12));
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
+        a6_rows[row] = pair_value(pair_order(pair_add(pair_scale(t3, 0.5), t1)));
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, t5_hi, t5_lo);
+    pair_exp_short_rows(a3_hi, a3_lo, t6_hi, t6_lo);
+    pair_exp_short_rows(a4_hi, a4_lo, t10_hi, t10_lo);
+    pair_exp_short_rows(a5_hi, a5_lo, t13_hi, t13_lo);
+    tanh_fast_rows(a6_rows, a7_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const double a7 = a7_rows[row];
         const pair t7 = pair_add_d(t6, 1.0);
         const pair t8 = pair_div(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t6), t7);
-        const pair t9 = pair_neg(t1);
-        const pair t10 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_sub(t3, t9)))));
         const pair t11 = pair_div(pair_if((0.0 <= pair_rounded(t9)), pair_of(1.0), t6), t7);
-        const pair t12 = pair_div(pair_order(pair_add_d(pair_order(pair_add(t2, t0)), -f_i)), pair_of(sigma));
-        const pair t13 = pair_exp_short(pair_neg(pair_abs(t12)));
         const double t14 = 1.0 + pair_value(t13);
-        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5)) / (1.0 + pair_value(t5)) * pair_rounded(t8) + pair_value(pair_if((0.0 <= pair_value(pair_order(pair_sub(t9, t3)))), pair_of(1.0), t10)) / (1.0 + pair_value(t10)) * pair_rounded(t11)) * tanh_fast(pair_value(pair_order(pair_add(pair_scale(t3, 0.5), t1)))) / sigma);
+        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5)) / (1.0 + pair_value(t5)) * pair_rounded(t8) + pair_value(pair_if((0.0 <= pair_value(pair_order(pair_sub(t9, t3)))), pair_of(1.0), t10)) / (1.0 + pair_value(t10)) * pair_rounded(t11)) * a7 / sigma);
         hessian[row] = (pair_value(pair_if((0.0 <= pair_rounded(t12)), pair_of(1.0), t13)) / t14 * (pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t12))), pair_of(1.0), t13)) / t14) + pair_rounded(t8) * pair_rounded(t11)) / c0;
     }
 #else
     const double sigma = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = y_i;
+        a1_rows[row] = ratio_i;
+    }
+    pair_log_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_log_rows(a1_rows, zeros, t2_hi, t2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_log(pair_of(y_i));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
         const pair t1 = pair_div(pair_order(pair_add_d(t0, -f_i)), pair_of(sigma));
-        const pair t2 = pair_log(pair_of(ratio_i));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const pair t3 = pair_div(t2, pair_of(sigma));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
         const pair t4 = pair_order(pair_add(t1, t3));
-        const pair t5 = pair_exp(pair_neg(pair_abs(t4)));
-        const pair t6 = pair_exp(pair_neg(pair_abs(t1)));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        const pair a2 = pair_neg(pair_abs(t4));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a3 = pair_neg(pair_abs(t1));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        const pair t9 = pair_neg(t1);
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+        const pair a4 = pair_neg(pair_abs(pair_order(pair_sub(t3, t9))));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair t12 = pair_div(pair_order(pair_add_d(pair_order(pair_add(t2, t0)), -f_i)), pair_of(sigma));
+        t12_hi[row] = t12.hi;
+        t12_lo[row] = t12.lo;
+        const pair a5 = pair_neg(pair_abs(t12));
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
+        const pair a6 = pair_order(pair_add(pair_scale(t3, 0.5), t1));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, t5_hi, t5_lo);
+    pair_exp_rows(a3_hi, a3_lo, t6_hi, t6_lo);
+    pair_exp_rows(a4_hi, a4_lo, t10_hi, t10_lo);
+    pair_exp_rows(a5_hi, a5_lo, t13_hi, t13_lo);
+    pair_tanh_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
         const pair t7 = pair_add_d(t6, 1.0);
         const pair t8 = pair_div(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t6), t7);
-        const pair t9 = pair_neg(t1);
-        const pair t10 = pair_exp(pair_neg(pair_abs(pair_order(pair_sub(t3, t9)))));
         const pair t11 = pair_div(pair_if((0.0 <= pair_rounded(t9)), pair_of(1.0), t6), t7);
-        const pair t12 = pair_div(pair_order(pair_add_d(pair_order(pair_add(t2, t0)), -f_i)), pair_of(sigma));
-        const pair t13 = pair_exp(pair_neg(pair_abs(t12)));
         const pair t14 = pair_add_d(t13, 1.0);
-        gradient[row] = pair_rounded(pair_neg(pair_div(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5), pair_add_d(t5, 1.0)), t8), pair_mul(pair_div(pair_if((0.0 <= pair_value(pair_order(pair_sub(t9, t3)))), pair_of(1.0), t10), pair_add_d(t10, 1.0)), t11)), pair_tanh(pair_order(pair_add(pair_scale(t3, 0.5), t1)))), pair_of(sigma))));
+        gradient[row] = pair_rounded(pair_neg(pair_div(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5), pair_add_d(t5, 1.0)), t8), pair_mul(pair_div(pair_if((0.0 <= pair_value(pair_order(pair_sub(t9, t3)))), pair_of(1.0), t10), pair_add_d(t10, 1.0)), t11)), a7), pair_of(sigma))));
         hessian[row] = pair_rounded(pair_div(pair_add_d(pair_mul(pair_div(pair_if((0.0 <= pair_rounded(t12)), pair_of(1.0), t13), t14), pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t12))), pair_of(1.0), t13), t14)), (pair_rounded(t8) * pair_rounded(t11))), c0));
     }
 #endif
@@ -806,57 +1419,199 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t14_hi[ROWS_f64], t14_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    double a9_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = ratio_i;
+        a1_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_log_rows(a1_rows, zeros, t2_hi, t2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_log(pair_of(ratio_i));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
         const pair t1 = pair_div(t0, pair_of(sigma));
-        const pair t2 = pair_log(pair_of(y_i));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const pair t3 = pair_div(pair_order(pair_add_d(t2, -f_i)), pair_of(sigma));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
         const pair t4 = pair_neg(t3);
-        const pair t5 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_sub(t1, t4)))));
-        const pair t6 = pair_order(pair_sub(t4, t1));
-        const pair t7 = pair_exp_short(pair_neg(pair_abs(t3)));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        const pair a2 = pair_neg(pair_abs(pair_order(pair_sub(t1, t4))));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a3 = pair_neg(pair_abs(t3));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
         const pair t8 = pair_order(pair_add(t3, t1));
-        const pair t9 = pair_exp_short(pair_neg(pair_abs(t8)));
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
+        const pair a4 = pair_neg(pair_abs(t8));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair t13 = pair_div(pair_order(pair_add_d(pair_order(pair_add(t0, t2)), -f_i)), pair_of(sigma));
+        t13_hi[row] = t13.hi;
+        t13_lo[row] = t13.lo;
+        const pair a5 = pair_neg(pair_abs(t13));
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
+        a8_rows[row] = pair_value(pair_order(pair_add(pair_scale(t1, 0.5), t3)));
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, t5_hi, t5_lo);
+    pair_exp_short_rows(a3_hi, a3_lo, t7_hi, t7_lo);
+    pair_exp_short_rows(a4_hi, a4_lo, t9_hi, t9_lo);
+    pair_exp_short_rows(a5_hi, a5_lo, t14_hi, t14_lo);
+    tanh_fast_rows(a8_rows, a9_rows);
+    log1p_fast_rows(t5_hi, a6_rows);
+    log1p_fast_rows(t7_hi, a7_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const pair t14 = {t14_hi[row], t14_lo[row]};
+        const double a6 = a6_rows[row];
+        const double a7 = a7_rows[row];
+        const double a9 = a9_rows[row];
+        const pair t6 = pair_order(pair_sub(t4, t1));
         const pair t10 = pair_add_d(t7, 1.0);
         const pair t11 = pair_div(pair_if((0.0 <= pair_rounded(t3)), pair_of(1.0), t7), t10);
         const pair t12 = pair_div(pair_if((0.0 <= pair_rounded(t4)), pair_of(1.0), t7), t10);
-        const pair t13 = pair_div(pair_order(pair_add_d(pair_order(pair_add(t0, t2)), -f_i)), pair_of(sigma));
-        const pair t14 = pair_exp_short(pair_neg(pair_abs(t13)));
         const double t15 = 1.0 + pair_value(t14);
-        loss[row] = log1p_fast(pair_value(t5)) + pair_value(pair_max(pair_of(0.0), t6)) + (log1p_fast(pair_value(t7)) + pair_rounded(pair_max(pair_of(0.0), pair_order(t3))));
-        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t8)), pair_of(1.0), t9)) / (1.0 + pair_value(t9)) * pair_rounded(t11) + pair_value(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t5)) / (1.0 + pair_value(t5)) * pair_rounded(t12)) * tanh_fast(pair_value(pair_order(pair_add(pair_scale(t1, 0.5), t3)))) / sigma);
+        loss[row] = a6 + pair_value(pair_max(pair_of(0.0), t6)) + (a7 + pair_rounded(pair_max(pair_of(0.0), pair_order(t3))));
+        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t8)), pair_of(1.0), t9)) / (1.0 + pair_value(t9)) * pair_rounded(t11) + pair_value(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t5)) / (1.0 + pair_value(t5)) * pair_rounded(t12)) * a9 / sigma);
         hessian[row] = (pair_value(pair_if((0.0 <= pair_rounded(t13)), pair_of(1.0), t14)) / t15 * (pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t13))), pair_of(1.0), t14)) / t15) + pair_rounded(t11) * pair_rounded(t12)) / c0;
     }
 #else
     const double sigma = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t14_hi[ROWS_f64], t14_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = ratio_i;
+        a1_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_log_rows(a1_rows, zeros, t2_hi, t2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_log(pair_of(ratio_i));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
         const pair t1 = pair_div(t0, pair_of(sigma));
-        const pair t2 = pair_log(pair_of(y_i));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const pair t3 = pair_div(pair_order(pair_add_d(t2, -f_i)), pair_of(sigma));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
         const pair t4 = pair_neg(t3);
-        const pair t5 = pair_exp(pair_neg(pair_abs(pair_order(pair_sub(t1, t4)))));
-        const pair t6 = pair_order(pair_sub(t4, t1));
-        const pair t7 = pair_exp(pair_neg(pair_abs(t3)));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        const pair a2 = pair_neg(pair_abs(pair_order(pair_sub(t1, t4))));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a3 = pair_neg(pair_abs(t3));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
         const pair t8 = pair_order(pair_add(t3, t1));
-        const pair t9 = pair_exp(pair_neg(pair_abs(t8)));
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
+        const pair a4 = pair_neg(pair_abs(t8));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair t13 = pair_div(pair_order(pair_add_d(pair_order(pair_add(t0, t2)), -f_i)), pair_of(sigma));
+        t13_hi[row] = t13.hi;
+        t13_lo[row] = t13.lo;
+        const pair a5 = pair_neg(pair_abs(t13));
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
+        const pair a8 = pair_order(pair_add(pair_scale(t1, 0.5), t3));
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, t5_hi, t5_lo);
+    pair_exp_rows(a3_hi, a3_lo, t7_hi, t7_lo);
+    pair_exp_rows(a4_hi, a4_lo, t9_hi, t9_lo);
+    pair_exp_rows(a5_hi, a5_lo, t14_hi, t14_lo);
+    pair_tanh_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_log1p_rows(t5_hi, t5_lo, a6_hi, a6_lo);
+    pair_log1p_rows(t7_hi, t7_lo, a7_hi, a7_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const pair t14 = {t14_hi[row], t14_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const pair t6 = pair_order(pair_sub(t4, t1));
         const pair t10 = pair_add_d(t7, 1.0);
         const pair t11 = pair_div(pair_if((0.0 <= pair_rounded(t3)), pair_of(1.0), t7), t10);
         const pair t12 = pair_div(pair_if((0.0 <= pair_rounded(t4)), pair_of(1.0), t7), t10);
-        const pair t13 = pair_div(pair_order(pair_add_d(pair_order(pair_add(t0, t2)), -f_i)), pair_of(sigma));
-        const pair t14 = pair_exp(pair_neg(pair_abs(t13)));
         const pair t15 = pair_add_d(t14, 1.0);
-        loss[row] = pair_rounded(pair_add(pair_add(pair_log1p(t5), pair_max(pair_of(0.0), t6)), pair_add(pair_log1p(t7), pair_max(pair_of(0.0), pair_order(t3)))));
-        gradient[row] = pair_rounded(pair_neg(pair_div(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t8)), pair_of(1.0), t9), pair_add_d(t9, 1.0)), t11), pair_mul(pair_div(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t5), pair_add_d(t5, 1.0)), t12)), pair_tanh(pair_order(pair_add(pair_scale(t1, 0.5), t3)))), pair_of(sigma))));
+        loss[row] = pair_rounded(pair_add(pair_add(a6, pair_max(pair_of(0.0), t6)), pair_add(a7, pair_max(pair_of(0.0), pair_order(t3)))));
+        gradient[row] = pair_rounded(pair_neg(pair_div(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t8)), pair_of(1.0), t9), pair_add_d(t9, 1.0)), t11), pair_mul(pair_div(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t5), pair_add_d(t5, 1.0)), t12)), a9), pair_of(sigma))));
         hessian[row] = pair_rounded(pair_div(pair_add_d(pair_mul(pair_div(pair_if((0.0 <= pair_rounded(t13)), pair_of(1.0), t14), t15), pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t13))), pair_of(1.0), t14), t15)), (pair_rounded(t11) * pair_rounded(t12))), c0));
     }
 #endif
@@ -884,7 +1639,9 @@ void lossforge_aft_logistic_interval_loss_gradient_hessian_f64(size_t n, const d
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_aft_logistic_interval_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 3, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -928,15 +1685,58 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const f = inputs[2];
     float *const loss = outputs[0];
     const double sigma = constants[0];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_hi[ROWS_f32], a3_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = ratio_i;
+        a2_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log_rows(a2_rows, zeros, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t0 = pair_div(a1, pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair t1 = pair_div(pair_order(pair_add_d(a3, -f_i)), pair_of(sigma));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const pair t2 = pair_neg(t1);
-        loss[row] = (float)(log1p_fast(exp_fast(-fabs(pair_rounded(t0) - pair_rounded(t2)))) + pair_value(pair_max(pair_of(0.0), pair_order(pair_sub(t2, t0)))) + (log1p_fast(exp_fast(pair_rounded(pair_neg(pair_abs(t1))))) + pair_rounded(pair_max(pair_of(0.0), pair_order(t1)))));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        a4_rows[row] = -fabs(pair_rounded(t0) - pair_rounded(t2));
+        a7_rows[row] = pair_rounded(pair_neg(pair_abs(t1)));
+    }
+    exp_fast_rows(a4_rows, a5_rows);
+    exp_fast_rows(a7_rows, a8_rows);
+    log1p_fast_rows(a5_rows, a6_rows);
+    log1p_fast_rows(a8_rows, a9_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double a6 = a6_rows[row];
+        const double a9 = a9_rows[row];
+        loss[row] = (float)(a6 + pair_value(pair_max(pair_of(0.0), pair_order(pair_sub(t2, t0)))) + (a9 + pair_rounded(pair_max(pair_of(0.0), pair_order(t1)))));
     }
 }
 
@@ -963,20 +1763,70 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const f = inputs[2];
     float *const gradient = outputs[0];
     const double sigma = constants[0];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_hi[ROWS_f32], a3_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double t6_hi[ROWS_f32], t6_lo[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = y_i;
+        a2_rows[row] = ratio_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log_rows(a2_rows, zeros, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair t1 = pair_div(a3, pair_of(sigma));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const pair t2 = pair_order(pair_add(t0, t1));
-        const double t3 = exp_fast(pair_value(pair_neg(pair_abs(t2))));
-        const double t4 = exp_fast(pair_rounded(pair_neg(pair_abs(t0))));
-        const double t5 = 1.0 + t4;
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        a4_rows[row] = pair_value(pair_neg(pair_abs(t2)));
+        a5_rows[row] = pair_rounded(pair_neg(pair_abs(t0)));
         const pair t6 = pair_neg(t0);
-        const double t7 = exp_fast(-fabs(pair_rounded(t1) - pair_rounded(t6)));
-        gradient[row] = (float)(-((((0.0 <= pair_value(t2)) ? 1.0 : t3) / (1.0 + t3) * (((0.0 <= pair_rounded(t0)) ? 1.0 : t4) / t5) + ((0.0 <= pair_value(pair_order(pair_sub(t6, t1)))) ? 1.0 : t7) / (1.0 + t7) * (((0.0 <= pair_rounded(t6)) ? 1.0 : t4) / t5)) * tanh_fast(pair_rounded(pair_scale(t1, 0.5)) + pair_rounded(t0)) / sigma));
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        a6_rows[row] = -fabs(pair_rounded(t1) - pair_rounded(t6));
+        a7_rows[row] = pair_rounded(pair_scale(t1, 0.5)) + pair_rounded(t0);
+    }
+    exp_fast_rows(a4_rows, t3_rows);
+    exp_fast_rows(a5_rows, t4_rows);
+    exp_fast_rows(a6_rows, t7_rows);
+    tanh_fast_rows(a7_rows, a8_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double t3 = t3_rows[row];
+        const double t4 = t4_rows[row];
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const double t7 = t7_rows[row];
+        const double a8 = a8_rows[row];
+        const double t5 = 1.0 + t4;
+        gradient[row] = (float)(-((((0.0 <= pair_value(t2)) ? 1.0 : t3) / (1.0 + t3) * (((0.0 <= pair_rounded(t0)) ? 1.0 : t4) / t5) + ((0.0 <= pair_value(pair_order(pair_sub(t6, t1)))) ? 1.0 : t7) / (1.0 + t7) * (((0.0 <= pair_rounded(t6)) ? 1.0 : t4) / t5)) * a8 / sigma));
     }
 }
 
@@ -1004,17 +1854,48 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     float *const hessian = outputs[0];
     const double sigma = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_hi[ROWS_f32], a2_lo[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double t4_hi[ROWS_f32], t4_lo[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = y_i;
+        a1_rows[row] = ratio_i;
+    }
+    pair_log_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_log_rows(a1_rows, zeros, a2_hi, a2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_log(pair_of(y_i));
-        const double t1 = pair_value(pair_order(pair_add_d(pair_order(pair_add(pair_log(pair_of(ratio_i)), t0)), -f_i))) / sigma;
-        const double t2 = exp_fast(-fabs(t1));
-        const double t3 = 1.0 + t2;
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const double t1 = pair_value(pair_order(pair_add_d(pair_order(pair_add(a2, t0)), -f_i))) / sigma;
+        t1_rows[row] = t1;
+        a3_rows[row] = -fabs(t1);
         const pair t4 = pair_div(pair_order(pair_add_d(t0, -f_i)), pair_of(sigma));
-        const double t5 = exp_fast(pair_rounded(pair_neg(pair_abs(t4))));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        a4_rows[row] = pair_rounded(pair_neg(pair_abs(t4)));
+    }
+    exp_fast_rows(a3_rows, t2_rows);
+    exp_fast_rows(a4_rows, t5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const double t5 = t5_rows[row];
+        const double t3 = 1.0 + t2;
         const double t6 = 1.0 + t5;
         hessian[row] = (float)((((0.0 <= t1) ? 1.0 : t2) / t3 * (((0.0 <= -t1) ? 1.0 : t2) / t3) + ((0.0 <= pair_rounded(t4)) ? 1.0 : t5) / t6 * (((0.0 <= pair_rounded(pair_neg(t4))) ? 1.0 : t5) / t6)) / c0);
     }
@@ -1045,22 +1926,78 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     const double sigma = constants[0];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_hi[ROWS_f32], a3_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double t6_hi[ROWS_f32], t6_lo[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
+    double a10_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = ratio_i;
+        a2_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log_rows(a2_rows, zeros, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_log(pair_of(ratio_i)), pair_of(sigma));
-        const pair t1 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t0 = pair_div(a1, pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair t1 = pair_div(pair_order(pair_add_d(a3, -f_i)), pair_of(sigma));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const pair t2 = pair_neg(t1);
-        const double t3 = exp_fast(-fabs(pair_rounded(t0) - pair_rounded(t2)));
-        const pair t4 = pair_order(pair_sub(t2, t0));
-        const double t5 = exp_fast(pair_rounded(pair_neg(pair_abs(t1))));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        a4_rows[row] = -fabs(pair_rounded(t0) - pair_rounded(t2));
+        a5_rows[row] = pair_rounded(pair_neg(pair_abs(t1)));
         const pair t6 = pair_order(pair_add(t1, t0));
-        const double t7 = exp_fast(pair_value(pair_neg(pair_abs(t6))));
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        a6_rows[row] = pair_value(pair_neg(pair_abs(t6)));
+        a9_rows[row] = pair_rounded(pair_scale(t0, 0.5)) + pair_rounded(t1);
+    }
+    exp_fast_rows(a4_rows, t3_rows);
+    exp_fast_rows(a5_rows, t5_rows);
+    exp_fast_rows(a6_rows, t7_rows);
+    tanh_fast_rows(a9_rows, a10_rows);
+    log1p_fast_rows(t3_rows, a7_rows);
+    log1p_fast_rows(t5_rows, a8_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double t3 = t3_rows[row];
+        const double t5 = t5_rows[row];
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const double t7 = t7_rows[row];
+        const double a7 = a7_rows[row];
+        const double a8 = a8_rows[row];
+        const double a10 = a10_rows[row];
+        const pair t4 = pair_order(pair_sub(t2, t0));
         const double t8 = 1.0 + t5;
-        loss[row] = (float)(log1p_fast(t3) + pair_value(pair_max(pair_of(0.0), t4)) + (log1p_fast(t5) + pair_rounded(pair_max(pair_of(0.0), pair_order(t1)))));
-        gradient[row] = (float)(-((((0.0 <= pair_value(t6)) ? 1.0 : t7) / (1.0 + t7) * (((0.0 <= pair_rounded(t1)) ? 1.0 : t5) / t8) + ((0.0 <= pair_value(t4)) ? 1.0 : t3) / (1.0 + t3) * (((0.0 <= pair_rounded(t2)) ? 1.0 : t5) / t8)) * tanh_fast(pair_rounded(pair_scale(t0, 0.5)) + pair_rounded(t1)) / sigma));
+        loss[row] = (float)(a7 + pair_value(pair_max(pair_of(0.0), t4)) + (a8 + pair_rounded(pair_max(pair_of(0.0), pair_order(t1)))));
+        gradient[row] = (float)(-((((0.0 <= pair_value(t6)) ? 1.0 : t7) / (1.0 + t7) * (((0.0 <= pair_rounded(t1)) ? 1.0 : t5) / t8) + ((0.0 <= pair_value(t4)) ? 1.0 : t3) / (1.0 + t3) * (((0.0 <= pair_rounded(t2)) ? 1.0 : t5) / t8)) * a10 / sigma));
     }
 }
 
@@ -1089,27 +2026,82 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const hessian = outputs[1];
     const double sigma = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
+    double t4_hi[ROWS_f32], t4_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
+    double t9_hi[ROWS_f32], t9_lo[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double t10_rows[ROWS_f32];
+    double t12_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double t13_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = y_i;
+        a1_rows[row] = ratio_i;
+    }
+    pair_log_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_log_rows(a1_rows, zeros, t2_hi, t2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_log(pair_of(y_i));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
         const pair t1 = pair_div(pair_order(pair_add_d(t0, -f_i)), pair_of(sigma));
-        const pair t2 = pair_log(pair_of(ratio_i));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const pair t3 = pair_div(t2, pair_of(sigma));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
         const pair t4 = pair_order(pair_add(t1, t3));
-        const double t5 = exp_fast(pair_value(pair_neg(pair_abs(t4))));
-        const double t6 = exp_fast(pair_rounded(pair_neg(pair_abs(t1))));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        a2_rows[row] = pair_value(pair_neg(pair_abs(t4)));
+        a3_rows[row] = pair_rounded(pair_neg(pair_abs(t1)));
+        const pair t9 = pair_neg(t1);
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+        a4_rows[row] = -fabs(pair_rounded(t3) - pair_rounded(t9));
+        const double t12 = pair_value(pair_order(pair_add_d(pair_order(pair_add(t2, t0)), -f_i))) / sigma;
+        t12_rows[row] = t12;
+        a5_rows[row] = -fabs(t12);
+        a6_rows[row] = pair_rounded(pair_scale(t3, 0.5)) + pair_rounded(t1);
+    }
+    exp_fast_rows(a2_rows, t5_rows);
+    exp_fast_rows(a3_rows, t6_rows);
+    exp_fast_rows(a4_rows, t10_rows);
+    exp_fast_rows(a5_rows, t13_rows);
+    tanh_fast_rows(a6_rows, a7_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const double t5 = t5_rows[row];
+        const double t6 = t6_rows[row];
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const double t10 = t10_rows[row];
+        const double t12 = t12_rows[row];
+        const double t13 = t13_rows[row];
+        const double a7 = a7_rows[row];
         const double t7 = 1.0 + t6;
         const double t8 = ((0.0 <= pair_rounded(t1)) ? 1.0 : t6) / t7;
-        const pair t9 = pair_neg(t1);
-        const double t10 = exp_fast(-fabs(pair_rounded(t3) - pair_rounded(t9)));
         const double t11 = ((0.0 <= pair_rounded(t9)) ? 1.0 : t6) / t7;
-        const double t12 = pair_value(pair_order(pair_add_d(pair_order(pair_add(t2, t0)), -f_i))) / sigma;
-        const double t13 = exp_fast(-fabs(t12));
         const double t14 = 1.0 + t13;
-        gradient[row] = (float)(-((((0.0 <= pair_value(t4)) ? 1.0 : t5) / (1.0 + t5) * t8 + ((0.0 <= pair_value(pair_order(pair_sub(t9, t3)))) ? 1.0 : t10) / (1.0 + t10) * t11) * tanh_fast(pair_rounded(pair_scale(t3, 0.5)) + pair_rounded(t1)) / sigma));
+        gradient[row] = (float)(-((((0.0 <= pair_value(t4)) ? 1.0 : t5) / (1.0 + t5) * t8 + ((0.0 <= pair_value(pair_order(pair_sub(t9, t3)))) ? 1.0 : t10) / (1.0 + t10) * t11) * a7 / sigma));
         hessian[row] = (float)((((0.0 <= t12) ? 1.0 : t13) / t14 * (((0.0 <= -t12) ? 1.0 : t13) / t14) + t8 * t11) / c0);
     }
 }
@@ -1141,29 +2133,90 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const hessian = outputs[2];
     const double sigma = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
+    double t4_hi[ROWS_f32], t4_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double t8_hi[ROWS_f32], t8_lo[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double t9_rows[ROWS_f32];
+    double t13_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double t14_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double ratio_i = ratio[row];
+        a0_rows[row] = ratio_i;
+        a1_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_log_rows(a1_rows, zeros, t2_hi, t2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_log(pair_of(ratio_i));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
         const pair t1 = pair_div(t0, pair_of(sigma));
-        const pair t2 = pair_log(pair_of(y_i));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const pair t3 = pair_div(pair_order(pair_add_d(t2, -f_i)), pair_of(sigma));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
         const pair t4 = pair_neg(t3);
-        const double t5 = exp_fast(-fabs(pair_rounded(t1) - pair_rounded(t4)));
-        const pair t6 = pair_order(pair_sub(t4, t1));
-        const double t7 = exp_fast(pair_rounded(pair_neg(pair_abs(t3))));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        a2_rows[row] = -fabs(pair_rounded(t1) - pair_rounded(t4));
+        a3_rows[row] = pair_rounded(pair_neg(pair_abs(t3)));
         const pair t8 = pair_order(pair_add(t3, t1));
-        const double t9 = exp_fast(pair_value(pair_neg(pair_abs(t8))));
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
+        a4_rows[row] = pair_value(pair_neg(pair_abs(t8)));
+        const double t13 = pair_value(pair_order(pair_add_d(pair_order(pair_add(t0, t2)), -f_i))) / sigma;
+        t13_rows[row] = t13;
+        a5_rows[row] = -fabs(t13);
+        a8_rows[row] = pair_rounded(pair_scale(t1, 0.5)) + pair_rounded(t3);
+    }
+    exp_fast_rows(a2_rows, t5_rows);
+    exp_fast_rows(a3_rows, t7_rows);
+    exp_fast_rows(a4_rows, t9_rows);
+    exp_fast_rows(a5_rows, t14_rows);
+    tanh_fast_rows(a8_rows, a9_rows);
+    log1p_fast_rows(t5_rows, a6_rows);
+    log1p_fast_rows(t7_rows, a7_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const double t5 = t5_rows[row];
+        const double t7 = t7_rows[row];
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const double t9 = t9_rows[row];
+        const double t13 = t13_rows[row];
+        const double t14 = t14_rows[row];
+        const double a6 = a6_rows[row];
+        const double a7 = a7_rows[row];
+        const double a9 = a9_rows[row];
+        const pair t6 = pair_order(pair_sub(t4, t1));
         const double t10 = 1.0 + t7;
         const double t11 = ((0.0 <= pair_rounded(t3)) ? 1.0 : t7) / t10;
         const double t12 = ((0.0 <= pair_rounded(t4)) ? 1.0 : t7) / t10;
-        const double t13 = pair_value(pair_order(pair_add_d(pair_order(pair_add(t0, t2)), -f_i))) / sigma;
-        const double t14 = exp_fast(-fabs(t13));
         const double t15 = 1.0 + t14;
-        loss[row] = (float)(log1p_fast(t5) + pair_value(pair_max(pair_of(0.0), t6)) + (log1p_fast(t7) + pair_rounded(pair_max(pair_of(0.0), pair_order(t3)))));
-        gradient[row] = (float)(-((((0.0 <= pair_value(t8)) ? 1.0 : t9) / (1.0 + t9) * t11 + ((0.0 <= pair_value(t6)) ? 1.0 : t5) / (1.0 + t5) * t12) * tanh_fast(pair_rounded(pair_scale(t1, 0.5)) + pair_rounded(t3)) / sigma));
+        loss[row] = (float)(a6 + pair_value(pair_max(pair_of(0.0), t6)) + (a7 + pair_rounded(pair_max(pair_of(0.0), pair_order(t3)))));
+        gradient[row] = (float)(-((((0.0 <= pair_value(t8)) ? 1.0 : t9) / (1.0 + t9) * t11 + ((0.0 <= pair_value(t6)) ? 1.0 : t5) / (1.0 + t5) * t12) * a9 / sigma));
         hessian[row] = (float)((((0.0 <= t13) ? 1.0 : t14) / t15 * (((0.0 <= -t13) ? 1.0 : t14) / t15) + t11 * t12) / c0);
     }
 }
@@ -1184,3 +2237,4 @@ void lossforge_aft_logistic_interval_loss_gradient_hessian_f32(size_t n, const f
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_aft_logistic_interval_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -290,6 +290,35 @@ INLINE float log_fastf(float x)
     return x < HUGE_VALF ? positive : x;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void log_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log_fast(a[row]);
+    }
+}
+
+ONCE static void log_fastf_rows(const float *a, float *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log_fastf(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -333,20 +362,37 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const double t0 = (log_fast(y_i) - f_i) / sigma;
+        const double a1 = a1_rows[row];
+        const double t0 = (a1 - f_i) / sigma;
         loss[row] = 0.5 * t0 * t0;
     }
 #else
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
         loss[row] = pair_rounded(pair_mul(pair_scale(t0, 0.5), t0));
     }
 #endif
@@ -380,19 +426,36 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double c0 = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        gradient[row] = (f_i - log_fast(y_i)) / c0;
+        const double a1 = a1_rows[row];
+        gradient[row] = (f_i - a1) / c0;
     }
 #else
     const pair c0 = {constants[0], constants[1]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        gradient[row] = pair_rounded(pair_div(pair_order(pair_add_d(pair_neg(pair_log(pair_of(y_i))), f_i)), c0));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        gradient[row] = pair_rounded(pair_div(pair_order(pair_add_d(pair_neg(a1), f_i)), c0));
     }
 #endif
 }
@@ -476,11 +539,18 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const double t0 = log_fast(y_i);
+        const double t0 = t0_rows[row];
         const double t1 = (t0 - f_i) / sigma;
         loss[row] = 0.5 * t1 * t1;
         gradient[row] = (f_i - t0) / c0;
@@ -488,11 +558,19 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
 #else
     const double sigma = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_log(pair_of(y_i));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_div(pair_order(pair_add_d(t0, -f_i)), pair_of(sigma));
         loss[row] = pair_rounded(pair_mul(pair_scale(t1, 0.5), t1));
         gradient[row] = pair_rounded(pair_div(pair_order(pair_add_d(pair_neg(t0), f_i)), c0));
@@ -532,21 +610,40 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
 #ifdef LOSSFORGE_FAST
     const double t0 = constants[0];
     const double c1 = constants[1];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fast_rows(a0_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        gradient[row] = (f_i - log_fast(y_i)) / t0;
+        const double a1 = a1_rows[row];
+        gradient[row] = (f_i - a1) / t0;
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? c1 : y_i) : f_i);
     }
 #else
     const pair t0 = {constants[0], constants[1]};
     const pair c1 = {constants[2], constants[3]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        gradient[row] = pair_rounded(pair_div(pair_order(pair_add_d(pair_neg(pair_log(pair_of(y_i))), f_i)), t0));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        gradient[row] = pair_rounded(pair_div(pair_order(pair_add_d(pair_neg(a1), f_i)), t0));
         hessian[row] = pair_rounded(pair_if((f_i == f_i), pair_if((y_i == y_i), c1, pair_of(y_i)), pair_of(f_i)));
     }
 #endif
@@ -588,11 +685,19 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const double sigma = constants[0];
     const double t2 = constants[1];
     const double c1 = constants[2];
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = log_fast(y_i);
+        const double t0 = t0_rows[row];
         const double t1 = (t0 - f_i) / sigma;
         loss[row] = 0.5 * t1 * t1;
         gradient[row] = (f_i - t0) / t2;
@@ -602,11 +707,20 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const double sigma = constants[0];
     const pair t2 = {constants[1], constants[2]};
     const pair c1 = {constants[3], constants[4]};
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_log(pair_of(y_i));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_div(pair_order(pair_add_d(t0, -f_i)), pair_of(sigma));
         loss[row] = pair_rounded(pair_mul(pair_scale(t1, 0.5), t1));
         gradient[row] = pair_rounded(pair_div(pair_order(pair_add_d(pair_neg(t0), f_i)), t2));
@@ -639,7 +753,9 @@ void lossforge_aft_normal_loss_gradient_hessian_f64(size_t n, const double *y, c
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_aft_normal_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -683,20 +799,36 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     float *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     const float sigma = (float)constants[0];
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fastf_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float f_i = f[row];
-        const float t0 = (log_fastf(y_i) - f_i) / sigma;
+        const float a1 = a1_rows[row];
+        const float t0 = (a1 - f_i) / sigma;
         loss[row] = 0.5f * t0 * t0;
     }
 #else
     const double sigma = constants[0];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const double t0 = (log_fast(y_i) - f_i) / sigma;
+        const double a1 = a1_rows[row];
+        const double t0 = (a1 - f_i) / sigma;
         loss[row] = (float)(0.5 * t0 * t0);
     }
 #endif
@@ -730,19 +862,35 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     float *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     const float c0 = (float)constants[0];
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fastf_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float f_i = f[row];
-        gradient[row] = (f_i - log_fastf(y_i)) / c0;
+        const float a1 = a1_rows[row];
+        gradient[row] = (f_i - a1) / c0;
     }
 #else
     const double c0 = constants[0];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        gradient[row] = (float)((f_i - log_fast(y_i)) / c0);
+        const double a1 = a1_rows[row];
+        gradient[row] = (float)((f_i - a1) / c0);
     }
 #endif
 }
@@ -826,11 +974,18 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
 #ifdef LOSSFORGE_FAST
     const float sigma = (float)constants[0];
     const float c0 = (float)constants[1];
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fastf_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const float f_i = f[row];
-        const float t0 = log_fastf(y_i);
+        const float t0 = t0_rows[row];
         const float t1 = (t0 - f_i) / sigma;
         loss[row] = 0.5f * t1 * t1;
         gradient[row] = (f_i - t0) / c0;
@@ -838,11 +993,18 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
 #else
     const double sigma = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const double t0 = log_fast(y_i);
+        const double t0 = t0_rows[row];
         const double t1 = (t0 - f_i) / sigma;
         loss[row] = (float)(0.5 * t1 * t1);
         gradient[row] = (float)((f_i - t0) / c0);
@@ -882,21 +1044,39 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
 #ifdef LOSSFORGE_FAST
     const float t0 = (float)constants[0];
     const float c1 = (float)constants[1];
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fastf_rows(a0_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        gradient[row] = (f_i - log_fastf(y_i)) / t0;
+        const float a1 = a1_rows[row];
+        gradient[row] = (f_i - a1) / t0;
         hessian[row] = ((f_i == f_i) ? ((y_i == y_i) ? c1 : y_i) : f_i);
     }
 #else
     const double t0 = constants[0];
     const double c1 = constants[1];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fast_rows(a0_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        gradient[row] = (float)((f_i - log_fast(y_i)) / t0);
+        const double a1 = a1_rows[row];
+        gradient[row] = (float)((f_i - a1) / t0);
         hessian[row] = (float)((f_i == f_i) ? ((y_i == y_i) ? c1 : y_i) : f_i);
     }
 #endif
@@ -938,11 +1118,19 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     const float sigma = (float)constants[0];
     const float t2 = (float)constants[1];
     const float c1 = (float)constants[2];
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fastf_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float t0 = log_fastf(y_i);
+        const float t0 = t0_rows[row];
         const float t1 = (t0 - f_i) / sigma;
         loss[row] = 0.5f * t1 * t1;
         gradient[row] = (f_i - t0) / t2;
@@ -952,11 +1140,19 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     const double sigma = constants[0];
     const double t2 = constants[1];
     const double c1 = constants[2];
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = log_fast(y_i);
+        const double t0 = t0_rows[row];
         const double t1 = (t0 - f_i) / sigma;
         loss[row] = (float)(0.5 * t1 * t1);
         gradient[row] = (float)((f_i - t0) / t2);
@@ -989,3 +1185,4 @@ void lossforge_aft_normal_loss_gradient_hessian_f32(size_t n, const float *y, co
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_aft_normal_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

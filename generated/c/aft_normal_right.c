@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -410,6 +410,73 @@ HELPER double minimum(double a, double b)
     return a < b ? a : b;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_exp_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void log_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log_fast(a[row]);
+    }
+}
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void log1p_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fast(a[row]);
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -453,35 +520,133 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    double a9_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_neg(pair_log(pair_of(y_i))), f_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(pair_neg(a1), f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_abs(t0);
         const pair t2 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
         const pair t3 = pair_div(pair_order(pair_add_d(t2, -4.0)), pair_add_d(t2, 4.0));
         const pair t4 = pair_order(pair_add(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t3) / 1.25e+29) * pair_rounded(t3) - 3.6291570418843135e-08) * pair_rounded(t3) - 1.3470044747078458e-07) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 1.7801125236838621e-06) * pair_rounded(t3) - 1.1236017736040415e-06) * pair_rounded(t3)) * pair_rounded(t3) - 1.460119195672493e-06) * pair_rounded(t3) - 3.179754982440019e-05) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.000150332811085615) * pair_rounded(t3) - 0.0002893128318825679) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.0024857923897225673) * pair_rounded(t3) - 0.00037358712267111387) * pair_rounded(t3)) * pair_rounded(t3) - 0.004488589746531045) * pair_rounded(t3) - 0.02080045431427855) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.1382244914787328) * pair_rounded(t3)) * pair_rounded(t3)))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17})), t3))), pair_add_d(t1, 4.0)), t1));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
         const pair t5 = pair_min(pair_of(64.0), pair_order(t1));
         const double t6 = rint(pair_rounded(pair_scale(t5, 16.0)));
         const double t7 = 0.0625 * t6;
-        loss[row] = -((pair_rounded(t0) < 0.0) ? -log_fast(2.5066282746310007 * pair_value(t4)) - pair_rounded(pair_scale(t0, 0.5)) * pair_rounded(t0) : log1p_fast(-(pair_rounded(pair_mul_d(pair_mul(pair_exp_short(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t5), t7)), 0.5), pair_add_d(t5, t7))), pair_exp_short(pair_neg(pair_prod((0.001953125 * t6), t6)))), (0.5 * sqrt(0.6366197723675814)))) / pair_value(t4))));
+        a2_rows[row] = 2.5066282746310007 * pair_value(t4);
+        const pair a4 = pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t5), t7)), 0.5), pair_add_d(t5, t7));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a6 = pair_neg(pair_prod((0.001953125 * t6), t6));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+    }
+    log_fast_rows(a2_rows, a3_rows);
+    pair_exp_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_short_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        a8_rows[row] = -(pair_rounded(pair_mul_d(pair_mul(a5, a7), (0.5 * sqrt(0.6366197723675814)))) / pair_value(t4));
+    }
+    log1p_fast_rows(a8_rows, a9_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const double a3 = a3_rows[row];
+        const double a9 = a9_rows[row];
+        loss[row] = -((pair_rounded(t0) < 0.0) ? -a3 - pair_rounded(pair_scale(t0, 0.5)) * pair_rounded(t0) : a9);
     }
 #else
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_neg(pair_log(pair_of(y_i))), f_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(pair_neg(a1), f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_abs(t0);
         const pair t2 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
         const pair t3 = pair_div(pair_order(pair_add_d(t2, -4.0)), pair_add_d(t2, 4.0));
         const pair t4 = pair_order(pair_add(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_order(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_order(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_order(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_order(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t3), (pair){1.25e+29, -2485578104832.0}))), t3), (pair){3.6291570418843135e-08, -1.484521829556585e-24})), t3), (pair){1.3470044747078458e-07, -8.782574659599802e-24})), t3))), t3))), t3), (pair){1.7801125236838621e-06, -1.6180962426693422e-23})), t3), (pair){1.1236017736040415e-06, 5.1708230066828006e-23})), t3))), t3), (pair){1.460119195672493e-06, 5.299851943166878e-23})), t3), (pair){3.179754982440019e-05, -1.274689980679372e-21})), t3))), t3))), t3), (pair){0.000150332811085615, -8.248471580667563e-21})), t3), (pair){0.0002893128318825679, 2.3597650518968946e-20})), t3))), t3))), t3), (pair){0.0024857923897225673, 7.642672065521043e-20})), t3), (pair){0.00037358712267111387, 2.050925506802734e-21})), t3))), t3), (pair){0.004488589746531045, 3.4007948926488687e-19})), t3), (pair){0.02080045431427855, -2.995941427604068e-19})), t3))), t3))), t3), (pair){0.1382244914787328, 3.10561715558205e-18})), t3))), t3))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17})), t3))), pair_add_d(t1, 4.0)), t1));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
         const pair t5 = pair_min(pair_of(64.0), pair_order(t1));
         const double t6 = rint(pair_rounded(pair_scale(t5, 16.0)));
         const double t7 = 0.0625 * t6;
-        loss[row] = pair_rounded(pair_neg(pair_if((pair_rounded(t0) < 0.0), pair_order(pair_sub(pair_neg(pair_log(pair_mul_d(t4, 2.5066282746310007))), pair_mul(pair_scale(t0, 0.5), t0))), pair_log1p(pair_neg(pair_div(pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(pair_exp(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t5), t7)), 0.5), pair_add_d(t5, t7))), pair_exp(pair_neg(pair_prod((0.001953125 * t6), t6))))), t4))))));
+        const pair a2 = pair_mul_d(t4, 2.5066282746310007);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t5), t7)), 0.5), pair_add_d(t5, t7));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a6 = pair_neg(pair_prod((0.001953125 * t6), t6));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+    }
+    pair_log_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a8 = pair_neg(pair_div(pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(a5, a7)), t4));
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+    }
+    pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        loss[row] = pair_rounded(pair_neg(pair_if((pair_rounded(t0) < 0.0), pair_order(pair_sub(pair_neg(a3), pair_mul(pair_scale(t0, 0.5), t0))), a9)));
     }
 #endif
 }
@@ -514,36 +679,104 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_neg(pair_log(pair_of(y_i))), f_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(pair_neg(a1), f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_abs(t0);
-        const pair t2 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
-        const pair t3 = pair_div(pair_order(pair_add_d(t2, -4.0)), pair_add_d(t2, 4.0));
-        const pair t4 = pair_order(pair_add(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t3) / 1.25e+29) * pair_rounded(t3) - 3.6291570418843135e-08) * pair_rounded(t3) - 1.3470044747078458e-07) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 1.7801125236838621e-06) * pair_rounded(t3) - 1.1236017736040415e-06) * pair_rounded(t3)) * pair_rounded(t3) - 1.460119195672493e-06) * pair_rounded(t3) - 3.179754982440019e-05) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.000150332811085615) * pair_rounded(t3) - 0.0002893128318825679) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.0024857923897225673) * pair_rounded(t3) - 0.00037358712267111387) * pair_rounded(t3)) * pair_rounded(t3) - 0.004488589746531045) * pair_rounded(t3) - 0.02080045431427855) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.1382244914787328) * pair_rounded(t3)) * pair_rounded(t3)))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17})), t3))), pair_add_d(t1, 4.0)), t1));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const pair t5 = pair_min(pair_of(64.0), pair_order(t1));
         const double t6 = rint(pair_rounded(pair_scale(t5, 16.0)));
         const double t7 = 0.0625 * t6;
-        const pair t8 = pair_mul_d(pair_mul(pair_exp_short(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t5), t7)), 0.5), pair_add_d(t5, t7))), pair_exp_short(pair_neg(pair_prod((0.001953125 * t6), t6)))), (0.5 * sqrt(0.6366197723675814)));
+        const pair a2 = pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t5), t7)), 0.5), pair_add_d(t5, t7));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = pair_neg(pair_prod((0.001953125 * t6), t6));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair t2 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
+        const pair t3 = pair_div(pair_order(pair_add_d(t2, -4.0)), pair_add_d(t2, 4.0));
+        const pair t4 = pair_order(pair_add(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t3) / 1.25e+29) * pair_rounded(t3) - 3.6291570418843135e-08) * pair_rounded(t3) - 1.3470044747078458e-07) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 1.7801125236838621e-06) * pair_rounded(t3) - 1.1236017736040415e-06) * pair_rounded(t3)) * pair_rounded(t3) - 1.460119195672493e-06) * pair_rounded(t3) - 3.179754982440019e-05) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.000150332811085615) * pair_rounded(t3) - 0.0002893128318825679) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.0024857923897225673) * pair_rounded(t3) - 0.00037358712267111387) * pair_rounded(t3)) * pair_rounded(t3) - 0.004488589746531045) * pair_rounded(t3) - 0.02080045431427855) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.1382244914787328) * pair_rounded(t3)) * pair_rounded(t3)))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17})), t3))), pair_add_d(t1, 4.0)), t1));
+        const pair t8 = pair_mul_d(pair_mul(a3, a5), (0.5 * sqrt(0.6366197723675814)));
         gradient[row] = -(pair_rounded(pair_if((pair_rounded(t0) < 0.0), t4, pair_div(t8, pair_diff(1.0, (pair_rounded(t8) / pair_value(t4)))))) / sigma);
     }
 #else
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_neg(pair_log(pair_of(y_i))), f_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(pair_neg(a1), f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_abs(t0);
-        const pair t2 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
-        const pair t3 = pair_div(pair_order(pair_add_d(t2, -4.0)), pair_add_d(t2, 4.0));
-        const pair t4 = pair_order(pair_add(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_order(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_order(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_order(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_order(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t3), (pair){1.25e+29, -2485578104832.0}))), t3), (pair){3.6291570418843135e-08, -1.484521829556585e-24})), t3), (pair){1.3470044747078458e-07, -8.782574659599802e-24})), t3))), t3))), t3), (pair){1.7801125236838621e-06, -1.6180962426693422e-23})), t3), (pair){1.1236017736040415e-06, 5.1708230066828006e-23})), t3))), t3), (pair){1.460119195672493e-06, 5.299851943166878e-23})), t3), (pair){3.179754982440019e-05, -1.274689980679372e-21})), t3))), t3))), t3), (pair){0.000150332811085615, -8.248471580667563e-21})), t3), (pair){0.0002893128318825679, 2.3597650518968946e-20})), t3))), t3))), t3), (pair){0.0024857923897225673, 7.642672065521043e-20})), t3), (pair){0.00037358712267111387, 2.050925506802734e-21})), t3))), t3), (pair){0.004488589746531045, 3.4007948926488687e-19})), t3), (pair){0.02080045431427855, -2.995941427604068e-19})), t3))), t3))), t3), (pair){0.1382244914787328, 3.10561715558205e-18})), t3))), t3))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17})), t3))), pair_add_d(t1, 4.0)), t1));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const pair t5 = pair_min(pair_of(64.0), pair_order(t1));
         const double t6 = rint(pair_rounded(pair_scale(t5, 16.0)));
         const double t7 = 0.0625 * t6;
-        const pair t8 = pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(pair_exp(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t5), t7)), 0.5), pair_add_d(t5, t7))), pair_exp(pair_neg(pair_prod((0.001953125 * t6), t6)))));
+        const pair a2 = pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t5), t7)), 0.5), pair_add_d(t5, t7));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = pair_neg(pair_prod((0.001953125 * t6), t6));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair t2 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
+        const pair t3 = pair_div(pair_order(pair_add_d(t2, -4.0)), pair_add_d(t2, 4.0));
+        const pair t4 = pair_order(pair_add(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_order(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_order(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_order(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_order(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t3), (pair){1.25e+29, -2485578104832.0}))), t3), (pair){3.6291570418843135e-08, -1.484521829556585e-24})), t3), (pair){1.3470044747078458e-07, -8.782574659599802e-24})), t3))), t3))), t3), (pair){1.7801125236838621e-06, -1.6180962426693422e-23})), t3), (pair){1.1236017736040415e-06, 5.1708230066828006e-23})), t3))), t3), (pair){1.460119195672493e-06, 5.299851943166878e-23})), t3), (pair){3.179754982440019e-05, -1.274689980679372e-21})), t3))), t3))), t3), (pair){0.000150332811085615, -8.248471580667563e-21})), t3), (pair){0.0002893128318825679, 2.3597650518968946e-20})), t3))), t3))), t3), (pair){0.0024857923897225673, 7.642672065521043e-20})), t3), (pair){0.00037358712267111387, 2.050925506802734e-21})), t3))), t3), (pair){0.004488589746531045, 3.4007948926488687e-19})), t3), (pair){0.02080045431427855, -2.995941427604068e-19})), t3))), t3))), t3), (pair){0.1382244914787328, 3.10561715558205e-18})), t3))), t3))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17})), t3))), pair_add_d(t1, 4.0)), t1));
+        const pair t8 = pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(a3, a5));
         gradient[row] = pair_rounded(pair_neg(pair_div(pair_if((pair_rounded(t0) < 0.0), t4, pair_div(t8, pair_order(pair_add_d(pair_neg(pair_div(t8, t4)), 1.0)))), pair_of(sigma))));
     }
 #endif
@@ -578,44 +811,120 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_neg(pair_log(pair_of(y_i))), f_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(pair_neg(a1), f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_max(pair_of(-1.2676506002282294e+30), pair_order(pair_min(pair_of(64.0), pair_order(t0))));
-        const int t2 = (pair_rounded(t1) < 0.0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const pair t3 = pair_abs(t1);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair t8 = pair_min(pair_of(64.0), pair_order(t3));
+        const double t9 = rint(pair_rounded(pair_scale(t8, 16.0)));
+        const double t10 = 0.0625 * t9;
+        const pair a2 = pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t8), t10)), 0.5), pair_add_d(t8, t10));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = pair_neg(pair_prod((0.001953125 * t9), t9));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const int t2 = (pair_rounded(t1) < 0.0);
         const pair t4 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t3));
         const pair t5 = pair_div(pair_order(pair_add_d(t4, -4.0)), pair_add_d(t4, 4.0));
         const pair t6 = pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add_d(pair_mul(pair_diff(((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t5) / 1.25e+29) * pair_rounded(t5) - 3.6291570418843135e-08) * pair_rounded(t5) - 1.3470044747078458e-07) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5) - 1.7801125236838621e-06) * pair_rounded(t5) - 1.1236017736040415e-06) * pair_rounded(t5)) * pair_rounded(t5) - 1.460119195672493e-06) * pair_rounded(t5) - 3.179754982440019e-05) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5) - 0.000150332811085615) * pair_rounded(t5) - 0.0002893128318825679) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5) - 0.0024857923897225673) * pair_rounded(t5) - 0.00037358712267111387) * pair_rounded(t5)) * pair_rounded(t5) - 0.004488589746531045) * pair_rounded(t5) - 0.02080045431427855) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5)), 0.1382244914787328), t5), 0.06751792792276208)), t5))), t5), (pair){1.1822045015192792, -4.8421856547996864e-17})), t5))), pair_add_d(t3, 4.0));
         const pair t7 = pair_order(pair_add(t6, t3));
-        const pair t8 = pair_min(pair_of(64.0), pair_order(t3));
-        const double t9 = rint(pair_rounded(pair_scale(t8, 16.0)));
-        const double t10 = 0.0625 * t9;
-        const pair t11 = pair_mul_d(pair_mul(pair_exp(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t8), t10)), 0.5), pair_add_d(t8, t10))), pair_exp(pair_neg(pair_prod((0.001953125 * t9), t9)))), (0.5 * sqrt(0.6366197723675814)));
+        const pair t11 = pair_mul_d(pair_mul(a3, a5), (0.5 * sqrt(0.6366197723675814)));
         const pair t12 = pair_if(t2, t7, pair_div(t11, pair_order(pair_add_d(pair_neg(pair_div(t11, t7)), 1.0))));
         hessian[row] = pair_rounded(pair_div(pair_if((pair_rounded(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t12, pair_if(t2, t6, pair_order(pair_add(t12, t1))))), pair_of(c0)));
     }
 #else
     const double sigma = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_neg(pair_log(pair_of(y_i))), f_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(pair_neg(a1), f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_max(pair_of(-1.2676506002282294e+30), pair_order(pair_min(pair_of(64.0), pair_order(t0))));
-        const int t2 = (pair_rounded(t1) < 0.0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const pair t3 = pair_abs(t1);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair t8 = pair_min(pair_of(64.0), pair_order(t3));
+        const double t9 = rint(pair_rounded(pair_scale(t8, 16.0)));
+        const double t10 = 0.0625 * t9;
+        const pair a2 = pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t8), t10)), 0.5), pair_add_d(t8, t10));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = pair_neg(pair_prod((0.001953125 * t9), t9));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const int t2 = (pair_rounded(t1) < 0.0);
         const pair t4 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t3));
         const pair t5 = pair_div(pair_order(pair_add_d(t4, -4.0)), pair_add_d(t4, 4.0));
         const pair t6 = pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_order(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_order(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_order(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_order(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t5), (pair){1.25e+29, -2485578104832.0}))), t5), (pair){3.6291570418843135e-08, -1.484521829556585e-24})), t5), (pair){1.3470044747078458e-07, -8.782574659599802e-24})), t5))), t5))), t5), (pair){1.7801125236838621e-06, -1.6180962426693422e-23})), t5), (pair){1.1236017736040415e-06, 5.1708230066828006e-23})), t5))), t5), (pair){1.460119195672493e-06, 5.299851943166878e-23})), t5), (pair){3.179754982440019e-05, -1.274689980679372e-21})), t5))), t5))), t5), (pair){0.000150332811085615, -8.248471580667563e-21})), t5), (pair){0.0002893128318825679, 2.3597650518968946e-20})), t5))), t5))), t5), (pair){0.0024857923897225673, 7.642672065521043e-20})), t5), (pair){0.00037358712267111387, 2.050925506802734e-21})), t5))), t5), (pair){0.004488589746531045, 3.4007948926488687e-19})), t5), (pair){0.02080045431427855, -2.995941427604068e-19})), t5))), t5))), t5), (pair){0.1382244914787328, 3.10561715558205e-18})), t5))), t5))), t5), (pair){1.1822045015192792, -4.8421856547996864e-17})), t5))), pair_add_d(t3, 4.0));
         const pair t7 = pair_order(pair_add(t6, t3));
-        const pair t8 = pair_min(pair_of(64.0), pair_order(t3));
-        const double t9 = rint(pair_rounded(pair_scale(t8, 16.0)));
-        const double t10 = 0.0625 * t9;
-        const pair t11 = pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(pair_exp(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t8), t10)), 0.5), pair_add_d(t8, t10))), pair_exp(pair_neg(pair_prod((0.001953125 * t9), t9)))));
+        const pair t11 = pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(a3, a5));
         const pair t12 = pair_if(t2, t7, pair_div(t11, pair_order(pair_add_d(pair_neg(pair_div(t11, t7)), 1.0))));
         hessian[row] = pair_rounded(pair_div(pair_if((pair_rounded(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t12, pair_if(t2, t6, pair_order(pair_add(t12, t1))))), c0));
     }
@@ -653,42 +962,157 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t10_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    double a9_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_neg(pair_log(pair_of(y_i))), f_i)), pair_of(sigma));
-        const int t1 = (pair_rounded(t0) < 0.0);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(pair_neg(a1), f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t2 = pair_abs(t0);
         const pair t3 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t2));
         const pair t4 = pair_div(pair_order(pair_add_d(t3, -4.0)), pair_add_d(t3, 4.0));
         const pair t5 = pair_order(pair_add(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t4) / 1.25e+29) * pair_rounded(t4) - 3.6291570418843135e-08) * pair_rounded(t4) - 1.3470044747078458e-07) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 1.7801125236838621e-06) * pair_rounded(t4) - 1.1236017736040415e-06) * pair_rounded(t4)) * pair_rounded(t4) - 1.460119195672493e-06) * pair_rounded(t4) - 3.179754982440019e-05) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 0.000150332811085615) * pair_rounded(t4) - 0.0002893128318825679) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 0.0024857923897225673) * pair_rounded(t4) - 0.00037358712267111387) * pair_rounded(t4)) * pair_rounded(t4) - 0.004488589746531045) * pair_rounded(t4) - 0.02080045431427855) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 0.1382244914787328) * pair_rounded(t4)) * pair_rounded(t4)))), t4), (pair){1.1822045015192792, -4.8421856547996864e-17})), t4))), pair_add_d(t2, 4.0)), t2));
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
         const pair t6 = pair_min(pair_of(64.0), pair_order(t2));
         const double t7 = rint(pair_rounded(pair_scale(t6, 16.0)));
         const double t8 = 0.0625 * t7;
-        const pair t9 = pair_mul_d(pair_mul(pair_exp_short(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t6), t8)), 0.5), pair_add_d(t6, t8))), pair_exp_short(pair_neg(pair_prod((0.001953125 * t7), t7)))), (0.5 * sqrt(0.6366197723675814)));
+        const pair a2 = pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t6), t8)), 0.5), pair_add_d(t6, t8));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = pair_neg(pair_prod((0.001953125 * t7), t7));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        a6_rows[row] = 2.5066282746310007 * pair_value(t5);
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    log_fast_rows(a6_rows, a7_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair t9 = pair_mul_d(pair_mul(a3, a5), (0.5 * sqrt(0.6366197723675814)));
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
         const double t10 = pair_rounded(t9) / pair_value(t5);
-        loss[row] = -(t1 ? -log_fast(2.5066282746310007 * pair_value(t5)) - pair_rounded(pair_scale(t0, 0.5)) * pair_rounded(t0) : log1p_fast(-t10));
+        t10_rows[row] = t10;
+        a8_rows[row] = -t10;
+    }
+    log1p_fast_rows(a8_rows, a9_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const double t10 = t10_rows[row];
+        const double a7 = a7_rows[row];
+        const double a9 = a9_rows[row];
+        const int t1 = (pair_rounded(t0) < 0.0);
+        loss[row] = -(t1 ? -a7 - pair_rounded(pair_scale(t0, 0.5)) * pair_rounded(t0) : a9);
         gradient[row] = -(pair_rounded(pair_if(t1, t5, pair_div(t9, pair_diff(1.0, t10)))) / sigma);
     }
 #else
     const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_neg(pair_log(pair_of(y_i))), f_i)), pair_of(sigma));
-        const int t1 = (pair_rounded(t0) < 0.0);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(pair_neg(a1), f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t2 = pair_abs(t0);
         const pair t3 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t2));
         const pair t4 = pair_div(pair_order(pair_add_d(t3, -4.0)), pair_add_d(t3, 4.0));
         const pair t5 = pair_order(pair_add(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_order(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_order(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_order(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_order(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t4), (pair){1.25e+29, -2485578104832.0}))), t4), (pair){3.6291570418843135e-08, -1.484521829556585e-24})), t4), (pair){1.3470044747078458e-07, -8.782574659599802e-24})), t4))), t4))), t4), (pair){1.7801125236838621e-06, -1.6180962426693422e-23})), t4), (pair){1.1236017736040415e-06, 5.1708230066828006e-23})), t4))), t4), (pair){1.460119195672493e-06, 5.299851943166878e-23})), t4), (pair){3.179754982440019e-05, -1.274689980679372e-21})), t4))), t4))), t4), (pair){0.000150332811085615, -8.248471580667563e-21})), t4), (pair){0.0002893128318825679, 2.3597650518968946e-20})), t4))), t4))), t4), (pair){0.0024857923897225673, 7.642672065521043e-20})), t4), (pair){0.00037358712267111387, 2.050925506802734e-21})), t4))), t4), (pair){0.004488589746531045, 3.4007948926488687e-19})), t4), (pair){0.02080045431427855, -2.995941427604068e-19})), t4))), t4))), t4), (pair){0.1382244914787328, 3.10561715558205e-18})), t4))), t4))), t4), (pair){1.1822045015192792, -4.8421856547996864e-17})), t4))), pair_add_d(t2, 4.0)), t2));
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
         const pair t6 = pair_min(pair_of(64.0), pair_order(t2));
         const double t7 = rint(pair_rounded(pair_scale(t6, 16.0)));
         const double t8 = 0.0625 * t7;
-        const pair t9 = pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(pair_exp(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t6), t8)), 0.5), pair_add_d(t6, t8))), pair_exp(pair_neg(pair_prod((0.001953125 * t7), t7)))));
+        const pair a2 = pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t6), t8)), 0.5), pair_add_d(t6, t8));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = pair_neg(pair_prod((0.001953125 * t7), t7));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a6 = pair_mul_d(t5, 2.5066282746310007);
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_log_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair t9 = pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(a3, a5));
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
         const pair t10 = pair_div(t9, t5);
-        loss[row] = pair_rounded(pair_neg(pair_if(t1, pair_order(pair_sub(pair_neg(pair_log(pair_mul_d(t5, 2.5066282746310007))), pair_mul(pair_scale(t0, 0.5), t0))), pair_log1p(pair_neg(t10)))));
+        t10_hi[row] = t10.hi;
+        t10_lo[row] = t10.lo;
+        const pair a8 = pair_neg(t10);
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+    }
+    pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const int t1 = (pair_rounded(t0) < 0.0);
+        loss[row] = pair_rounded(pair_neg(pair_if(t1, pair_order(pair_sub(pair_neg(a7), pair_mul(pair_scale(t0, 0.5), t0))), a9)));
         gradient[row] = pair_rounded(pair_neg(pair_div(pair_if(t1, t5, pair_div(t9, pair_order(pair_add_d(pair_neg(t10), 1.0)))), pair_of(sigma))));
     }
 #endif
@@ -724,31 +1148,87 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_neg(pair_log(pair_of(y_i))), f_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(pair_neg(a1), f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_abs(t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair t6 = pair_min(pair_of(64.0), pair_order(t1));
+        const double t7 = rint(pair_rounded(pair_scale(t6, 16.0)));
+        const double t8 = 0.0625 * t7;
+        const pair a2 = pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t6), t8)), 0.5), pair_add_d(t6, t8));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = pair_neg(pair_prod((0.001953125 * t7), t7));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair t10 = pair_max(pair_of(-1.2676506002282294e+30), pair_order(pair_min(pair_of(64.0), pair_order(t0))));
+        t10_hi[row] = t10.hi;
+        t10_lo[row] = t10.lo;
+        const pair t12 = pair_abs(t10);
+        t12_hi[row] = t12.hi;
+        t12_lo[row] = t12.lo;
+        const pair t17 = pair_min(pair_of(64.0), pair_order(t12));
+        const double t18 = rint(pair_rounded(pair_scale(t17, 16.0)));
+        const double t19 = 0.0625 * t18;
+        const pair a6 = pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t17), t19)), 0.5), pair_add_d(t17, t19));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+        const pair a8 = pair_neg(pair_prod((0.001953125 * t18), t18));
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    pair_exp_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
         const pair t2 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
         const pair t3 = pair_div(pair_order(pair_add_d(t2, -4.0)), pair_add_d(t2, 4.0));
         const pair t4 = pair_order(pair_add(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t3) / 1.25e+29) * pair_rounded(t3) - 3.6291570418843135e-08) * pair_rounded(t3) - 1.3470044747078458e-07) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 1.7801125236838621e-06) * pair_rounded(t3) - 1.1236017736040415e-06) * pair_rounded(t3)) * pair_rounded(t3) - 1.460119195672493e-06) * pair_rounded(t3) - 3.179754982440019e-05) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.000150332811085615) * pair_rounded(t3) - 0.0002893128318825679) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.0024857923897225673) * pair_rounded(t3) - 0.00037358712267111387) * pair_rounded(t3)) * pair_rounded(t3) - 0.004488589746531045) * pair_rounded(t3) - 0.02080045431427855) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.1382244914787328) * pair_rounded(t3)) * pair_rounded(t3)))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17})), t3))), pair_add_d(t1, 4.0)), t1));
         const double t5 = 0.5 * sqrt(0.6366197723675814);
-        const pair t6 = pair_min(pair_of(64.0), pair_order(t1));
-        const double t7 = rint(pair_rounded(pair_scale(t6, 16.0)));
-        const double t8 = 0.0625 * t7;
-        const pair t9 = pair_mul_d(pair_mul(pair_exp_short(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t6), t8)), 0.5), pair_add_d(t6, t8))), pair_exp_short(pair_neg(pair_prod((0.001953125 * t7), t7)))), t5);
-        const pair t10 = pair_max(pair_of(-1.2676506002282294e+30), pair_order(pair_min(pair_of(64.0), pair_order(t0))));
+        const pair t9 = pair_mul_d(pair_mul(a3, a5), t5);
         const int t11 = (pair_rounded(t10) < 0.0);
-        const pair t12 = pair_abs(t10);
         const pair t13 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t12));
         const pair t14 = pair_div(pair_order(pair_add_d(t13, -4.0)), pair_add_d(t13, 4.0));
         const pair t15 = pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add_d(pair_mul(pair_diff(((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t14) / 1.25e+29) * pair_rounded(t14) - 3.6291570418843135e-08) * pair_rounded(t14) - 1.3470044747078458e-07) * pair_rounded(t14)) * pair_rounded(t14)) * pair_rounded(t14) - 1.7801125236838621e-06) * pair_rounded(t14) - 1.1236017736040415e-06) * pair_rounded(t14)) * pair_rounded(t14) - 1.460119195672493e-06) * pair_rounded(t14) - 3.179754982440019e-05) * pair_rounded(t14)) * pair_rounded(t14)) * pair_rounded(t14) - 0.000150332811085615) * pair_rounded(t14) - 0.0002893128318825679) * pair_rounded(t14)) * pair_rounded(t14)) * pair_rounded(t14) - 0.0024857923897225673) * pair_rounded(t14) - 0.00037358712267111387) * pair_rounded(t14)) * pair_rounded(t14) - 0.004488589746531045) * pair_rounded(t14) - 0.02080045431427855) * pair_rounded(t14)) * pair_rounded(t14)) * pair_rounded(t14)), 0.1382244914787328), t14), 0.06751792792276208)), t14))), t14), (pair){1.1822045015192792, -4.8421856547996864e-17})), t14))), pair_add_d(t12, 4.0));
         const pair t16 = pair_order(pair_add(t15, t12));
-        const pair t17 = pair_min(pair_of(64.0), pair_order(t12));
-        const double t18 = rint(pair_rounded(pair_scale(t17, 16.0)));
-        const double t19 = 0.0625 * t18;
-        const pair t20 = pair_mul_d(pair_mul(pair_exp(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t17), t19)), 0.5), pair_add_d(t17, t19))), pair_exp(pair_neg(pair_prod((0.001953125 * t18), t18)))), t5);
+        const pair t20 = pair_mul_d(pair_mul(a7, a9), t5);
         const pair t21 = pair_if(t11, t16, pair_div(t20, pair_order(pair_add_d(pair_neg(pair_div(t20, t16)), 1.0))));
         gradient[row] = -(pair_rounded(pair_if((pair_rounded(t0) < 0.0), t4, pair_div(t9, pair_diff(1.0, (pair_rounded(t9) / pair_value(t4)))))) / sigma);
         hessian[row] = pair_rounded(pair_div(pair_if((pair_rounded(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t21, pair_if(t11, t15, pair_order(pair_add(t21, t10))))), pair_of(c0)));
@@ -756,31 +1236,87 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
 #else
     const double sigma = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_neg(pair_log(pair_of(y_i))), f_i)), pair_of(sigma));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(pair_neg(a1), f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_abs(t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair t6 = pair_min(pair_of(64.0), pair_order(t1));
+        const double t7 = rint(pair_rounded(pair_scale(t6, 16.0)));
+        const double t8 = 0.0625 * t7;
+        const pair a2 = pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t6), t8)), 0.5), pair_add_d(t6, t8));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = pair_neg(pair_prod((0.001953125 * t7), t7));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair t10 = pair_max(pair_of(-1.2676506002282294e+30), pair_order(pair_min(pair_of(64.0), pair_order(t0))));
+        t10_hi[row] = t10.hi;
+        t10_lo[row] = t10.lo;
+        const pair t12 = pair_abs(t10);
+        t12_hi[row] = t12.hi;
+        t12_lo[row] = t12.lo;
+        const pair t17 = pair_min(pair_of(64.0), pair_order(t12));
+        const double t18 = rint(pair_rounded(pair_scale(t17, 16.0)));
+        const double t19 = 0.0625 * t18;
+        const pair a6 = pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t17), t19)), 0.5), pair_add_d(t17, t19));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+        const pair a8 = pair_neg(pair_prod((0.001953125 * t18), t18));
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    pair_exp_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
         const pair t2 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
         const pair t3 = pair_div(pair_order(pair_add_d(t2, -4.0)), pair_add_d(t2, 4.0));
         const pair t4 = pair_order(pair_add(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_order(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_order(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_order(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_order(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t3), (pair){1.25e+29, -2485578104832.0}))), t3), (pair){3.6291570418843135e-08, -1.484521829556585e-24})), t3), (pair){1.3470044747078458e-07, -8.782574659599802e-24})), t3))), t3))), t3), (pair){1.7801125236838621e-06, -1.6180962426693422e-23})), t3), (pair){1.1236017736040415e-06, 5.1708230066828006e-23})), t3))), t3), (pair){1.460119195672493e-06, 5.299851943166878e-23})), t3), (pair){3.179754982440019e-05, -1.274689980679372e-21})), t3))), t3))), t3), (pair){0.000150332811085615, -8.248471580667563e-21})), t3), (pair){0.0002893128318825679, 2.3597650518968946e-20})), t3))), t3))), t3), (pair){0.0024857923897225673, 7.642672065521043e-20})), t3), (pair){0.00037358712267111387, 2.050925506802734e-21})), t3))), t3), (pair){0.004488589746531045, 3.4007948926488687e-19})), t3), (pair){0.02080045431427855, -2.995941427604068e-19})), t3))), t3))), t3), (pair){0.1382244914787328, 3.10561715558205e-18})), t3))), t3))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17})), t3))), pair_add_d(t1, 4.0)), t1));
         const pair t5 = pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5);
-        const pair t6 = pair_min(pair_of(64.0), pair_order(t1));
-        const double t7 = rint(pair_rounded(pair_scale(t6, 16.0)));
-        const double t8 = 0.0625 * t7;
-        const pair t9 = pair_mul(t5, pair_mul(pair_exp(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t6), t8)), 0.5), pair_add_d(t6, t8))), pair_exp(pair_neg(pair_prod((0.001953125 * t7), t7)))));
-        const pair t10 = pair_max(pair_of(-1.2676506002282294e+30), pair_order(pair_min(pair_of(64.0), pair_order(t0))));
+        const pair t9 = pair_mul(t5, pair_mul(a3, a5));
         const int t11 = (pair_rounded(t10) < 0.0);
-        const pair t12 = pair_abs(t10);
         const pair t13 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t12));
         const pair t14 = pair_div(pair_order(pair_add_d(t13, -4.0)), pair_add_d(t13, 4.0));
         const pair t15 = pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_order(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_order(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_order(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_order(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t14), (pair){1.25e+29, -2485578104832.0}))), t14), (pair){3.6291570418843135e-08, -1.484521829556585e-24})), t14), (pair){1.3470044747078458e-07, -8.782574659599802e-24})), t14))), t14))), t14), (pair){1.7801125236838621e-06, -1.6180962426693422e-23})), t14), (pair){1.1236017736040415e-06, 5.1708230066828006e-23})), t14))), t14), (pair){1.460119195672493e-06, 5.299851943166878e-23})), t14), (pair){3.179754982440019e-05, -1.274689980679372e-21})), t14))), t14))), t14), (pair){0.000150332811085615, -8.248471580667563e-21})), t14), (pair){0.0002893128318825679, 2.3597650518968946e-20})), t14))), t14))), t14), (pair){0.0024857923897225673, 7.642672065521043e-20})), t14), (pair){0.00037358712267111387, 2.050925506802734e-21})), t14))), t14), (pair){0.004488589746531045, 3.4007948926488687e-19})), t14), (pair){0.02080045431427855, -2.995941427604068e-19})), t14))), t14))), t14), (pair){0.1382244914787328, 3.10561715558205e-18})), t14))), t14))), t14), (pair){1.1822045015192792, -4.8421856547996864e-17})), t14))), pair_add_d(t12, 4.0));
         const pair t16 = pair_order(pair_add(t15, t12));
-        const pair t17 = pair_min(pair_of(64.0), pair_order(t12));
-        const double t18 = rint(pair_rounded(pair_scale(t17, 16.0)));
-        const double t19 = 0.0625 * t18;
-        const pair t20 = pair_mul(t5, pair_mul(pair_exp(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t17), t19)), 0.5), pair_add_d(t17, t19))), pair_exp(pair_neg(pair_prod((0.001953125 * t18), t18)))));
+        const pair t20 = pair_mul(t5, pair_mul(a7, a9));
         const pair t21 = pair_if(t11, t16, pair_div(t20, pair_order(pair_add_d(pair_neg(pair_div(t20, t16)), 1.0))));
         gradient[row] = pair_rounded(pair_neg(pair_div(pair_if((pair_rounded(t0) < 0.0), t4, pair_div(t9, pair_order(pair_add_d(pair_neg(pair_div(t9, t4)), 1.0)))), pair_of(sigma))));
         hessian[row] = pair_rounded(pair_div(pair_if((pair_rounded(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t21, pair_if(t11, t15, pair_order(pair_add(t21, t10))))), c0));
@@ -821,70 +1357,236 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t6_rows[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double t11_rows[ROWS_f64];
+    double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
+    double t14_hi[ROWS_f64], t14_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_rows[ROWS_f64];
+    double a11_rows[ROWS_f64];
+    double a12_rows[ROWS_f64];
+    double a13_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_neg(pair_log(pair_of(y_i))), f_i)), pair_of(sigma));
-        const int t1 = (pair_rounded(t0) < 0.0);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(pair_neg(a1), f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t2 = pair_abs(t0);
         const pair t3 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t2));
         const pair t4 = pair_div(pair_order(pair_add_d(t3, -4.0)), pair_add_d(t3, 4.0));
         const pair t5 = pair_order(pair_add(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t4) / 1.25e+29) * pair_rounded(t4) - 3.6291570418843135e-08) * pair_rounded(t4) - 1.3470044747078458e-07) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 1.7801125236838621e-06) * pair_rounded(t4) - 1.1236017736040415e-06) * pair_rounded(t4)) * pair_rounded(t4) - 1.460119195672493e-06) * pair_rounded(t4) - 3.179754982440019e-05) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 0.000150332811085615) * pair_rounded(t4) - 0.0002893128318825679) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 0.0024857923897225673) * pair_rounded(t4) - 0.00037358712267111387) * pair_rounded(t4)) * pair_rounded(t4) - 0.004488589746531045) * pair_rounded(t4) - 0.02080045431427855) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 0.1382244914787328) * pair_rounded(t4)) * pair_rounded(t4)))), t4), (pair){1.1822045015192792, -4.8421856547996864e-17})), t4))), pair_add_d(t2, 4.0)), t2));
-        const double t6 = 0.5 * sqrt(0.6366197723675814);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
         const pair t7 = pair_min(pair_of(64.0), pair_order(t2));
         const double t8 = rint(pair_rounded(pair_scale(t7, 16.0)));
         const double t9 = 0.0625 * t8;
-        const pair t10 = pair_mul_d(pair_mul(pair_exp_short(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t7), t9)), 0.5), pair_add_d(t7, t9))), pair_exp_short(pair_neg(pair_prod((0.001953125 * t8), t8)))), t6);
-        const double t11 = pair_rounded(t10) / pair_value(t5);
+        const pair a2 = pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t7), t9)), 0.5), pair_add_d(t7, t9));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = pair_neg(pair_prod((0.001953125 * t8), t8));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
         const pair t12 = pair_max(pair_of(-1.2676506002282294e+30), pair_order(pair_min(pair_of(64.0), pair_order(t0))));
-        const int t13 = (pair_rounded(t12) < 0.0);
+        t12_hi[row] = t12.hi;
+        t12_lo[row] = t12.lo;
         const pair t14 = pair_abs(t12);
+        t14_hi[row] = t14.hi;
+        t14_lo[row] = t14.lo;
+        const pair t19 = pair_min(pair_of(64.0), pair_order(t14));
+        const double t20 = rint(pair_rounded(pair_scale(t19, 16.0)));
+        const double t21 = 0.0625 * t20;
+        const pair a6 = pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t19), t21)), 0.5), pair_add_d(t19, t21));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+        const pair a8 = pair_neg(pair_prod((0.001953125 * t20), t20));
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+        a10_rows[row] = 2.5066282746310007 * pair_value(t5);
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    pair_exp_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    log_fast_rows(a10_rows, a11_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const double t6 = 0.5 * sqrt(0.6366197723675814);
+        t6_rows[row] = t6;
+        const pair t10 = pair_mul_d(pair_mul(a3, a5), t6);
+        t10_hi[row] = t10.hi;
+        t10_lo[row] = t10.lo;
+        const double t11 = pair_rounded(t10) / pair_value(t5);
+        t11_rows[row] = t11;
+        a12_rows[row] = -t11;
+    }
+    log1p_fast_rows(a12_rows, a13_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const double t6 = t6_rows[row];
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const double t11 = t11_rows[row];
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const pair t14 = {t14_hi[row], t14_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const double a11 = a11_rows[row];
+        const double a13 = a13_rows[row];
+        const int t1 = (pair_rounded(t0) < 0.0);
+        const int t13 = (pair_rounded(t12) < 0.0);
         const pair t15 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t14));
         const pair t16 = pair_div(pair_order(pair_add_d(t15, -4.0)), pair_add_d(t15, 4.0));
         const pair t17 = pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add_d(pair_mul(pair_diff(((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t16) / 1.25e+29) * pair_rounded(t16) - 3.6291570418843135e-08) * pair_rounded(t16) - 1.3470044747078458e-07) * pair_rounded(t16)) * pair_rounded(t16)) * pair_rounded(t16) - 1.7801125236838621e-06) * pair_rounded(t16) - 1.1236017736040415e-06) * pair_rounded(t16)) * pair_rounded(t16) - 1.460119195672493e-06) * pair_rounded(t16) - 3.179754982440019e-05) * pair_rounded(t16)) * pair_rounded(t16)) * pair_rounded(t16) - 0.000150332811085615) * pair_rounded(t16) - 0.0002893128318825679) * pair_rounded(t16)) * pair_rounded(t16)) * pair_rounded(t16) - 0.0024857923897225673) * pair_rounded(t16) - 0.00037358712267111387) * pair_rounded(t16)) * pair_rounded(t16) - 0.004488589746531045) * pair_rounded(t16) - 0.02080045431427855) * pair_rounded(t16)) * pair_rounded(t16)) * pair_rounded(t16)), 0.1382244914787328), t16), 0.06751792792276208)), t16))), t16), (pair){1.1822045015192792, -4.8421856547996864e-17})), t16))), pair_add_d(t14, 4.0));
         const pair t18 = pair_order(pair_add(t17, t14));
-        const pair t19 = pair_min(pair_of(64.0), pair_order(t14));
-        const double t20 = rint(pair_rounded(pair_scale(t19, 16.0)));
-        const double t21 = 0.0625 * t20;
-        const pair t22 = pair_mul_d(pair_mul(pair_exp(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t19), t21)), 0.5), pair_add_d(t19, t21))), pair_exp(pair_neg(pair_prod((0.001953125 * t20), t20)))), t6);
+        const pair t22 = pair_mul_d(pair_mul(a7, a9), t6);
         const pair t23 = pair_if(t13, t18, pair_div(t22, pair_order(pair_add_d(pair_neg(pair_div(t22, t18)), 1.0))));
-        loss[row] = -(t1 ? -log_fast(2.5066282746310007 * pair_value(t5)) - pair_rounded(pair_scale(t0, 0.5)) * pair_rounded(t0) : log1p_fast(-t11));
+        loss[row] = -(t1 ? -a11 - pair_rounded(pair_scale(t0, 0.5)) * pair_rounded(t0) : a13);
         gradient[row] = -(pair_rounded(pair_if(t1, t5, pair_div(t10, pair_diff(1.0, t11)))) / sigma);
         hessian[row] = pair_rounded(pair_div(pair_if((pair_rounded(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t23, pair_if(t13, t17, pair_order(pair_add(t23, t12))))), pair_of(c0)));
     }
 #else
     const double sigma = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
+    double t14_hi[ROWS_f64], t14_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_order(pair_add_d(pair_neg(pair_log(pair_of(y_i))), f_i)), pair_of(sigma));
-        const int t1 = (pair_rounded(t0) < 0.0);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(pair_neg(a1), f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t2 = pair_abs(t0);
         const pair t3 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t2));
         const pair t4 = pair_div(pair_order(pair_add_d(t3, -4.0)), pair_add_d(t3, 4.0));
         const pair t5 = pair_order(pair_add(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_order(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_order(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_order(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_order(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t4), (pair){1.25e+29, -2485578104832.0}))), t4), (pair){3.6291570418843135e-08, -1.484521829556585e-24})), t4), (pair){1.3470044747078458e-07, -8.782574659599802e-24})), t4))), t4))), t4), (pair){1.7801125236838621e-06, -1.6180962426693422e-23})), t4), (pair){1.1236017736040415e-06, 5.1708230066828006e-23})), t4))), t4), (pair){1.460119195672493e-06, 5.299851943166878e-23})), t4), (pair){3.179754982440019e-05, -1.274689980679372e-21})), t4))), t4))), t4), (pair){0.000150332811085615, -8.248471580667563e-21})), t4), (pair){0.0002893128318825679, 2.3597650518968946e-20})), t4))), t4))), t4), (pair){0.0024857923897225673, 7.642672065521043e-20})), t4), (pair){0.00037358712267111387, 2.050925506802734e-21})), t4))), t4), (pair){0.004488589746531045, 3.4007948926488687e-19})), t4), (pair){0.02080045431427855, -2.995941427604068e-19})), t4))), t4))), t4), (pair){0.1382244914787328, 3.10561715558205e-18})), t4))), t4))), t4), (pair){1.1822045015192792, -4.8421856547996864e-17})), t4))), pair_add_d(t2, 4.0)), t2));
-        const pair t6 = pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
         const pair t7 = pair_min(pair_of(64.0), pair_order(t2));
         const double t8 = rint(pair_rounded(pair_scale(t7, 16.0)));
         const double t9 = 0.0625 * t8;
-        const pair t10 = pair_mul(t6, pair_mul(pair_exp(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t7), t9)), 0.5), pair_add_d(t7, t9))), pair_exp(pair_neg(pair_prod((0.001953125 * t8), t8)))));
-        const pair t11 = pair_div(t10, t5);
+        const pair a2 = pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t7), t9)), 0.5), pair_add_d(t7, t9));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = pair_neg(pair_prod((0.001953125 * t8), t8));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
         const pair t12 = pair_max(pair_of(-1.2676506002282294e+30), pair_order(pair_min(pair_of(64.0), pair_order(t0))));
-        const int t13 = (pair_rounded(t12) < 0.0);
+        t12_hi[row] = t12.hi;
+        t12_lo[row] = t12.lo;
         const pair t14 = pair_abs(t12);
+        t14_hi[row] = t14.hi;
+        t14_lo[row] = t14.lo;
+        const pair t19 = pair_min(pair_of(64.0), pair_order(t14));
+        const double t20 = rint(pair_rounded(pair_scale(t19, 16.0)));
+        const double t21 = 0.0625 * t20;
+        const pair a6 = pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t19), t21)), 0.5), pair_add_d(t19, t21));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+        const pair a8 = pair_neg(pair_prod((0.001953125 * t20), t20));
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+        const pair a10 = pair_mul_d(t5, 2.5066282746310007);
+        a10_hi[row] = a10.hi;
+        a10_lo[row] = a10.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    pair_exp_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_log_rows(a10_hi, a10_lo, a11_hi, a11_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair t6 = pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5);
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        const pair t10 = pair_mul(t6, pair_mul(a3, a5));
+        t10_hi[row] = t10.hi;
+        t10_lo[row] = t10.lo;
+        const pair t11 = pair_div(t10, t5);
+        t11_hi[row] = t11.hi;
+        t11_lo[row] = t11.lo;
+        const pair a12 = pair_neg(t11);
+        a12_hi[row] = a12.hi;
+        a12_lo[row] = a12.lo;
+    }
+    pair_log1p_rows(a12_hi, a12_lo, a13_hi, a13_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const pair t14 = {t14_hi[row], t14_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const pair a11 = {a11_hi[row], a11_lo[row]};
+        const pair a13 = {a13_hi[row], a13_lo[row]};
+        const int t1 = (pair_rounded(t0) < 0.0);
+        const int t13 = (pair_rounded(t12) < 0.0);
         const pair t15 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t14));
         const pair t16 = pair_div(pair_order(pair_add_d(t15, -4.0)), pair_add_d(t15, 4.0));
         const pair t17 = pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_order(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_order(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_order(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){8.221885104837812e-06, -5.407750705229415e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){5.588063998287938e-07, 3.2669008245287375e-24}, pair_mul(pair_order(pair_add((pair){3.0437029885659144e-07, 6.691452021124643e-24}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){1.471640093478076e-08, -4.41473527454281e-25}, pair_div(pair_mul((pair){2.7827432615280342e+20, 9321.0}, t16), (pair){1.25e+29, -2485578104832.0}))), t16), (pair){3.6291570418843135e-08, -1.484521829556585e-24})), t16), (pair){1.3470044747078458e-07, -8.782574659599802e-24})), t16))), t16))), t16), (pair){1.7801125236838621e-06, -1.6180962426693422e-23})), t16), (pair){1.1236017736040415e-06, 5.1708230066828006e-23})), t16))), t16), (pair){1.460119195672493e-06, 5.299851943166878e-23})), t16), (pair){3.179754982440019e-05, -1.274689980679372e-21})), t16))), t16))), t16), (pair){0.000150332811085615, -8.248471580667563e-21})), t16), (pair){0.0002893128318825679, 2.3597650518968946e-20})), t16))), t16))), t16), (pair){0.0024857923897225673, 7.642672065521043e-20})), t16), (pair){0.00037358712267111387, 2.050925506802734e-21})), t16))), t16), (pair){0.004488589746531045, 3.4007948926488687e-19})), t16), (pair){0.02080045431427855, -2.995941427604068e-19})), t16))), t16))), t16), (pair){0.1382244914787328, 3.10561715558205e-18})), t16))), t16))), t16), (pair){1.1822045015192792, -4.8421856547996864e-17})), t16))), pair_add_d(t14, 4.0));
         const pair t18 = pair_order(pair_add(t17, t14));
-        const pair t19 = pair_min(pair_of(64.0), pair_order(t14));
-        const double t20 = rint(pair_rounded(pair_scale(t19, 16.0)));
-        const double t21 = 0.0625 * t20;
-        const pair t22 = pair_mul(t6, pair_mul(pair_exp(pair_mul(pair_scale(pair_order(pair_add_d(pair_neg(t19), t21)), 0.5), pair_add_d(t19, t21))), pair_exp(pair_neg(pair_prod((0.001953125 * t20), t20)))));
+        const pair t22 = pair_mul(t6, pair_mul(a7, a9));
         const pair t23 = pair_if(t13, t18, pair_div(t22, pair_order(pair_add_d(pair_neg(pair_div(t22, t18)), 1.0))));
-        loss[row] = pair_rounded(pair_neg(pair_if(t1, pair_order(pair_sub(pair_neg(pair_log(pair_mul_d(t5, 2.5066282746310007))), pair_mul(pair_scale(t0, 0.5), t0))), pair_log1p(pair_neg(t11)))));
+        loss[row] = pair_rounded(pair_neg(pair_if(t1, pair_order(pair_sub(pair_neg(a11), pair_mul(pair_scale(t0, 0.5), t0))), a13)));
         gradient[row] = pair_rounded(pair_neg(pair_div(pair_if(t1, t5, pair_div(t10, pair_order(pair_add_d(pair_neg(t11), 1.0)))), pair_of(sigma))));
         hessian[row] = pair_rounded(pair_div(pair_if((pair_rounded(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t23, pair_if(t13, t17, pair_order(pair_add(t23, t12))))), c0));
     }
@@ -913,7 +1615,9 @@ void lossforge_aft_normal_right_loss_gradient_hessian_f64(size_t n, const double
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_aft_normal_right_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -956,19 +1660,60 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     const double sigma = constants[0];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const double t0 = pair_value(pair_order(pair_add_d(pair_neg(pair_log(pair_of(y_i))), f_i))) / sigma;
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const double t0 = pair_value(pair_order(pair_add_d(pair_neg(a1), f_i))) / sigma;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
         const double t2 = minimum(1.2676506002282294e+30, t1);
         const double t3 = (t2 - 4.0) / (4.0 + t2);
         const double t4 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t3 / 1.25e+29) * t3 - 3.6291570418843135e-08) * t3 - 1.3470044747078458e-07) * t3) * t3) * t3 - 1.7801125236838621e-06) * t3 - 1.1236017736040415e-06) * t3) * t3 - 1.460119195672493e-06) * t3 - 3.179754982440019e-05) * t3) * t3) * t3 - 0.000150332811085615) * t3 - 0.0002893128318825679) * t3) * t3) * t3 - 0.0024857923897225673) * t3 - 0.00037358712267111387) * t3) * t3 - 0.004488589746531045) * t3 - 0.02080045431427855) * t3) * t3) * t3 - 0.1382244914787328) * t3) * t3) * t3 - 1.1822045015192792) * t3) / (4.0 + t1) + t1;
+        t4_rows[row] = t4;
         const double t5 = minimum(64.0, t1);
         const double t6 = rint(16.0 * t5);
         const double t7 = 0.0625 * t6;
-        loss[row] = (float)(-((t0 < 0.0) ? -log_fast(2.5066282746310007 * t4) - 0.5 * t0 * t0 : log1p_fast(-(0.5 * sqrt(0.6366197723675814) * (exp_fast(0.5 * (t7 - t5) * (t7 + t5)) * exp_fast(-(0.001953125 * t6 * t6))) / t4))));
+        a2_rows[row] = 2.5066282746310007 * t4;
+        a4_rows[row] = 0.5 * (t7 - t5) * (t7 + t5);
+        a6_rows[row] = -(0.001953125 * t6 * t6);
+    }
+    log_fast_rows(a2_rows, a3_rows);
+    exp_fast_rows(a4_rows, a5_rows);
+    exp_fast_rows(a6_rows, a7_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t4 = t4_rows[row];
+        const double a5 = a5_rows[row];
+        const double a7 = a7_rows[row];
+        a8_rows[row] = -(0.5 * sqrt(0.6366197723675814) * (a5 * a7) / t4);
+    }
+    log1p_fast_rows(a8_rows, a9_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double a3 = a3_rows[row];
+        const double a9 = a9_rows[row];
+        loss[row] = (float)(-((t0 < 0.0) ? -a3 - 0.5 * t0 * t0 : a9));
     }
 }
 
@@ -994,19 +1739,47 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     const double sigma = constants[0];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const double t0 = pair_value(pair_order(pair_add_d(pair_neg(pair_log(pair_of(y_i))), f_i))) / sigma;
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const double t0 = pair_value(pair_order(pair_add_d(pair_neg(a1), f_i))) / sigma;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
-        const double t2 = minimum(1.2676506002282294e+30, t1);
-        const double t3 = (t2 - 4.0) / (4.0 + t2);
-        const double t4 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t3 / 1.25e+29) * t3 - 3.6291570418843135e-08) * t3 - 1.3470044747078458e-07) * t3) * t3) * t3 - 1.7801125236838621e-06) * t3 - 1.1236017736040415e-06) * t3) * t3 - 1.460119195672493e-06) * t3 - 3.179754982440019e-05) * t3) * t3) * t3 - 0.000150332811085615) * t3 - 0.0002893128318825679) * t3) * t3) * t3 - 0.0024857923897225673) * t3 - 0.00037358712267111387) * t3) * t3 - 0.004488589746531045) * t3 - 0.02080045431427855) * t3) * t3) * t3 - 0.1382244914787328) * t3) * t3) * t3 - 1.1822045015192792) * t3) / (4.0 + t1) + t1;
+        t1_rows[row] = t1;
         const double t5 = minimum(64.0, t1);
         const double t6 = rint(16.0 * t5);
         const double t7 = 0.0625 * t6;
-        const double t8 = 0.5 * sqrt(0.6366197723675814) * (exp_fast(0.5 * (t7 - t5) * (t7 + t5)) * exp_fast(-(0.001953125 * t6 * t6)));
+        a2_rows[row] = 0.5 * (t7 - t5) * (t7 + t5);
+        a4_rows[row] = -(0.001953125 * t6 * t6);
+    }
+    exp_fast_rows(a2_rows, a3_rows);
+    exp_fast_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double t2 = minimum(1.2676506002282294e+30, t1);
+        const double t3 = (t2 - 4.0) / (4.0 + t2);
+        const double t4 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t3 / 1.25e+29) * t3 - 3.6291570418843135e-08) * t3 - 1.3470044747078458e-07) * t3) * t3) * t3 - 1.7801125236838621e-06) * t3 - 1.1236017736040415e-06) * t3) * t3 - 1.460119195672493e-06) * t3 - 3.179754982440019e-05) * t3) * t3) * t3 - 0.000150332811085615) * t3 - 0.0002893128318825679) * t3) * t3) * t3 - 0.0024857923897225673) * t3 - 0.00037358712267111387) * t3) * t3 - 0.004488589746531045) * t3 - 0.02080045431427855) * t3) * t3) * t3 - 0.1382244914787328) * t3) * t3) * t3 - 1.1822045015192792) * t3) / (4.0 + t1) + t1;
+        const double t8 = 0.5 * sqrt(0.6366197723675814) * (a3 * a5);
         gradient[row] = (float)(-(((t0 < 0.0) ? t4 : t8 / (1.0 - t8 / t4)) / sigma));
     }
 }
@@ -1034,22 +1807,53 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     float *const hessian = outputs[0];
     const double sigma = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const double t0 = pair_value(pair_order(pair_add_d(pair_neg(pair_log(pair_of(y_i))), f_i))) / sigma;
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const double t0 = pair_value(pair_order(pair_add_d(pair_neg(a1), f_i))) / sigma;
+        t0_rows[row] = t0;
         const double t1 = maximum(-1.2676506002282294e+30, minimum(64.0, t0));
-        const int t2 = (t1 < 0.0);
+        t1_rows[row] = t1;
         const double t3 = fabs(t1);
+        t3_rows[row] = t3;
+        const double t8 = minimum(64.0, t3);
+        const double t9 = rint(16.0 * t8);
+        const double t10 = 0.0625 * t9;
+        a2_rows[row] = 0.5 * (t10 - t8) * (t10 + t8);
+        a4_rows[row] = -(0.001953125 * t9 * t9);
+    }
+    exp_fast_rows(a2_rows, a3_rows);
+    exp_fast_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t3 = t3_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const int t2 = (t1 < 0.0);
         const double t4 = minimum(1.2676506002282294e+30, t3);
         const double t5 = (t4 - 4.0) / (4.0 + t4);
         const double t6 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t5 / 1.25e+29) * t5 - 3.6291570418843135e-08) * t5 - 1.3470044747078458e-07) * t5) * t5) * t5 - 1.7801125236838621e-06) * t5 - 1.1236017736040415e-06) * t5) * t5 - 1.460119195672493e-06) * t5 - 3.179754982440019e-05) * t5) * t5) * t5 - 0.000150332811085615) * t5 - 0.0002893128318825679) * t5) * t5) * t5 - 0.0024857923897225673) * t5 - 0.00037358712267111387) * t5) * t5 - 0.004488589746531045) * t5 - 0.02080045431427855) * t5) * t5) * t5 - 0.1382244914787328) * t5) * t5) * t5 - 1.1822045015192792) * t5) / (4.0 + t3);
         const double t7 = t6 + t3;
-        const double t8 = minimum(64.0, t3);
-        const double t9 = rint(16.0 * t8);
-        const double t10 = 0.0625 * t9;
-        const double t11 = 0.5 * sqrt(0.6366197723675814) * (exp_fast(0.5 * (t10 - t8) * (t10 + t8)) * exp_fast(-(0.001953125 * t9 * t9)));
+        const double t11 = 0.5 * sqrt(0.6366197723675814) * (a3 * a5);
         const double t12 = (t2 ? t7 : t11 / (1.0 - t11 / t7));
         hessian[row] = (float)(((t0 < -1.2676506002282294e+30) ? 1.0 : t12 * (t2 ? t6 : t12 + t1)) / c0);
     }
@@ -1079,22 +1883,70 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     const double sigma = constants[0];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double t9_rows[ROWS_f32];
+    double t10_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const double t0 = pair_value(pair_order(pair_add_d(pair_neg(pair_log(pair_of(y_i))), f_i))) / sigma;
-        const int t1 = (t0 < 0.0);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const double t0 = pair_value(pair_order(pair_add_d(pair_neg(a1), f_i))) / sigma;
+        t0_rows[row] = t0;
         const double t2 = fabs(t0);
         const double t3 = minimum(1.2676506002282294e+30, t2);
         const double t4 = (t3 - 4.0) / (4.0 + t3);
         const double t5 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t4 / 1.25e+29) * t4 - 3.6291570418843135e-08) * t4 - 1.3470044747078458e-07) * t4) * t4) * t4 - 1.7801125236838621e-06) * t4 - 1.1236017736040415e-06) * t4) * t4 - 1.460119195672493e-06) * t4 - 3.179754982440019e-05) * t4) * t4) * t4 - 0.000150332811085615) * t4 - 0.0002893128318825679) * t4) * t4) * t4 - 0.0024857923897225673) * t4 - 0.00037358712267111387) * t4) * t4 - 0.004488589746531045) * t4 - 0.02080045431427855) * t4) * t4) * t4 - 0.1382244914787328) * t4) * t4) * t4 - 1.1822045015192792) * t4) / (4.0 + t2) + t2;
+        t5_rows[row] = t5;
         const double t6 = minimum(64.0, t2);
         const double t7 = rint(16.0 * t6);
         const double t8 = 0.0625 * t7;
-        const double t9 = 0.5 * sqrt(0.6366197723675814) * (exp_fast(0.5 * (t8 - t6) * (t8 + t6)) * exp_fast(-(0.001953125 * t7 * t7)));
+        a2_rows[row] = 0.5 * (t8 - t6) * (t8 + t6);
+        a4_rows[row] = -(0.001953125 * t7 * t7);
+        a6_rows[row] = 2.5066282746310007 * t5;
+    }
+    exp_fast_rows(a2_rows, a3_rows);
+    exp_fast_rows(a4_rows, a5_rows);
+    log_fast_rows(a6_rows, a7_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t5 = t5_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double t9 = 0.5 * sqrt(0.6366197723675814) * (a3 * a5);
+        t9_rows[row] = t9;
         const double t10 = t9 / t5;
-        loss[row] = (float)(-(t1 ? -log_fast(2.5066282746310007 * t5) - 0.5 * t0 * t0 : log1p_fast(-t10)));
+        t10_rows[row] = t10;
+        a8_rows[row] = -t10;
+    }
+    log1p_fast_rows(a8_rows, a9_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double t5 = t5_rows[row];
+        const double t9 = t9_rows[row];
+        const double t10 = t10_rows[row];
+        const double a7 = a7_rows[row];
+        const double a9 = a9_rows[row];
+        const int t1 = (t0 < 0.0);
+        loss[row] = (float)(-(t1 ? -a7 - 0.5 * t0 * t0 : a9));
         gradient[row] = (float)(-((t1 ? t5 : t9 / (1.0 - t10)) / sigma));
     }
 }
@@ -1123,31 +1975,75 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const hessian = outputs[1];
     const double sigma = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double t10_rows[ROWS_f32];
+    double t12_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const double t0 = pair_value(pair_order(pair_add_d(pair_neg(pair_log(pair_of(y_i))), f_i))) / sigma;
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const double t0 = pair_value(pair_order(pair_add_d(pair_neg(a1), f_i))) / sigma;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
+        t1_rows[row] = t1;
+        const double t6 = minimum(64.0, t1);
+        const double t7 = rint(16.0 * t6);
+        const double t8 = 0.0625 * t7;
+        a2_rows[row] = 0.5 * (t8 - t6) * (t8 + t6);
+        a4_rows[row] = -(0.001953125 * t7 * t7);
+        const double t10 = maximum(-1.2676506002282294e+30, minimum(64.0, t0));
+        t10_rows[row] = t10;
+        const double t12 = fabs(t10);
+        t12_rows[row] = t12;
+        const double t17 = minimum(64.0, t12);
+        const double t18 = rint(16.0 * t17);
+        const double t19 = 0.0625 * t18;
+        a6_rows[row] = 0.5 * (t19 - t17) * (t19 + t17);
+        a8_rows[row] = -(0.001953125 * t18 * t18);
+    }
+    exp_fast_rows(a2_rows, a3_rows);
+    exp_fast_rows(a4_rows, a5_rows);
+    exp_fast_rows(a6_rows, a7_rows);
+    exp_fast_rows(a8_rows, a9_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double t10 = t10_rows[row];
+        const double t12 = t12_rows[row];
+        const double a7 = a7_rows[row];
+        const double a9 = a9_rows[row];
         const double t2 = minimum(1.2676506002282294e+30, t1);
         const double t3 = (t2 - 4.0) / (4.0 + t2);
         const double t4 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t3 / 1.25e+29) * t3 - 3.6291570418843135e-08) * t3 - 1.3470044747078458e-07) * t3) * t3) * t3 - 1.7801125236838621e-06) * t3 - 1.1236017736040415e-06) * t3) * t3 - 1.460119195672493e-06) * t3 - 3.179754982440019e-05) * t3) * t3) * t3 - 0.000150332811085615) * t3 - 0.0002893128318825679) * t3) * t3) * t3 - 0.0024857923897225673) * t3 - 0.00037358712267111387) * t3) * t3 - 0.004488589746531045) * t3 - 0.02080045431427855) * t3) * t3) * t3 - 0.1382244914787328) * t3) * t3) * t3 - 1.1822045015192792) * t3) / (4.0 + t1) + t1;
         const double t5 = 0.5 * sqrt(0.6366197723675814);
-        const double t6 = minimum(64.0, t1);
-        const double t7 = rint(16.0 * t6);
-        const double t8 = 0.0625 * t7;
-        const double t9 = t5 * (exp_fast(0.5 * (t8 - t6) * (t8 + t6)) * exp_fast(-(0.001953125 * t7 * t7)));
-        const double t10 = maximum(-1.2676506002282294e+30, minimum(64.0, t0));
+        const double t9 = t5 * (a3 * a5);
         const int t11 = (t10 < 0.0);
-        const double t12 = fabs(t10);
         const double t13 = minimum(1.2676506002282294e+30, t12);
         const double t14 = (t13 - 4.0) / (4.0 + t13);
         const double t15 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t14 / 1.25e+29) * t14 - 3.6291570418843135e-08) * t14 - 1.3470044747078458e-07) * t14) * t14) * t14 - 1.7801125236838621e-06) * t14 - 1.1236017736040415e-06) * t14) * t14 - 1.460119195672493e-06) * t14 - 3.179754982440019e-05) * t14) * t14) * t14 - 0.000150332811085615) * t14 - 0.0002893128318825679) * t14) * t14) * t14 - 0.0024857923897225673) * t14 - 0.00037358712267111387) * t14) * t14 - 0.004488589746531045) * t14 - 0.02080045431427855) * t14) * t14) * t14 - 0.1382244914787328) * t14) * t14) * t14 - 1.1822045015192792) * t14) / (4.0 + t12);
         const double t16 = t15 + t12;
-        const double t17 = minimum(64.0, t12);
-        const double t18 = rint(16.0 * t17);
-        const double t19 = 0.0625 * t18;
-        const double t20 = t5 * (exp_fast(0.5 * (t19 - t17) * (t19 + t17)) * exp_fast(-(0.001953125 * t18 * t18)));
+        const double t20 = t5 * (a7 * a9);
         const double t21 = (t11 ? t16 : t20 / (1.0 - t20 / t16));
         gradient[row] = (float)(-(((t0 < 0.0) ? t4 : t9 / (1.0 - t9 / t4)) / sigma));
         hessian[row] = (float)(((t0 < -1.2676506002282294e+30) ? 1.0 : t21 * (t11 ? t15 : t21 + t10)) / c0);
@@ -1180,35 +2076,102 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const hessian = outputs[2];
     const double sigma = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double t10_rows[ROWS_f32];
+    double t11_rows[ROWS_f32];
+    double t12_rows[ROWS_f32];
+    double t14_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
+    double a10_rows[ROWS_f32];
+    double a11_rows[ROWS_f32];
+    double a12_rows[ROWS_f32];
+    double a13_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const double t0 = pair_value(pair_order(pair_add_d(pair_neg(pair_log(pair_of(y_i))), f_i))) / sigma;
-        const int t1 = (t0 < 0.0);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const double t0 = pair_value(pair_order(pair_add_d(pair_neg(a1), f_i))) / sigma;
+        t0_rows[row] = t0;
         const double t2 = fabs(t0);
         const double t3 = minimum(1.2676506002282294e+30, t2);
         const double t4 = (t3 - 4.0) / (4.0 + t3);
         const double t5 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t4 / 1.25e+29) * t4 - 3.6291570418843135e-08) * t4 - 1.3470044747078458e-07) * t4) * t4) * t4 - 1.7801125236838621e-06) * t4 - 1.1236017736040415e-06) * t4) * t4 - 1.460119195672493e-06) * t4 - 3.179754982440019e-05) * t4) * t4) * t4 - 0.000150332811085615) * t4 - 0.0002893128318825679) * t4) * t4) * t4 - 0.0024857923897225673) * t4 - 0.00037358712267111387) * t4) * t4 - 0.004488589746531045) * t4 - 0.02080045431427855) * t4) * t4) * t4 - 0.1382244914787328) * t4) * t4) * t4 - 1.1822045015192792) * t4) / (4.0 + t2) + t2;
-        const double t6 = 0.5 * sqrt(0.6366197723675814);
+        t5_rows[row] = t5;
         const double t7 = minimum(64.0, t2);
         const double t8 = rint(16.0 * t7);
         const double t9 = 0.0625 * t8;
-        const double t10 = t6 * (exp_fast(0.5 * (t9 - t7) * (t9 + t7)) * exp_fast(-(0.001953125 * t8 * t8)));
-        const double t11 = t10 / t5;
+        a2_rows[row] = 0.5 * (t9 - t7) * (t9 + t7);
+        a4_rows[row] = -(0.001953125 * t8 * t8);
         const double t12 = maximum(-1.2676506002282294e+30, minimum(64.0, t0));
-        const int t13 = (t12 < 0.0);
+        t12_rows[row] = t12;
         const double t14 = fabs(t12);
+        t14_rows[row] = t14;
+        const double t19 = minimum(64.0, t14);
+        const double t20 = rint(16.0 * t19);
+        const double t21 = 0.0625 * t20;
+        a6_rows[row] = 0.5 * (t21 - t19) * (t21 + t19);
+        a8_rows[row] = -(0.001953125 * t20 * t20);
+        a10_rows[row] = 2.5066282746310007 * t5;
+    }
+    exp_fast_rows(a2_rows, a3_rows);
+    exp_fast_rows(a4_rows, a5_rows);
+    exp_fast_rows(a6_rows, a7_rows);
+    exp_fast_rows(a8_rows, a9_rows);
+    log_fast_rows(a10_rows, a11_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t5 = t5_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double t6 = 0.5 * sqrt(0.6366197723675814);
+        t6_rows[row] = t6;
+        const double t10 = t6 * (a3 * a5);
+        t10_rows[row] = t10;
+        const double t11 = t10 / t5;
+        t11_rows[row] = t11;
+        a12_rows[row] = -t11;
+    }
+    log1p_fast_rows(a12_rows, a13_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double t5 = t5_rows[row];
+        const double t6 = t6_rows[row];
+        const double t10 = t10_rows[row];
+        const double t11 = t11_rows[row];
+        const double t12 = t12_rows[row];
+        const double t14 = t14_rows[row];
+        const double a7 = a7_rows[row];
+        const double a9 = a9_rows[row];
+        const double a11 = a11_rows[row];
+        const double a13 = a13_rows[row];
+        const int t1 = (t0 < 0.0);
+        const int t13 = (t12 < 0.0);
         const double t15 = minimum(1.2676506002282294e+30, t14);
         const double t16 = (t15 - 4.0) / (4.0 + t15);
         const double t17 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t16 / 1.25e+29) * t16 - 3.6291570418843135e-08) * t16 - 1.3470044747078458e-07) * t16) * t16) * t16 - 1.7801125236838621e-06) * t16 - 1.1236017736040415e-06) * t16) * t16 - 1.460119195672493e-06) * t16 - 3.179754982440019e-05) * t16) * t16) * t16 - 0.000150332811085615) * t16 - 0.0002893128318825679) * t16) * t16) * t16 - 0.0024857923897225673) * t16 - 0.00037358712267111387) * t16) * t16 - 0.004488589746531045) * t16 - 0.02080045431427855) * t16) * t16) * t16 - 0.1382244914787328) * t16) * t16) * t16 - 1.1822045015192792) * t16) / (4.0 + t14);
         const double t18 = t17 + t14;
-        const double t19 = minimum(64.0, t14);
-        const double t20 = rint(16.0 * t19);
-        const double t21 = 0.0625 * t20;
-        const double t22 = t6 * (exp_fast(0.5 * (t21 - t19) * (t21 + t19)) * exp_fast(-(0.001953125 * t20 * t20)));
+        const double t22 = t6 * (a7 * a9);
         const double t23 = (t13 ? t18 : t22 / (1.0 - t22 / t18));
-        loss[row] = (float)(-(t1 ? -log_fast(2.5066282746310007 * t5) - 0.5 * t0 * t0 : log1p_fast(-t11)));
+        loss[row] = (float)(-(t1 ? -a11 - 0.5 * t0 * t0 : a13));
         gradient[row] = (float)(-((t1 ? t5 : t10 / (1.0 - t11)) / sigma));
         hessian[row] = (float)(((t0 < -1.2676506002282294e+30) ? 1.0 : t23 * (t13 ? t17 : t23 + t12)) / c0);
     }
@@ -1230,3 +2193,4 @@ void lossforge_aft_normal_right_loss_gradient_hessian_f32(size_t n, const float 
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_aft_normal_right_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -285,6 +285,27 @@ HELPER double sign(double x)
     return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_atan_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_atan((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void atan_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = atan_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -329,24 +350,42 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
 #ifdef LOSSFORGE_FAST
     const double c = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
-        loss[row] = c0 * atan_fast(pair_rounded(t0) * pair_rounded(t0));
+        a0_rows[row] = pair_rounded(t0) * pair_rounded(t0);
+    }
+    atan_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double a1 = a1_rows[row];
+        loss[row] = c0 * a1;
     }
 #else
     const double c = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
-        loss[row] = pair_rounded(pair_mul(c0, pair_atan(pair_mul(t0, t0))));
+        const pair a0 = pair_mul(t0, t0);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_atan_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        loss[row] = pair_rounded(pair_mul(c0, a1));
     }
 #endif
 }
@@ -503,35 +542,61 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
 #ifdef LOSSFORGE_FAST
     const double c = constants[0];
     const double c0 = constants[1];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        a0_rows[row] = pair_rounded(t0) * pair_rounded(t0);
+    }
+    atan_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const double a1 = a1_rows[row];
         const pair t1 = pair_abs(t0);
         const pair t2 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t3 = pair_mul(t2, t2);
         const pair t4 = pair_max(pair_of(1.0), pair_order(t1));
         const pair t5 = pair_mul(t4, t4);
-        loss[row] = c0 * atan_fast(pair_rounded(t0) * pair_rounded(t0));
+        loss[row] = c0 * a1;
         gradient[row] = c * (((pair_rounded(t1) <= 1.0) ? pair_rounded(t2) / (1.0 + pair_rounded(t3) * pair_rounded(t3)) : 1.0 / (pair_rounded(t5) * pair_rounded(t4) * (1.0 + 1.0 / pair_rounded(pair_mul(t5, t5))))) * sign(pair_rounded(t0)));
     }
 #else
     const double c = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_mul(t0, t0);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_atan_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
         const pair t1 = pair_abs(t0);
         const pair t2 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t3 = pair_mul(t2, t2);
         const pair t4 = pair_max(pair_of(1.0), pair_order(t1));
         const pair t5 = pair_mul(t4, t4);
-        loss[row] = pair_rounded(pair_mul(c0, pair_atan(pair_mul(t0, t0))));
+        loss[row] = pair_rounded(pair_mul(c0, a1));
         gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(t2, pair_add_d(pair_mul(t3, t3), 1.0)), pair_div(pair_of(1.0), pair_mul(pair_mul(t5, t4), pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0)))), sign(pair_rounded(t0))), c));
     }
 #endif
@@ -642,12 +707,24 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
 #ifdef LOSSFORGE_FAST
     const double c = constants[0];
     const double c0 = constants[1];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        a0_rows[row] = pair_rounded(t0) * pair_rounded(t0);
+    }
+    atan_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const double a1 = a1_rows[row];
         const pair t1 = pair_abs(t0);
         const int t2 = (pair_rounded(t1) <= 1.0);
         const pair t3 = pair_min(pair_of(1.0), pair_order(t1));
@@ -658,19 +735,33 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t8 = pair_mul(t7, t7);
         const double t9 = 1.0 + 1.0 / pair_rounded(t8);
         const double t10 = (t2 ? 1.0 / t5 : 1.0 / (pair_rounded(t8) * t9));
-        loss[row] = c0 * atan_fast(pair_rounded(t0) * pair_rounded(t0));
+        loss[row] = c0 * a1;
         gradient[row] = c * ((t2 ? pair_rounded(t3) / t5 : 1.0 / (pair_rounded(t7) * pair_rounded(t6) * t9)) * sign(pair_rounded(t0)));
         hessian[row] = (4.0 * t10 - 3.0) * t10;
     }
 #else
     const double c = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_mul(t0, t0);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_atan_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
         const pair t1 = pair_abs(t0);
         const int t2 = (pair_rounded(t1) <= 1.0);
         const pair t3 = pair_min(pair_of(1.0), pair_order(t1));
@@ -681,7 +772,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t8 = pair_mul(t7, t7);
         const pair t9 = pair_add_d(pair_div(pair_of(1.0), t8), 1.0);
         const pair t10 = pair_if(t2, pair_div(pair_of(1.0), t5), pair_div(pair_of(1.0), pair_mul(t8, t9)));
-        loss[row] = pair_rounded(pair_mul(c0, pair_atan(pair_mul(t0, t0))));
+        loss[row] = pair_rounded(pair_mul(c0, a1));
         gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if(t2, pair_div(t3, t5), pair_div(pair_of(1.0), pair_mul(pair_mul(t7, t6), t9))), sign(pair_rounded(t0))), c));
         hessian[row] = pair_rounded(pair_mul(pair_order(pair_add_d(pair_scale(t10, 4.0), -3.0)), t10));
     }
@@ -710,7 +801,9 @@ void lossforge_arctan_loss_loss_gradient_hessian_f64(size_t n, const double *y, 
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_arctan_loss_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -754,13 +847,21 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     float *const loss = outputs[0];
     const double c = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
-        loss[row] = (float)(c0 * atan_fast(t0 * t0));
+        a0_rows[row] = t0 * t0;
+    }
+    atan_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double a1 = a1_rows[row];
+        loss[row] = (float)(c0 * a1);
     }
 }
 
@@ -864,18 +965,29 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const gradient = outputs[1];
     const double c = constants[0];
     const double c0 = constants[1];
+    double t0_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
+        t0_rows[row] = t0;
+        a0_rows[row] = t0 * t0;
+    }
+    atan_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double a1 = a1_rows[row];
         const double t1 = fabs(t0);
         const double t2 = minimum(1.0, t1);
         const double t3 = t2 * t2;
         const double t4 = maximum(1.0, t1);
         const double t5 = t4 * t4;
-        loss[row] = (float)(c0 * atan_fast(t0 * t0));
+        loss[row] = (float)(c0 * a1);
         gradient[row] = (float)(c * (((t1 <= 1.0) ? t2 / (1.0 + t3 * t3) : 1.0 / (t5 * t4 * (1.0 + 1.0 / (t5 * t5)))) * sign(t0)));
     }
 }
@@ -950,12 +1062,23 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const hessian = outputs[2];
     const double c = constants[0];
     const double c0 = constants[1];
+    double t0_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = r / c;
+        t0_rows[row] = t0;
+        a0_rows[row] = t0 * t0;
+    }
+    atan_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double a1 = a1_rows[row];
         const double t1 = fabs(t0);
         const int t2 = (t1 <= 1.0);
         const double t3 = minimum(1.0, t1);
@@ -966,7 +1089,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double t8 = t7 * t7;
         const double t9 = 1.0 + 1.0 / t8;
         const double t10 = (t2 ? 1.0 / t5 : 1.0 / (t8 * t9));
-        loss[row] = (float)(c0 * atan_fast(t0 * t0));
+        loss[row] = (float)(c0 * a1);
         gradient[row] = (float)(c * ((t2 ? t3 / t5 : 1.0 / (t7 * t6 * t9)) * sign(t0)));
         hessian[row] = (float)((4.0 * t10 - 3.0) * t10);
     }
@@ -988,3 +1111,4 @@ void lossforge_arctan_loss_loss_gradient_hessian_f32(size_t n, const float *y, c
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_arctan_loss_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -514,25 +514,42 @@ INLINE pair pair_power_log(pair x)
     return made;
 }
 
-/* Of pairs in order: the sign of a negative base follows from b.hi. */
-INLINE pair pair_pow(pair a, pair b)
+/* a**b from log|a|, of pairs in order: the sign of a negative base follows from b.hi. */
+INLINE pair pair_pow_by(pair a, pair b, pair log)
 {
-    const pair size = pair_exp(pair_mul(b, pair_power_log(a)));
+    const pair size = pair_exp(pair_mul(b, log));
     const double h = power_of(a.hi, b.hi, size.hi);
     const pair made = {h, h == size.hi ? size.lo : (h == -size.hi ? -size.lo : 0.0)};
     return made;
 }
 
+INLINE pair pair_pow(pair a, pair b)
+{
+    return pair_pow_by(a, b, pair_power_log(a));
+}
+
+/* x**y from log|x|. */
+INLINE double pow_v_by(double x, double y, pair log)
+{
+    const pair a = pair_mul_d(log, y);
+    return power_of(x, y, exp_of(a.hi, pair_rest(a)));
+}
+
 INLINE double pow_v(double x, double y)
 {
-    const pair a = pair_mul_d(power_log(pair_of(x)), y);
-    return power_of(x, y, exp_of(a.hi, pair_rest(a)));
+    return pow_v_by(x, y, power_log(pair_of(x)));
+}
+
+/* x**y from log|x|. */
+INLINE double pow_fast_by(double x, double y, pair log)
+{
+    const pair a = pair_mul_d(log, y);
+    return power_of(x, y, exp_fast_of(a.hi, pair_rest(a)));
 }
 
 INLINE double pow_fast(double x, double y)
 {
-    const pair a = pair_mul_d(power_log(pair_of(x)), y);
-    return power_of(x, y, exp_fast_of(a.hi, pair_rest(a)));
+    return pow_fast_by(x, y, power_log(pair_of(x)));
 }
 
 /* For float: neither overflow nor subnormal numbers. */
@@ -562,6 +579,105 @@ HELPER double maximum(double a, double b)
     return a > b ? a : b;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_exp_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_expm1_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_expm1((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_power_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_power_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_pow_by_rows(const double *a, const double *a_lo, const double *b, const double *b_lo, const double *c, const double *c_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_pow_by((pair){a[row], a_lo[row]}, (pair){b[row], b_lo[row]}, (pair){c[row], c_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void power_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = power_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pow_fast_by_rows(const double *a, const double *b, const double *c, const double *c_lo, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = pow_fast_by(a[row], b[row], (pair){c[row], c_lo[row]});
+    }
+}
+
+ONCE static void log_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -609,18 +725,93 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const double shift = constants[2];
     const pair c2 = {constants[3], constants[4]};
     const pair t7 = {constants[5], constants[6]};
+    double t0_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double t3_pair_power_log_hi[ROWS_f64], t3_pair_power_log_lo[ROWS_f64];
+    double t5_pair_power_log_hi[ROWS_f64], t5_pair_power_log_lo[ROWS_f64];
+    double t8_pair_power_log_hi[ROWS_f64], t8_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+        const pair a1 = pair_order(pair_add_d(t7, -z_i));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a3 = pair_order(pair_add_d(pair_neg(t7), z_i));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+    }
+    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_expm1_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_expm1_rows(a3_hi, a3_lo, a4_hi, a4_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const double t0 = -z_i;
+        t0_rows[row] = t0;
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair t5 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair t8 = pair_if((pair_rounded(t7) <= z_i), pair_mul(pair_mul(c2, a2), t5), pair_mul(pair_mul_d(a4, shift), t3));
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
+        a5_rows[row] = gamma_pos;
+        a7_rows[row] = gamma_neg;
+        const pair a9 = pair_neg(t8);
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+        const pair a11 = pair_add_d(t3, shift);
+        a11_hi[row] = a11.hi;
+        a11_lo[row] = a11.lo;
+    }
+    pair_log1p_rows(t1_hi, t1_lo, t4_hi, t4_lo);
+    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
+    pair_pow_by_rows(t3_hi, t3_lo, a5_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a6_hi, a6_lo);
+    pair_power_log_rows(t5_hi, t5_lo, t5_pair_power_log_hi, t5_pair_power_log_lo);
+    pair_pow_by_rows(t5_hi, t5_lo, a7_rows, zeros, t5_pair_power_log_hi, t5_pair_power_log_lo, a8_hi, a8_lo);
+    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    pair_log_rows(a11_hi, a11_lo, a12_hi, a12_lo);
+    pair_power_log_rows(t8_hi, t8_lo, t8_pair_power_log_hi, t8_pair_power_log_lo);
+    pair_pow_by_rows(t8_hi, t8_lo, a7_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo, a13_hi, a13_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = -z_i;
-        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
-        const pair t2 = pair_add_d(t1, 1.0);
-        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
-        const pair t4 = pair_log1p(t1);
-        const pair t5 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const pair t8 = pair_if((pair_rounded(t7) <= z_i), pair_mul(pair_mul(c2, pair_expm1(pair_order(pair_add_d(t7, -z_i)))), t5), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t7), z_i))), shift), t3));
-        loss[row] = pair_value(pair_order(pair_sub(pair_mul(pair_mul_d(pair_pow(pair_order(t3), pair_of(gamma_pos)), y_i), pair_add_d(t4, maximum(0.0, t0))), pair_mul(pair_diff(1.0, y_i), pair_if((shift <= 0.0), pair_of(-((pair_rounded(t4) + maximum(0.0, z_i)) * pair_rounded(pair_pow(pair_order(t5), pair_of(gamma_neg))))), pair_if((z_i <= pair_rounded(t7)), pair_of(0.0), pair_mul(pair_if((-0.5 <= shift - pair_rounded(t5)), pair_log1p(pair_neg(t8)), pair_log(pair_add_d(t3, shift))), pair_pow(pair_order(t8), pair_of(gamma_neg)))))))));
+        const double t0 = t0_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair a12 = {a12_hi[row], a12_lo[row]};
+        const pair a13 = {a13_hi[row], a13_lo[row]};
+        loss[row] = pair_value(pair_order(pair_sub(pair_mul(pair_mul_d(a6, y_i), pair_add_d(t4, maximum(0.0, t0))), pair_mul(pair_diff(1.0, y_i), pair_if((shift <= 0.0), pair_of(-((pair_rounded(t4) + maximum(0.0, z_i)) * pair_rounded(a8))), pair_if((z_i <= pair_rounded(t7)), pair_of(0.0), pair_mul(pair_if((-0.5 <= shift - pair_rounded(t5)), a10, a12), a13)))))));
     }
 #else
     const double gamma_pos = constants[0];
@@ -628,18 +819,93 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const double shift = constants[2];
     const pair c2 = {constants[3], constants[4]};
     const pair t7 = {constants[5], constants[6]};
+    double t0_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double t3_pair_power_log_hi[ROWS_f64], t3_pair_power_log_lo[ROWS_f64];
+    double t5_pair_power_log_hi[ROWS_f64], t5_pair_power_log_lo[ROWS_f64];
+    double t8_pair_power_log_hi[ROWS_f64], t8_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+        const pair a1 = pair_order(pair_add_d(t7, -z_i));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a3 = pair_order(pair_add_d(pair_neg(t7), z_i));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+    }
+    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_expm1_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_expm1_rows(a3_hi, a3_lo, a4_hi, a4_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const double t0 = -z_i;
+        t0_rows[row] = t0;
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair t5 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair t8 = pair_if((pair_rounded(t7) <= z_i), pair_mul(pair_mul(c2, a2), t5), pair_mul(pair_mul_d(a4, shift), t3));
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
+        a5_rows[row] = gamma_pos;
+        a7_rows[row] = gamma_neg;
+        const pair a9 = pair_neg(t8);
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+        const pair a11 = pair_add_d(t3, shift);
+        a11_hi[row] = a11.hi;
+        a11_lo[row] = a11.lo;
+    }
+    pair_log1p_rows(t1_hi, t1_lo, t4_hi, t4_lo);
+    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
+    pair_pow_by_rows(t3_hi, t3_lo, a5_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a6_hi, a6_lo);
+    pair_power_log_rows(t5_hi, t5_lo, t5_pair_power_log_hi, t5_pair_power_log_lo);
+    pair_pow_by_rows(t5_hi, t5_lo, a7_rows, zeros, t5_pair_power_log_hi, t5_pair_power_log_lo, a8_hi, a8_lo);
+    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    pair_log_rows(a11_hi, a11_lo, a12_hi, a12_lo);
+    pair_power_log_rows(t8_hi, t8_lo, t8_pair_power_log_hi, t8_pair_power_log_lo);
+    pair_pow_by_rows(t8_hi, t8_lo, a7_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo, a13_hi, a13_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = -z_i;
-        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
-        const pair t2 = pair_add_d(t1, 1.0);
-        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
-        const pair t4 = pair_log1p(t1);
-        const pair t5 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const pair t8 = pair_if((pair_rounded(t7) <= z_i), pair_mul(pair_mul(c2, pair_expm1(pair_order(pair_add_d(t7, -z_i)))), t5), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t7), z_i))), shift), t3));
-        loss[row] = pair_value(pair_order(pair_sub(pair_mul(pair_mul_d(pair_pow(pair_order(t3), pair_of(gamma_pos)), y_i), pair_add_d(t4, maximum(0.0, t0))), pair_mul(pair_diff(1.0, y_i), pair_if((shift <= 0.0), pair_of(-((pair_rounded(t4) + maximum(0.0, z_i)) * pair_rounded(pair_pow(pair_order(t5), pair_of(gamma_neg))))), pair_if((z_i <= pair_rounded(t7)), pair_of(0.0), pair_mul(pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t5), shift)))), pair_log1p(pair_neg(t8)), pair_log(pair_add_d(t3, shift))), pair_pow(pair_order(t8), pair_of(gamma_neg)))))))));
+        const double t0 = t0_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair a12 = {a12_hi[row], a12_lo[row]};
+        const pair a13 = {a13_hi[row], a13_lo[row]};
+        loss[row] = pair_value(pair_order(pair_sub(pair_mul(pair_mul_d(a6, y_i), pair_add_d(t4, maximum(0.0, t0))), pair_mul(pair_diff(1.0, y_i), pair_if((shift <= 0.0), pair_of(-((pair_rounded(t4) + maximum(0.0, z_i)) * pair_rounded(a8))), pair_if((z_i <= pair_rounded(t7)), pair_of(0.0), pair_mul(pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t5), shift)))), a10, a12), a13)))))));
     }
 #endif
 }
@@ -689,20 +955,103 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     const pair t8 = {constants[7], constants[8]};
     const double c7 = constants[9];
     const double c8 = constants[10];
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t4_rows[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double a13_rows[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
+    double t3_pair_power_log_hi[ROWS_f64], t3_pair_power_log_lo[ROWS_f64];
+    double t9_pair_power_log_hi[ROWS_f64], t9_pair_power_log_lo[ROWS_f64];
+    double t5_pair_power_log_hi[ROWS_f64], t5_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+        const pair a1 = pair_order(pair_add_d(t8, -z_i));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a3 = pair_order(pair_add_d(pair_neg(t8), z_i));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+    }
+    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_expm1_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_expm1_rows(a3_hi, a3_lo, a4_hi, a4_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const double t4 = -z_i;
+        t4_rows[row] = t4;
+        const pair t5 = pair_div(pair_if((0.0 <= t4), pair_of(1.0), t1), t2);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair t9 = pair_if((pair_rounded(t8) <= z_i), pair_mul(pair_mul(c2, a2), t3), pair_mul(pair_mul_d(a4, shift), t5));
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+        const pair t10 = pair_add_d(t5, shift);
+        t10_hi[row] = t10.hi;
+        t10_lo[row] = t10.lo;
+        a5_rows[row] = gamma_neg;
+        const pair a7 = c6;
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+        const pair a9 = pair_neg(t9);
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+        a13_rows[row] = gamma_pos;
+    }
+    pair_log1p_rows(t1_hi, t1_lo, t6_hi, t6_lo);
+    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
+    pair_pow_by_rows(t3_hi, t3_lo, a5_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a6_hi, a6_lo);
+    pair_power_log_rows(t9_hi, t9_lo, t9_pair_power_log_hi, t9_pair_power_log_lo);
+    pair_pow_by_rows(t9_hi, t9_lo, a7_hi, a7_lo, t9_pair_power_log_hi, t9_pair_power_log_lo, a8_hi, a8_lo);
+    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    pair_log_rows(t10_hi, t10_lo, a11_hi, a11_lo);
+    pair_pow_by_rows(t9_hi, t9_lo, a5_rows, zeros, t9_pair_power_log_hi, t9_pair_power_log_lo, a12_hi, a12_lo);
+    pair_power_log_rows(t5_hi, t5_lo, t5_pair_power_log_hi, t5_pair_power_log_lo);
+    pair_pow_by_rows(t5_hi, t5_lo, a13_rows, zeros, t5_pair_power_log_hi, t5_pair_power_log_lo, a14_hi, a14_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double t4 = t4_rows[row];
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair a11 = {a11_hi[row], a11_lo[row]};
+        const pair a12 = {a12_hi[row], a12_lo[row]};
+        const pair a14 = {a14_hi[row], a14_lo[row]};
         const pair t0 = pair_diff(y_i, 1.0);
-        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
-        const pair t2 = pair_add_d(t1, 1.0);
-        const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const double t4 = -z_i;
-        const pair t5 = pair_div(pair_if((0.0 <= t4), pair_of(1.0), t1), t2);
-        const pair t6 = pair_log1p(t1);
-        const pair t9 = pair_if((pair_rounded(t8) <= z_i), pair_mul(pair_mul(c2, pair_expm1(pair_order(pair_add_d(t8, -z_i)))), t3), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t8), z_i))), shift), t5));
-        const pair t10 = pair_add_d(t5, shift);
-        gradient[row] = pair_value(pair_order(pair_sub(pair_if((shift <= 0.0), pair_of(-(pair_value(t0) * pair_rounded(pair_pow(pair_order(t3), pair_of(gamma_neg))) * (gamma_neg * pair_rounded(t5) * (pair_rounded(t6) + maximum(0.0, z_i)) + pair_rounded(t3)))), pair_if((z_i < pair_rounded(t8)), pair_of(0.0), pair_if((pair_rounded(t8) < z_i), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_mul(pair_mul_d(pair_pow(pair_order(t9), c6), gamma_neg), pair_if((-0.5 <= shift - pair_rounded(t3)), pair_log1p(pair_neg(t9)), pair_log(t10))), pair_div(pair_pow(pair_order(t9), pair_of(gamma_neg)), t10))), t0), t3), t5), pair_of(c7 * pair_value(pair_diff(1.0, y_i)) / c8)))), pair_mul(pair_mul_d(pair_pow(pair_order(t5), pair_of(gamma_pos)), y_i), pair_add(pair_mul(pair_mul_d(t3, gamma_pos), pair_add_d(t6, maximum(0.0, t4))), t5)))));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_if((shift <= 0.0), pair_of(-(pair_value(t0) * pair_rounded(a6) * (gamma_neg * pair_rounded(t5) * (pair_rounded(t6) + maximum(0.0, z_i)) + pair_rounded(t3)))), pair_if((z_i < pair_rounded(t8)), pair_of(0.0), pair_if((pair_rounded(t8) < z_i), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_mul(pair_mul_d(a8, gamma_neg), pair_if((-0.5 <= shift - pair_rounded(t3)), a10, a11)), pair_div(a12, t10))), t0), t3), t5), pair_of(c7 * pair_value(pair_diff(1.0, y_i)) / c8)))), pair_mul(pair_mul_d(a14, y_i), pair_add(pair_mul(pair_mul_d(t3, gamma_pos), pair_add_d(t6, maximum(0.0, t4))), t5)))));
     }
 #else
     const double gamma_pos = constants[0];
@@ -713,20 +1062,103 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     const pair t8 = {constants[7], constants[8]};
     const double c7 = constants[9];
     const double c8 = constants[10];
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t4_rows[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double a13_rows[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
+    double t3_pair_power_log_hi[ROWS_f64], t3_pair_power_log_lo[ROWS_f64];
+    double t9_pair_power_log_hi[ROWS_f64], t9_pair_power_log_lo[ROWS_f64];
+    double t5_pair_power_log_hi[ROWS_f64], t5_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+        const pair a1 = pair_order(pair_add_d(t8, -z_i));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a3 = pair_order(pair_add_d(pair_neg(t8), z_i));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+    }
+    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_expm1_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_expm1_rows(a3_hi, a3_lo, a4_hi, a4_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const double t4 = -z_i;
+        t4_rows[row] = t4;
+        const pair t5 = pair_div(pair_if((0.0 <= t4), pair_of(1.0), t1), t2);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair t9 = pair_if((pair_rounded(t8) <= z_i), pair_mul(pair_mul(c2, a2), t3), pair_mul(pair_mul_d(a4, shift), t5));
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+        const pair t10 = pair_add_d(t5, shift);
+        t10_hi[row] = t10.hi;
+        t10_lo[row] = t10.lo;
+        a5_rows[row] = gamma_neg;
+        const pair a7 = c6;
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+        const pair a9 = pair_neg(t9);
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+        a13_rows[row] = gamma_pos;
+    }
+    pair_log1p_rows(t1_hi, t1_lo, t6_hi, t6_lo);
+    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
+    pair_pow_by_rows(t3_hi, t3_lo, a5_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a6_hi, a6_lo);
+    pair_power_log_rows(t9_hi, t9_lo, t9_pair_power_log_hi, t9_pair_power_log_lo);
+    pair_pow_by_rows(t9_hi, t9_lo, a7_hi, a7_lo, t9_pair_power_log_hi, t9_pair_power_log_lo, a8_hi, a8_lo);
+    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    pair_log_rows(t10_hi, t10_lo, a11_hi, a11_lo);
+    pair_pow_by_rows(t9_hi, t9_lo, a5_rows, zeros, t9_pair_power_log_hi, t9_pair_power_log_lo, a12_hi, a12_lo);
+    pair_power_log_rows(t5_hi, t5_lo, t5_pair_power_log_hi, t5_pair_power_log_lo);
+    pair_pow_by_rows(t5_hi, t5_lo, a13_rows, zeros, t5_pair_power_log_hi, t5_pair_power_log_lo, a14_hi, a14_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double t4 = t4_rows[row];
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair a11 = {a11_hi[row], a11_lo[row]};
+        const pair a12 = {a12_hi[row], a12_lo[row]};
+        const pair a14 = {a14_hi[row], a14_lo[row]};
         const pair t0 = pair_diff(y_i, 1.0);
-        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
-        const pair t2 = pair_add_d(t1, 1.0);
-        const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const double t4 = -z_i;
-        const pair t5 = pair_div(pair_if((0.0 <= t4), pair_of(1.0), t1), t2);
-        const pair t6 = pair_log1p(t1);
-        const pair t9 = pair_if((pair_rounded(t8) <= z_i), pair_mul(pair_mul(c2, pair_expm1(pair_order(pair_add_d(t8, -z_i)))), t3), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t8), z_i))), shift), t5));
-        const pair t10 = pair_add_d(t5, shift);
-        gradient[row] = pair_value(pair_order(pair_sub(pair_if((shift <= 0.0), pair_of(-(pair_value(t0) * pair_rounded(pair_pow(pair_order(t3), pair_of(gamma_neg))) * (gamma_neg * pair_rounded(t5) * (pair_rounded(t6) + maximum(0.0, z_i)) + pair_rounded(t3)))), pair_if((z_i < pair_rounded(t8)), pair_of(0.0), pair_if((pair_rounded(t8) < z_i), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_mul(pair_mul_d(pair_pow(pair_order(t9), c6), gamma_neg), pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t3), shift)))), pair_log1p(pair_neg(t9)), pair_log(t10))), pair_div(pair_pow(pair_order(t9), pair_of(gamma_neg)), t10))), t0), t3), t5), pair_of(c7 * pair_value(pair_diff(1.0, y_i)) / c8)))), pair_mul(pair_mul_d(pair_pow(pair_order(t5), pair_of(gamma_pos)), y_i), pair_add(pair_mul(pair_mul_d(t3, gamma_pos), pair_add_d(t6, maximum(0.0, t4))), t5)))));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_if((shift <= 0.0), pair_of(-(pair_value(t0) * pair_rounded(a6) * (gamma_neg * pair_rounded(t5) * (pair_rounded(t6) + maximum(0.0, z_i)) + pair_rounded(t3)))), pair_if((z_i < pair_rounded(t8)), pair_of(0.0), pair_if((pair_rounded(t8) < z_i), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_mul(pair_mul_d(a8, gamma_neg), pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t3), shift)))), a10, a11)), pair_div(a12, t10))), t0), t3), t5), pair_of(c7 * pair_value(pair_diff(1.0, y_i)) / c8)))), pair_mul(pair_mul_d(a14, y_i), pair_add(pair_mul(pair_mul_d(t3, gamma_pos), pair_add_d(t6, maximum(0.0, t4))), t5)))));
     }
 #endif
 }
@@ -790,26 +1222,115 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     const pair t10 = {constants[9], constants[10]};
     const pair c5 = {constants[11], constants[12]};
     const pair c6 = {constants[13], constants[14]};
+    double t0_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
+    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double t16_hi[ROWS_f64], t16_lo[ROWS_f64];
+    double a11_rows[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
+    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    double t12_pair_power_log_hi[ROWS_f64], t12_pair_power_log_lo[ROWS_f64];
+    double t3_pair_power_log_hi[ROWS_f64], t3_pair_power_log_lo[ROWS_f64];
+    double t4_pair_power_log_hi[ROWS_f64], t4_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+        const pair a1 = pair_order(pair_add_d(t10, -z_i));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a3 = pair_order(pair_add_d(pair_neg(t10), z_i));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+    }
+    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_expm1_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_expm1_rows(a3_hi, a3_lo, a4_hi, a4_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const double t0 = -z_i;
+        t0_rows[row] = t0;
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        const pair t12 = pair_if((pair_rounded(t10) <= z_i), pair_mul(pair_mul(c3, a2), t4), pair_mul(pair_mul_d(a4, shift), t3));
+        t12_hi[row] = t12.hi;
+        t12_lo[row] = t12.lo;
+        const pair t13 = pair_add_d(t3, shift);
+        t13_hi[row] = t13.hi;
+        t13_lo[row] = t13.lo;
+        const pair a5 = pair_neg(t12);
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
+        a8_rows[row] = gamma_neg;
+        const pair a10 = t11;
+        a10_hi[row] = a10.hi;
+        a10_lo[row] = a10.lo;
+        a11_rows[row] = gamma_pos;
+        const pair a14 = c6;
+        a14_hi[row] = a14.hi;
+        a14_lo[row] = a14.lo;
+    }
+    pair_log1p_rows(t1_hi, t1_lo, t5_hi, t5_lo);
+    pair_log1p_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    pair_log_rows(t13_hi, t13_lo, a7_hi, a7_lo);
+    pair_power_log_rows(t12_hi, t12_lo, t12_pair_power_log_hi, t12_pair_power_log_lo);
+    pair_pow_by_rows(t12_hi, t12_lo, a8_rows, zeros, t12_pair_power_log_hi, t12_pair_power_log_lo, a9_hi, a9_lo);
+    pair_pow_by_rows(t12_hi, t12_lo, a10_hi, a10_lo, t12_pair_power_log_hi, t12_pair_power_log_lo, t16_hi, t16_lo);
+    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
+    pair_pow_by_rows(t3_hi, t3_lo, a11_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a12_hi, a12_lo);
+    pair_power_log_rows(t4_hi, t4_lo, t4_pair_power_log_hi, t4_pair_power_log_lo);
+    pair_pow_by_rows(t4_hi, t4_lo, a8_rows, zeros, t4_pair_power_log_hi, t4_pair_power_log_lo, a13_hi, a13_lo);
+    pair_pow_by_rows(t12_hi, t12_lo, a14_hi, a14_lo, t12_pair_power_log_hi, t12_pair_power_log_lo, a15_hi, a15_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = -z_i;
-        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
-        const pair t2 = pair_add_d(t1, 1.0);
-        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
-        const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const pair t5 = pair_log1p(t1);
+        const double t0 = t0_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const pair t16 = {t16_hi[row], t16_lo[row]};
+        const pair a12 = {a12_hi[row], a12_lo[row]};
+        const pair a13 = {a13_hi[row], a13_lo[row]};
+        const pair a15 = {a15_hi[row], a15_lo[row]};
         const pair t6 = pair_add_d(t5, maximum(0.0, t0));
         const pair t7 = pair_diff(y_i, 1.0);
         const double t8 = pair_rounded(t5) + maximum(0.0, z_i);
-        const pair t12 = pair_if((pair_rounded(t10) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_order(pair_add_d(t10, -z_i)))), t4), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t10), z_i))), shift), t3));
-        const pair t13 = pair_add_d(t3, shift);
-        const pair t14 = pair_if((-0.5 <= shift - pair_rounded(t4)), pair_log1p(pair_neg(t12)), pair_log(t13));
-        const pair t15 = pair_div(pair_pow(pair_order(t12), pair_of(gamma_neg)), t13);
-        const pair t16 = pair_pow(pair_order(t12), t11);
+        const pair t14 = pair_if((-0.5 <= shift - pair_rounded(t4)), a6, a7);
+        const pair t15 = pair_div(a9, t13);
         const pair t17 = pair_order(pair_sub(pair_mul(pair_mul_d(t16, gamma_neg), t14), t15));
-        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul(pair_mul_d(pair_pow(pair_order(t3), pair_of(gamma_pos)), y_i), pair_if((pair_rounded(t4) == 0.0), pair_of(0.0), pair_order(pair_sub(pair_mul_d(pair_add(pair_mul(pair_mul_d(t4, gamma_pos), t6), t3), gamma_pos), pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0)), -gamma_pos)), t3))))), t4), pair_if((shift <= 0.0), pair_of(-(pair_value(t7) * pair_rounded(pair_pow(pair_order(t4), pair_of(gamma_neg))) * ((pair_rounded(t3) == 0.0) ? 0.0 : (c4 - gamma_neg * t8) * pair_rounded(t4) + gamma_neg * (gamma_neg * pair_rounded(t3) * t8 + pair_rounded(t4))) * pair_rounded(t3))), pair_if((z_i <= pair_rounded(t10)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_sub(pair_mul(c5, pair_mul(t14, pair_pow(pair_order(t12), c6))), pair_div(t15, t13))), pair_div(pair_mul_d(t16, c7), t13))), t4), t3), pair_mul(t17, t3))), pair_mul(t17, t4))), t7), t4), t3))))));
+        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul(pair_mul_d(a12, y_i), pair_if((pair_rounded(t4) == 0.0), pair_of(0.0), pair_order(pair_sub(pair_mul_d(pair_add(pair_mul(pair_mul_d(t4, gamma_pos), t6), t3), gamma_pos), pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0)), -gamma_pos)), t3))))), t4), pair_if((shift <= 0.0), pair_of(-(pair_value(t7) * pair_rounded(a13) * ((pair_rounded(t3) == 0.0) ? 0.0 : (c4 - gamma_neg * t8) * pair_rounded(t4) + gamma_neg * (gamma_neg * pair_rounded(t3) * t8 + pair_rounded(t4))) * pair_rounded(t3))), pair_if((z_i <= pair_rounded(t10)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_sub(pair_mul(c5, pair_mul(t14, a15)), pair_div(t15, t13))), pair_div(pair_mul_d(t16, c7), t13))), t4), t3), pair_mul(t17, t3))), pair_mul(t17, t4))), t7), t4), t3))))));
     }
 #else
     const double gamma_pos = constants[0];
@@ -822,26 +1343,115 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     const pair t10 = {constants[9], constants[10]};
     const pair c5 = {constants[11], constants[12]};
     const pair c6 = {constants[13], constants[14]};
+    double t0_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
+    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double t16_hi[ROWS_f64], t16_lo[ROWS_f64];
+    double a11_rows[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
+    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    double t12_pair_power_log_hi[ROWS_f64], t12_pair_power_log_lo[ROWS_f64];
+    double t3_pair_power_log_hi[ROWS_f64], t3_pair_power_log_lo[ROWS_f64];
+    double t4_pair_power_log_hi[ROWS_f64], t4_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+        const pair a1 = pair_order(pair_add_d(t10, -z_i));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a3 = pair_order(pair_add_d(pair_neg(t10), z_i));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+    }
+    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_expm1_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_expm1_rows(a3_hi, a3_lo, a4_hi, a4_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const double t0 = -z_i;
+        t0_rows[row] = t0;
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        const pair t12 = pair_if((pair_rounded(t10) <= z_i), pair_mul(pair_mul(c3, a2), t4), pair_mul(pair_mul_d(a4, shift), t3));
+        t12_hi[row] = t12.hi;
+        t12_lo[row] = t12.lo;
+        const pair t13 = pair_add_d(t3, shift);
+        t13_hi[row] = t13.hi;
+        t13_lo[row] = t13.lo;
+        const pair a5 = pair_neg(t12);
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
+        a8_rows[row] = gamma_neg;
+        const pair a10 = t11;
+        a10_hi[row] = a10.hi;
+        a10_lo[row] = a10.lo;
+        a11_rows[row] = gamma_pos;
+        const pair a14 = c6;
+        a14_hi[row] = a14.hi;
+        a14_lo[row] = a14.lo;
+    }
+    pair_log1p_rows(t1_hi, t1_lo, t5_hi, t5_lo);
+    pair_log1p_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    pair_log_rows(t13_hi, t13_lo, a7_hi, a7_lo);
+    pair_power_log_rows(t12_hi, t12_lo, t12_pair_power_log_hi, t12_pair_power_log_lo);
+    pair_pow_by_rows(t12_hi, t12_lo, a8_rows, zeros, t12_pair_power_log_hi, t12_pair_power_log_lo, a9_hi, a9_lo);
+    pair_pow_by_rows(t12_hi, t12_lo, a10_hi, a10_lo, t12_pair_power_log_hi, t12_pair_power_log_lo, t16_hi, t16_lo);
+    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
+    pair_pow_by_rows(t3_hi, t3_lo, a11_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a12_hi, a12_lo);
+    pair_power_log_rows(t4_hi, t4_lo, t4_pair_power_log_hi, t4_pair_power_log_lo);
+    pair_pow_by_rows(t4_hi, t4_lo, a8_rows, zeros, t4_pair_power_log_hi, t4_pair_power_log_lo, a13_hi, a13_lo);
+    pair_pow_by_rows(t12_hi, t12_lo, a14_hi, a14_lo, t12_pair_power_log_hi, t12_pair_power_log_lo, a15_hi, a15_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = -z_i;
-        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
-        const pair t2 = pair_add_d(t1, 1.0);
-        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
-        const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const pair t5 = pair_log1p(t1);
+        const double t0 = t0_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const pair t16 = {t16_hi[row], t16_lo[row]};
+        const pair a12 = {a12_hi[row], a12_lo[row]};
+        const pair a13 = {a13_hi[row], a13_lo[row]};
+        const pair a15 = {a15_hi[row], a15_lo[row]};
         const pair t6 = pair_add_d(t5, maximum(0.0, t0));
         const pair t7 = pair_diff(y_i, 1.0);
         const double t8 = pair_rounded(t5) + maximum(0.0, z_i);
-        const pair t12 = pair_if((pair_rounded(t10) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_order(pair_add_d(t10, -z_i)))), t4), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t10), z_i))), shift), t3));
-        const pair t13 = pair_add_d(t3, shift);
-        const pair t14 = pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t4), shift)))), pair_log1p(pair_neg(t12)), pair_log(t13));
-        const pair t15 = pair_div(pair_pow(pair_order(t12), pair_of(gamma_neg)), t13);
-        const pair t16 = pair_pow(pair_order(t12), t11);
+        const pair t14 = pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t4), shift)))), a6, a7);
+        const pair t15 = pair_div(a9, t13);
         const pair t17 = pair_order(pair_sub(pair_mul(pair_mul_d(t16, gamma_neg), t14), t15));
-        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul(pair_mul_d(pair_pow(pair_order(t3), pair_of(gamma_pos)), y_i), pair_if((pair_rounded(t4) == 0.0), pair_of(0.0), pair_order(pair_sub(pair_mul_d(pair_add(pair_mul(pair_mul_d(t4, gamma_pos), t6), t3), gamma_pos), pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0)), -gamma_pos)), t3))))), t4), pair_if((shift <= 0.0), pair_of(-(pair_value(t7) * pair_rounded(pair_pow(pair_order(t4), pair_of(gamma_neg))) * ((pair_rounded(t3) == 0.0) ? 0.0 : (c4 - gamma_neg * t8) * pair_rounded(t4) + gamma_neg * (gamma_neg * pair_rounded(t3) * t8 + pair_rounded(t4))) * pair_rounded(t3))), pair_if((z_i <= pair_rounded(t10)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_sub(pair_mul(c5, pair_mul(t14, pair_pow(pair_order(t12), c6))), pair_div(t15, t13))), pair_div(pair_mul_d(t16, c7), t13))), t4), t3), pair_mul(t17, t3))), pair_mul(t17, t4))), t7), t4), t3))))));
+        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul(pair_mul_d(a12, y_i), pair_if((pair_rounded(t4) == 0.0), pair_of(0.0), pair_order(pair_sub(pair_mul_d(pair_add(pair_mul(pair_mul_d(t4, gamma_pos), t6), t3), gamma_pos), pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0)), -gamma_pos)), t3))))), t4), pair_if((shift <= 0.0), pair_of(-(pair_value(t7) * pair_rounded(a13) * ((pair_rounded(t3) == 0.0) ? 0.0 : (c4 - gamma_neg * t8) * pair_rounded(t4) + gamma_neg * (gamma_neg * pair_rounded(t3) * t8 + pair_rounded(t4))) * pair_rounded(t3))), pair_if((z_i <= pair_rounded(t10)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_sub(pair_mul(c5, pair_mul(t14, a15)), pair_div(t15, t13))), pair_div(pair_mul_d(t16, c7), t13))), t4), t3), pair_mul(t17, t3))), pair_mul(t17, t4))), t7), t4), t3))))));
     }
 #endif
 }
@@ -903,28 +1513,109 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const pair t13 = {constants[8], constants[9]};
     const double c8 = constants[10];
     const double c9 = constants[11];
+    double t0_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double t14_hi[ROWS_f64], t14_lo[ROWS_f64];
+    double t15_hi[ROWS_f64], t15_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double t17_hi[ROWS_f64], t17_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double t3_pair_power_log_hi[ROWS_f64], t3_pair_power_log_lo[ROWS_f64];
+    double t10_pair_power_log_hi[ROWS_f64], t10_pair_power_log_lo[ROWS_f64];
+    double t14_pair_power_log_hi[ROWS_f64], t14_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+        const pair a4 = pair_order(pair_add_d(t13, -z_i));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a6 = pair_order(pair_add_d(pair_neg(t13), z_i));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+    }
+    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_expm1_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const double t0 = -z_i;
+        t0_rows[row] = t0;
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        a1_rows[row] = gamma_pos;
+        const pair t10 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        t10_hi[row] = t10.hi;
+        t10_lo[row] = t10.lo;
+        a3_rows[row] = gamma_neg;
+        const pair t14 = pair_if((pair_rounded(t13) <= z_i), pair_mul(pair_mul(c3, a5), t10), pair_mul(pair_mul_d(a7, shift), t3));
+        t14_hi[row] = t14.hi;
+        t14_lo[row] = t14.lo;
+        const pair t15 = pair_add_d(t3, shift);
+        t15_hi[row] = t15.hi;
+        t15_lo[row] = t15.lo;
+        const pair a8 = pair_neg(t14);
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+        const pair a11 = c7;
+        a11_hi[row] = a11.hi;
+        a11_lo[row] = a11.lo;
+    }
+    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
+    pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a2_hi, a2_lo);
+    pair_log1p_rows(t1_hi, t1_lo, t5_hi, t5_lo);
+    pair_power_log_rows(t10_hi, t10_lo, t10_pair_power_log_hi, t10_pair_power_log_lo);
+    pair_pow_by_rows(t10_hi, t10_lo, a3_rows, zeros, t10_pair_power_log_hi, t10_pair_power_log_lo, t11_hi, t11_lo);
+    pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_log_rows(t15_hi, t15_lo, a10_hi, a10_lo);
+    pair_power_log_rows(t14_hi, t14_lo, t14_pair_power_log_hi, t14_pair_power_log_lo);
+    pair_pow_by_rows(t14_hi, t14_lo, a3_rows, zeros, t14_pair_power_log_hi, t14_pair_power_log_lo, t17_hi, t17_lo);
+    pair_pow_by_rows(t14_hi, t14_lo, a11_hi, a11_lo, t14_pair_power_log_hi, t14_pair_power_log_lo, a12_hi, a12_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = -z_i;
-        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
-        const pair t2 = pair_add_d(t1, 1.0);
-        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
-        const pair t4 = pair_mul_d(pair_pow(pair_order(t3), pair_of(gamma_pos)), y_i);
-        const pair t5 = pair_log1p(t1);
+        const double t0 = t0_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const pair t15 = {t15_hi[row], t15_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair t17 = {t17_hi[row], t17_lo[row]};
+        const pair a12 = {a12_hi[row], a12_lo[row]};
+        const pair t4 = pair_mul_d(a2, y_i);
         const pair t6 = pair_add_d(t5, maximum(0.0, t0));
         const pair t7 = pair_diff(1.0, y_i);
         const double t9 = pair_rounded(t5) + maximum(0.0, z_i);
-        const pair t10 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const pair t11 = pair_pow(pair_order(t10), pair_of(gamma_neg));
-        const pair t14 = pair_if((pair_rounded(t13) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_order(pair_add_d(t13, -z_i)))), t10), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t13), z_i))), shift), t3));
-        const pair t15 = pair_add_d(t3, shift);
-        const pair t16 = pair_if((-0.5 <= shift - pair_rounded(t10)), pair_log1p(pair_neg(t14)), pair_log(t15));
-        const pair t17 = pair_pow(pair_order(t14), pair_of(gamma_neg));
+        const pair t16 = pair_if((-0.5 <= shift - pair_rounded(t10)), a9, a10);
         const pair t18 = pair_diff(y_i, 1.0);
         loss[row] = pair_value(pair_order(pair_sub(pair_mul(t4, t6), pair_mul(t7, pair_if(t8, pair_of(-(t9 * pair_rounded(t11))), pair_if((z_i <= pair_rounded(t13)), pair_of(0.0), pair_mul(t16, t17)))))));
-        gradient[row] = pair_value(pair_order(pair_sub(pair_if(t8, pair_of(-(pair_value(t18) * pair_rounded(t11) * (gamma_neg * pair_rounded(t3) * t9 + pair_rounded(t10)))), pair_if((z_i < pair_rounded(t13)), pair_of(0.0), pair_if((pair_rounded(t13) < z_i), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_mul(pair_mul_d(pair_pow(pair_order(t14), c7), gamma_neg), t16), pair_div(t17, t15))), t18), t10), t3), pair_of(c8 * pair_value(t7) / c9)))), pair_mul(t4, pair_add(pair_mul(pair_mul_d(t10, gamma_pos), t6), t3)))));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_if(t8, pair_of(-(pair_value(t18) * pair_rounded(t11) * (gamma_neg * pair_rounded(t3) * t9 + pair_rounded(t10)))), pair_if((z_i < pair_rounded(t13)), pair_of(0.0), pair_if((pair_rounded(t13) < z_i), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_mul(pair_mul_d(a12, gamma_neg), t16), pair_div(t17, t15))), t18), t10), t3), pair_of(c8 * pair_value(t7) / c9)))), pair_mul(t4, pair_add(pair_mul(pair_mul_d(t10, gamma_pos), t6), t3)))));
     }
 #else
     const double gamma_pos = constants[0];
@@ -936,28 +1627,109 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const pair t13 = {constants[8], constants[9]};
     const double c8 = constants[10];
     const double c9 = constants[11];
+    double t0_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double t14_hi[ROWS_f64], t14_lo[ROWS_f64];
+    double t15_hi[ROWS_f64], t15_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double t17_hi[ROWS_f64], t17_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double t3_pair_power_log_hi[ROWS_f64], t3_pair_power_log_lo[ROWS_f64];
+    double t10_pair_power_log_hi[ROWS_f64], t10_pair_power_log_lo[ROWS_f64];
+    double t14_pair_power_log_hi[ROWS_f64], t14_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+        const pair a4 = pair_order(pair_add_d(t13, -z_i));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a6 = pair_order(pair_add_d(pair_neg(t13), z_i));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+    }
+    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_expm1_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const double t0 = -z_i;
+        t0_rows[row] = t0;
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        a1_rows[row] = gamma_pos;
+        const pair t10 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        t10_hi[row] = t10.hi;
+        t10_lo[row] = t10.lo;
+        a3_rows[row] = gamma_neg;
+        const pair t14 = pair_if((pair_rounded(t13) <= z_i), pair_mul(pair_mul(c3, a5), t10), pair_mul(pair_mul_d(a7, shift), t3));
+        t14_hi[row] = t14.hi;
+        t14_lo[row] = t14.lo;
+        const pair t15 = pair_add_d(t3, shift);
+        t15_hi[row] = t15.hi;
+        t15_lo[row] = t15.lo;
+        const pair a8 = pair_neg(t14);
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+        const pair a11 = c7;
+        a11_hi[row] = a11.hi;
+        a11_lo[row] = a11.lo;
+    }
+    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
+    pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a2_hi, a2_lo);
+    pair_log1p_rows(t1_hi, t1_lo, t5_hi, t5_lo);
+    pair_power_log_rows(t10_hi, t10_lo, t10_pair_power_log_hi, t10_pair_power_log_lo);
+    pair_pow_by_rows(t10_hi, t10_lo, a3_rows, zeros, t10_pair_power_log_hi, t10_pair_power_log_lo, t11_hi, t11_lo);
+    pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_log_rows(t15_hi, t15_lo, a10_hi, a10_lo);
+    pair_power_log_rows(t14_hi, t14_lo, t14_pair_power_log_hi, t14_pair_power_log_lo);
+    pair_pow_by_rows(t14_hi, t14_lo, a3_rows, zeros, t14_pair_power_log_hi, t14_pair_power_log_lo, t17_hi, t17_lo);
+    pair_pow_by_rows(t14_hi, t14_lo, a11_hi, a11_lo, t14_pair_power_log_hi, t14_pair_power_log_lo, a12_hi, a12_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = -z_i;
-        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
-        const pair t2 = pair_add_d(t1, 1.0);
-        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
-        const pair t4 = pair_mul_d(pair_pow(pair_order(t3), pair_of(gamma_pos)), y_i);
-        const pair t5 = pair_log1p(t1);
+        const double t0 = t0_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const pair t15 = {t15_hi[row], t15_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair t17 = {t17_hi[row], t17_lo[row]};
+        const pair a12 = {a12_hi[row], a12_lo[row]};
+        const pair t4 = pair_mul_d(a2, y_i);
         const pair t6 = pair_add_d(t5, maximum(0.0, t0));
         const pair t7 = pair_diff(1.0, y_i);
         const double t9 = pair_rounded(t5) + maximum(0.0, z_i);
-        const pair t10 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const pair t11 = pair_pow(pair_order(t10), pair_of(gamma_neg));
-        const pair t14 = pair_if((pair_rounded(t13) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_order(pair_add_d(t13, -z_i)))), t10), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t13), z_i))), shift), t3));
-        const pair t15 = pair_add_d(t3, shift);
-        const pair t16 = pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t10), shift)))), pair_log1p(pair_neg(t14)), pair_log(t15));
-        const pair t17 = pair_pow(pair_order(t14), pair_of(gamma_neg));
+        const pair t16 = pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t10), shift)))), a9, a10);
         const pair t18 = pair_diff(y_i, 1.0);
         loss[row] = pair_value(pair_order(pair_sub(pair_mul(t4, t6), pair_mul(t7, pair_if(t8, pair_of(-(t9 * pair_rounded(t11))), pair_if((z_i <= pair_rounded(t13)), pair_of(0.0), pair_mul(t16, t17)))))));
-        gradient[row] = pair_value(pair_order(pair_sub(pair_if(t8, pair_of(-(pair_value(t18) * pair_rounded(t11) * (gamma_neg * pair_rounded(t3) * t9 + pair_rounded(t10)))), pair_if((z_i < pair_rounded(t13)), pair_of(0.0), pair_if((pair_rounded(t13) < z_i), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_mul(pair_mul_d(pair_pow(pair_order(t14), c7), gamma_neg), t16), pair_div(t17, t15))), t18), t10), t3), pair_of(c8 * pair_value(t7) / c9)))), pair_mul(t4, pair_add(pair_mul(pair_mul_d(t10, gamma_pos), t6), t3)))));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_if(t8, pair_of(-(pair_value(t18) * pair_rounded(t11) * (gamma_neg * pair_rounded(t3) * t9 + pair_rounded(t10)))), pair_if((z_i < pair_rounded(t13)), pair_of(0.0), pair_if((pair_rounded(t13) < z_i), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_mul(pair_mul_d(a12, gamma_neg), t16), pair_div(t17, t15))), t18), t10), t3), pair_of(c8 * pair_value(t7) / c9)))), pair_mul(t4, pair_add(pair_mul(pair_mul_d(t10, gamma_pos), t6), t3)))));
     }
 #endif
 }
@@ -1027,31 +1799,120 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const pair c12 = {constants[14], constants[15]};
     const double c8 = constants[16];
     const double c9 = constants[17];
+    double a0_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t6_rows[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double t15_hi[ROWS_f64], t15_lo[ROWS_f64];
+    double t16_hi[ROWS_f64], t16_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double a12_rows[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
+    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    double t4_pair_power_log_hi[ROWS_f64], t4_pair_power_log_lo[ROWS_f64];
+    double t13_pair_power_log_hi[ROWS_f64], t13_pair_power_log_lo[ROWS_f64];
+    double t7_pair_power_log_hi[ROWS_f64], t7_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+        const pair a3 = pair_order(pair_add_d(t12, -z_i));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        const pair a5 = pair_order(pair_add_d(pair_neg(t12), z_i));
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
+    }
+    pair_exp_rows(a0_rows, zeros, t2_hi, t2_lo);
+    pair_expm1_rows(a3_hi, a3_lo, a4_hi, a4_lo);
+    pair_expm1_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair t3 = pair_add_d(t2, 1.0);
+        const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t2), t3);
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        a1_rows[row] = gamma_neg;
+        const double t6 = -z_i;
+        t6_rows[row] = t6;
+        const pair t7 = pair_div(pair_if((0.0 <= t6), pair_of(1.0), t2), t3);
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const pair t13 = pair_if((pair_rounded(t12) <= z_i), pair_mul(pair_mul(c3, a4), t4), pair_mul(pair_mul_d(a6, shift), t7));
+        t13_hi[row] = t13.hi;
+        t13_lo[row] = t13.lo;
+        const pair a7 = t14;
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+        const pair t16 = pair_add_d(t7, shift);
+        t16_hi[row] = t16.hi;
+        t16_lo[row] = t16.lo;
+        const pair a8 = pair_neg(t13);
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+        a12_rows[row] = gamma_pos;
+        const pair a14 = c12;
+        a14_hi[row] = a14.hi;
+        a14_lo[row] = a14.lo;
+    }
+    pair_power_log_rows(t4_hi, t4_lo, t4_pair_power_log_hi, t4_pair_power_log_lo);
+    pair_pow_by_rows(t4_hi, t4_lo, a1_rows, zeros, t4_pair_power_log_hi, t4_pair_power_log_lo, a2_hi, a2_lo);
+    pair_log1p_rows(t2_hi, t2_lo, t8_hi, t8_lo);
+    pair_power_log_rows(t13_hi, t13_lo, t13_pair_power_log_hi, t13_pair_power_log_lo);
+    pair_pow_by_rows(t13_hi, t13_lo, a7_hi, a7_lo, t13_pair_power_log_hi, t13_pair_power_log_lo, t15_hi, t15_lo);
+    pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_log_rows(t16_hi, t16_lo, a10_hi, a10_lo);
+    pair_pow_by_rows(t13_hi, t13_lo, a1_rows, zeros, t13_pair_power_log_hi, t13_pair_power_log_lo, a11_hi, a11_lo);
+    pair_power_log_rows(t7_hi, t7_lo, t7_pair_power_log_hi, t7_pair_power_log_lo);
+    pair_pow_by_rows(t7_hi, t7_lo, a12_rows, zeros, t7_pair_power_log_hi, t7_pair_power_log_lo, a13_hi, a13_lo);
+    pair_pow_by_rows(t13_hi, t13_lo, a14_hi, a14_lo, t13_pair_power_log_hi, t13_pair_power_log_lo, a15_hi, a15_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const double t6 = t6_rows[row];
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t15 = {t15_hi[row], t15_lo[row]};
+        const pair t16 = {t16_hi[row], t16_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair a11 = {a11_hi[row], a11_lo[row]};
+        const pair a13 = {a13_hi[row], a13_lo[row]};
+        const pair a15 = {a15_hi[row], a15_lo[row]};
         const pair t1 = pair_diff(y_i, 1.0);
-        const pair t2 = pair_exp(pair_of(-fabs(z_i)));
-        const pair t3 = pair_add_d(t2, 1.0);
-        const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t2), t3);
-        const double t5 = pair_value(t1) * pair_rounded(pair_pow(pair_order(t4), pair_of(gamma_neg)));
-        const double t6 = -z_i;
-        const pair t7 = pair_div(pair_if((0.0 <= t6), pair_of(1.0), t2), t3);
-        const pair t8 = pair_log1p(t2);
+        const double t5 = pair_value(t1) * pair_rounded(a2);
         const double t9 = pair_rounded(t8) + maximum(0.0, z_i);
         const double t10 = gamma_neg * pair_rounded(t7) * t9 + pair_rounded(t4);
-        const pair t13 = pair_if((pair_rounded(t12) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_order(pair_add_d(t12, -z_i)))), t4), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t12), z_i))), shift), t7));
-        const pair t15 = pair_pow(pair_order(t13), t14);
-        const pair t16 = pair_add_d(t7, shift);
-        const pair t17 = pair_if((-0.5 <= shift - pair_rounded(t4)), pair_log1p(pair_neg(t13)), pair_log(t16));
-        const pair t18 = pair_div(pair_pow(pair_order(t13), pair_of(gamma_neg)), t16);
+        const pair t17 = pair_if((-0.5 <= shift - pair_rounded(t4)), a9, a10);
+        const pair t18 = pair_div(a11, t16);
         const pair t19 = pair_order(pair_sub(pair_mul(pair_mul_d(t15, gamma_neg), t17), t18));
-        const pair t23 = pair_mul_d(pair_pow(pair_order(t7), pair_of(gamma_pos)), y_i);
+        const pair t23 = pair_mul_d(a13, y_i);
         const pair t24 = pair_add_d(t8, maximum(0.0, t6));
         const pair t25 = pair_add(pair_mul(pair_mul_d(t4, gamma_pos), t24), t7);
         gradient[row] = pair_value(pair_order(pair_sub(pair_if(t0, pair_of(-(t5 * t10)), pair_if((z_i < pair_rounded(t12)), pair_of(0.0), pair_if((pair_rounded(t12) < z_i), pair_mul(pair_mul(pair_mul(t19, t1), t4), t7), pair_of(c8 * pair_value(pair_diff(1.0, y_i)) / c9)))), pair_mul(t23, t25))));
-        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul(t23, pair_if((pair_rounded(t4) == 0.0), pair_of(0.0), pair_order(pair_sub(pair_mul_d(t25, gamma_pos), pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(t24, gamma_pos), -1.0)), -gamma_pos)), t7))))), t4), pair_if(t0, pair_of(-(t5 * ((pair_rounded(t7) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_rounded(t4) + gamma_neg * t10) * pair_rounded(t7))), pair_if((z_i <= pair_rounded(t12)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_sub(pair_mul(c11, pair_mul(t17, pair_pow(pair_order(t13), c12))), pair_div(t18, t16))), pair_div(pair_mul_d(t15, c13), t16))), t4), t7), pair_mul(t19, t7))), pair_mul(t19, t4))), t1), t4), t7))))));
+        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul(t23, pair_if((pair_rounded(t4) == 0.0), pair_of(0.0), pair_order(pair_sub(pair_mul_d(t25, gamma_pos), pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(t24, gamma_pos), -1.0)), -gamma_pos)), t7))))), t4), pair_if(t0, pair_of(-(t5 * ((pair_rounded(t7) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_rounded(t4) + gamma_neg * t10) * pair_rounded(t7))), pair_if((z_i <= pair_rounded(t12)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_sub(pair_mul(c11, pair_mul(t17, a15)), pair_div(t18, t16))), pair_div(pair_mul_d(t15, c13), t16))), t4), t7), pair_mul(t19, t7))), pair_mul(t19, t4))), t1), t4), t7))))));
     }
 #else
     const double gamma_pos = constants[0];
@@ -1067,31 +1928,120 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const pair c12 = {constants[14], constants[15]};
     const double c8 = constants[16];
     const double c9 = constants[17];
+    double a0_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t6_rows[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double t15_hi[ROWS_f64], t15_lo[ROWS_f64];
+    double t16_hi[ROWS_f64], t16_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double a12_rows[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
+    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    double t4_pair_power_log_hi[ROWS_f64], t4_pair_power_log_lo[ROWS_f64];
+    double t13_pair_power_log_hi[ROWS_f64], t13_pair_power_log_lo[ROWS_f64];
+    double t7_pair_power_log_hi[ROWS_f64], t7_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+        const pair a3 = pair_order(pair_add_d(t12, -z_i));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        const pair a5 = pair_order(pair_add_d(pair_neg(t12), z_i));
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
+    }
+    pair_exp_rows(a0_rows, zeros, t2_hi, t2_lo);
+    pair_expm1_rows(a3_hi, a3_lo, a4_hi, a4_lo);
+    pair_expm1_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair t3 = pair_add_d(t2, 1.0);
+        const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t2), t3);
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        a1_rows[row] = gamma_neg;
+        const double t6 = -z_i;
+        t6_rows[row] = t6;
+        const pair t7 = pair_div(pair_if((0.0 <= t6), pair_of(1.0), t2), t3);
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const pair t13 = pair_if((pair_rounded(t12) <= z_i), pair_mul(pair_mul(c3, a4), t4), pair_mul(pair_mul_d(a6, shift), t7));
+        t13_hi[row] = t13.hi;
+        t13_lo[row] = t13.lo;
+        const pair a7 = t14;
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+        const pair t16 = pair_add_d(t7, shift);
+        t16_hi[row] = t16.hi;
+        t16_lo[row] = t16.lo;
+        const pair a8 = pair_neg(t13);
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+        a12_rows[row] = gamma_pos;
+        const pair a14 = c12;
+        a14_hi[row] = a14.hi;
+        a14_lo[row] = a14.lo;
+    }
+    pair_power_log_rows(t4_hi, t4_lo, t4_pair_power_log_hi, t4_pair_power_log_lo);
+    pair_pow_by_rows(t4_hi, t4_lo, a1_rows, zeros, t4_pair_power_log_hi, t4_pair_power_log_lo, a2_hi, a2_lo);
+    pair_log1p_rows(t2_hi, t2_lo, t8_hi, t8_lo);
+    pair_power_log_rows(t13_hi, t13_lo, t13_pair_power_log_hi, t13_pair_power_log_lo);
+    pair_pow_by_rows(t13_hi, t13_lo, a7_hi, a7_lo, t13_pair_power_log_hi, t13_pair_power_log_lo, t15_hi, t15_lo);
+    pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_log_rows(t16_hi, t16_lo, a10_hi, a10_lo);
+    pair_pow_by_rows(t13_hi, t13_lo, a1_rows, zeros, t13_pair_power_log_hi, t13_pair_power_log_lo, a11_hi, a11_lo);
+    pair_power_log_rows(t7_hi, t7_lo, t7_pair_power_log_hi, t7_pair_power_log_lo);
+    pair_pow_by_rows(t7_hi, t7_lo, a12_rows, zeros, t7_pair_power_log_hi, t7_pair_power_log_lo, a13_hi, a13_lo);
+    pair_pow_by_rows(t13_hi, t13_lo, a14_hi, a14_lo, t13_pair_power_log_hi, t13_pair_power_log_lo, a15_hi, a15_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const double t6 = t6_rows[row];
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t15 = {t15_hi[row], t15_lo[row]};
+        const pair t16 = {t16_hi[row], t16_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair a11 = {a11_hi[row], a11_lo[row]};
+        const pair a13 = {a13_hi[row], a13_lo[row]};
+        const pair a15 = {a15_hi[row], a15_lo[row]};
         const pair t1 = pair_diff(y_i, 1.0);
-        const pair t2 = pair_exp(pair_of(-fabs(z_i)));
-        const pair t3 = pair_add_d(t2, 1.0);
-        const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t2), t3);
-        const double t5 = pair_value(t1) * pair_rounded(pair_pow(pair_order(t4), pair_of(gamma_neg)));
-        const double t6 = -z_i;
-        const pair t7 = pair_div(pair_if((0.0 <= t6), pair_of(1.0), t2), t3);
-        const pair t8 = pair_log1p(t2);
+        const double t5 = pair_value(t1) * pair_rounded(a2);
         const double t9 = pair_rounded(t8) + maximum(0.0, z_i);
         const double t10 = gamma_neg * pair_rounded(t7) * t9 + pair_rounded(t4);
-        const pair t13 = pair_if((pair_rounded(t12) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_order(pair_add_d(t12, -z_i)))), t4), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t12), z_i))), shift), t7));
-        const pair t15 = pair_pow(pair_order(t13), t14);
-        const pair t16 = pair_add_d(t7, shift);
-        const pair t17 = pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t4), shift)))), pair_log1p(pair_neg(t13)), pair_log(t16));
-        const pair t18 = pair_div(pair_pow(pair_order(t13), pair_of(gamma_neg)), t16);
+        const pair t17 = pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t4), shift)))), a9, a10);
+        const pair t18 = pair_div(a11, t16);
         const pair t19 = pair_order(pair_sub(pair_mul(pair_mul_d(t15, gamma_neg), t17), t18));
-        const pair t23 = pair_mul_d(pair_pow(pair_order(t7), pair_of(gamma_pos)), y_i);
+        const pair t23 = pair_mul_d(a13, y_i);
         const pair t24 = pair_add_d(t8, maximum(0.0, t6));
         const pair t25 = pair_add(pair_mul(pair_mul_d(t4, gamma_pos), t24), t7);
         gradient[row] = pair_value(pair_order(pair_sub(pair_if(t0, pair_of(-(t5 * t10)), pair_if((z_i < pair_rounded(t12)), pair_of(0.0), pair_if((pair_rounded(t12) < z_i), pair_mul(pair_mul(pair_mul(t19, t1), t4), t7), pair_of(c8 * pair_value(pair_diff(1.0, y_i)) / c9)))), pair_mul(t23, t25))));
-        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul(t23, pair_if((pair_rounded(t4) == 0.0), pair_of(0.0), pair_order(pair_sub(pair_mul_d(t25, gamma_pos), pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(t24, gamma_pos), -1.0)), -gamma_pos)), t7))))), t4), pair_if(t0, pair_of(-(t5 * ((pair_rounded(t7) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_rounded(t4) + gamma_neg * t10) * pair_rounded(t7))), pair_if((z_i <= pair_rounded(t12)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_sub(pair_mul(c11, pair_mul(t17, pair_pow(pair_order(t13), c12))), pair_div(t18, t16))), pair_div(pair_mul_d(t15, c13), t16))), t4), t7), pair_mul(t19, t7))), pair_mul(t19, t4))), t1), t4), t7))))));
+        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul(t23, pair_if((pair_rounded(t4) == 0.0), pair_of(0.0), pair_order(pair_sub(pair_mul_d(t25, gamma_pos), pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(t24, gamma_pos), -1.0)), -gamma_pos)), t7))))), t4), pair_if(t0, pair_of(-(t5 * ((pair_rounded(t7) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_rounded(t4) + gamma_neg * t10) * pair_rounded(t7))), pair_if((z_i <= pair_rounded(t12)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_sub(pair_mul(c11, pair_mul(t17, a15)), pair_div(t18, t16))), pair_div(pair_mul_d(t15, c13), t16))), t4), t7), pair_mul(t19, t7))), pair_mul(t19, t4))), t1), t4), t7))))));
     }
 #endif
 }
@@ -1170,36 +2120,123 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const pair c12 = {constants[14], constants[15]};
     const double c8 = constants[16];
     const double c9 = constants[17];
+    double t0_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double t15_hi[ROWS_f64], t15_lo[ROWS_f64];
+    double t16_hi[ROWS_f64], t16_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double t18_hi[ROWS_f64], t18_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double t23_hi[ROWS_f64], t23_lo[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double t3_pair_power_log_hi[ROWS_f64], t3_pair_power_log_lo[ROWS_f64];
+    double t10_pair_power_log_hi[ROWS_f64], t10_pair_power_log_lo[ROWS_f64];
+    double t15_pair_power_log_hi[ROWS_f64], t15_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+        const pair a4 = pair_order(pair_add_d(t13, -z_i));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a6 = pair_order(pair_add_d(pair_neg(t13), z_i));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+    }
+    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_expm1_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const double t0 = -z_i;
+        t0_rows[row] = t0;
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        a1_rows[row] = gamma_pos;
+        const pair t10 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        t10_hi[row] = t10.hi;
+        t10_lo[row] = t10.lo;
+        a3_rows[row] = gamma_neg;
+        const pair t15 = pair_if((pair_rounded(t13) <= z_i), pair_mul(pair_mul(c3, a5), t10), pair_mul(pair_mul_d(a7, shift), t3));
+        t15_hi[row] = t15.hi;
+        t15_lo[row] = t15.lo;
+        const pair t16 = pair_add_d(t3, shift);
+        t16_hi[row] = t16.hi;
+        t16_lo[row] = t16.lo;
+        const pair a8 = pair_neg(t15);
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+        const pair a11 = t22;
+        a11_hi[row] = a11.hi;
+        a11_lo[row] = a11.lo;
+        const pair a12 = c12;
+        a12_hi[row] = a12.hi;
+        a12_lo[row] = a12.lo;
+    }
+    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
+    pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a2_hi, a2_lo);
+    pair_log1p_rows(t1_hi, t1_lo, t5_hi, t5_lo);
+    pair_power_log_rows(t10_hi, t10_lo, t10_pair_power_log_hi, t10_pair_power_log_lo);
+    pair_pow_by_rows(t10_hi, t10_lo, a3_rows, zeros, t10_pair_power_log_hi, t10_pair_power_log_lo, t11_hi, t11_lo);
+    pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_log_rows(t16_hi, t16_lo, a10_hi, a10_lo);
+    pair_power_log_rows(t15_hi, t15_lo, t15_pair_power_log_hi, t15_pair_power_log_lo);
+    pair_pow_by_rows(t15_hi, t15_lo, a3_rows, zeros, t15_pair_power_log_hi, t15_pair_power_log_lo, t18_hi, t18_lo);
+    pair_pow_by_rows(t15_hi, t15_lo, a11_hi, a11_lo, t15_pair_power_log_hi, t15_pair_power_log_lo, t23_hi, t23_lo);
+    pair_pow_by_rows(t15_hi, t15_lo, a12_hi, a12_lo, t15_pair_power_log_hi, t15_pair_power_log_lo, a13_hi, a13_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = -z_i;
-        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
-        const pair t2 = pair_add_d(t1, 1.0);
-        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
-        const pair t4 = pair_mul_d(pair_pow(pair_order(t3), pair_of(gamma_pos)), y_i);
-        const pair t5 = pair_log1p(t1);
+        const double t0 = t0_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const pair t16 = {t16_hi[row], t16_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair t18 = {t18_hi[row], t18_lo[row]};
+        const pair t23 = {t23_hi[row], t23_lo[row]};
+        const pair a13 = {a13_hi[row], a13_lo[row]};
+        const pair t4 = pair_mul_d(a2, y_i);
         const pair t6 = pair_add_d(t5, maximum(0.0, t0));
         const pair t7 = pair_diff(1.0, y_i);
         const double t9 = pair_rounded(t5) + maximum(0.0, z_i);
-        const pair t10 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const pair t11 = pair_pow(pair_order(t10), pair_of(gamma_neg));
         const int t14 = (z_i <= pair_rounded(t13));
-        const pair t15 = pair_if((pair_rounded(t13) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_order(pair_add_d(t13, -z_i)))), t10), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t13), z_i))), shift), t3));
-        const pair t16 = pair_add_d(t3, shift);
-        const pair t17 = pair_if((-0.5 <= shift - pair_rounded(t10)), pair_log1p(pair_neg(t15)), pair_log(t16));
-        const pair t18 = pair_pow(pair_order(t15), pair_of(gamma_neg));
+        const pair t17 = pair_if((-0.5 <= shift - pair_rounded(t10)), a9, a10);
         const pair t19 = pair_diff(y_i, 1.0);
         const double t20 = pair_value(t19) * pair_rounded(t11);
         const double t21 = gamma_neg * pair_rounded(t3) * t9 + pair_rounded(t10);
-        const pair t23 = pair_pow(pair_order(t15), t22);
         const pair t24 = pair_div(t18, t16);
         const pair t25 = pair_order(pair_sub(pair_mul(pair_mul_d(t23, gamma_neg), t17), t24));
         const pair t29 = pair_add(pair_mul(pair_mul_d(t10, gamma_pos), t6), t3);
         loss[row] = pair_value(pair_order(pair_sub(pair_mul(t4, t6), pair_mul(t7, pair_if(t8, pair_of(-(t9 * pair_rounded(t11))), pair_if(t14, pair_of(0.0), pair_mul(t17, t18)))))));
         gradient[row] = pair_value(pair_order(pair_sub(pair_if(t8, pair_of(-(t20 * t21)), pair_if((z_i < pair_rounded(t13)), pair_of(0.0), pair_if((pair_rounded(t13) < z_i), pair_mul(pair_mul(pair_mul(t25, t19), t10), t3), pair_of(c8 * pair_value(t7) / c9)))), pair_mul(t4, t29))));
-        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul(t4, pair_if((pair_rounded(t10) == 0.0), pair_of(0.0), pair_order(pair_sub(pair_mul_d(t29, gamma_pos), pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0)), -gamma_pos)), t3))))), t10), pair_if(t8, pair_of(-(t20 * ((pair_rounded(t3) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_rounded(t10) + gamma_neg * t21) * pair_rounded(t3))), pair_if(t14, pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_sub(pair_mul(c11, pair_mul(t17, pair_pow(pair_order(t15), c12))), pair_div(t24, t16))), pair_div(pair_mul_d(t23, c13), t16))), t10), t3), pair_mul(t25, t3))), pair_mul(t25, t10))), t19), t10), t3))))));
+        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul(t4, pair_if((pair_rounded(t10) == 0.0), pair_of(0.0), pair_order(pair_sub(pair_mul_d(t29, gamma_pos), pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0)), -gamma_pos)), t3))))), t10), pair_if(t8, pair_of(-(t20 * ((pair_rounded(t3) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_rounded(t10) + gamma_neg * t21) * pair_rounded(t3))), pair_if(t14, pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_sub(pair_mul(c11, pair_mul(t17, a13)), pair_div(t24, t16))), pair_div(pair_mul_d(t23, c13), t16))), t10), t3), pair_mul(t25, t3))), pair_mul(t25, t10))), t19), t10), t3))))));
     }
 #else
     const double gamma_pos = constants[0];
@@ -1215,36 +2252,123 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const pair c12 = {constants[14], constants[15]};
     const double c8 = constants[16];
     const double c9 = constants[17];
+    double t0_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double t15_hi[ROWS_f64], t15_lo[ROWS_f64];
+    double t16_hi[ROWS_f64], t16_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double t18_hi[ROWS_f64], t18_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double t23_hi[ROWS_f64], t23_lo[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double t3_pair_power_log_hi[ROWS_f64], t3_pair_power_log_lo[ROWS_f64];
+    double t10_pair_power_log_hi[ROWS_f64], t10_pair_power_log_lo[ROWS_f64];
+    double t15_pair_power_log_hi[ROWS_f64], t15_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+        const pair a4 = pair_order(pair_add_d(t13, -z_i));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a6 = pair_order(pair_add_d(pair_neg(t13), z_i));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+    }
+    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_expm1_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const double t0 = -z_i;
+        t0_rows[row] = t0;
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        a1_rows[row] = gamma_pos;
+        const pair t10 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        t10_hi[row] = t10.hi;
+        t10_lo[row] = t10.lo;
+        a3_rows[row] = gamma_neg;
+        const pair t15 = pair_if((pair_rounded(t13) <= z_i), pair_mul(pair_mul(c3, a5), t10), pair_mul(pair_mul_d(a7, shift), t3));
+        t15_hi[row] = t15.hi;
+        t15_lo[row] = t15.lo;
+        const pair t16 = pair_add_d(t3, shift);
+        t16_hi[row] = t16.hi;
+        t16_lo[row] = t16.lo;
+        const pair a8 = pair_neg(t15);
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+        const pair a11 = t22;
+        a11_hi[row] = a11.hi;
+        a11_lo[row] = a11.lo;
+        const pair a12 = c12;
+        a12_hi[row] = a12.hi;
+        a12_lo[row] = a12.lo;
+    }
+    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
+    pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a2_hi, a2_lo);
+    pair_log1p_rows(t1_hi, t1_lo, t5_hi, t5_lo);
+    pair_power_log_rows(t10_hi, t10_lo, t10_pair_power_log_hi, t10_pair_power_log_lo);
+    pair_pow_by_rows(t10_hi, t10_lo, a3_rows, zeros, t10_pair_power_log_hi, t10_pair_power_log_lo, t11_hi, t11_lo);
+    pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_log_rows(t16_hi, t16_lo, a10_hi, a10_lo);
+    pair_power_log_rows(t15_hi, t15_lo, t15_pair_power_log_hi, t15_pair_power_log_lo);
+    pair_pow_by_rows(t15_hi, t15_lo, a3_rows, zeros, t15_pair_power_log_hi, t15_pair_power_log_lo, t18_hi, t18_lo);
+    pair_pow_by_rows(t15_hi, t15_lo, a11_hi, a11_lo, t15_pair_power_log_hi, t15_pair_power_log_lo, t23_hi, t23_lo);
+    pair_pow_by_rows(t15_hi, t15_lo, a12_hi, a12_lo, t15_pair_power_log_hi, t15_pair_power_log_lo, a13_hi, a13_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = -z_i;
-        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
-        const pair t2 = pair_add_d(t1, 1.0);
-        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
-        const pair t4 = pair_mul_d(pair_pow(pair_order(t3), pair_of(gamma_pos)), y_i);
-        const pair t5 = pair_log1p(t1);
+        const double t0 = t0_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const pair t16 = {t16_hi[row], t16_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair t18 = {t18_hi[row], t18_lo[row]};
+        const pair t23 = {t23_hi[row], t23_lo[row]};
+        const pair a13 = {a13_hi[row], a13_lo[row]};
+        const pair t4 = pair_mul_d(a2, y_i);
         const pair t6 = pair_add_d(t5, maximum(0.0, t0));
         const pair t7 = pair_diff(1.0, y_i);
         const double t9 = pair_rounded(t5) + maximum(0.0, z_i);
-        const pair t10 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const pair t11 = pair_pow(pair_order(t10), pair_of(gamma_neg));
         const int t14 = (z_i <= pair_rounded(t13));
-        const pair t15 = pair_if((pair_rounded(t13) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_order(pair_add_d(t13, -z_i)))), t10), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t13), z_i))), shift), t3));
-        const pair t16 = pair_add_d(t3, shift);
-        const pair t17 = pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t10), shift)))), pair_log1p(pair_neg(t15)), pair_log(t16));
-        const pair t18 = pair_pow(pair_order(t15), pair_of(gamma_neg));
+        const pair t17 = pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t10), shift)))), a9, a10);
         const pair t19 = pair_diff(y_i, 1.0);
         const double t20 = pair_value(t19) * pair_rounded(t11);
         const double t21 = gamma_neg * pair_rounded(t3) * t9 + pair_rounded(t10);
-        const pair t23 = pair_pow(pair_order(t15), t22);
         const pair t24 = pair_div(t18, t16);
         const pair t25 = pair_order(pair_sub(pair_mul(pair_mul_d(t23, gamma_neg), t17), t24));
         const pair t29 = pair_add(pair_mul(pair_mul_d(t10, gamma_pos), t6), t3);
         loss[row] = pair_value(pair_order(pair_sub(pair_mul(t4, t6), pair_mul(t7, pair_if(t8, pair_of(-(t9 * pair_rounded(t11))), pair_if(t14, pair_of(0.0), pair_mul(t17, t18)))))));
         gradient[row] = pair_value(pair_order(pair_sub(pair_if(t8, pair_of(-(t20 * t21)), pair_if((z_i < pair_rounded(t13)), pair_of(0.0), pair_if((pair_rounded(t13) < z_i), pair_mul(pair_mul(pair_mul(t25, t19), t10), t3), pair_of(c8 * pair_value(t7) / c9)))), pair_mul(t4, t29))));
-        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul(t4, pair_if((pair_rounded(t10) == 0.0), pair_of(0.0), pair_order(pair_sub(pair_mul_d(t29, gamma_pos), pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0)), -gamma_pos)), t3))))), t10), pair_if(t8, pair_of(-(t20 * ((pair_rounded(t3) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_rounded(t10) + gamma_neg * t21) * pair_rounded(t3))), pair_if(t14, pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_sub(pair_mul(c11, pair_mul(t17, pair_pow(pair_order(t15), c12))), pair_div(t24, t16))), pair_div(pair_mul_d(t23, c13), t16))), t10), t3), pair_mul(t25, t3))), pair_mul(t25, t10))), t19), t10), t3))))));
+        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul(t4, pair_if((pair_rounded(t10) == 0.0), pair_of(0.0), pair_order(pair_sub(pair_mul_d(t29, gamma_pos), pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0)), -gamma_pos)), t3))))), t10), pair_if(t8, pair_of(-(t20 * ((pair_rounded(t3) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_rounded(t10) + gamma_neg * t21) * pair_rounded(t3))), pair_if(t14, pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_sub(pair_mul(c11, pair_mul(t17, a13)), pair_div(t24, t16))), pair_div(pair_mul_d(t23, c13), t16))), t10), t3), pair_mul(t25, t3))), pair_mul(t25, t10))), t19), t10), t3))))));
     }
 #endif
 }
@@ -1301,7 +2425,9 @@ void lossforge_asymmetric_focal_loss_gradient_hessian_f64(size_t n, const double
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_asymmetric_focal_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -1348,18 +2474,91 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const double shift = constants[2];
     const pair c2 = {constants[3], constants[4]};
     const pair t7 = {constants[5], constants[6]};
+    double t0_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
+    double t4_hi[ROWS_f32], t4_lo[ROWS_f32];
+    double t5_hi[ROWS_f32], t5_lo[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double a2_hi[ROWS_f32], a2_lo[ROWS_f32];
+    double a3_hi[ROWS_f32], a3_lo[ROWS_f32];
+    double a4_hi[ROWS_f32], a4_lo[ROWS_f32];
+    double t8_hi[ROWS_f32], t8_lo[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_hi[ROWS_f32], a6_lo[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_hi[ROWS_f32], a9_lo[ROWS_f32];
+    double a10_hi[ROWS_f32], a10_lo[ROWS_f32];
+    double a11_rows[ROWS_f32];
+    double a12_rows[ROWS_f32];
+    double a13_hi[ROWS_f32], a13_lo[ROWS_f32];
+    double t3_pair_power_log_hi[ROWS_f32], t3_pair_power_log_lo[ROWS_f32];
+    double t5_power_log_hi[ROWS_f32], t5_power_log_lo[ROWS_f32];
+    double t8_pair_power_log_hi[ROWS_f32], t8_pair_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+        const pair a1 = pair_order(pair_add_d(t7, -z_i));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a3 = pair_order(pair_add_d(pair_neg(t7), z_i));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+    }
+    pair_exp_short_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_expm1_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_expm1_rows(a3_hi, a3_lo, a4_hi, a4_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const double t0 = -z_i;
+        t0_rows[row] = t0;
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair t5 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair t8 = pair_if((pair_rounded(t7) <= z_i), pair_mul(pair_mul(c2, a2), t5), pair_mul(pair_mul_d(a4, shift), t3));
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
+        a5_rows[row] = gamma_pos;
+        a7_rows[row] = gamma_neg;
+        const pair a9 = pair_neg(t8);
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+        a11_rows[row] = pair_rounded(pair_add_d(t3, shift));
+    }
+    pair_log1p_rows(t1_hi, t1_lo, t4_hi, t4_lo);
+    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
+    pair_pow_by_rows(t3_hi, t3_lo, a5_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a6_hi, a6_lo);
+    power_log_rows(t5_hi, zeros, t5_power_log_hi, t5_power_log_lo);
+    pow_fast_by_rows(t5_hi, a7_rows, t5_power_log_hi, t5_power_log_lo, a8_rows);
+    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    log_fast_rows(a11_rows, a12_rows);
+    pair_power_log_rows(t8_hi, t8_lo, t8_pair_power_log_hi, t8_pair_power_log_lo);
+    pair_pow_by_rows(t8_hi, t8_lo, a7_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo, a13_hi, a13_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = -z_i;
-        const pair t1 = pair_exp_short(pair_of(-fabs(z_i)));
-        const pair t2 = pair_add_d(t1, 1.0);
-        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
-        const pair t4 = pair_log1p(t1);
-        const pair t5 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const pair t8 = pair_if((pair_rounded(t7) <= z_i), pair_mul(pair_mul(c2, pair_expm1(pair_order(pair_add_d(t7, -z_i)))), t5), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t7), z_i))), shift), t3));
-        loss[row] = (float)(pair_rounded(pair_mul_d(pair_pow(pair_order(t3), pair_of(gamma_pos)), y_i)) * pair_rounded(pair_add_d(t4, maximum(0.0, t0))) - (1.0 - y_i) * ((shift <= 0.0) ? -((pair_rounded(t4) + maximum(0.0, z_i)) * pow_fast(pair_rounded(t5), gamma_neg)) : ((z_i <= pair_rounded(t7)) ? 0.0 : pair_rounded(pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t5), shift)))), pair_log1p(pair_neg(t8)), pair_of(log_fast(pair_rounded(pair_add_d(t3, shift)))))) * pair_rounded(pair_pow(pair_order(t8), pair_of(gamma_neg))))));
+        const double t0 = t0_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const double a8 = a8_rows[row];
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const double a12 = a12_rows[row];
+        const pair a13 = {a13_hi[row], a13_lo[row]};
+        loss[row] = (float)(pair_rounded(pair_mul_d(a6, y_i)) * pair_rounded(pair_add_d(t4, maximum(0.0, t0))) - (1.0 - y_i) * ((shift <= 0.0) ? -((pair_rounded(t4) + maximum(0.0, z_i)) * a8) : ((z_i <= pair_rounded(t7)) ? 0.0 : pair_rounded(pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t5), shift)))), a10, pair_of(a12))) * pair_rounded(a13))));
     }
 }
 
@@ -1397,20 +2596,103 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const pair t8 = {constants[7], constants[8]};
     const double c7 = constants[9];
     const double c8 = constants[10];
+    double a0_rows[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double t5_hi[ROWS_f32], t5_lo[ROWS_f32];
+    double t6_hi[ROWS_f32], t6_lo[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double a2_hi[ROWS_f32], a2_lo[ROWS_f32];
+    double a3_hi[ROWS_f32], a3_lo[ROWS_f32];
+    double a4_hi[ROWS_f32], a4_lo[ROWS_f32];
+    double t9_hi[ROWS_f32], t9_lo[ROWS_f32];
+    double t10_hi[ROWS_f32], t10_lo[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_hi[ROWS_f32], a7_lo[ROWS_f32];
+    double a8_hi[ROWS_f32], a8_lo[ROWS_f32];
+    double a9_hi[ROWS_f32], a9_lo[ROWS_f32];
+    double a10_hi[ROWS_f32], a10_lo[ROWS_f32];
+    double a11_rows[ROWS_f32];
+    double a12_hi[ROWS_f32], a12_lo[ROWS_f32];
+    double a13_rows[ROWS_f32];
+    double a14_hi[ROWS_f32], a14_lo[ROWS_f32];
+    double t3_power_log_hi[ROWS_f32], t3_power_log_lo[ROWS_f32];
+    double t9_pair_power_log_hi[ROWS_f32], t9_pair_power_log_lo[ROWS_f32];
+    double t5_pair_power_log_hi[ROWS_f32], t5_pair_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+        const pair a1 = pair_order(pair_add_d(t8, -z_i));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a3 = pair_order(pair_add_d(pair_neg(t8), z_i));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+    }
+    pair_exp_short_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_expm1_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_expm1_rows(a3_hi, a3_lo, a4_hi, a4_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const double t4 = -z_i;
+        t4_rows[row] = t4;
+        const pair t5 = pair_div(pair_if((0.0 <= t4), pair_of(1.0), t1), t2);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair t9 = pair_if((pair_rounded(t8) <= z_i), pair_mul(pair_mul(c2, a2), t3), pair_mul(pair_mul_d(a4, shift), t5));
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+        const pair t10 = pair_add_d(t5, shift);
+        t10_hi[row] = t10.hi;
+        t10_lo[row] = t10.lo;
+        a5_rows[row] = gamma_neg;
+        const pair a7 = c6;
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+        const pair a9 = pair_neg(t9);
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+        a13_rows[row] = gamma_pos;
+    }
+    pair_log1p_rows(t1_hi, t1_lo, t6_hi, t6_lo);
+    power_log_rows(t3_hi, zeros, t3_power_log_hi, t3_power_log_lo);
+    pow_fast_by_rows(t3_hi, a5_rows, t3_power_log_hi, t3_power_log_lo, a6_rows);
+    pair_power_log_rows(t9_hi, t9_lo, t9_pair_power_log_hi, t9_pair_power_log_lo);
+    pair_pow_by_rows(t9_hi, t9_lo, a7_hi, a7_lo, t9_pair_power_log_hi, t9_pair_power_log_lo, a8_hi, a8_lo);
+    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    log_fast_rows(t10_hi, a11_rows);
+    pair_pow_by_rows(t9_hi, t9_lo, a5_rows, zeros, t9_pair_power_log_hi, t9_pair_power_log_lo, a12_hi, a12_lo);
+    pair_power_log_rows(t5_hi, t5_lo, t5_pair_power_log_hi, t5_pair_power_log_lo);
+    pair_pow_by_rows(t5_hi, t5_lo, a13_rows, zeros, t5_pair_power_log_hi, t5_pair_power_log_lo, a14_hi, a14_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double t4 = t4_rows[row];
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const double a6 = a6_rows[row];
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const double a11 = a11_rows[row];
+        const pair a12 = {a12_hi[row], a12_lo[row]};
+        const pair a14 = {a14_hi[row], a14_lo[row]};
         const pair t0 = pair_diff(y_i, 1.0);
-        const pair t1 = pair_exp_short(pair_of(-fabs(z_i)));
-        const pair t2 = pair_add_d(t1, 1.0);
-        const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const double t4 = -z_i;
-        const pair t5 = pair_div(pair_if((0.0 <= t4), pair_of(1.0), t1), t2);
-        const pair t6 = pair_log1p(t1);
-        const pair t9 = pair_if((pair_rounded(t8) <= z_i), pair_mul(pair_mul(c2, pair_expm1(pair_order(pair_add_d(t8, -z_i)))), t3), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t8), z_i))), shift), t5));
-        const pair t10 = pair_add_d(t5, shift);
-        gradient[row] = (float)(((shift <= 0.0) ? -(pair_value(t0) * pow_fast(pair_rounded(t3), gamma_neg) * (gamma_neg * pair_rounded(t5) * (pair_rounded(t6) + maximum(0.0, z_i)) + pair_rounded(t3))) : ((z_i < pair_rounded(t8)) ? 0.0 : ((pair_rounded(t8) < z_i) ? pair_value(pair_order(pair_sub(pair_mul(pair_mul_d(pair_pow(pair_order(t9), c6), gamma_neg), pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t3), shift)))), pair_log1p(pair_neg(t9)), pair_of(log_fast(pair_rounded(t10))))), pair_div(pair_pow(pair_order(t9), pair_of(gamma_neg)), t10)))) * pair_value(t0) * pair_rounded(t3) * pair_rounded(t5) : c7 * (1.0 - y_i) / c8))) - pair_rounded(pair_mul_d(pair_pow(pair_order(t5), pair_of(gamma_pos)), y_i)) * pair_rounded(pair_add(pair_mul(pair_mul_d(t3, gamma_pos), pair_add_d(t6, maximum(0.0, t4))), t5)));
+        gradient[row] = (float)(((shift <= 0.0) ? -(pair_value(t0) * a6 * (gamma_neg * pair_rounded(t5) * (pair_rounded(t6) + maximum(0.0, z_i)) + pair_rounded(t3))) : ((z_i < pair_rounded(t8)) ? 0.0 : ((pair_rounded(t8) < z_i) ? pair_value(pair_order(pair_sub(pair_mul(pair_mul_d(a8, gamma_neg), pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t3), shift)))), a10, pair_of(a11))), pair_div(a12, t10)))) * pair_value(t0) * pair_rounded(t3) * pair_rounded(t5) : c7 * (1.0 - y_i) / c8))) - pair_rounded(pair_mul_d(a14, y_i)) * pair_rounded(pair_add(pair_mul(pair_mul_d(t3, gamma_pos), pair_add_d(t6, maximum(0.0, t4))), t5)));
     }
 }
 
@@ -1456,26 +2738,115 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const pair t10 = {constants[9], constants[10]};
     const pair c5 = {constants[11], constants[12]};
     const pair c6 = {constants[13], constants[14]};
+    double t0_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
+    double t4_hi[ROWS_f32], t4_lo[ROWS_f32];
+    double t5_hi[ROWS_f32], t5_lo[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double a2_hi[ROWS_f32], a2_lo[ROWS_f32];
+    double a3_hi[ROWS_f32], a3_lo[ROWS_f32];
+    double a4_hi[ROWS_f32], a4_lo[ROWS_f32];
+    double t12_hi[ROWS_f32], t12_lo[ROWS_f32];
+    double t13_hi[ROWS_f32], t13_lo[ROWS_f32];
+    double a5_hi[ROWS_f32], a5_lo[ROWS_f32];
+    double a6_hi[ROWS_f32], a6_lo[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_hi[ROWS_f32], a9_lo[ROWS_f32];
+    double a10_hi[ROWS_f32], a10_lo[ROWS_f32];
+    double t16_hi[ROWS_f32], t16_lo[ROWS_f32];
+    double a11_rows[ROWS_f32];
+    double a12_hi[ROWS_f32], a12_lo[ROWS_f32];
+    double a13_rows[ROWS_f32];
+    double a14_hi[ROWS_f32], a14_lo[ROWS_f32];
+    double a15_hi[ROWS_f32], a15_lo[ROWS_f32];
+    double t12_pair_power_log_hi[ROWS_f32], t12_pair_power_log_lo[ROWS_f32];
+    double t3_pair_power_log_hi[ROWS_f32], t3_pair_power_log_lo[ROWS_f32];
+    double t4_power_log_hi[ROWS_f32], t4_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+        const pair a1 = pair_order(pair_add_d(t10, -z_i));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a3 = pair_order(pair_add_d(pair_neg(t10), z_i));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+    }
+    pair_exp_short_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_expm1_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_expm1_rows(a3_hi, a3_lo, a4_hi, a4_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const double t0 = -z_i;
+        t0_rows[row] = t0;
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        const pair t12 = pair_if((pair_rounded(t10) <= z_i), pair_mul(pair_mul(c3, a2), t4), pair_mul(pair_mul_d(a4, shift), t3));
+        t12_hi[row] = t12.hi;
+        t12_lo[row] = t12.lo;
+        const pair t13 = pair_add_d(t3, shift);
+        t13_hi[row] = t13.hi;
+        t13_lo[row] = t13.lo;
+        const pair a5 = pair_neg(t12);
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
+        a8_rows[row] = gamma_neg;
+        const pair a10 = t11;
+        a10_hi[row] = a10.hi;
+        a10_lo[row] = a10.lo;
+        a11_rows[row] = gamma_pos;
+        const pair a14 = c6;
+        a14_hi[row] = a14.hi;
+        a14_lo[row] = a14.lo;
+    }
+    pair_log1p_rows(t1_hi, t1_lo, t5_hi, t5_lo);
+    pair_log1p_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    log_fast_rows(t13_hi, a7_rows);
+    pair_power_log_rows(t12_hi, t12_lo, t12_pair_power_log_hi, t12_pair_power_log_lo);
+    pair_pow_by_rows(t12_hi, t12_lo, a8_rows, zeros, t12_pair_power_log_hi, t12_pair_power_log_lo, a9_hi, a9_lo);
+    pair_pow_by_rows(t12_hi, t12_lo, a10_hi, a10_lo, t12_pair_power_log_hi, t12_pair_power_log_lo, t16_hi, t16_lo);
+    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
+    pair_pow_by_rows(t3_hi, t3_lo, a11_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a12_hi, a12_lo);
+    power_log_rows(t4_hi, zeros, t4_power_log_hi, t4_power_log_lo);
+    pow_fast_by_rows(t4_hi, a8_rows, t4_power_log_hi, t4_power_log_lo, a13_rows);
+    pair_pow_by_rows(t12_hi, t12_lo, a14_hi, a14_lo, t12_pair_power_log_hi, t12_pair_power_log_lo, a15_hi, a15_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = -z_i;
-        const pair t1 = pair_exp_short(pair_of(-fabs(z_i)));
-        const pair t2 = pair_add_d(t1, 1.0);
-        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
-        const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const pair t5 = pair_log1p(t1);
+        const double t0 = t0_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const double a7 = a7_rows[row];
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const pair t16 = {t16_hi[row], t16_lo[row]};
+        const pair a12 = {a12_hi[row], a12_lo[row]};
+        const double a13 = a13_rows[row];
+        const pair a15 = {a15_hi[row], a15_lo[row]};
         const pair t6 = pair_add_d(t5, maximum(0.0, t0));
         const pair t7 = pair_diff(y_i, 1.0);
         const double t8 = pair_rounded(t5) + maximum(0.0, z_i);
-        const pair t12 = pair_if((pair_rounded(t10) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_order(pair_add_d(t10, -z_i)))), t4), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t10), z_i))), shift), t3));
-        const pair t13 = pair_add_d(t3, shift);
-        const pair t14 = pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t4), shift)))), pair_log1p(pair_neg(t12)), pair_of(log_fast(pair_rounded(t13))));
-        const pair t15 = pair_div(pair_pow(pair_order(t12), pair_of(gamma_neg)), t13);
-        const pair t16 = pair_pow(pair_order(t12), t11);
+        const pair t14 = pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t4), shift)))), a6, pair_of(a7));
+        const pair t15 = pair_div(a9, t13);
         const pair t17 = pair_order(pair_sub(pair_mul(pair_mul_d(t16, gamma_neg), t14), t15));
-        hessian[row] = (float)pair_value(pair_order(pair_add(pair_mul(pair_mul(pair_mul_d(pair_pow(pair_order(t3), pair_of(gamma_pos)), y_i), pair_if((pair_rounded(t4) == 0.0), pair_of(0.0), pair_order(pair_sub(pair_mul_d(pair_add(pair_mul(pair_mul_d(t4, gamma_pos), t6), t3), gamma_pos), pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0)), -gamma_pos)), t3))))), t4), pair_if((shift <= 0.0), pair_of(-(pair_value(t7) * pow_fast(pair_rounded(t4), gamma_neg) * ((pair_rounded(t3) == 0.0) ? 0.0 : (c4 - gamma_neg * t8) * pair_rounded(t4) + gamma_neg * (gamma_neg * pair_rounded(t3) * t8 + pair_rounded(t4))) * pair_rounded(t3))), pair_if((z_i <= pair_rounded(t10)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_sub(pair_mul(c5, pair_mul(t14, pair_pow(pair_order(t12), c6))), pair_div(t15, t13))), pair_div(pair_mul_d(t16, c7), t13))), t4), t3), pair_mul(t17, t3))), pair_mul(t17, t4))), t7), t4), t3))))));
+        hessian[row] = (float)pair_value(pair_order(pair_add(pair_mul(pair_mul(pair_mul_d(a12, y_i), pair_if((pair_rounded(t4) == 0.0), pair_of(0.0), pair_order(pair_sub(pair_mul_d(pair_add(pair_mul(pair_mul_d(t4, gamma_pos), t6), t3), gamma_pos), pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0)), -gamma_pos)), t3))))), t4), pair_if((shift <= 0.0), pair_of(-(pair_value(t7) * a13 * ((pair_rounded(t3) == 0.0) ? 0.0 : (c4 - gamma_neg * t8) * pair_rounded(t4) + gamma_neg * (gamma_neg * pair_rounded(t3) * t8 + pair_rounded(t4))) * pair_rounded(t3))), pair_if((z_i <= pair_rounded(t10)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_sub(pair_mul(c5, pair_mul(t14, a15)), pair_div(t15, t13))), pair_div(pair_mul_d(t16, c7), t13))), t4), t3), pair_mul(t17, t3))), pair_mul(t17, t4))), t7), t4), t3))))));
     }
 }
 
@@ -1520,28 +2891,109 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const pair t13 = {constants[8], constants[9]};
     const double c8 = constants[10];
     const double c9 = constants[11];
+    double t0_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_hi[ROWS_f32], a2_lo[ROWS_f32];
+    double t5_hi[ROWS_f32], t5_lo[ROWS_f32];
+    double t10_hi[ROWS_f32], t10_lo[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t11_rows[ROWS_f32];
+    double a4_hi[ROWS_f32], a4_lo[ROWS_f32];
+    double a5_hi[ROWS_f32], a5_lo[ROWS_f32];
+    double a6_hi[ROWS_f32], a6_lo[ROWS_f32];
+    double a7_hi[ROWS_f32], a7_lo[ROWS_f32];
+    double t14_hi[ROWS_f32], t14_lo[ROWS_f32];
+    double t15_hi[ROWS_f32], t15_lo[ROWS_f32];
+    double a8_hi[ROWS_f32], a8_lo[ROWS_f32];
+    double a9_hi[ROWS_f32], a9_lo[ROWS_f32];
+    double a10_rows[ROWS_f32];
+    double t17_hi[ROWS_f32], t17_lo[ROWS_f32];
+    double a11_hi[ROWS_f32], a11_lo[ROWS_f32];
+    double a12_hi[ROWS_f32], a12_lo[ROWS_f32];
+    double t3_pair_power_log_hi[ROWS_f32], t3_pair_power_log_lo[ROWS_f32];
+    double t10_power_log_hi[ROWS_f32], t10_power_log_lo[ROWS_f32];
+    double t14_pair_power_log_hi[ROWS_f32], t14_pair_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+        const pair a4 = pair_order(pair_add_d(t13, -z_i));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a6 = pair_order(pair_add_d(pair_neg(t13), z_i));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+    }
+    pair_exp_short_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_expm1_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const double t0 = -z_i;
+        t0_rows[row] = t0;
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        a1_rows[row] = gamma_pos;
+        const pair t10 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        t10_hi[row] = t10.hi;
+        t10_lo[row] = t10.lo;
+        a3_rows[row] = gamma_neg;
+        const pair t14 = pair_if((pair_rounded(t13) <= z_i), pair_mul(pair_mul(c3, a5), t10), pair_mul(pair_mul_d(a7, shift), t3));
+        t14_hi[row] = t14.hi;
+        t14_lo[row] = t14.lo;
+        const pair t15 = pair_add_d(t3, shift);
+        t15_hi[row] = t15.hi;
+        t15_lo[row] = t15.lo;
+        const pair a8 = pair_neg(t14);
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+        const pair a11 = c7;
+        a11_hi[row] = a11.hi;
+        a11_lo[row] = a11.lo;
+    }
+    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
+    pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a2_hi, a2_lo);
+    pair_log1p_rows(t1_hi, t1_lo, t5_hi, t5_lo);
+    power_log_rows(t10_hi, zeros, t10_power_log_hi, t10_power_log_lo);
+    pow_fast_by_rows(t10_hi, a3_rows, t10_power_log_hi, t10_power_log_lo, t11_rows);
+    pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    log_fast_rows(t15_hi, a10_rows);
+    pair_power_log_rows(t14_hi, t14_lo, t14_pair_power_log_hi, t14_pair_power_log_lo);
+    pair_pow_by_rows(t14_hi, t14_lo, a3_rows, zeros, t14_pair_power_log_hi, t14_pair_power_log_lo, t17_hi, t17_lo);
+    pair_pow_by_rows(t14_hi, t14_lo, a11_hi, a11_lo, t14_pair_power_log_hi, t14_pair_power_log_lo, a12_hi, a12_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = -z_i;
-        const pair t1 = pair_exp_short(pair_of(-fabs(z_i)));
-        const pair t2 = pair_add_d(t1, 1.0);
-        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
-        const pair t4 = pair_mul_d(pair_pow(pair_order(t3), pair_of(gamma_pos)), y_i);
-        const pair t5 = pair_log1p(t1);
+        const double t0 = t0_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const double t11 = t11_rows[row];
+        const pair t15 = {t15_hi[row], t15_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const double a10 = a10_rows[row];
+        const pair t17 = {t17_hi[row], t17_lo[row]};
+        const pair a12 = {a12_hi[row], a12_lo[row]};
+        const pair t4 = pair_mul_d(a2, y_i);
         const pair t6 = pair_add_d(t5, maximum(0.0, t0));
         const double t7 = 1.0 - y_i;
         const double t9 = pair_rounded(t5) + maximum(0.0, z_i);
-        const pair t10 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const double t11 = pow_fast(pair_rounded(t10), gamma_neg);
-        const pair t14 = pair_if((pair_rounded(t13) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_order(pair_add_d(t13, -z_i)))), t10), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t13), z_i))), shift), t3));
-        const pair t15 = pair_add_d(t3, shift);
-        const pair t16 = pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t10), shift)))), pair_log1p(pair_neg(t14)), pair_of(log_fast(pair_rounded(t15))));
-        const pair t17 = pair_pow(pair_order(t14), pair_of(gamma_neg));
+        const pair t16 = pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t10), shift)))), a9, pair_of(a10));
         const pair t18 = pair_diff(y_i, 1.0);
         loss[row] = (float)(pair_rounded(t4) * pair_rounded(t6) - t7 * (t8 ? -(t9 * t11) : ((z_i <= pair_rounded(t13)) ? 0.0 : pair_rounded(t16) * pair_rounded(t17))));
-        gradient[row] = (float)((t8 ? -(pair_value(t18) * t11 * (gamma_neg * pair_rounded(t3) * t9 + pair_rounded(t10))) : ((z_i < pair_rounded(t13)) ? 0.0 : ((pair_rounded(t13) < z_i) ? pair_value(pair_order(pair_sub(pair_mul(pair_mul_d(pair_pow(pair_order(t14), c7), gamma_neg), t16), pair_div(t17, t15)))) * pair_value(t18) * pair_rounded(t10) * pair_rounded(t3) : c8 * t7 / c9))) - pair_rounded(t4) * pair_rounded(pair_add(pair_mul(pair_mul_d(t10, gamma_pos), t6), t3)));
+        gradient[row] = (float)((t8 ? -(pair_value(t18) * t11 * (gamma_neg * pair_rounded(t3) * t9 + pair_rounded(t10))) : ((z_i < pair_rounded(t13)) ? 0.0 : ((pair_rounded(t13) < z_i) ? pair_value(pair_order(pair_sub(pair_mul(pair_mul_d(a12, gamma_neg), t16), pair_div(t17, t15)))) * pair_value(t18) * pair_rounded(t10) * pair_rounded(t3) : c8 * t7 / c9))) - pair_rounded(t4) * pair_rounded(pair_add(pair_mul(pair_mul_d(t10, gamma_pos), t6), t3)));
     }
 }
 
@@ -1592,31 +3044,120 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const pair c12 = {constants[14], constants[15]};
     const double c8 = constants[16];
     const double c9 = constants[17];
+    double a0_rows[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
+    double t4_hi[ROWS_f32], t4_lo[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
+    double t7_hi[ROWS_f32], t7_lo[ROWS_f32];
+    double t8_hi[ROWS_f32], t8_lo[ROWS_f32];
+    double a3_hi[ROWS_f32], a3_lo[ROWS_f32];
+    double a4_hi[ROWS_f32], a4_lo[ROWS_f32];
+    double a5_hi[ROWS_f32], a5_lo[ROWS_f32];
+    double a6_hi[ROWS_f32], a6_lo[ROWS_f32];
+    double t13_hi[ROWS_f32], t13_lo[ROWS_f32];
+    double a7_hi[ROWS_f32], a7_lo[ROWS_f32];
+    double t15_hi[ROWS_f32], t15_lo[ROWS_f32];
+    double t16_hi[ROWS_f32], t16_lo[ROWS_f32];
+    double a8_hi[ROWS_f32], a8_lo[ROWS_f32];
+    double a9_hi[ROWS_f32], a9_lo[ROWS_f32];
+    double a10_rows[ROWS_f32];
+    double a11_hi[ROWS_f32], a11_lo[ROWS_f32];
+    double a12_rows[ROWS_f32];
+    double a13_hi[ROWS_f32], a13_lo[ROWS_f32];
+    double a14_hi[ROWS_f32], a14_lo[ROWS_f32];
+    double a15_hi[ROWS_f32], a15_lo[ROWS_f32];
+    double t4_power_log_hi[ROWS_f32], t4_power_log_lo[ROWS_f32];
+    double t13_pair_power_log_hi[ROWS_f32], t13_pair_power_log_lo[ROWS_f32];
+    double t7_pair_power_log_hi[ROWS_f32], t7_pair_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+        const pair a3 = pair_order(pair_add_d(t12, -z_i));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        const pair a5 = pair_order(pair_add_d(pair_neg(t12), z_i));
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
+    }
+    pair_exp_short_rows(a0_rows, zeros, t2_hi, t2_lo);
+    pair_expm1_rows(a3_hi, a3_lo, a4_hi, a4_lo);
+    pair_expm1_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair t3 = pair_add_d(t2, 1.0);
+        const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t2), t3);
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        a1_rows[row] = gamma_neg;
+        const double t6 = -z_i;
+        t6_rows[row] = t6;
+        const pair t7 = pair_div(pair_if((0.0 <= t6), pair_of(1.0), t2), t3);
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const pair t13 = pair_if((pair_rounded(t12) <= z_i), pair_mul(pair_mul(c3, a4), t4), pair_mul(pair_mul_d(a6, shift), t7));
+        t13_hi[row] = t13.hi;
+        t13_lo[row] = t13.lo;
+        const pair a7 = t14;
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+        const pair t16 = pair_add_d(t7, shift);
+        t16_hi[row] = t16.hi;
+        t16_lo[row] = t16.lo;
+        const pair a8 = pair_neg(t13);
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+        a12_rows[row] = gamma_pos;
+        const pair a14 = c12;
+        a14_hi[row] = a14.hi;
+        a14_lo[row] = a14.lo;
+    }
+    power_log_rows(t4_hi, zeros, t4_power_log_hi, t4_power_log_lo);
+    pow_fast_by_rows(t4_hi, a1_rows, t4_power_log_hi, t4_power_log_lo, a2_rows);
+    pair_log1p_rows(t2_hi, t2_lo, t8_hi, t8_lo);
+    pair_power_log_rows(t13_hi, t13_lo, t13_pair_power_log_hi, t13_pair_power_log_lo);
+    pair_pow_by_rows(t13_hi, t13_lo, a7_hi, a7_lo, t13_pair_power_log_hi, t13_pair_power_log_lo, t15_hi, t15_lo);
+    pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    log_fast_rows(t16_hi, a10_rows);
+    pair_pow_by_rows(t13_hi, t13_lo, a1_rows, zeros, t13_pair_power_log_hi, t13_pair_power_log_lo, a11_hi, a11_lo);
+    pair_power_log_rows(t7_hi, t7_lo, t7_pair_power_log_hi, t7_pair_power_log_lo);
+    pair_pow_by_rows(t7_hi, t7_lo, a12_rows, zeros, t7_pair_power_log_hi, t7_pair_power_log_lo, a13_hi, a13_lo);
+    pair_pow_by_rows(t13_hi, t13_lo, a14_hi, a14_lo, t13_pair_power_log_hi, t13_pair_power_log_lo, a15_hi, a15_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const double a2 = a2_rows[row];
+        const double t6 = t6_rows[row];
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t15 = {t15_hi[row], t15_lo[row]};
+        const pair t16 = {t16_hi[row], t16_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const double a10 = a10_rows[row];
+        const pair a11 = {a11_hi[row], a11_lo[row]};
+        const pair a13 = {a13_hi[row], a13_lo[row]};
+        const pair a15 = {a15_hi[row], a15_lo[row]};
         const pair t1 = pair_diff(y_i, 1.0);
-        const pair t2 = pair_exp_short(pair_of(-fabs(z_i)));
-        const pair t3 = pair_add_d(t2, 1.0);
-        const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t2), t3);
-        const double t5 = pair_value(t1) * pow_fast(pair_rounded(t4), gamma_neg);
-        const double t6 = -z_i;
-        const pair t7 = pair_div(pair_if((0.0 <= t6), pair_of(1.0), t2), t3);
-        const pair t8 = pair_log1p(t2);
+        const double t5 = pair_value(t1) * a2;
         const double t9 = pair_rounded(t8) + maximum(0.0, z_i);
         const double t10 = gamma_neg * pair_rounded(t7) * t9 + pair_rounded(t4);
-        const pair t13 = pair_if((pair_rounded(t12) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_order(pair_add_d(t12, -z_i)))), t4), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t12), z_i))), shift), t7));
-        const pair t15 = pair_pow(pair_order(t13), t14);
-        const pair t16 = pair_add_d(t7, shift);
-        const pair t17 = pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t4), shift)))), pair_log1p(pair_neg(t13)), pair_of(log_fast(pair_rounded(t16))));
-        const pair t18 = pair_div(pair_pow(pair_order(t13), pair_of(gamma_neg)), t16);
+        const pair t17 = pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t4), shift)))), a9, pair_of(a10));
+        const pair t18 = pair_div(a11, t16);
         const pair t19 = pair_order(pair_sub(pair_mul(pair_mul_d(t15, gamma_neg), t17), t18));
-        const pair t23 = pair_mul_d(pair_pow(pair_order(t7), pair_of(gamma_pos)), y_i);
+        const pair t23 = pair_mul_d(a13, y_i);
         const pair t24 = pair_add_d(t8, maximum(0.0, t6));
         const pair t25 = pair_add(pair_mul(pair_mul_d(t4, gamma_pos), t24), t7);
         gradient[row] = (float)((t0 ? -(t5 * t10) : ((z_i < pair_rounded(t12)) ? 0.0 : ((pair_rounded(t12) < z_i) ? pair_value(t19) * pair_value(t1) * pair_rounded(t4) * pair_rounded(t7) : c8 * (1.0 - y_i) / c9))) - pair_rounded(t23) * pair_rounded(t25));
-        hessian[row] = (float)pair_value(pair_order(pair_add(pair_mul(pair_mul(t23, pair_if((pair_rounded(t4) == 0.0), pair_of(0.0), pair_order(pair_sub(pair_mul_d(t25, gamma_pos), pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(t24, gamma_pos), -1.0)), -gamma_pos)), t7))))), t4), pair_if(t0, pair_of(-(t5 * ((pair_rounded(t7) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_rounded(t4) + gamma_neg * t10) * pair_rounded(t7))), pair_if((z_i <= pair_rounded(t12)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_sub(pair_mul(c11, pair_mul(t17, pair_pow(pair_order(t13), c12))), pair_div(t18, t16))), pair_div(pair_mul_d(t15, c13), t16))), t4), t7), pair_mul(t19, t7))), pair_mul(t19, t4))), t1), t4), t7))))));
+        hessian[row] = (float)pair_value(pair_order(pair_add(pair_mul(pair_mul(t23, pair_if((pair_rounded(t4) == 0.0), pair_of(0.0), pair_order(pair_sub(pair_mul_d(t25, gamma_pos), pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(t24, gamma_pos), -1.0)), -gamma_pos)), t7))))), t4), pair_if(t0, pair_of(-(t5 * ((pair_rounded(t7) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_rounded(t4) + gamma_neg * t10) * pair_rounded(t7))), pair_if((z_i <= pair_rounded(t12)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_sub(pair_mul(c11, pair_mul(t17, a15)), pair_div(t18, t16))), pair_div(pair_mul_d(t15, c13), t16))), t4), t7), pair_mul(t19, t7))), pair_mul(t19, t4))), t1), t4), t7))))));
     }
 }
 
@@ -1672,36 +3213,123 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     const pair c12 = {constants[14], constants[15]};
     const double c8 = constants[16];
     const double c9 = constants[17];
+    double t0_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_hi[ROWS_f32], a2_lo[ROWS_f32];
+    double t5_hi[ROWS_f32], t5_lo[ROWS_f32];
+    double t10_hi[ROWS_f32], t10_lo[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t11_rows[ROWS_f32];
+    double a4_hi[ROWS_f32], a4_lo[ROWS_f32];
+    double a5_hi[ROWS_f32], a5_lo[ROWS_f32];
+    double a6_hi[ROWS_f32], a6_lo[ROWS_f32];
+    double a7_hi[ROWS_f32], a7_lo[ROWS_f32];
+    double t15_hi[ROWS_f32], t15_lo[ROWS_f32];
+    double t16_hi[ROWS_f32], t16_lo[ROWS_f32];
+    double a8_hi[ROWS_f32], a8_lo[ROWS_f32];
+    double a9_hi[ROWS_f32], a9_lo[ROWS_f32];
+    double a10_rows[ROWS_f32];
+    double t18_hi[ROWS_f32], t18_lo[ROWS_f32];
+    double a11_hi[ROWS_f32], a11_lo[ROWS_f32];
+    double t23_hi[ROWS_f32], t23_lo[ROWS_f32];
+    double a12_hi[ROWS_f32], a12_lo[ROWS_f32];
+    double a13_hi[ROWS_f32], a13_lo[ROWS_f32];
+    double t3_pair_power_log_hi[ROWS_f32], t3_pair_power_log_lo[ROWS_f32];
+    double t10_power_log_hi[ROWS_f32], t10_power_log_lo[ROWS_f32];
+    double t15_pair_power_log_hi[ROWS_f32], t15_pair_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+        const pair a4 = pair_order(pair_add_d(t13, -z_i));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a6 = pair_order(pair_add_d(pair_neg(t13), z_i));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+    }
+    pair_exp_short_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_expm1_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const double t0 = -z_i;
+        t0_rows[row] = t0;
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        a1_rows[row] = gamma_pos;
+        const pair t10 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        t10_hi[row] = t10.hi;
+        t10_lo[row] = t10.lo;
+        a3_rows[row] = gamma_neg;
+        const pair t15 = pair_if((pair_rounded(t13) <= z_i), pair_mul(pair_mul(c3, a5), t10), pair_mul(pair_mul_d(a7, shift), t3));
+        t15_hi[row] = t15.hi;
+        t15_lo[row] = t15.lo;
+        const pair t16 = pair_add_d(t3, shift);
+        t16_hi[row] = t16.hi;
+        t16_lo[row] = t16.lo;
+        const pair a8 = pair_neg(t15);
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+        const pair a11 = t22;
+        a11_hi[row] = a11.hi;
+        a11_lo[row] = a11.lo;
+        const pair a12 = c12;
+        a12_hi[row] = a12.hi;
+        a12_lo[row] = a12.lo;
+    }
+    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
+    pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a2_hi, a2_lo);
+    pair_log1p_rows(t1_hi, t1_lo, t5_hi, t5_lo);
+    power_log_rows(t10_hi, zeros, t10_power_log_hi, t10_power_log_lo);
+    pow_fast_by_rows(t10_hi, a3_rows, t10_power_log_hi, t10_power_log_lo, t11_rows);
+    pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    log_fast_rows(t16_hi, a10_rows);
+    pair_power_log_rows(t15_hi, t15_lo, t15_pair_power_log_hi, t15_pair_power_log_lo);
+    pair_pow_by_rows(t15_hi, t15_lo, a3_rows, zeros, t15_pair_power_log_hi, t15_pair_power_log_lo, t18_hi, t18_lo);
+    pair_pow_by_rows(t15_hi, t15_lo, a11_hi, a11_lo, t15_pair_power_log_hi, t15_pair_power_log_lo, t23_hi, t23_lo);
+    pair_pow_by_rows(t15_hi, t15_lo, a12_hi, a12_lo, t15_pair_power_log_hi, t15_pair_power_log_lo, a13_hi, a13_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = -z_i;
-        const pair t1 = pair_exp_short(pair_of(-fabs(z_i)));
-        const pair t2 = pair_add_d(t1, 1.0);
-        const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
-        const pair t4 = pair_mul_d(pair_pow(pair_order(t3), pair_of(gamma_pos)), y_i);
-        const pair t5 = pair_log1p(t1);
+        const double t0 = t0_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const double t11 = t11_rows[row];
+        const pair t16 = {t16_hi[row], t16_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const double a10 = a10_rows[row];
+        const pair t18 = {t18_hi[row], t18_lo[row]};
+        const pair t23 = {t23_hi[row], t23_lo[row]};
+        const pair a13 = {a13_hi[row], a13_lo[row]};
+        const pair t4 = pair_mul_d(a2, y_i);
         const pair t6 = pair_add_d(t5, maximum(0.0, t0));
         const double t7 = 1.0 - y_i;
         const double t9 = pair_rounded(t5) + maximum(0.0, z_i);
-        const pair t10 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const double t11 = pow_fast(pair_rounded(t10), gamma_neg);
         const int t14 = (z_i <= pair_rounded(t13));
-        const pair t15 = pair_if((pair_rounded(t13) <= z_i), pair_mul(pair_mul(c3, pair_expm1(pair_order(pair_add_d(t13, -z_i)))), t10), pair_mul(pair_mul_d(pair_expm1(pair_order(pair_add_d(pair_neg(t13), z_i))), shift), t3));
-        const pair t16 = pair_add_d(t3, shift);
-        const pair t17 = pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t10), shift)))), pair_log1p(pair_neg(t15)), pair_of(log_fast(pair_rounded(t16))));
-        const pair t18 = pair_pow(pair_order(t15), pair_of(gamma_neg));
+        const pair t17 = pair_if((-0.5 <= pair_value(pair_order(pair_add_d(pair_neg(t10), shift)))), a9, pair_of(a10));
         const pair t19 = pair_diff(y_i, 1.0);
         const double t20 = pair_value(t19) * t11;
         const double t21 = gamma_neg * pair_rounded(t3) * t9 + pair_rounded(t10);
-        const pair t23 = pair_pow(pair_order(t15), t22);
         const pair t24 = pair_div(t18, t16);
         const pair t25 = pair_order(pair_sub(pair_mul(pair_mul_d(t23, gamma_neg), t17), t24));
         const pair t29 = pair_add(pair_mul(pair_mul_d(t10, gamma_pos), t6), t3);
         loss[row] = (float)(pair_rounded(t4) * pair_rounded(t6) - t7 * (t8 ? -(t9 * t11) : (t14 ? 0.0 : pair_rounded(t17) * pair_rounded(t18))));
         gradient[row] = (float)((t8 ? -(t20 * t21) : ((z_i < pair_rounded(t13)) ? 0.0 : ((pair_rounded(t13) < z_i) ? pair_value(t25) * pair_value(t19) * pair_rounded(t10) * pair_rounded(t3) : c8 * t7 / c9))) - pair_rounded(t4) * pair_rounded(t29));
-        hessian[row] = (float)pair_value(pair_order(pair_add(pair_mul(pair_mul(t4, pair_if((pair_rounded(t10) == 0.0), pair_of(0.0), pair_order(pair_sub(pair_mul_d(t29, gamma_pos), pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0)), -gamma_pos)), t3))))), t10), pair_if(t8, pair_of(-(t20 * ((pair_rounded(t3) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_rounded(t10) + gamma_neg * t21) * pair_rounded(t3))), pair_if(t14, pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_sub(pair_mul(c11, pair_mul(t17, pair_pow(pair_order(t15), c12))), pair_div(t24, t16))), pair_div(pair_mul_d(t23, c13), t16))), t10), t3), pair_mul(t25, t3))), pair_mul(t25, t10))), t19), t10), t3))))));
+        hessian[row] = (float)pair_value(pair_order(pair_add(pair_mul(pair_mul(t4, pair_if((pair_rounded(t10) == 0.0), pair_of(0.0), pair_order(pair_sub(pair_mul_d(t29, gamma_pos), pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0)), -gamma_pos)), t3))))), t10), pair_if(t8, pair_of(-(t20 * ((pair_rounded(t3) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_rounded(t10) + gamma_neg * t21) * pair_rounded(t3))), pair_if(t14, pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_sub(pair_mul(c11, pair_mul(t17, a13)), pair_div(t24, t16))), pair_div(pair_mul_d(t23, c13), t16))), t10), t3), pair_mul(t25, t3))), pair_mul(t25, t10))), t19), t10), t3))))));
     }
 }
 
@@ -1736,3 +3364,4 @@ void lossforge_asymmetric_focal_loss_gradient_hessian_f32(size_t n, const float 
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_asymmetric_focal_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -155,6 +155,7 @@ INLINE pair pair_scale(pair a, double unit)
     return made;
 }
 
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -652,7 +653,9 @@ void lossforge_asymmetric_huber_loss_gradient_hessian_f64(size_t n, const double
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_asymmetric_huber_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -1150,3 +1153,4 @@ void lossforge_asymmetric_huber_loss_gradient_hessian_f32(size_t n, const float 
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_asymmetric_huber_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

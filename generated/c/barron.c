@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -531,19 +531,30 @@ INLINE pair pair_power_log(pair x)
     return made;
 }
 
-/* Of pairs in order: the sign of a negative base follows from b.hi. */
-INLINE pair pair_pow(pair a, pair b)
+/* a**b from log|a|, of pairs in order: the sign of a negative base follows from b.hi. */
+INLINE pair pair_pow_by(pair a, pair b, pair log)
 {
-    const pair size = pair_exp(pair_mul(b, pair_power_log(a)));
+    const pair size = pair_exp(pair_mul(b, log));
     const double h = power_of(a.hi, b.hi, size.hi);
     const pair made = {h, h == size.hi ? size.lo : (h == -size.hi ? -size.lo : 0.0)};
     return made;
 }
 
+INLINE pair pair_pow(pair a, pair b)
+{
+    return pair_pow_by(a, b, pair_power_log(a));
+}
+
+/* x**y from log|x|. */
+INLINE double pow_fast_by(double x, double y, pair log)
+{
+    const pair a = pair_mul_d(log, y);
+    return power_of(x, y, exp_fast_of(a.hi, pair_rest(a)));
+}
+
 INLINE double pow_fast(double x, double y)
 {
-    const pair a = pair_mul_d(power_log(pair_of(x)), y);
-    return power_of(x, y, exp_fast_of(a.hi, pair_rest(a)));
+    return pow_fast_by(x, y, power_log(pair_of(x)));
 }
 
 /* For float: neither overflow nor subnormal numbers. */
@@ -595,6 +606,119 @@ HELPER double hypot_v(double a, double b)
     return most != most ? most : most * sqrt(1.0 + q * q);
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_power_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_power_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_pow_by_rows(const double *a, const double *a_lo, const double *b, const double *b_lo, const double *c, const double *c_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_pow_by((pair){a[row], a_lo[row]}, (pair){b[row], b_lo[row]}, (pair){c[row], c_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_hypot_rows(const double *a, const double *a_lo, const double *b, const double *b_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_hypot((pair){a[row], a_lo[row]}, (pair){b[row], b_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_expm1_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_expm1((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void power_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = power_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pow_fast_by_rows(const double *a, const double *b, const double *c, const double *c_lo, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = pow_fast_by(a[row], b[row], (pair){c[row], c_lo[row]});
+    }
+}
+
+ONCE static void log_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log_fast(a[row]);
+    }
+}
+
+ONCE static void log1p_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fast(a[row]);
+    }
+}
+
+ONCE static void hypot_v_rows(const double *a, const double *b, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = hypot_v(a[row], b[row]);
+    }
+}
+
+ONCE static void expm1_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = expm1_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -649,28 +773,136 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const pair c2 = {constants[11], constants[12]};
     const pair c4 = {constants[13], constants[14]};
     const pair c5 = {constants[15], constants[16]};
+    double r_rows[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_rows[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double t16_hi[ROWS_f64], t16_lo[ROWS_f64];
+    double t18_rows[ROWS_f64];
+    double a14_rows[ROWS_f64];
+    double a15_rows[ROWS_f64];
+    double a16_rows[ROWS_f64];
+    double a17_rows[ROWS_f64];
+    double a18_rows[ROWS_f64];
+    double a19_rows[ROWS_f64];
+    double a20_rows[ROWS_f64];
+    double t5_power_log_hi[ROWS_f64], t5_power_log_lo[ROWS_f64];
+    double a12_pair_power_log_hi[ROWS_f64], a12_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t2 = fabs(r);
+        t2_rows[row] = t2;
         const int t3 = (pair_rounded(c2) < t2);
-        const double t5 = (t3 ? t2 : 1.0);
-        const pair t6 = pair_order(pair_sub(pair_log(pair_of(t5)), c4));
-        const pair t7 = pair_mul_d(t6, alpha);
+        t5_rows[row] = (t3 ? t2 : 1.0);
         const pair t8 = pair_div(pair_of(r), t1);
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
         const pair t9 = pair_abs(t8);
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
         const pair t10 = pair_min(pair_of(1.0), pair_order(t9));
         const pair t11 = pair_max(pair_of(1.0), pair_order(t9));
-        const pair t12 = pair_if((pair_rounded(t9) <= 1.0), pair_log1p(pair_mul(t10, t10)), pair_add(pair_scale(pair_log(t11), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t11, t11)))));
-        const double t13 = pair_rounded(pair_if(t3, pair_if(t4, t6, pair_of(((pair_rounded(pair_abs(t7)) < 1.0) ? pair_rounded(pair_expm1(t7)) / alpha : (pow_fast(t5, alpha) / pair_rounded(c5) - 1.0) / alpha))), pair_if(t4, pair_scale(t12, 0.5), pair_of(((pair_rounded(t12) * c6 <= 2.0) ? pair_rounded(pair_expm1(pair_mul_d(t12, c7))) / alpha : (pair_rounded(pair_pow(pair_order(pair_hypot(pair_of(1.0), t8)), pair_of(alpha))) - 1.0) / alpha))))) * pair_value(t0);
+        t11_hi[row] = t11.hi;
+        t11_lo[row] = t11.lo;
+        const pair a1 = pair_mul(t10, t10);
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a4 = pair_div(pair_of(1.0), pair_mul(t11, t11));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        a7_rows[row] = alpha;
+        a11_rows[row] = 1.0;
         const int t15 = (c9 < t2);
         const pair t16 = pair_abs(pair_div(pair_prod(0.7071067811865476, r), pair_of(c)));
+        t16_hi[row] = t16.hi;
+        t16_lo[row] = t16.lo;
         const pair t17 = pair_min(pair_of(1.0), pair_order(t16));
         const pair t18 = pair_max(pair_of(1.0), pair_order(t16));
+        t18_rows[row] = t18.hi;
+        a14_rows[row] = (t15 ? t2 : 1.0);
+        a16_rows[row] = pair_rounded(t17) * pair_rounded(t17);
+        a19_rows[row] = 1.0 / (pair_rounded(t18) * pair_rounded(t18));
+    }
+    pair_log_rows(t5_rows, zeros, a0_hi, a0_lo);
+    pair_log1p_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_log_rows(t11_hi, t11_lo, a3_hi, a3_lo);
+    pair_log1p_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    power_log_rows(t5_rows, zeros, t5_power_log_hi, t5_power_log_lo);
+    pow_fast_by_rows(t5_rows, a7_rows, t5_power_log_hi, t5_power_log_lo, a8_rows);
+    pair_hypot_rows(a11_rows, zeros, t8_hi, t8_lo, a12_hi, a12_lo);
+    log_fast_rows(a14_rows, a15_rows);
+    log1p_fast_rows(a16_rows, a17_rows);
+    log_fast_rows(t18_rows, a18_rows);
+    log1p_fast_rows(a19_rows, a20_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a0 = {a0_hi[row], a0_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair t6 = pair_order(pair_sub(a0, c4));
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        const pair t7 = pair_mul_d(t6, alpha);
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const pair t12 = pair_if((pair_rounded(t9) <= 1.0), a2, pair_add(pair_scale(a3, 2.0), a5));
+        t12_hi[row] = t12.hi;
+        t12_lo[row] = t12.lo;
+        const pair a9 = pair_mul_d(t12, c7);
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+    }
+    pair_expm1_rows(t7_hi, t7_lo, a6_hi, a6_lo);
+    pair_expm1_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    pair_power_log_rows(a12_hi, a12_lo, a12_pair_power_log_hi, a12_pair_power_log_lo);
+    pair_pow_by_rows(a12_hi, a12_lo, a7_rows, zeros, a12_pair_power_log_hi, a12_pair_power_log_lo, a13_hi, a13_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const double t2 = t2_rows[row];
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const double a8 = a8_rows[row];
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair a13 = {a13_hi[row], a13_lo[row]};
+        const pair t16 = {t16_hi[row], t16_lo[row]};
+        const double a15 = a15_rows[row];
+        const double a17 = a17_rows[row];
+        const double a18 = a18_rows[row];
+        const double a20 = a20_rows[row];
+        const int t3 = (pair_rounded(c2) < t2);
+        const double t13 = pair_rounded(pair_if(t3, pair_if(t4, t6, pair_of(((pair_rounded(pair_abs(t7)) < 1.0) ? pair_rounded(a6) / alpha : (a8 / pair_rounded(c5) - 1.0) / alpha))), pair_if(t4, pair_scale(t12, 0.5), pair_of(((pair_rounded(t12) * c6 <= 2.0) ? pair_rounded(a10) / alpha : (pair_rounded(a13) - 1.0) / alpha))))) * pair_value(t0);
+        const int t15 = (c9 < t2);
         const double t19 = r / c;
-        loss[row] = ((r == r) ? ((alpha < 0.0) ? t13 : ((alpha <= 0.0) ? (t15 ? 2.0 * (log_fast((t15 ? t2 : 1.0)) - c10) : ((pair_rounded(t16) <= 1.0) ? log1p_fast(pair_rounded(t17) * pair_rounded(t17)) : 2.0 * log_fast(pair_rounded(t18)) + log1p_fast(1.0 / (pair_rounded(t18) * pair_rounded(t18))))) : ((alpha < 2.0) ? t13 : ((alpha <= 2.0) ? 0.5 * t19 * t19 : t13)))) : r);
+        loss[row] = ((r == r) ? ((alpha < 0.0) ? t13 : ((alpha <= 0.0) ? (t15 ? 2.0 * (a15 - c10) : ((pair_rounded(t16) <= 1.0) ? a17 : 2.0 * a18 + a20)) : ((alpha < 2.0) ? t13 : ((alpha <= 2.0) ? 0.5 * t19 * t19 : t13)))) : r);
     }
 #else
     const double alpha = constants[0];
@@ -685,28 +917,141 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const pair c2 = {constants[13], constants[14]};
     const pair c4 = {constants[15], constants[16]};
     const pair c5 = {constants[17], constants[18]};
+    double r_rows[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_rows[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double t16_hi[ROWS_f64], t16_lo[ROWS_f64];
+    double t18_hi[ROWS_f64], t18_lo[ROWS_f64];
+    double a14_rows[ROWS_f64];
+    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    double a16_hi[ROWS_f64], a16_lo[ROWS_f64];
+    double a17_hi[ROWS_f64], a17_lo[ROWS_f64];
+    double a18_hi[ROWS_f64], a18_lo[ROWS_f64];
+    double a19_hi[ROWS_f64], a19_lo[ROWS_f64];
+    double a20_hi[ROWS_f64], a20_lo[ROWS_f64];
+    double t5_pair_power_log_hi[ROWS_f64], t5_pair_power_log_lo[ROWS_f64];
+    double a12_pair_power_log_hi[ROWS_f64], a12_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t2 = fabs(r);
+        t2_rows[row] = t2;
         const int t3 = (pair_rounded(c2) < t2);
-        const double t5 = (t3 ? t2 : 1.0);
-        const pair t6 = pair_order(pair_sub(pair_log(pair_of(t5)), c4));
-        const pair t7 = pair_mul_d(t6, alpha);
+        t5_rows[row] = (t3 ? t2 : 1.0);
         const pair t8 = pair_div(pair_of(r), t1);
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
         const pair t9 = pair_abs(t8);
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
         const pair t10 = pair_min(pair_of(1.0), pair_order(t9));
         const pair t11 = pair_max(pair_of(1.0), pair_order(t9));
-        const pair t12 = pair_if((pair_rounded(t9) <= 1.0), pair_log1p(pair_mul(t10, t10)), pair_add(pair_scale(pair_log(t11), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t11, t11)))));
-        const pair t13 = pair_mul(pair_if(t3, pair_if(t4, t6, pair_if((pair_rounded(pair_abs(t7)) < 1.0), pair_div(pair_expm1(t7), pair_of(alpha)), pair_div(pair_order(pair_add_d(pair_div(pair_pow(pair_of(t5), pair_of(alpha)), c5), -1.0)), pair_of(alpha)))), pair_if(t4, pair_scale(t12, 0.5), pair_if((pair_rounded(t12) * c6 <= 2.0), pair_div(pair_expm1(pair_mul_d(t12, c7)), pair_of(alpha)), pair_div(pair_order(pair_add_d(pair_pow(pair_order(pair_hypot(pair_of(1.0), t8)), pair_of(alpha)), -1.0)), pair_of(alpha))))), t0);
+        t11_hi[row] = t11.hi;
+        t11_lo[row] = t11.lo;
+        const pair a1 = pair_mul(t10, t10);
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a4 = pair_div(pair_of(1.0), pair_mul(t11, t11));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        a7_rows[row] = alpha;
+        a11_rows[row] = 1.0;
         const int t15 = (pair_rounded(c9) < t2);
         const pair t16 = pair_abs(pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c)));
+        t16_hi[row] = t16.hi;
+        t16_lo[row] = t16.lo;
         const pair t17 = pair_min(pair_of(1.0), pair_order(t16));
         const pair t18 = pair_max(pair_of(1.0), pair_order(t16));
+        t18_hi[row] = t18.hi;
+        t18_lo[row] = t18.lo;
+        a14_rows[row] = (t15 ? t2 : 1.0);
+        const pair a16 = pair_mul(t17, t17);
+        a16_hi[row] = a16.hi;
+        a16_lo[row] = a16.lo;
+        const pair a19 = pair_div(pair_of(1.0), pair_mul(t18, t18));
+        a19_hi[row] = a19.hi;
+        a19_lo[row] = a19.lo;
+    }
+    pair_log_rows(t5_rows, zeros, a0_hi, a0_lo);
+    pair_log1p_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_log_rows(t11_hi, t11_lo, a3_hi, a3_lo);
+    pair_log1p_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_power_log_rows(t5_rows, zeros, t5_pair_power_log_hi, t5_pair_power_log_lo);
+    pair_pow_by_rows(t5_rows, zeros, a7_rows, zeros, t5_pair_power_log_hi, t5_pair_power_log_lo, a8_hi, a8_lo);
+    pair_hypot_rows(a11_rows, zeros, t8_hi, t8_lo, a12_hi, a12_lo);
+    pair_log_rows(a14_rows, zeros, a15_hi, a15_lo);
+    pair_log1p_rows(a16_hi, a16_lo, a17_hi, a17_lo);
+    pair_log_rows(t18_hi, t18_lo, a18_hi, a18_lo);
+    pair_log1p_rows(a19_hi, a19_lo, a20_hi, a20_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a0 = {a0_hi[row], a0_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair t6 = pair_order(pair_sub(a0, c4));
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        const pair t7 = pair_mul_d(t6, alpha);
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const pair t12 = pair_if((pair_rounded(t9) <= 1.0), a2, pair_add(pair_scale(a3, 2.0), a5));
+        t12_hi[row] = t12.hi;
+        t12_lo[row] = t12.lo;
+        const pair a9 = pair_mul_d(t12, c7);
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+    }
+    pair_expm1_rows(t7_hi, t7_lo, a6_hi, a6_lo);
+    pair_expm1_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    pair_power_log_rows(a12_hi, a12_lo, a12_pair_power_log_hi, a12_pair_power_log_lo);
+    pair_pow_by_rows(a12_hi, a12_lo, a7_rows, zeros, a12_pair_power_log_hi, a12_pair_power_log_lo, a13_hi, a13_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const double t2 = t2_rows[row];
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair a13 = {a13_hi[row], a13_lo[row]};
+        const pair t16 = {t16_hi[row], t16_lo[row]};
+        const pair a15 = {a15_hi[row], a15_lo[row]};
+        const pair a17 = {a17_hi[row], a17_lo[row]};
+        const pair a18 = {a18_hi[row], a18_lo[row]};
+        const pair a20 = {a20_hi[row], a20_lo[row]};
+        const int t3 = (pair_rounded(c2) < t2);
+        const pair t13 = pair_mul(pair_if(t3, pair_if(t4, t6, pair_if((pair_rounded(pair_abs(t7)) < 1.0), pair_div(a6, pair_of(alpha)), pair_div(pair_order(pair_add_d(pair_div(a8, c5), -1.0)), pair_of(alpha)))), pair_if(t4, pair_scale(t12, 0.5), pair_if((pair_rounded(t12) * c6 <= 2.0), pair_div(a10, pair_of(alpha)), pair_div(pair_order(pair_add_d(a13, -1.0)), pair_of(alpha))))), t0);
+        const int t15 = (pair_rounded(c9) < t2);
         const pair t19 = pair_quot(r, c);
-        loss[row] = pair_rounded(pair_if((r == r), pair_if((alpha < 0.0), t13, pair_if((alpha <= 0.0), pair_if(t15, pair_scale(pair_order(pair_sub(pair_log(pair_of((t15 ? t2 : 1.0))), c10)), 2.0), pair_if((pair_rounded(t16) <= 1.0), pair_log1p(pair_mul(t17, t17)), pair_add(pair_scale(pair_log(t18), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t18, t18)))))), pair_if((alpha < 2.0), t13, pair_if((alpha <= 2.0), pair_mul(pair_scale(t19, 0.5), t19), t13)))), pair_of(r)));
+        loss[row] = pair_rounded(pair_if((r == r), pair_if((alpha < 0.0), t13, pair_if((alpha <= 0.0), pair_if(t15, pair_scale(pair_order(pair_sub(a15, c10)), 2.0), pair_if((pair_rounded(t16) <= 1.0), a17, pair_add(pair_scale(a18, 2.0), a20))), pair_if((alpha < 2.0), t13, pair_if((alpha <= 2.0), pair_mul(pair_scale(t19, 0.5), t19), t13)))), pair_of(r)));
     }
 #endif
 }
@@ -770,17 +1115,68 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     const pair t1 = {constants[7], constants[8]};
     const pair c2 = {constants[9], constants[10]};
     const pair c4 = {constants[11], constants[12]};
+    double r_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a4_pair_power_log_hi[ROWS_f64], a4_pair_power_log_lo[ROWS_f64];
+    double a7_pair_power_log_hi[ROWS_f64], a7_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t2 = pair_div(pair_of(r), t1);
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
         const pair t3 = pair_abs(t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
         const pair t4 = pair_min(pair_of(1.0), pair_order(t3));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
         const double t5 = fabs(r);
+        t5_rows[row] = t5;
         const int t6 = (pair_rounded(c2) < t5);
-        const double t8 = ((pair_rounded(t3) <= 1.0) ? pair_rounded(t4) / hypot_v(1.0, pair_rounded(t4)) : 1.0 / hypot_v(1.0, pair_rounded(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t3)))))) * sign(pair_rounded(t2)) * pair_rounded(pair_if(t6, pair_of(pair_rounded(pair_pow(pair_of((t6 ? t5 : 1.0)), t7)) / pair_rounded(c4)), pair_pow(pair_order(pair_hypot(pair_of(1.0), t2)), t7))) * pair_rounded(t0) / c;
+        a0_rows[row] = 1.0;
+        a2_rows[row] = pair_rounded(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t3))));
+        a4_rows[row] = (t6 ? t5 : 1.0);
+        const pair a5 = t7;
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
+    }
+    hypot_v_rows(a0_rows, t4_hi, a1_rows);
+    hypot_v_rows(a0_rows, a2_rows, a3_rows);
+    pair_power_log_rows(a4_rows, zeros, a4_pair_power_log_hi, a4_pair_power_log_lo);
+    pair_pow_by_rows(a4_rows, zeros, a5_hi, a5_lo, a4_pair_power_log_hi, a4_pair_power_log_lo, a6_hi, a6_lo);
+    pair_hypot_rows(a0_rows, zeros, t2_hi, t2_lo, a7_hi, a7_lo);
+    pair_power_log_rows(a7_hi, a7_lo, a7_pair_power_log_hi, a7_pair_power_log_lo);
+    pair_pow_by_rows(a7_hi, a7_lo, a5_hi, a5_lo, a7_pair_power_log_hi, a7_pair_power_log_lo, a8_hi, a8_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const double t5 = t5_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const int t6 = (pair_rounded(c2) < t5);
+        const double t8 = ((pair_rounded(t3) <= 1.0) ? pair_rounded(t4) / a1 : 1.0 / a3) * sign(pair_rounded(t2)) * pair_rounded(pair_if(t6, pair_of(pair_rounded(a6) / pair_rounded(c4)), a8)) * pair_rounded(t0) / c;
         const pair t9 = pair_div(pair_prod(0.7071067811865476, r), pair_of(c));
         const pair t10 = pair_abs(t9);
         const pair t11 = pair_min(pair_of(1.0), pair_order(t10));
@@ -796,17 +1192,70 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     const pair t1 = {constants[8], constants[9]};
     const pair c2 = {constants[10], constants[11]};
     const pair c4 = {constants[12], constants[13]};
+    double r_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a4_pair_power_log_hi[ROWS_f64], a4_pair_power_log_lo[ROWS_f64];
+    double a7_pair_power_log_hi[ROWS_f64], a7_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t2 = pair_div(pair_of(r), t1);
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
         const pair t3 = pair_abs(t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
         const pair t4 = pair_min(pair_of(1.0), pair_order(t3));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
         const double t5 = fabs(r);
+        t5_rows[row] = t5;
         const int t6 = (pair_rounded(c2) < t5);
-        const pair t8 = pair_div(pair_mul(pair_mul(pair_scale(pair_if((pair_rounded(t3) <= 1.0), pair_div(t4, pair_hypot(pair_of(1.0), t4)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t3)))))), sign(pair_rounded(t2))), pair_if(t6, pair_div(pair_pow(pair_of((t6 ? t5 : 1.0)), t7), c4), pair_pow(pair_order(pair_hypot(pair_of(1.0), t2)), t7))), t0), pair_of(c));
+        a0_rows[row] = 1.0;
+        const pair a2 = pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t3)));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a4_rows[row] = (t6 ? t5 : 1.0);
+        const pair a5 = t7;
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
+    }
+    pair_hypot_rows(a0_rows, zeros, t4_hi, t4_lo, a1_hi, a1_lo);
+    pair_hypot_rows(a0_rows, zeros, a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_power_log_rows(a4_rows, zeros, a4_pair_power_log_hi, a4_pair_power_log_lo);
+    pair_pow_by_rows(a4_rows, zeros, a5_hi, a5_lo, a4_pair_power_log_hi, a4_pair_power_log_lo, a6_hi, a6_lo);
+    pair_hypot_rows(a0_rows, zeros, t2_hi, t2_lo, a7_hi, a7_lo);
+    pair_power_log_rows(a7_hi, a7_lo, a7_pair_power_log_hi, a7_pair_power_log_lo);
+    pair_pow_by_rows(a7_hi, a7_lo, a5_hi, a5_lo, a7_pair_power_log_hi, a7_pair_power_log_lo, a8_hi, a8_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const double t5 = t5_rows[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const int t6 = (pair_rounded(c2) < t5);
+        const pair t8 = pair_div(pair_mul(pair_mul(pair_scale(pair_if((pair_rounded(t3) <= 1.0), pair_div(t4, a1), pair_div(pair_of(1.0), a3)), sign(pair_rounded(t2))), pair_if(t6, pair_div(a6, c4), a8)), t0), pair_of(c));
         const pair t9 = pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c));
         const pair t10 = pair_abs(t9);
         const pair t11 = pair_min(pair_of(1.0), pair_order(t10));
@@ -866,12 +1315,48 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     const pair c1 = {constants[9], constants[10]};
     const pair c5 = {constants[11], constants[12]};
     const double c6 = constants[13];
+    double r_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t10_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    double a4_pair_power_log_hi[ROWS_f64], a4_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t1 = pair_div(pair_of(r), t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const double t10 = fabs(r);
+        t10_rows[row] = t10;
+        const int t11 = (pair_rounded(c1) < t10);
+        a0_rows[row] = (t11 ? t10 : 1.0);
+        const pair a1 = t12;
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        a3_rows[row] = 1.0;
+    }
+    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
+    pair_hypot_rows(a3_rows, zeros, t1_hi, t1_lo, a4_hi, a4_lo);
+    pair_power_log_rows(a4_hi, a4_lo, a4_pair_power_log_hi, a4_pair_power_log_lo);
+    pair_pow_by_rows(a4_hi, a4_lo, a1_hi, a1_lo, a4_pair_power_log_hi, a4_pair_power_log_lo, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double t10 = t10_rows[row];
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
         const pair t2 = pair_abs(t1);
         const int t3 = (pair_rounded(t2) <= 1.0);
         const pair t4 = pair_min(pair_of(1.0), pair_order(t2));
@@ -880,9 +1365,8 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t7 = pair_max(pair_of(1.0), pair_order(t2));
         const pair t8 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t7)));
         const pair t9 = pair_mul(t8, t8);
-        const double t10 = fabs(r);
         const int t11 = (pair_rounded(c1) < t10);
-        const pair t14 = pair_div(pair_mul_d(pair_if(t11, pair_of(pair_rounded(pair_pow(pair_of((t11 ? t10 : 1.0)), t12)) / pair_rounded(c5)), pair_pow(pair_order(pair_hypot(pair_of(1.0), t1)), t12)), (pair_value(c4) * (t3 ? pair_rounded(t5) / pair_rounded(t6) : 1.0 / (1.0 + pair_rounded(pair_div(pair_of(1.0), pair_mul(t7, t7))))) + (t3 ? 1.0 / pair_rounded(t6) : pair_rounded(t9) / (1.0 + pair_rounded(t9))))), pair_of(t13));
+        const pair t14 = pair_div(pair_mul_d(pair_if(t11, pair_of(pair_rounded(a2) / pair_rounded(c5)), a5), (pair_value(c4) * (t3 ? pair_rounded(t5) / pair_rounded(t6) : 1.0 / (1.0 + pair_rounded(pair_div(pair_of(1.0), pair_mul(t7, t7))))) + (t3 ? 1.0 / pair_rounded(t6) : pair_rounded(t9) / (1.0 + pair_rounded(t9))))), pair_of(t13));
         const pair t15 = pair_abs(pair_div(pair_prod(0.7071067811865476, r), pair_of(c)));
         const pair t16 = pair_min(pair_of(1.0), pair_order(t15));
         const pair t17 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t15)))));
@@ -900,12 +1384,48 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     const pair c1 = {constants[10], constants[11]};
     const pair c5 = {constants[12], constants[13]};
     const pair c6 = {constants[14], constants[15]};
+    double r_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t10_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    double a4_pair_power_log_hi[ROWS_f64], a4_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t1 = pair_div(pair_of(r), t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const double t10 = fabs(r);
+        t10_rows[row] = t10;
+        const int t11 = (pair_rounded(c1) < t10);
+        a0_rows[row] = (t11 ? t10 : 1.0);
+        const pair a1 = t12;
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        a3_rows[row] = 1.0;
+    }
+    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
+    pair_hypot_rows(a3_rows, zeros, t1_hi, t1_lo, a4_hi, a4_lo);
+    pair_power_log_rows(a4_hi, a4_lo, a4_pair_power_log_hi, a4_pair_power_log_lo);
+    pair_pow_by_rows(a4_hi, a4_lo, a1_hi, a1_lo, a4_pair_power_log_hi, a4_pair_power_log_lo, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double t10 = t10_rows[row];
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
         const pair t2 = pair_abs(t1);
         const int t3 = (pair_rounded(t2) <= 1.0);
         const pair t4 = pair_min(pair_of(1.0), pair_order(t2));
@@ -914,9 +1434,8 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t7 = pair_max(pair_of(1.0), pair_order(t2));
         const pair t8 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t7)));
         const pair t9 = pair_mul(t8, t8);
-        const double t10 = fabs(r);
         const int t11 = (pair_rounded(c1) < t10);
-        const pair t14 = pair_div(pair_mul(pair_order(pair_add(pair_mul(c4, pair_if(t3, pair_div(t5, t6), pair_div(pair_of(1.0), pair_add_d(pair_div(pair_of(1.0), pair_mul(t7, t7)), 1.0)))), pair_if(t3, pair_div(pair_of(1.0), t6), pair_div(t9, pair_add_d(t9, 1.0))))), pair_if(t11, pair_div(pair_pow(pair_of((t11 ? t10 : 1.0)), t12), c5), pair_pow(pair_order(pair_hypot(pair_of(1.0), t1)), t12))), t13);
+        const pair t14 = pair_div(pair_mul(pair_order(pair_add(pair_mul(c4, pair_if(t3, pair_div(t5, t6), pair_div(pair_of(1.0), pair_add_d(pair_div(pair_of(1.0), pair_mul(t7, t7)), 1.0)))), pair_if(t3, pair_div(pair_of(1.0), t6), pair_div(t9, pair_add_d(t9, 1.0))))), pair_if(t11, pair_div(a2, c5), a5)), t13);
         const pair t15 = pair_abs(pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c)));
         const pair t16 = pair_min(pair_of(1.0), pair_order(t15));
         const pair t17 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t15)))));
@@ -991,36 +1510,180 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const pair c6 = {constants[22], constants[23]};
     const pair c7 = {constants[24], constants[25]};
     const pair c16 = {constants[26], constants[27]};
+    double r_rows[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double t8_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
+    double t14_hi[ROWS_f64], t14_lo[ROWS_f64];
+    double t15_hi[ROWS_f64], t15_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t16_hi[ROWS_f64], t16_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double t17_hi[ROWS_f64], t17_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    double a9_rows[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double t22_hi[ROWS_f64], t22_lo[ROWS_f64];
+    double t23_hi[ROWS_f64], t23_lo[ROWS_f64];
+    double t25_hi[ROWS_f64], t25_lo[ROWS_f64];
+    double t26_rows[ROWS_f64];
+    double t27_hi[ROWS_f64], t27_lo[ROWS_f64];
+    double t28_rows[ROWS_f64];
+    double a13_rows[ROWS_f64];
+    double a14_rows[ROWS_f64];
+    double a15_rows[ROWS_f64];
+    double a16_hi[ROWS_f64], a16_lo[ROWS_f64];
+    double a17_hi[ROWS_f64], a17_lo[ROWS_f64];
+    double a18_hi[ROWS_f64], a18_lo[ROWS_f64];
+    double a19_rows[ROWS_f64];
+    double a20_rows[ROWS_f64];
+    double a21_rows[ROWS_f64];
+    double a22_rows[ROWS_f64];
+    double a23_rows[ROWS_f64];
+    double t8_power_log_hi[ROWS_f64], t8_power_log_lo[ROWS_f64];
+    double t8_pair_power_log_hi[ROWS_f64], t8_pair_power_log_lo[ROWS_f64];
+    double t17_pair_power_log_hi[ROWS_f64], t17_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const int t0 = (r == r);
+        r_rows[row] = r;
         const double t5 = fabs(r);
+        t5_rows[row] = t5;
         const int t6 = (pair_rounded(c4) < t5);
-        const double t8 = (t6 ? t5 : 1.0);
-        const pair t9 = pair_order(pair_sub(pair_log(pair_of(t8)), c6));
-        const pair t10 = pair_mul_d(t9, alpha);
+        t8_rows[row] = (t6 ? t5 : 1.0);
         const pair t11 = pair_div(pair_of(r), t4);
+        t11_hi[row] = t11.hi;
+        t11_lo[row] = t11.lo;
         const pair t12 = pair_abs(t11);
-        const int t13 = (pair_rounded(t12) <= 1.0);
+        t12_hi[row] = t12.hi;
+        t12_lo[row] = t12.lo;
         const pair t14 = pair_min(pair_of(1.0), pair_order(t12));
+        t14_hi[row] = t14.hi;
+        t14_lo[row] = t14.lo;
         const pair t15 = pair_max(pair_of(1.0), pair_order(t12));
-        const pair t16 = pair_if(t13, pair_log1p(pair_mul(t14, t14)), pair_add(pair_scale(pair_log(t15), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t15, t15)))));
-        const pair t17 = pair_hypot(pair_of(1.0), t11);
-        const double t18 = pair_rounded(pair_if(t6, pair_if(t7, t9, pair_of(((pair_rounded(pair_abs(t10)) < 1.0) ? pair_rounded(pair_expm1(t10)) / alpha : (pow_fast(t8, alpha) / pair_rounded(c7) - 1.0) / alpha))), pair_if(t7, pair_scale(t16, 0.5), pair_of(((pair_rounded(t16) * c8 <= 2.0) ? pair_rounded(pair_expm1(pair_mul_d(t16, c9))) / alpha : (pair_rounded(pair_pow(pair_order(t17), pair_of(alpha))) - 1.0) / alpha))))) * pair_value(t2);
+        t15_hi[row] = t15.hi;
+        t15_lo[row] = t15.lo;
+        const pair a1 = pair_mul(t14, t14);
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a4 = pair_div(pair_of(1.0), pair_mul(t15, t15));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        a6_rows[row] = 1.0;
+        a8_rows[row] = alpha;
         const int t21 = (c12 < t5);
         const pair t22 = pair_div(pair_prod(0.7071067811865476, r), pair_of(c));
+        t22_hi[row] = t22.hi;
+        t22_lo[row] = t22.lo;
         const pair t23 = pair_abs(t22);
-        const int t24 = (pair_rounded(t23) <= 1.0);
+        t23_hi[row] = t23.hi;
+        t23_lo[row] = t23.lo;
         const pair t25 = pair_min(pair_of(1.0), pair_order(t23));
-        const double t26 = pair_rounded(t25) * pair_rounded(t25);
+        t25_hi[row] = t25.hi;
+        t25_lo[row] = t25.lo;
+        t26_rows[row] = pair_rounded(t25) * pair_rounded(t25);
         const pair t27 = pair_max(pair_of(1.0), pair_order(t23));
-        const double t28 = 1.0 / (pair_rounded(t27) * pair_rounded(t27));
+        t27_hi[row] = t27.hi;
+        t27_lo[row] = t27.lo;
+        t28_rows[row] = 1.0 / (pair_rounded(t27) * pair_rounded(t27));
+        a14_rows[row] = pair_rounded(pair_div(pair_of(1.0), t15));
+        const pair a16 = t32;
+        a16_hi[row] = a16.hi;
+        a16_lo[row] = a16.lo;
+        a19_rows[row] = (t21 ? t5 : 1.0);
+    }
+    pair_log_rows(t8_rows, zeros, a0_hi, a0_lo);
+    pair_log1p_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_log_rows(t15_hi, t15_lo, a3_hi, a3_lo);
+    pair_log1p_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_hypot_rows(a6_rows, zeros, t11_hi, t11_lo, t17_hi, t17_lo);
+    power_log_rows(t8_rows, zeros, t8_power_log_hi, t8_power_log_lo);
+    pow_fast_by_rows(t8_rows, a8_rows, t8_power_log_hi, t8_power_log_lo, a9_rows);
+    hypot_v_rows(a6_rows, t14_hi, a13_rows);
+    hypot_v_rows(a6_rows, a14_rows, a15_rows);
+    pair_power_log_rows(t8_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo);
+    pair_pow_by_rows(t8_rows, zeros, a16_hi, a16_lo, t8_pair_power_log_hi, t8_pair_power_log_lo, a17_hi, a17_lo);
+    log_fast_rows(a19_rows, a20_rows);
+    log1p_fast_rows(t26_rows, a21_rows);
+    log_fast_rows(t27_hi, a22_rows);
+    log1p_fast_rows(t28_rows, a23_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a0 = {a0_hi[row], a0_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair t9 = pair_order(pair_sub(a0, c6));
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+        const pair t10 = pair_mul_d(t9, alpha);
+        t10_hi[row] = t10.hi;
+        t10_lo[row] = t10.lo;
+        const int t13 = (pair_rounded(t12) <= 1.0);
+        const pair t16 = pair_if(t13, a2, pair_add(pair_scale(a3, 2.0), a5));
+        t16_hi[row] = t16.hi;
+        t16_lo[row] = t16.lo;
+        const pair a10 = pair_mul_d(t16, c9);
+        a10_hi[row] = a10.hi;
+        a10_lo[row] = a10.lo;
+    }
+    pair_expm1_rows(t10_hi, t10_lo, a7_hi, a7_lo);
+    pair_expm1_rows(a10_hi, a10_lo, a11_hi, a11_lo);
+    pair_power_log_rows(t17_hi, t17_lo, t17_pair_power_log_hi, t17_pair_power_log_lo);
+    pair_pow_by_rows(t17_hi, t17_lo, a8_rows, zeros, t17_pair_power_log_hi, t17_pair_power_log_lo, a12_hi, a12_lo);
+    pair_pow_by_rows(t17_hi, t17_lo, a16_hi, a16_lo, t17_pair_power_log_hi, t17_pair_power_log_lo, a18_hi, a18_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const double t5 = t5_rows[row];
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const pair t14 = {t14_hi[row], t14_lo[row]};
+        const pair t16 = {t16_hi[row], t16_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const double a9 = a9_rows[row];
+        const pair a11 = {a11_hi[row], a11_lo[row]};
+        const pair a12 = {a12_hi[row], a12_lo[row]};
+        const pair t22 = {t22_hi[row], t22_lo[row]};
+        const pair t23 = {t23_hi[row], t23_lo[row]};
+        const pair t25 = {t25_hi[row], t25_lo[row]};
+        const double t26 = t26_rows[row];
+        const pair t27 = {t27_hi[row], t27_lo[row]};
+        const double t28 = t28_rows[row];
+        const double a13 = a13_rows[row];
+        const double a15 = a15_rows[row];
+        const pair a17 = {a17_hi[row], a17_lo[row]};
+        const pair a18 = {a18_hi[row], a18_lo[row]};
+        const double a20 = a20_rows[row];
+        const double a21 = a21_rows[row];
+        const double a22 = a22_rows[row];
+        const double a23 = a23_rows[row];
+        const int t0 = (r == r);
+        const int t6 = (pair_rounded(c4) < t5);
+        const int t13 = (pair_rounded(t12) <= 1.0);
+        const double t18 = pair_rounded(pair_if(t6, pair_if(t7, t9, pair_of(((pair_rounded(pair_abs(t10)) < 1.0) ? pair_rounded(a7) / alpha : (a9 / pair_rounded(c7) - 1.0) / alpha))), pair_if(t7, pair_scale(t16, 0.5), pair_of(((pair_rounded(t16) * c8 <= 2.0) ? pair_rounded(a11) / alpha : (pair_rounded(a12) - 1.0) / alpha))))) * pair_value(t2);
+        const int t21 = (c12 < t5);
+        const int t24 = (pair_rounded(t23) <= 1.0);
         const double t31 = r / c;
-        const double t33 = (t13 ? pair_rounded(t14) / hypot_v(1.0, pair_rounded(t14)) : 1.0 / hypot_v(1.0, pair_rounded(pair_div(pair_of(1.0), t15)))) * sign(pair_rounded(t11)) * pair_rounded(pair_if(t6, pair_of(pair_rounded(pair_pow(pair_of(t8), t32)) / pair_rounded(c16)), pair_pow(pair_order(t17), t32))) * pair_rounded(t3) / c;
-        loss[row] = (t0 ? (t1 ? t18 : (t19 ? (t21 ? 2.0 * (log_fast((t21 ? t5 : 1.0)) - c17) : (t24 ? log1p_fast(t26) : 2.0 * log_fast(pair_rounded(t27)) + log1p_fast(t28))) : (t29 ? t18 : (t30 ? 0.5 * t31 * t31 : t18)))) : r);
+        const double t33 = (t13 ? pair_rounded(t14) / a13 : 1.0 / a15) * sign(pair_rounded(t11)) * pair_rounded(pair_if(t6, pair_of(pair_rounded(a17) / pair_rounded(c16)), a18)) * pair_rounded(t3) / c;
+        loss[row] = (t0 ? (t1 ? t18 : (t19 ? (t21 ? 2.0 * (a20 - c17) : (t24 ? a21 : 2.0 * a22 + a23)) : (t29 ? t18 : (t30 ? 0.5 * t31 * t31 : t18)))) : r);
         gradient[row] = (t0 ? (t1 ? t33 : (t19 ? 1.4142135623730951 * ((t24 ? pair_rounded(t25) / (1.0 + t26) : 1.0 / ((1.0 + t28) * pair_rounded(t27))) * sign(pair_rounded(t22))) / c : (t29 ? t33 : (t30 ? r / c18 : t33)))) : r);
     }
 #else
@@ -1044,36 +1707,184 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const pair c6 = {constants[25], constants[26]};
     const pair c7 = {constants[27], constants[28]};
     const pair c16 = {constants[29], constants[30]};
+    double r_rows[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double t8_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
+    double t14_hi[ROWS_f64], t14_lo[ROWS_f64];
+    double t15_hi[ROWS_f64], t15_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t16_hi[ROWS_f64], t16_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double t17_hi[ROWS_f64], t17_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double t22_hi[ROWS_f64], t22_lo[ROWS_f64];
+    double t23_hi[ROWS_f64], t23_lo[ROWS_f64];
+    double t25_hi[ROWS_f64], t25_lo[ROWS_f64];
+    double t26_hi[ROWS_f64], t26_lo[ROWS_f64];
+    double t27_hi[ROWS_f64], t27_lo[ROWS_f64];
+    double t28_hi[ROWS_f64], t28_lo[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
+    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    double a16_hi[ROWS_f64], a16_lo[ROWS_f64];
+    double a17_hi[ROWS_f64], a17_lo[ROWS_f64];
+    double a18_hi[ROWS_f64], a18_lo[ROWS_f64];
+    double a19_rows[ROWS_f64];
+    double a20_hi[ROWS_f64], a20_lo[ROWS_f64];
+    double a21_hi[ROWS_f64], a21_lo[ROWS_f64];
+    double a22_hi[ROWS_f64], a22_lo[ROWS_f64];
+    double a23_hi[ROWS_f64], a23_lo[ROWS_f64];
+    double t8_pair_power_log_hi[ROWS_f64], t8_pair_power_log_lo[ROWS_f64];
+    double t17_pair_power_log_hi[ROWS_f64], t17_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const int t0 = (r == r);
+        r_rows[row] = r;
         const double t5 = fabs(r);
+        t5_rows[row] = t5;
         const int t6 = (pair_rounded(c4) < t5);
-        const double t8 = (t6 ? t5 : 1.0);
-        const pair t9 = pair_order(pair_sub(pair_log(pair_of(t8)), c6));
-        const pair t10 = pair_mul_d(t9, alpha);
+        t8_rows[row] = (t6 ? t5 : 1.0);
         const pair t11 = pair_div(pair_of(r), t4);
+        t11_hi[row] = t11.hi;
+        t11_lo[row] = t11.lo;
         const pair t12 = pair_abs(t11);
-        const int t13 = (pair_rounded(t12) <= 1.0);
+        t12_hi[row] = t12.hi;
+        t12_lo[row] = t12.lo;
         const pair t14 = pair_min(pair_of(1.0), pair_order(t12));
+        t14_hi[row] = t14.hi;
+        t14_lo[row] = t14.lo;
         const pair t15 = pair_max(pair_of(1.0), pair_order(t12));
-        const pair t16 = pair_if(t13, pair_log1p(pair_mul(t14, t14)), pair_add(pair_scale(pair_log(t15), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t15, t15)))));
-        const pair t17 = pair_hypot(pair_of(1.0), t11);
-        const pair t18 = pair_mul(pair_if(t6, pair_if(t7, t9, pair_if((pair_rounded(pair_abs(t10)) < 1.0), pair_div(pair_expm1(t10), pair_of(alpha)), pair_div(pair_order(pair_add_d(pair_div(pair_pow(pair_of(t8), pair_of(alpha)), c7), -1.0)), pair_of(alpha)))), pair_if(t7, pair_scale(t16, 0.5), pair_if((pair_rounded(t16) * c8 <= 2.0), pair_div(pair_expm1(pair_mul_d(t16, c9)), pair_of(alpha)), pair_div(pair_order(pair_add_d(pair_pow(pair_order(t17), pair_of(alpha)), -1.0)), pair_of(alpha))))), t2);
+        t15_hi[row] = t15.hi;
+        t15_lo[row] = t15.lo;
+        const pair a1 = pair_mul(t14, t14);
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a4 = pair_div(pair_of(1.0), pair_mul(t15, t15));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        a6_rows[row] = 1.0;
+        a8_rows[row] = alpha;
         const int t21 = (pair_rounded(c12) < t5);
         const pair t22 = pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c));
+        t22_hi[row] = t22.hi;
+        t22_lo[row] = t22.lo;
         const pair t23 = pair_abs(t22);
-        const int t24 = (pair_rounded(t23) <= 1.0);
+        t23_hi[row] = t23.hi;
+        t23_lo[row] = t23.lo;
         const pair t25 = pair_min(pair_of(1.0), pair_order(t23));
+        t25_hi[row] = t25.hi;
+        t25_lo[row] = t25.lo;
         const pair t26 = pair_mul(t25, t25);
+        t26_hi[row] = t26.hi;
+        t26_lo[row] = t26.lo;
         const pair t27 = pair_max(pair_of(1.0), pair_order(t23));
+        t27_hi[row] = t27.hi;
+        t27_lo[row] = t27.lo;
         const pair t28 = pair_div(pair_of(1.0), pair_mul(t27, t27));
+        t28_hi[row] = t28.hi;
+        t28_lo[row] = t28.lo;
+        const pair a14 = pair_div(pair_of(1.0), t15);
+        a14_hi[row] = a14.hi;
+        a14_lo[row] = a14.lo;
+        const pair a16 = t32;
+        a16_hi[row] = a16.hi;
+        a16_lo[row] = a16.lo;
+        a19_rows[row] = (t21 ? t5 : 1.0);
+    }
+    pair_log_rows(t8_rows, zeros, a0_hi, a0_lo);
+    pair_log1p_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_log_rows(t15_hi, t15_lo, a3_hi, a3_lo);
+    pair_log1p_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_hypot_rows(a6_rows, zeros, t11_hi, t11_lo, t17_hi, t17_lo);
+    pair_power_log_rows(t8_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo);
+    pair_pow_by_rows(t8_rows, zeros, a8_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo, a9_hi, a9_lo);
+    pair_hypot_rows(a6_rows, zeros, t14_hi, t14_lo, a13_hi, a13_lo);
+    pair_hypot_rows(a6_rows, zeros, a14_hi, a14_lo, a15_hi, a15_lo);
+    pair_pow_by_rows(t8_rows, zeros, a16_hi, a16_lo, t8_pair_power_log_hi, t8_pair_power_log_lo, a17_hi, a17_lo);
+    pair_log_rows(a19_rows, zeros, a20_hi, a20_lo);
+    pair_log1p_rows(t26_hi, t26_lo, a21_hi, a21_lo);
+    pair_log_rows(t27_hi, t27_lo, a22_hi, a22_lo);
+    pair_log1p_rows(t28_hi, t28_lo, a23_hi, a23_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a0 = {a0_hi[row], a0_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair t9 = pair_order(pair_sub(a0, c6));
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+        const pair t10 = pair_mul_d(t9, alpha);
+        t10_hi[row] = t10.hi;
+        t10_lo[row] = t10.lo;
+        const int t13 = (pair_rounded(t12) <= 1.0);
+        const pair t16 = pair_if(t13, a2, pair_add(pair_scale(a3, 2.0), a5));
+        t16_hi[row] = t16.hi;
+        t16_lo[row] = t16.lo;
+        const pair a10 = pair_mul_d(t16, c9);
+        a10_hi[row] = a10.hi;
+        a10_lo[row] = a10.lo;
+    }
+    pair_expm1_rows(t10_hi, t10_lo, a7_hi, a7_lo);
+    pair_expm1_rows(a10_hi, a10_lo, a11_hi, a11_lo);
+    pair_power_log_rows(t17_hi, t17_lo, t17_pair_power_log_hi, t17_pair_power_log_lo);
+    pair_pow_by_rows(t17_hi, t17_lo, a8_rows, zeros, t17_pair_power_log_hi, t17_pair_power_log_lo, a12_hi, a12_lo);
+    pair_pow_by_rows(t17_hi, t17_lo, a16_hi, a16_lo, t17_pair_power_log_hi, t17_pair_power_log_lo, a18_hi, a18_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const double t5 = t5_rows[row];
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const pair t14 = {t14_hi[row], t14_lo[row]};
+        const pair t16 = {t16_hi[row], t16_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const pair a11 = {a11_hi[row], a11_lo[row]};
+        const pair a12 = {a12_hi[row], a12_lo[row]};
+        const pair t22 = {t22_hi[row], t22_lo[row]};
+        const pair t23 = {t23_hi[row], t23_lo[row]};
+        const pair t25 = {t25_hi[row], t25_lo[row]};
+        const pair t26 = {t26_hi[row], t26_lo[row]};
+        const pair t27 = {t27_hi[row], t27_lo[row]};
+        const pair t28 = {t28_hi[row], t28_lo[row]};
+        const pair a13 = {a13_hi[row], a13_lo[row]};
+        const pair a15 = {a15_hi[row], a15_lo[row]};
+        const pair a17 = {a17_hi[row], a17_lo[row]};
+        const pair a18 = {a18_hi[row], a18_lo[row]};
+        const pair a20 = {a20_hi[row], a20_lo[row]};
+        const pair a21 = {a21_hi[row], a21_lo[row]};
+        const pair a22 = {a22_hi[row], a22_lo[row]};
+        const pair a23 = {a23_hi[row], a23_lo[row]};
+        const int t0 = (r == r);
+        const int t6 = (pair_rounded(c4) < t5);
+        const int t13 = (pair_rounded(t12) <= 1.0);
+        const pair t18 = pair_mul(pair_if(t6, pair_if(t7, t9, pair_if((pair_rounded(pair_abs(t10)) < 1.0), pair_div(a7, pair_of(alpha)), pair_div(pair_order(pair_add_d(pair_div(a9, c7), -1.0)), pair_of(alpha)))), pair_if(t7, pair_scale(t16, 0.5), pair_if((pair_rounded(t16) * c8 <= 2.0), pair_div(a11, pair_of(alpha)), pair_div(pair_order(pair_add_d(a12, -1.0)), pair_of(alpha))))), t2);
+        const int t21 = (pair_rounded(c12) < t5);
+        const int t24 = (pair_rounded(t23) <= 1.0);
         const pair t31 = pair_quot(r, c);
-        const pair t33 = pair_div(pair_mul(pair_mul(pair_scale(pair_if(t13, pair_div(t14, pair_hypot(pair_of(1.0), t14)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), t15)))), sign(pair_rounded(t11))), pair_if(t6, pair_div(pair_pow(pair_of(t8), t32), c16), pair_pow(pair_order(t17), t32))), t3), pair_of(c));
-        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, t18, pair_if(t19, pair_if(t21, pair_scale(pair_order(pair_sub(pair_log(pair_of((t21 ? t5 : 1.0))), c17)), 2.0), pair_if(t24, pair_log1p(t26), pair_add(pair_scale(pair_log(t27), 2.0), pair_log1p(t28)))), pair_if(t29, t18, pair_if(t30, pair_mul(pair_scale(t31, 0.5), t31), t18)))), pair_of(r)));
+        const pair t33 = pair_div(pair_mul(pair_mul(pair_scale(pair_if(t13, pair_div(t14, a13), pair_div(pair_of(1.0), a15)), sign(pair_rounded(t11))), pair_if(t6, pair_div(a17, c16), a18)), t3), pair_of(c));
+        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, t18, pair_if(t19, pair_if(t21, pair_scale(pair_order(pair_sub(a20, c17)), 2.0), pair_if(t24, a21, pair_add(pair_scale(a22, 2.0), a23))), pair_if(t29, t18, pair_if(t30, pair_mul(pair_scale(t31, 0.5), t31), t18)))), pair_of(r)));
         gradient[row] = pair_rounded(pair_if(t0, pair_if(t1, t33, pair_if(t19, pair_div(pair_mul((pair){1.4142135623730951, -9.667293313452913e-17}, pair_scale(pair_if(t24, pair_div(t25, pair_add_d(t26, 1.0)), pair_div(pair_of(1.0), pair_mul(pair_add_d(t28, 1.0), t27))), sign(pair_rounded(t22)))), pair_of(c)), pair_if(t29, t33, pair_if(t30, pair_div(pair_of(r), c18), t33)))), pair_of(r)));
     }
 #endif
@@ -1161,23 +1972,88 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const pair c3 = {constants[15], constants[16]};
     const pair c5 = {constants[17], constants[18]};
     const pair c11 = {constants[19], constants[20]};
+    double r_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t10_rows[ROWS_f64];
+    double t12_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t14_hi[ROWS_f64], t14_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double t12_pair_power_log_hi[ROWS_f64], t12_pair_power_log_lo[ROWS_f64];
+    double t14_pair_power_log_hi[ROWS_f64], t14_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const int t0 = (r == r);
+        r_rows[row] = r;
         const pair t4 = pair_div(pair_of(r), t3);
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
         const pair t5 = pair_abs(t4);
-        const int t6 = (pair_rounded(t5) <= 1.0);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
         const pair t7 = pair_min(pair_of(1.0), pair_order(t5));
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
         const pair t8 = pair_max(pair_of(1.0), pair_order(t5));
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
         const pair t9 = pair_div(pair_of(1.0), t8);
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
         const double t10 = fabs(r);
+        t10_rows[row] = t10;
         const int t11 = (pair_rounded(c3) < t10);
-        const double t12 = (t11 ? t10 : 1.0);
-        const pair t14 = pair_hypot(pair_of(1.0), t4);
-        const double t15 = (t6 ? pair_rounded(t7) / hypot_v(1.0, pair_rounded(t7)) : 1.0 / hypot_v(1.0, pair_rounded(t9))) * sign(pair_rounded(t4)) * pair_rounded(pair_if(t11, pair_of(pair_rounded(pair_pow(pair_of(t12), t13)) / pair_rounded(c5)), pair_pow(pair_order(t14), t13))) * pair_rounded(t2) / c;
+        t12_rows[row] = (t11 ? t10 : 1.0);
+        a0_rows[row] = 1.0;
+        const pair a3 = t13;
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        const pair a6 = t30;
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+    }
+    pair_hypot_rows(a0_rows, zeros, t4_hi, t4_lo, t14_hi, t14_lo);
+    hypot_v_rows(a0_rows, t7_hi, a1_rows);
+    hypot_v_rows(a0_rows, t9_hi, a2_rows);
+    pair_power_log_rows(t12_rows, zeros, t12_pair_power_log_hi, t12_pair_power_log_lo);
+    pair_pow_by_rows(t12_rows, zeros, a3_hi, a3_lo, t12_pair_power_log_hi, t12_pair_power_log_lo, a4_hi, a4_lo);
+    pair_pow_by_rows(t12_rows, zeros, a6_hi, a6_lo, t12_pair_power_log_hi, t12_pair_power_log_lo, a7_hi, a7_lo);
+    pair_power_log_rows(t14_hi, t14_lo, t14_pair_power_log_hi, t14_pair_power_log_lo);
+    pair_pow_by_rows(t14_hi, t14_lo, a3_hi, a3_lo, t14_pair_power_log_hi, t14_pair_power_log_lo, a5_hi, a5_lo);
+    pair_pow_by_rows(t14_hi, t14_lo, a6_hi, a6_lo, t14_pair_power_log_hi, t14_pair_power_log_lo, a8_hi, a8_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const double t10 = t10_rows[row];
+        const double a1 = a1_rows[row];
+        const double a2 = a2_rows[row];
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const int t0 = (r == r);
+        const int t6 = (pair_rounded(t5) <= 1.0);
+        const int t11 = (pair_rounded(c3) < t10);
+        const double t15 = (t6 ? pair_rounded(t7) / a1 : 1.0 / a2) * sign(pair_rounded(t4)) * pair_rounded(pair_if(t11, pair_of(pair_rounded(a4) / pair_rounded(c5)), a5)) * pair_rounded(t2) / c;
         const pair t17 = pair_div(pair_prod(0.7071067811865476, r), pair_of(c));
         const pair t18 = pair_abs(t17);
         const int t19 = (pair_rounded(t18) <= 1.0);
@@ -1188,7 +2064,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t27 = pair_add_d(t26, 1.0);
         const pair t28 = pair_min(pair_of(1.0), pair_order(t9));
         const pair t29 = pair_mul(t28, t28);
-        const pair t31 = pair_div(pair_mul_d(pair_if(t11, pair_of(pair_rounded(pair_pow(pair_of(t12), t30)) / pair_rounded(c11)), pair_pow(pair_order(t14), t30)), (pair_value(t13) * (t6 ? pair_rounded(t26) / pair_rounded(t27) : 1.0 / (1.0 + pair_rounded(pair_div(pair_of(1.0), pair_mul(t8, t8))))) + (t6 ? 1.0 / pair_rounded(t27) : pair_rounded(t29) / (1.0 + pair_rounded(t29))))), pair_of(t25));
+        const pair t31 = pair_div(pair_mul_d(pair_if(t11, pair_of(pair_rounded(a7) / pair_rounded(c11)), a8), (pair_value(t13) * (t6 ? pair_rounded(t26) / pair_rounded(t27) : 1.0 / (1.0 + pair_rounded(pair_div(pair_of(1.0), pair_mul(t8, t8))))) + (t6 ? 1.0 / pair_rounded(t27) : pair_rounded(t29) / (1.0 + pair_rounded(t29))))), pair_of(t25));
         const pair t32 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t22)));
         const pair t33 = pair_mul(t32, t32);
         const pair t34 = pair_if(t19, pair_quot(1.0, t21), pair_div(t33, pair_of((1.0 + pair_rounded(t33)))));
@@ -1210,23 +2086,88 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const pair c3 = {constants[17], constants[18]};
     const pair c5 = {constants[19], constants[20]};
     const pair c11 = {constants[21], constants[22]};
+    double r_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t10_rows[ROWS_f64];
+    double t12_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t14_hi[ROWS_f64], t14_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double t12_pair_power_log_hi[ROWS_f64], t12_pair_power_log_lo[ROWS_f64];
+    double t14_pair_power_log_hi[ROWS_f64], t14_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const int t0 = (r == r);
+        r_rows[row] = r;
         const pair t4 = pair_div(pair_of(r), t3);
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
         const pair t5 = pair_abs(t4);
-        const int t6 = (pair_rounded(t5) <= 1.0);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
         const pair t7 = pair_min(pair_of(1.0), pair_order(t5));
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
         const pair t8 = pair_max(pair_of(1.0), pair_order(t5));
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
         const pair t9 = pair_div(pair_of(1.0), t8);
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
         const double t10 = fabs(r);
+        t10_rows[row] = t10;
         const int t11 = (pair_rounded(c3) < t10);
-        const double t12 = (t11 ? t10 : 1.0);
-        const pair t14 = pair_hypot(pair_of(1.0), t4);
-        const pair t15 = pair_div(pair_mul(pair_mul(pair_scale(pair_if(t6, pair_div(t7, pair_hypot(pair_of(1.0), t7)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), t9))), sign(pair_rounded(t4))), pair_if(t11, pair_div(pair_pow(pair_of(t12), t13), c5), pair_pow(pair_order(t14), t13))), t2), pair_of(c));
+        t12_rows[row] = (t11 ? t10 : 1.0);
+        a0_rows[row] = 1.0;
+        const pair a3 = t13;
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        const pair a6 = t30;
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+    }
+    pair_hypot_rows(a0_rows, zeros, t4_hi, t4_lo, t14_hi, t14_lo);
+    pair_hypot_rows(a0_rows, zeros, t7_hi, t7_lo, a1_hi, a1_lo);
+    pair_hypot_rows(a0_rows, zeros, t9_hi, t9_lo, a2_hi, a2_lo);
+    pair_power_log_rows(t12_rows, zeros, t12_pair_power_log_hi, t12_pair_power_log_lo);
+    pair_pow_by_rows(t12_rows, zeros, a3_hi, a3_lo, t12_pair_power_log_hi, t12_pair_power_log_lo, a4_hi, a4_lo);
+    pair_pow_by_rows(t12_rows, zeros, a6_hi, a6_lo, t12_pair_power_log_hi, t12_pair_power_log_lo, a7_hi, a7_lo);
+    pair_power_log_rows(t14_hi, t14_lo, t14_pair_power_log_hi, t14_pair_power_log_lo);
+    pair_pow_by_rows(t14_hi, t14_lo, a3_hi, a3_lo, t14_pair_power_log_hi, t14_pair_power_log_lo, a5_hi, a5_lo);
+    pair_pow_by_rows(t14_hi, t14_lo, a6_hi, a6_lo, t14_pair_power_log_hi, t14_pair_power_log_lo, a8_hi, a8_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const double t10 = t10_rows[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const int t0 = (r == r);
+        const int t6 = (pair_rounded(t5) <= 1.0);
+        const int t11 = (pair_rounded(c3) < t10);
+        const pair t15 = pair_div(pair_mul(pair_mul(pair_scale(pair_if(t6, pair_div(t7, a1), pair_div(pair_of(1.0), a2)), sign(pair_rounded(t4))), pair_if(t11, pair_div(a4, c5), a5)), t2), pair_of(c));
         const pair t17 = pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c));
         const pair t18 = pair_abs(t17);
         const int t19 = (pair_rounded(t18) <= 1.0);
@@ -1237,7 +2178,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t27 = pair_add_d(t26, 1.0);
         const pair t28 = pair_min(pair_of(1.0), pair_order(t9));
         const pair t29 = pair_mul(t28, t28);
-        const pair t31 = pair_div(pair_mul(pair_order(pair_add(pair_mul(t13, pair_if(t6, pair_div(t26, t27), pair_div(pair_of(1.0), pair_add_d(pair_div(pair_of(1.0), pair_mul(t8, t8)), 1.0)))), pair_if(t6, pair_div(pair_of(1.0), t27), pair_div(t29, pair_add_d(t29, 1.0))))), pair_if(t11, pair_div(pair_pow(pair_of(t12), t30), c11), pair_pow(pair_order(t14), t30))), t25);
+        const pair t31 = pair_div(pair_mul(pair_order(pair_add(pair_mul(t13, pair_if(t6, pair_div(t26, t27), pair_div(pair_of(1.0), pair_add_d(pair_div(pair_of(1.0), pair_mul(t8, t8)), 1.0)))), pair_if(t6, pair_div(pair_of(1.0), t27), pair_div(t29, pair_add_d(t29, 1.0))))), pair_if(t11, pair_div(a7, c11), a8)), t25);
         const pair t32 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t22)));
         const pair t33 = pair_mul(t32, t32);
         const pair t34 = pair_if(t19, pair_div(pair_of(1.0), t21), pair_div(t33, pair_add_d(t33, 1.0)));
@@ -1327,47 +2268,203 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const pair c7 = {constants[27], constants[28]};
     const pair c16 = {constants[29], constants[30]};
     const pair c19 = {constants[31], constants[32]};
+    double r_rows[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double t8_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
+    double t14_hi[ROWS_f64], t14_lo[ROWS_f64];
+    double t15_hi[ROWS_f64], t15_lo[ROWS_f64];
+    double t16_hi[ROWS_f64], t16_lo[ROWS_f64];
+    double t17_hi[ROWS_f64], t17_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t18_hi[ROWS_f64], t18_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double t19_hi[ROWS_f64], t19_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double t24_hi[ROWS_f64], t24_lo[ROWS_f64];
+    double t25_hi[ROWS_f64], t25_lo[ROWS_f64];
+    double t27_hi[ROWS_f64], t27_lo[ROWS_f64];
+    double t28_rows[ROWS_f64];
+    double t29_hi[ROWS_f64], t29_lo[ROWS_f64];
+    double t30_rows[ROWS_f64];
+    double t34_hi[ROWS_f64], t34_lo[ROWS_f64];
+    double a11_rows[ROWS_f64];
+    double a12_rows[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
+    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    double a16_hi[ROWS_f64], a16_lo[ROWS_f64];
+    double a17_hi[ROWS_f64], a17_lo[ROWS_f64];
+    double a18_hi[ROWS_f64], a18_lo[ROWS_f64];
+    double a19_rows[ROWS_f64];
+    double a20_rows[ROWS_f64];
+    double a21_rows[ROWS_f64];
+    double a22_rows[ROWS_f64];
+    double a23_rows[ROWS_f64];
+    double t8_power_log_hi[ROWS_f64], t8_power_log_lo[ROWS_f64];
+    double t8_pair_power_log_hi[ROWS_f64], t8_pair_power_log_lo[ROWS_f64];
+    double t19_pair_power_log_hi[ROWS_f64], t19_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const int t0 = (r == r);
+        r_rows[row] = r;
         const double t5 = fabs(r);
+        t5_rows[row] = t5;
         const int t6 = (pair_rounded(c4) < t5);
-        const double t8 = (t6 ? t5 : 1.0);
-        const pair t9 = pair_order(pair_sub(pair_log(pair_of(t8)), c6));
-        const pair t10 = pair_mul_d(t9, alpha);
+        t8_rows[row] = (t6 ? t5 : 1.0);
         const pair t11 = pair_div(pair_of(r), t4);
+        t11_hi[row] = t11.hi;
+        t11_lo[row] = t11.lo;
         const pair t12 = pair_abs(t11);
-        const int t13 = (pair_rounded(t12) <= 1.0);
+        t12_hi[row] = t12.hi;
+        t12_lo[row] = t12.lo;
         const pair t14 = pair_min(pair_of(1.0), pair_order(t12));
+        t14_hi[row] = t14.hi;
+        t14_lo[row] = t14.lo;
         const pair t15 = pair_mul(t14, t14);
+        t15_hi[row] = t15.hi;
+        t15_lo[row] = t15.lo;
         const pair t16 = pair_max(pair_of(1.0), pair_order(t12));
+        t16_hi[row] = t16.hi;
+        t16_lo[row] = t16.lo;
         const pair t17 = pair_div(pair_of(1.0), pair_mul(t16, t16));
-        const pair t18 = pair_if(t13, pair_log1p(t15), pair_add(pair_scale(pair_log(t16), 2.0), pair_log1p(t17)));
-        const pair t19 = pair_hypot(pair_of(1.0), t11);
-        const double t20 = pair_rounded(pair_if(t6, pair_if(t7, t9, pair_of(((pair_rounded(pair_abs(t10)) < 1.0) ? pair_rounded(pair_expm1(t10)) / alpha : (pow_fast(t8, alpha) / pair_rounded(c7) - 1.0) / alpha))), pair_if(t7, pair_scale(t18, 0.5), pair_of(((pair_rounded(t18) * c8 <= 2.0) ? pair_rounded(pair_expm1(pair_mul_d(t18, c9))) / alpha : (pair_rounded(pair_pow(pair_order(t19), pair_of(alpha))) - 1.0) / alpha))))) * pair_value(t2);
+        t17_hi[row] = t17.hi;
+        t17_lo[row] = t17.lo;
+        a4_rows[row] = 1.0;
+        a6_rows[row] = alpha;
         const int t23 = (c12 < t5);
         const pair t24 = pair_div(pair_prod(0.7071067811865476, r), pair_of(c));
+        t24_hi[row] = t24.hi;
+        t24_lo[row] = t24.lo;
         const pair t25 = pair_abs(t24);
-        const int t26 = (pair_rounded(t25) <= 1.0);
+        t25_hi[row] = t25.hi;
+        t25_lo[row] = t25.lo;
         const pair t27 = pair_min(pair_of(1.0), pair_order(t25));
-        const double t28 = pair_rounded(t27) * pair_rounded(t27);
+        t27_hi[row] = t27.hi;
+        t27_lo[row] = t27.lo;
+        t28_rows[row] = pair_rounded(t27) * pair_rounded(t27);
         const pair t29 = pair_max(pair_of(1.0), pair_order(t25));
-        const double t30 = 1.0 / (pair_rounded(t29) * pair_rounded(t29));
-        const double t33 = r / c;
+        t29_hi[row] = t29.hi;
+        t29_lo[row] = t29.lo;
+        t30_rows[row] = 1.0 / (pair_rounded(t29) * pair_rounded(t29));
         const pair t34 = pair_div(pair_of(1.0), t16);
-        const double t36 = (t13 ? pair_rounded(t14) / hypot_v(1.0, pair_rounded(t14)) : 1.0 / hypot_v(1.0, pair_rounded(t34))) * sign(pair_rounded(t11)) * pair_rounded(pair_if(t6, pair_of(pair_rounded(pair_pow(pair_of(t8), t35)) / pair_rounded(c16)), pair_pow(pair_order(t19), t35))) * pair_rounded(t3) / c;
+        t34_hi[row] = t34.hi;
+        t34_lo[row] = t34.lo;
+        const pair a13 = t35;
+        a13_hi[row] = a13.hi;
+        a13_lo[row] = a13.lo;
+        const pair a16 = t42;
+        a16_hi[row] = a16.hi;
+        a16_lo[row] = a16.lo;
+        a19_rows[row] = (t23 ? t5 : 1.0);
+    }
+    pair_log_rows(t8_rows, zeros, a0_hi, a0_lo);
+    pair_log1p_rows(t15_hi, t15_lo, a1_hi, a1_lo);
+    pair_log_rows(t16_hi, t16_lo, a2_hi, a2_lo);
+    pair_log1p_rows(t17_hi, t17_lo, a3_hi, a3_lo);
+    pair_hypot_rows(a4_rows, zeros, t11_hi, t11_lo, t19_hi, t19_lo);
+    power_log_rows(t8_rows, zeros, t8_power_log_hi, t8_power_log_lo);
+    pow_fast_by_rows(t8_rows, a6_rows, t8_power_log_hi, t8_power_log_lo, a7_rows);
+    hypot_v_rows(a4_rows, t14_hi, a11_rows);
+    hypot_v_rows(a4_rows, t34_hi, a12_rows);
+    pair_power_log_rows(t8_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo);
+    pair_pow_by_rows(t8_rows, zeros, a13_hi, a13_lo, t8_pair_power_log_hi, t8_pair_power_log_lo, a14_hi, a14_lo);
+    pair_pow_by_rows(t8_rows, zeros, a16_hi, a16_lo, t8_pair_power_log_hi, t8_pair_power_log_lo, a17_hi, a17_lo);
+    log_fast_rows(a19_rows, a20_rows);
+    log1p_fast_rows(t28_rows, a21_rows);
+    log_fast_rows(t29_hi, a22_rows);
+    log1p_fast_rows(t30_rows, a23_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a0 = {a0_hi[row], a0_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t9 = pair_order(pair_sub(a0, c6));
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+        const pair t10 = pair_mul_d(t9, alpha);
+        t10_hi[row] = t10.hi;
+        t10_lo[row] = t10.lo;
+        const int t13 = (pair_rounded(t12) <= 1.0);
+        const pair t18 = pair_if(t13, a1, pair_add(pair_scale(a2, 2.0), a3));
+        t18_hi[row] = t18.hi;
+        t18_lo[row] = t18.lo;
+        const pair a8 = pair_mul_d(t18, c9);
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+    }
+    pair_expm1_rows(t10_hi, t10_lo, a5_hi, a5_lo);
+    pair_expm1_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_power_log_rows(t19_hi, t19_lo, t19_pair_power_log_hi, t19_pair_power_log_lo);
+    pair_pow_by_rows(t19_hi, t19_lo, a6_rows, zeros, t19_pair_power_log_hi, t19_pair_power_log_lo, a10_hi, a10_lo);
+    pair_pow_by_rows(t19_hi, t19_lo, a13_hi, a13_lo, t19_pair_power_log_hi, t19_pair_power_log_lo, a15_hi, a15_lo);
+    pair_pow_by_rows(t19_hi, t19_lo, a16_hi, a16_lo, t19_pair_power_log_hi, t19_pair_power_log_lo, a18_hi, a18_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const double t5 = t5_rows[row];
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const pair t14 = {t14_hi[row], t14_lo[row]};
+        const pair t15 = {t15_hi[row], t15_lo[row]};
+        const pair t17 = {t17_hi[row], t17_lo[row]};
+        const pair t18 = {t18_hi[row], t18_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const double a7 = a7_rows[row];
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair t24 = {t24_hi[row], t24_lo[row]};
+        const pair t25 = {t25_hi[row], t25_lo[row]};
+        const pair t27 = {t27_hi[row], t27_lo[row]};
+        const double t28 = t28_rows[row];
+        const pair t29 = {t29_hi[row], t29_lo[row]};
+        const double t30 = t30_rows[row];
+        const pair t34 = {t34_hi[row], t34_lo[row]};
+        const double a11 = a11_rows[row];
+        const double a12 = a12_rows[row];
+        const pair a14 = {a14_hi[row], a14_lo[row]};
+        const pair a15 = {a15_hi[row], a15_lo[row]};
+        const pair a17 = {a17_hi[row], a17_lo[row]};
+        const pair a18 = {a18_hi[row], a18_lo[row]};
+        const double a20 = a20_rows[row];
+        const double a21 = a21_rows[row];
+        const double a22 = a22_rows[row];
+        const double a23 = a23_rows[row];
+        const int t0 = (r == r);
+        const int t6 = (pair_rounded(c4) < t5);
+        const int t13 = (pair_rounded(t12) <= 1.0);
+        const double t20 = pair_rounded(pair_if(t6, pair_if(t7, t9, pair_of(((pair_rounded(pair_abs(t10)) < 1.0) ? pair_rounded(a5) / alpha : (a7 / pair_rounded(c7) - 1.0) / alpha))), pair_if(t7, pair_scale(t18, 0.5), pair_of(((pair_rounded(t18) * c8 <= 2.0) ? pair_rounded(a9) / alpha : (pair_rounded(a10) - 1.0) / alpha))))) * pair_value(t2);
+        const int t23 = (c12 < t5);
+        const int t26 = (pair_rounded(t25) <= 1.0);
+        const double t33 = r / c;
+        const double t36 = (t13 ? pair_rounded(t14) / a11 : 1.0 / a12) * sign(pair_rounded(t11)) * pair_rounded(pair_if(t6, pair_of(pair_rounded(a14) / pair_rounded(c16)), a15)) * pair_rounded(t3) / c;
         const double t37 = 1.0 + t28;
         const pair t39 = pair_add_d(t15, 1.0);
         const pair t40 = pair_min(pair_of(1.0), pair_order(t34));
         const pair t41 = pair_mul(t40, t40);
-        const pair t43 = pair_div(pair_mul_d(pair_if(t6, pair_of(pair_rounded(pair_pow(pair_of(t8), t42)) / pair_rounded(c19)), pair_pow(pair_order(t19), t42)), (pair_value(t35) * (t13 ? pair_rounded(t15) / pair_rounded(t39) : 1.0 / (1.0 + pair_rounded(t17))) + (t13 ? 1.0 / pair_rounded(t39) : pair_rounded(t41) / (1.0 + pair_rounded(t41))))), pair_of(t38));
+        const pair t43 = pair_div(pair_mul_d(pair_if(t6, pair_of(pair_rounded(a17) / pair_rounded(c19)), a18), (pair_value(t35) * (t13 ? pair_rounded(t15) / pair_rounded(t39) : 1.0 / (1.0 + pair_rounded(t17))) + (t13 ? 1.0 / pair_rounded(t39) : pair_rounded(t41) / (1.0 + pair_rounded(t41))))), pair_of(t38));
         const pair t44 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t29)));
         const pair t45 = pair_mul(t44, t44);
         const pair t46 = pair_if(t26, pair_quot(1.0, t37), pair_div(t45, pair_of((1.0 + pair_rounded(t45)))));
-        loss[row] = (t0 ? (t1 ? t20 : (t21 ? (t23 ? 2.0 * (log_fast((t23 ? t5 : 1.0)) - c20) : (t26 ? log1p_fast(t28) : 2.0 * log_fast(pair_rounded(t29)) + log1p_fast(t30))) : (t31 ? t20 : (t32 ? 0.5 * t33 * t33 : t20)))) : r);
+        loss[row] = (t0 ? (t1 ? t20 : (t21 ? (t23 ? 2.0 * (a20 - c20) : (t26 ? a21 : 2.0 * a22 + a23)) : (t31 ? t20 : (t32 ? 0.5 * t33 * t33 : t20)))) : r);
         gradient[row] = (t0 ? (t1 ? t36 : (t21 ? 1.4142135623730951 * ((t26 ? pair_rounded(t27) / t37 : 1.0 / ((1.0 + t30) * pair_rounded(t29))) * sign(pair_rounded(t24))) / c : (t31 ? t36 : (t32 ? r / t38 : t36)))) : r);
         hessian[row] = pair_rounded(pair_if(t0, pair_if(t1, t43, pair_if(t21, pair_div(pair_mul(pair_order(pair_add_d(pair_scale(t46, 2.0), -1.0)), t46), pair_of(t38)), pair_if(t31, t43, pair_if(t32, pair_of(c21), t43)))), pair_of(r)));
     }
@@ -1395,47 +2492,205 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const pair c7 = {constants[31], constants[32]};
     const pair c16 = {constants[33], constants[34]};
     const pair c19 = {constants[35], constants[36]};
+    double r_rows[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double t8_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
+    double t14_hi[ROWS_f64], t14_lo[ROWS_f64];
+    double t15_hi[ROWS_f64], t15_lo[ROWS_f64];
+    double t16_hi[ROWS_f64], t16_lo[ROWS_f64];
+    double t17_hi[ROWS_f64], t17_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t18_hi[ROWS_f64], t18_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double t19_hi[ROWS_f64], t19_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double t24_hi[ROWS_f64], t24_lo[ROWS_f64];
+    double t25_hi[ROWS_f64], t25_lo[ROWS_f64];
+    double t27_hi[ROWS_f64], t27_lo[ROWS_f64];
+    double t28_hi[ROWS_f64], t28_lo[ROWS_f64];
+    double t29_hi[ROWS_f64], t29_lo[ROWS_f64];
+    double t30_hi[ROWS_f64], t30_lo[ROWS_f64];
+    double t34_hi[ROWS_f64], t34_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
+    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    double a16_hi[ROWS_f64], a16_lo[ROWS_f64];
+    double a17_hi[ROWS_f64], a17_lo[ROWS_f64];
+    double a18_hi[ROWS_f64], a18_lo[ROWS_f64];
+    double a19_rows[ROWS_f64];
+    double a20_hi[ROWS_f64], a20_lo[ROWS_f64];
+    double a21_hi[ROWS_f64], a21_lo[ROWS_f64];
+    double a22_hi[ROWS_f64], a22_lo[ROWS_f64];
+    double a23_hi[ROWS_f64], a23_lo[ROWS_f64];
+    double t8_pair_power_log_hi[ROWS_f64], t8_pair_power_log_lo[ROWS_f64];
+    double t19_pair_power_log_hi[ROWS_f64], t19_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const int t0 = (r == r);
+        r_rows[row] = r;
         const double t5 = fabs(r);
+        t5_rows[row] = t5;
         const int t6 = (pair_rounded(c4) < t5);
-        const double t8 = (t6 ? t5 : 1.0);
-        const pair t9 = pair_order(pair_sub(pair_log(pair_of(t8)), c6));
-        const pair t10 = pair_mul_d(t9, alpha);
+        t8_rows[row] = (t6 ? t5 : 1.0);
         const pair t11 = pair_div(pair_of(r), t4);
+        t11_hi[row] = t11.hi;
+        t11_lo[row] = t11.lo;
         const pair t12 = pair_abs(t11);
-        const int t13 = (pair_rounded(t12) <= 1.0);
+        t12_hi[row] = t12.hi;
+        t12_lo[row] = t12.lo;
         const pair t14 = pair_min(pair_of(1.0), pair_order(t12));
+        t14_hi[row] = t14.hi;
+        t14_lo[row] = t14.lo;
         const pair t15 = pair_mul(t14, t14);
+        t15_hi[row] = t15.hi;
+        t15_lo[row] = t15.lo;
         const pair t16 = pair_max(pair_of(1.0), pair_order(t12));
+        t16_hi[row] = t16.hi;
+        t16_lo[row] = t16.lo;
         const pair t17 = pair_div(pair_of(1.0), pair_mul(t16, t16));
-        const pair t18 = pair_if(t13, pair_log1p(t15), pair_add(pair_scale(pair_log(t16), 2.0), pair_log1p(t17)));
-        const pair t19 = pair_hypot(pair_of(1.0), t11);
-        const pair t20 = pair_mul(pair_if(t6, pair_if(t7, t9, pair_if((pair_rounded(pair_abs(t10)) < 1.0), pair_div(pair_expm1(t10), pair_of(alpha)), pair_div(pair_order(pair_add_d(pair_div(pair_pow(pair_of(t8), pair_of(alpha)), c7), -1.0)), pair_of(alpha)))), pair_if(t7, pair_scale(t18, 0.5), pair_if((pair_rounded(t18) * c8 <= 2.0), pair_div(pair_expm1(pair_mul_d(t18, c9)), pair_of(alpha)), pair_div(pair_order(pair_add_d(pair_pow(pair_order(t19), pair_of(alpha)), -1.0)), pair_of(alpha))))), t2);
+        t17_hi[row] = t17.hi;
+        t17_lo[row] = t17.lo;
+        a4_rows[row] = 1.0;
+        a6_rows[row] = alpha;
         const int t23 = (pair_rounded(c12) < t5);
         const pair t24 = pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c));
+        t24_hi[row] = t24.hi;
+        t24_lo[row] = t24.lo;
         const pair t25 = pair_abs(t24);
-        const int t26 = (pair_rounded(t25) <= 1.0);
+        t25_hi[row] = t25.hi;
+        t25_lo[row] = t25.lo;
         const pair t27 = pair_min(pair_of(1.0), pair_order(t25));
+        t27_hi[row] = t27.hi;
+        t27_lo[row] = t27.lo;
         const pair t28 = pair_mul(t27, t27);
+        t28_hi[row] = t28.hi;
+        t28_lo[row] = t28.lo;
         const pair t29 = pair_max(pair_of(1.0), pair_order(t25));
+        t29_hi[row] = t29.hi;
+        t29_lo[row] = t29.lo;
         const pair t30 = pair_div(pair_of(1.0), pair_mul(t29, t29));
-        const pair t33 = pair_quot(r, c);
+        t30_hi[row] = t30.hi;
+        t30_lo[row] = t30.lo;
         const pair t34 = pair_div(pair_of(1.0), t16);
-        const pair t36 = pair_div(pair_mul(pair_mul(pair_scale(pair_if(t13, pair_div(t14, pair_hypot(pair_of(1.0), t14)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), t34))), sign(pair_rounded(t11))), pair_if(t6, pair_div(pair_pow(pair_of(t8), t35), c16), pair_pow(pair_order(t19), t35))), t3), pair_of(c));
+        t34_hi[row] = t34.hi;
+        t34_lo[row] = t34.lo;
+        const pair a13 = t35;
+        a13_hi[row] = a13.hi;
+        a13_lo[row] = a13.lo;
+        const pair a16 = t42;
+        a16_hi[row] = a16.hi;
+        a16_lo[row] = a16.lo;
+        a19_rows[row] = (t23 ? t5 : 1.0);
+    }
+    pair_log_rows(t8_rows, zeros, a0_hi, a0_lo);
+    pair_log1p_rows(t15_hi, t15_lo, a1_hi, a1_lo);
+    pair_log_rows(t16_hi, t16_lo, a2_hi, a2_lo);
+    pair_log1p_rows(t17_hi, t17_lo, a3_hi, a3_lo);
+    pair_hypot_rows(a4_rows, zeros, t11_hi, t11_lo, t19_hi, t19_lo);
+    pair_power_log_rows(t8_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo);
+    pair_pow_by_rows(t8_rows, zeros, a6_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo, a7_hi, a7_lo);
+    pair_hypot_rows(a4_rows, zeros, t14_hi, t14_lo, a11_hi, a11_lo);
+    pair_hypot_rows(a4_rows, zeros, t34_hi, t34_lo, a12_hi, a12_lo);
+    pair_pow_by_rows(t8_rows, zeros, a13_hi, a13_lo, t8_pair_power_log_hi, t8_pair_power_log_lo, a14_hi, a14_lo);
+    pair_pow_by_rows(t8_rows, zeros, a16_hi, a16_lo, t8_pair_power_log_hi, t8_pair_power_log_lo, a17_hi, a17_lo);
+    pair_log_rows(a19_rows, zeros, a20_hi, a20_lo);
+    pair_log1p_rows(t28_hi, t28_lo, a21_hi, a21_lo);
+    pair_log_rows(t29_hi, t29_lo, a22_hi, a22_lo);
+    pair_log1p_rows(t30_hi, t30_lo, a23_hi, a23_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a0 = {a0_hi[row], a0_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t9 = pair_order(pair_sub(a0, c6));
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+        const pair t10 = pair_mul_d(t9, alpha);
+        t10_hi[row] = t10.hi;
+        t10_lo[row] = t10.lo;
+        const int t13 = (pair_rounded(t12) <= 1.0);
+        const pair t18 = pair_if(t13, a1, pair_add(pair_scale(a2, 2.0), a3));
+        t18_hi[row] = t18.hi;
+        t18_lo[row] = t18.lo;
+        const pair a8 = pair_mul_d(t18, c9);
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+    }
+    pair_expm1_rows(t10_hi, t10_lo, a5_hi, a5_lo);
+    pair_expm1_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_power_log_rows(t19_hi, t19_lo, t19_pair_power_log_hi, t19_pair_power_log_lo);
+    pair_pow_by_rows(t19_hi, t19_lo, a6_rows, zeros, t19_pair_power_log_hi, t19_pair_power_log_lo, a10_hi, a10_lo);
+    pair_pow_by_rows(t19_hi, t19_lo, a13_hi, a13_lo, t19_pair_power_log_hi, t19_pair_power_log_lo, a15_hi, a15_lo);
+    pair_pow_by_rows(t19_hi, t19_lo, a16_hi, a16_lo, t19_pair_power_log_hi, t19_pair_power_log_lo, a18_hi, a18_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const double t5 = t5_rows[row];
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const pair t14 = {t14_hi[row], t14_lo[row]};
+        const pair t15 = {t15_hi[row], t15_lo[row]};
+        const pair t17 = {t17_hi[row], t17_lo[row]};
+        const pair t18 = {t18_hi[row], t18_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair t24 = {t24_hi[row], t24_lo[row]};
+        const pair t25 = {t25_hi[row], t25_lo[row]};
+        const pair t27 = {t27_hi[row], t27_lo[row]};
+        const pair t28 = {t28_hi[row], t28_lo[row]};
+        const pair t29 = {t29_hi[row], t29_lo[row]};
+        const pair t30 = {t30_hi[row], t30_lo[row]};
+        const pair t34 = {t34_hi[row], t34_lo[row]};
+        const pair a11 = {a11_hi[row], a11_lo[row]};
+        const pair a12 = {a12_hi[row], a12_lo[row]};
+        const pair a14 = {a14_hi[row], a14_lo[row]};
+        const pair a15 = {a15_hi[row], a15_lo[row]};
+        const pair a17 = {a17_hi[row], a17_lo[row]};
+        const pair a18 = {a18_hi[row], a18_lo[row]};
+        const pair a20 = {a20_hi[row], a20_lo[row]};
+        const pair a21 = {a21_hi[row], a21_lo[row]};
+        const pair a22 = {a22_hi[row], a22_lo[row]};
+        const pair a23 = {a23_hi[row], a23_lo[row]};
+        const int t0 = (r == r);
+        const int t6 = (pair_rounded(c4) < t5);
+        const int t13 = (pair_rounded(t12) <= 1.0);
+        const pair t20 = pair_mul(pair_if(t6, pair_if(t7, t9, pair_if((pair_rounded(pair_abs(t10)) < 1.0), pair_div(a5, pair_of(alpha)), pair_div(pair_order(pair_add_d(pair_div(a7, c7), -1.0)), pair_of(alpha)))), pair_if(t7, pair_scale(t18, 0.5), pair_if((pair_rounded(t18) * c8 <= 2.0), pair_div(a9, pair_of(alpha)), pair_div(pair_order(pair_add_d(a10, -1.0)), pair_of(alpha))))), t2);
+        const int t23 = (pair_rounded(c12) < t5);
+        const int t26 = (pair_rounded(t25) <= 1.0);
+        const pair t33 = pair_quot(r, c);
+        const pair t36 = pair_div(pair_mul(pair_mul(pair_scale(pair_if(t13, pair_div(t14, a11), pair_div(pair_of(1.0), a12)), sign(pair_rounded(t11))), pair_if(t6, pair_div(a14, c16), a15)), t3), pair_of(c));
         const pair t37 = pair_add_d(t28, 1.0);
         const pair t39 = pair_add_d(t15, 1.0);
         const pair t40 = pair_min(pair_of(1.0), pair_order(t34));
         const pair t41 = pair_mul(t40, t40);
-        const pair t43 = pair_div(pair_mul(pair_order(pair_add(pair_mul(t35, pair_if(t13, pair_div(t15, t39), pair_div(pair_of(1.0), pair_add_d(t17, 1.0)))), pair_if(t13, pair_div(pair_of(1.0), t39), pair_div(t41, pair_add_d(t41, 1.0))))), pair_if(t6, pair_div(pair_pow(pair_of(t8), t42), c19), pair_pow(pair_order(t19), t42))), t38);
+        const pair t43 = pair_div(pair_mul(pair_order(pair_add(pair_mul(t35, pair_if(t13, pair_div(t15, t39), pair_div(pair_of(1.0), pair_add_d(t17, 1.0)))), pair_if(t13, pair_div(pair_of(1.0), t39), pair_div(t41, pair_add_d(t41, 1.0))))), pair_if(t6, pair_div(a17, c19), a18)), t38);
         const pair t44 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t29)));
         const pair t45 = pair_mul(t44, t44);
         const pair t46 = pair_if(t26, pair_div(pair_of(1.0), t37), pair_div(t45, pair_add_d(t45, 1.0)));
-        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, t20, pair_if(t21, pair_if(t23, pair_scale(pair_order(pair_sub(pair_log(pair_of((t23 ? t5 : 1.0))), c20)), 2.0), pair_if(t26, pair_log1p(t28), pair_add(pair_scale(pair_log(t29), 2.0), pair_log1p(t30)))), pair_if(t31, t20, pair_if(t32, pair_mul(pair_scale(t33, 0.5), t33), t20)))), pair_of(r)));
+        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, t20, pair_if(t21, pair_if(t23, pair_scale(pair_order(pair_sub(a20, c20)), 2.0), pair_if(t26, a21, pair_add(pair_scale(a22, 2.0), a23))), pair_if(t31, t20, pair_if(t32, pair_mul(pair_scale(t33, 0.5), t33), t20)))), pair_of(r)));
         gradient[row] = pair_rounded(pair_if(t0, pair_if(t1, t36, pair_if(t21, pair_div(pair_mul((pair){1.4142135623730951, -9.667293313452913e-17}, pair_scale(pair_if(t26, pair_div(t27, t37), pair_div(pair_of(1.0), pair_mul(pair_add_d(t30, 1.0), t29))), sign(pair_rounded(t24)))), pair_of(c)), pair_if(t31, t36, pair_if(t32, pair_div(pair_of(r), t38), t36)))), pair_of(r)));
         hessian[row] = pair_rounded(pair_if(t0, pair_if(t1, t43, pair_if(t21, pair_div(pair_mul(pair_order(pair_add_d(pair_scale(t46, 2.0), -1.0)), t46), t38), pair_if(t31, t43, pair_if(t32, c21, t43)))), pair_of(r)));
     }
@@ -1508,7 +2763,9 @@ void lossforge_barron_loss_gradient_hessian_f64(size_t n, const double *y, const
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_barron_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -1562,28 +2819,131 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const pair c2 = {constants[11], constants[12]};
     const pair c4 = {constants[13], constants[14]};
     const double c5 = constants[15];
+    double r_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double a0_hi[ROWS_f32], a0_lo[ROWS_f32];
+    double t6_hi[ROWS_f32], t6_lo[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double t8_rows[ROWS_f32];
+    double t9_hi[ROWS_f32], t9_lo[ROWS_f32];
+    double t11_hi[ROWS_f32], t11_lo[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double a2_hi[ROWS_f32], a2_lo[ROWS_f32];
+    double a3_hi[ROWS_f32], a3_lo[ROWS_f32];
+    double a4_hi[ROWS_f32], a4_lo[ROWS_f32];
+    double a5_hi[ROWS_f32], a5_lo[ROWS_f32];
+    double t12_hi[ROWS_f32], t12_lo[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
+    double a10_rows[ROWS_f32];
+    double a11_rows[ROWS_f32];
+    double a12_rows[ROWS_f32];
+    double a13_rows[ROWS_f32];
+    double t16_hi[ROWS_f32], t16_lo[ROWS_f32];
+    double t18_rows[ROWS_f32];
+    double a14_rows[ROWS_f32];
+    double a15_rows[ROWS_f32];
+    double a16_rows[ROWS_f32];
+    double a17_rows[ROWS_f32];
+    double a18_rows[ROWS_f32];
+    double a19_rows[ROWS_f32];
+    double a20_rows[ROWS_f32];
+    double t5_power_log_hi[ROWS_f32], t5_power_log_lo[ROWS_f32];
+    double a12_power_log_hi[ROWS_f32], a12_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t2 = fabs(r);
+        t2_rows[row] = t2;
         const int t3 = (pair_rounded(c2) < t2);
-        const double t5 = (t3 ? t2 : 1.0);
-        const pair t6 = pair_order(pair_sub(pair_log(pair_of(t5)), c4));
-        const double t7 = alpha * pair_value(t6);
+        t5_rows[row] = (t3 ? t2 : 1.0);
         const pair t8 = pair_div(pair_of(r), t1);
+        t8_rows[row] = t8.hi;
         const pair t9 = pair_abs(t8);
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
         const pair t10 = pair_min(pair_of(1.0), pair_order(t9));
         const pair t11 = pair_max(pair_of(1.0), pair_order(t9));
-        const pair t12 = pair_if((pair_rounded(t9) <= 1.0), pair_log1p(pair_mul(t10, t10)), pair_add(pair_scale(pair_log(t11), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t11, t11)))));
-        const double t13 = pair_rounded(pair_if(t3, pair_if(t4, t6, pair_of(((fabs(t7) < 1.0) ? expm1_fast(t7) / alpha : (pow_fast(t5, alpha) / c5 - 1.0) / alpha))), pair_if(t4, pair_scale(t12, 0.5), pair_of(((pair_rounded(t12) * c6 <= 2.0) ? expm1_fast(c7 * pair_rounded(t12)) / alpha : (pow_fast(hypot_v(1.0, pair_rounded(t8)), alpha) - 1.0) / alpha))))) * pair_value(t0);
+        t11_hi[row] = t11.hi;
+        t11_lo[row] = t11.lo;
+        const pair a1 = pair_mul(t10, t10);
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a4 = pair_div(pair_of(1.0), pair_mul(t11, t11));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        a7_rows[row] = alpha;
+        a11_rows[row] = 1.0;
         const int t15 = (c9 < t2);
         const pair t16 = pair_abs(pair_div(pair_prod(0.7071067811865476, r), pair_of(c)));
+        t16_hi[row] = t16.hi;
+        t16_lo[row] = t16.lo;
         const pair t17 = pair_min(pair_of(1.0), pair_order(t16));
         const pair t18 = pair_max(pair_of(1.0), pair_order(t16));
+        t18_rows[row] = t18.hi;
+        a14_rows[row] = (t15 ? t2 : 1.0);
+        a16_rows[row] = pair_rounded(t17) * pair_rounded(t17);
+        a19_rows[row] = 1.0 / (pair_rounded(t18) * pair_rounded(t18));
+    }
+    pair_log_rows(t5_rows, zeros, a0_hi, a0_lo);
+    pair_log1p_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_log_rows(t11_hi, t11_lo, a3_hi, a3_lo);
+    pair_log1p_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    power_log_rows(t5_rows, zeros, t5_power_log_hi, t5_power_log_lo);
+    pow_fast_by_rows(t5_rows, a7_rows, t5_power_log_hi, t5_power_log_lo, a8_rows);
+    hypot_v_rows(a11_rows, t8_rows, a12_rows);
+    log_fast_rows(a14_rows, a15_rows);
+    log1p_fast_rows(a16_rows, a17_rows);
+    log_fast_rows(t18_rows, a18_rows);
+    log1p_fast_rows(a19_rows, a20_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair a0 = {a0_hi[row], a0_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair t6 = pair_order(pair_sub(a0, c4));
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        t7_rows[row] = alpha * pair_value(t6);
+        const pair t12 = pair_if((pair_rounded(t9) <= 1.0), a2, pair_add(pair_scale(a3, 2.0), a5));
+        t12_hi[row] = t12.hi;
+        t12_lo[row] = t12.lo;
+        a9_rows[row] = c7 * pair_rounded(t12);
+    }
+    expm1_fast_rows(t7_rows, a6_rows);
+    expm1_fast_rows(a9_rows, a10_rows);
+    power_log_rows(a12_rows, zeros, a12_power_log_hi, a12_power_log_lo);
+    pow_fast_by_rows(a12_rows, a7_rows, a12_power_log_hi, a12_power_log_lo, a13_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const double t2 = t2_rows[row];
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const double t7 = t7_rows[row];
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const double a6 = a6_rows[row];
+        const double a8 = a8_rows[row];
+        const double a10 = a10_rows[row];
+        const double a13 = a13_rows[row];
+        const pair t16 = {t16_hi[row], t16_lo[row]};
+        const double a15 = a15_rows[row];
+        const double a17 = a17_rows[row];
+        const double a18 = a18_rows[row];
+        const double a20 = a20_rows[row];
+        const int t3 = (pair_rounded(c2) < t2);
+        const double t13 = pair_rounded(pair_if(t3, pair_if(t4, t6, pair_of(((fabs(t7) < 1.0) ? a6 / alpha : (a8 / c5 - 1.0) / alpha))), pair_if(t4, pair_scale(t12, 0.5), pair_of(((pair_rounded(t12) * c6 <= 2.0) ? a10 / alpha : (a13 - 1.0) / alpha))))) * pair_value(t0);
+        const int t15 = (c9 < t2);
         const double t19 = r / c;
-        loss[row] = (float)((r == r) ? ((alpha < 0.0) ? t13 : ((alpha <= 0.0) ? (t15 ? 2.0 * (log_fast((t15 ? t2 : 1.0)) - c10) : ((pair_rounded(t16) <= 1.0) ? log1p_fast(pair_rounded(t17) * pair_rounded(t17)) : 2.0 * log_fast(pair_rounded(t18)) + log1p_fast(1.0 / (pair_rounded(t18) * pair_rounded(t18))))) : ((alpha < 2.0) ? t13 : ((alpha <= 2.0) ? 0.5 * t19 * t19 : t13)))) : r);
+        loss[row] = (float)((r == r) ? ((alpha < 0.0) ? t13 : ((alpha <= 0.0) ? (t15 ? 2.0 * (a15 - c10) : ((pair_rounded(t16) <= 1.0) ? a17 : 2.0 * a18 + a20)) : ((alpha < 2.0) ? t13 : ((alpha <= 2.0) ? 0.5 * t19 * t19 : t13)))) : r);
     }
 }
 
@@ -1628,17 +2988,66 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const pair t1 = {constants[6], constants[7]};
     const pair c2 = {constants[8], constants[9]};
     const double c4 = constants[10];
+    double r_rows[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
+    double t4_hi[ROWS_f32], t4_lo[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a4_power_log_hi[ROWS_f32], a4_power_log_lo[ROWS_f32];
+    double a7_power_log_hi[ROWS_f32], a7_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t2 = pair_div(pair_of(r), t1);
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
         const pair t3 = pair_abs(t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
         const pair t4 = pair_min(pair_of(1.0), pair_order(t3));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
         const double t5 = fabs(r);
+        t5_rows[row] = t5;
         const int t6 = (pair_rounded(c2) < t5);
-        const double t8 = ((pair_rounded(t3) <= 1.0) ? pair_rounded(t4) / hypot_v(1.0, pair_rounded(t4)) : 1.0 / hypot_v(1.0, 1.0 / pair_rounded(pair_max(pair_of(1.0), pair_order(t3))))) * sign(pair_rounded(t2)) * (t6 ? pow_fast((t6 ? t5 : 1.0), t7) / c4 : pow_fast(hypot_v(1.0, pair_rounded(t2)), t7)) * pair_rounded(t0) / c;
+        a0_rows[row] = 1.0;
+        a2_rows[row] = 1.0 / pair_rounded(pair_max(pair_of(1.0), pair_order(t3)));
+        a4_rows[row] = (t6 ? t5 : 1.0);
+        a5_rows[row] = t7;
+    }
+    hypot_v_rows(a0_rows, t4_hi, a1_rows);
+    hypot_v_rows(a0_rows, a2_rows, a3_rows);
+    power_log_rows(a4_rows, zeros, a4_power_log_hi, a4_power_log_lo);
+    pow_fast_by_rows(a4_rows, a5_rows, a4_power_log_hi, a4_power_log_lo, a6_rows);
+    hypot_v_rows(a0_rows, t2_hi, a7_rows);
+    power_log_rows(a7_rows, zeros, a7_power_log_hi, a7_power_log_lo);
+    pow_fast_by_rows(a7_rows, a5_rows, a7_power_log_hi, a7_power_log_lo, a8_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const double t5 = t5_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a6 = a6_rows[row];
+        const double a8 = a8_rows[row];
+        const int t6 = (pair_rounded(c2) < t5);
+        const double t8 = ((pair_rounded(t3) <= 1.0) ? pair_rounded(t4) / a1 : 1.0 / a3) * sign(pair_rounded(t2)) * (t6 ? a6 / c4 : a8) * pair_rounded(t0) / c;
         const pair t9 = pair_div(pair_prod(0.7071067811865476, r), pair_of(c));
         const pair t10 = pair_abs(t9);
         const pair t11 = pair_min(pair_of(1.0), pair_order(t10));
@@ -1684,12 +3093,46 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const pair c1 = {constants[7], constants[8]};
     const double c5 = constants[9];
     const double c6 = constants[10];
+    double r_rows[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double t10_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a0_power_log_hi[ROWS_f32], a0_power_log_lo[ROWS_f32];
+    double a4_power_log_hi[ROWS_f32], a4_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t1 = pair_div(pair_of(r), t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const double t10 = fabs(r);
+        t10_rows[row] = t10;
+        const int t11 = (pair_rounded(c1) < t10);
+        a0_rows[row] = (t11 ? t10 : 1.0);
+        a1_rows[row] = t12;
+        a3_rows[row] = 1.0;
+    }
+    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
+    hypot_v_rows(a3_rows, t1_hi, a4_rows);
+    power_log_rows(a4_rows, zeros, a4_power_log_hi, a4_power_log_lo);
+    pow_fast_by_rows(a4_rows, a1_rows, a4_power_log_hi, a4_power_log_lo, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double t10 = t10_rows[row];
+        const double a2 = a2_rows[row];
+        const double a5 = a5_rows[row];
         const pair t2 = pair_abs(t1);
         const int t3 = (pair_rounded(t2) <= 1.0);
         const pair t4 = pair_min(pair_of(1.0), pair_order(t2));
@@ -1698,9 +3141,8 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const pair t7 = pair_max(pair_of(1.0), pair_order(t2));
         const double t8 = minimum(1.0, 1.0 / pair_rounded(t7));
         const double t9 = t8 * t8;
-        const double t10 = fabs(r);
         const int t11 = (pair_rounded(c1) < t10);
-        const double t14 = (c4 * (t3 ? pair_rounded(t5) / t6 : 1.0 / (1.0 + pair_rounded(pair_div(pair_of(1.0), pair_mul(t7, t7))))) + (t3 ? 1.0 / t6 : t9 / (1.0 + t9))) * (t11 ? pow_fast((t11 ? t10 : 1.0), t12) / c5 : pow_fast(hypot_v(1.0, pair_rounded(t1)), t12)) / t13;
+        const double t14 = (c4 * (t3 ? pair_rounded(t5) / t6 : 1.0 / (1.0 + pair_rounded(pair_div(pair_of(1.0), pair_mul(t7, t7))))) + (t3 ? 1.0 / t6 : t9 / (1.0 + t9))) * (t11 ? a2 / c5 : a5) / t13;
         const pair t15 = pair_abs(pair_div(pair_prod(0.7071067811865476, r), pair_of(c)));
         const pair t16 = pair_min(pair_of(1.0), pair_order(t15));
         const double t17 = minimum(1.0, 1.0 / pair_rounded(pair_max(pair_of(1.0), pair_order(t15))));
@@ -1760,36 +3202,172 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const pair c6 = {constants[21], constants[22]};
     const double c7 = constants[23];
     const double c16 = constants[24];
+    double r_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double t8_rows[ROWS_f32];
+    double a0_hi[ROWS_f32], a0_lo[ROWS_f32];
+    double t9_hi[ROWS_f32], t9_lo[ROWS_f32];
+    double t10_rows[ROWS_f32];
+    double t11_hi[ROWS_f32], t11_lo[ROWS_f32];
+    double t12_hi[ROWS_f32], t12_lo[ROWS_f32];
+    double t14_hi[ROWS_f32], t14_lo[ROWS_f32];
+    double t15_hi[ROWS_f32], t15_lo[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double a2_hi[ROWS_f32], a2_lo[ROWS_f32];
+    double a3_hi[ROWS_f32], a3_lo[ROWS_f32];
+    double a4_hi[ROWS_f32], a4_lo[ROWS_f32];
+    double a5_hi[ROWS_f32], a5_lo[ROWS_f32];
+    double t16_hi[ROWS_f32], t16_lo[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double t17_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
+    double a10_rows[ROWS_f32];
+    double a11_rows[ROWS_f32];
+    double a12_rows[ROWS_f32];
+    double t22_hi[ROWS_f32], t22_lo[ROWS_f32];
+    double t23_hi[ROWS_f32], t23_lo[ROWS_f32];
+    double t25_hi[ROWS_f32], t25_lo[ROWS_f32];
+    double t26_rows[ROWS_f32];
+    double t27_hi[ROWS_f32], t27_lo[ROWS_f32];
+    double t28_rows[ROWS_f32];
+    double a13_rows[ROWS_f32];
+    double a14_rows[ROWS_f32];
+    double a15_rows[ROWS_f32];
+    double a16_rows[ROWS_f32];
+    double a17_rows[ROWS_f32];
+    double a18_rows[ROWS_f32];
+    double a19_rows[ROWS_f32];
+    double a20_rows[ROWS_f32];
+    double a21_rows[ROWS_f32];
+    double a22_rows[ROWS_f32];
+    double a23_rows[ROWS_f32];
+    double t8_power_log_hi[ROWS_f32], t8_power_log_lo[ROWS_f32];
+    double t17_power_log_hi[ROWS_f32], t17_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const int t0 = (r == r);
+        r_rows[row] = r;
         const double t5 = fabs(r);
+        t5_rows[row] = t5;
         const int t6 = (pair_rounded(c4) < t5);
-        const double t8 = (t6 ? t5 : 1.0);
-        const pair t9 = pair_order(pair_sub(pair_log(pair_of(t8)), c6));
-        const double t10 = alpha * pair_value(t9);
+        t8_rows[row] = (t6 ? t5 : 1.0);
         const pair t11 = pair_div(pair_of(r), t4);
+        t11_hi[row] = t11.hi;
+        t11_lo[row] = t11.lo;
         const pair t12 = pair_abs(t11);
-        const int t13 = (pair_rounded(t12) <= 1.0);
+        t12_hi[row] = t12.hi;
+        t12_lo[row] = t12.lo;
         const pair t14 = pair_min(pair_of(1.0), pair_order(t12));
+        t14_hi[row] = t14.hi;
+        t14_lo[row] = t14.lo;
         const pair t15 = pair_max(pair_of(1.0), pair_order(t12));
-        const pair t16 = pair_if(t13, pair_log1p(pair_mul(t14, t14)), pair_add(pair_scale(pair_log(t15), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t15, t15)))));
-        const double t17 = hypot_v(1.0, pair_rounded(t11));
-        const double t18 = pair_rounded(pair_if(t6, pair_if(t7, t9, pair_of(((fabs(t10) < 1.0) ? expm1_fast(t10) / alpha : (pow_fast(t8, alpha) / c7 - 1.0) / alpha))), pair_if(t7, pair_scale(t16, 0.5), pair_of(((pair_rounded(t16) * c8 <= 2.0) ? expm1_fast(c9 * pair_rounded(t16)) / alpha : (pow_fast(t17, alpha) - 1.0) / alpha))))) * pair_value(t2);
+        t15_hi[row] = t15.hi;
+        t15_lo[row] = t15.lo;
+        const pair a1 = pair_mul(t14, t14);
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a4 = pair_div(pair_of(1.0), pair_mul(t15, t15));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        a6_rows[row] = 1.0;
+        a8_rows[row] = alpha;
         const int t21 = (c12 < t5);
         const pair t22 = pair_div(pair_prod(0.7071067811865476, r), pair_of(c));
+        t22_hi[row] = t22.hi;
+        t22_lo[row] = t22.lo;
         const pair t23 = pair_abs(t22);
-        const int t24 = (pair_rounded(t23) <= 1.0);
+        t23_hi[row] = t23.hi;
+        t23_lo[row] = t23.lo;
         const pair t25 = pair_min(pair_of(1.0), pair_order(t23));
-        const double t26 = pair_rounded(t25) * pair_rounded(t25);
+        t25_hi[row] = t25.hi;
+        t25_lo[row] = t25.lo;
+        t26_rows[row] = pair_rounded(t25) * pair_rounded(t25);
         const pair t27 = pair_max(pair_of(1.0), pair_order(t23));
-        const double t28 = 1.0 / (pair_rounded(t27) * pair_rounded(t27));
+        t27_hi[row] = t27.hi;
+        t27_lo[row] = t27.lo;
+        t28_rows[row] = 1.0 / (pair_rounded(t27) * pair_rounded(t27));
+        a14_rows[row] = 1.0 / pair_rounded(t15);
+        a16_rows[row] = t32;
+        a19_rows[row] = (t21 ? t5 : 1.0);
+    }
+    pair_log_rows(t8_rows, zeros, a0_hi, a0_lo);
+    pair_log1p_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_log_rows(t15_hi, t15_lo, a3_hi, a3_lo);
+    pair_log1p_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    hypot_v_rows(a6_rows, t11_hi, t17_rows);
+    power_log_rows(t8_rows, zeros, t8_power_log_hi, t8_power_log_lo);
+    pow_fast_by_rows(t8_rows, a8_rows, t8_power_log_hi, t8_power_log_lo, a9_rows);
+    hypot_v_rows(a6_rows, t14_hi, a13_rows);
+    hypot_v_rows(a6_rows, a14_rows, a15_rows);
+    pow_fast_by_rows(t8_rows, a16_rows, t8_power_log_hi, t8_power_log_lo, a17_rows);
+    log_fast_rows(a19_rows, a20_rows);
+    log1p_fast_rows(t26_rows, a21_rows);
+    log_fast_rows(t27_hi, a22_rows);
+    log1p_fast_rows(t28_rows, a23_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair a0 = {a0_hi[row], a0_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair t9 = pair_order(pair_sub(a0, c6));
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+        t10_rows[row] = alpha * pair_value(t9);
+        const int t13 = (pair_rounded(t12) <= 1.0);
+        const pair t16 = pair_if(t13, a2, pair_add(pair_scale(a3, 2.0), a5));
+        t16_hi[row] = t16.hi;
+        t16_lo[row] = t16.lo;
+        a10_rows[row] = c9 * pair_rounded(t16);
+    }
+    expm1_fast_rows(t10_rows, a7_rows);
+    expm1_fast_rows(a10_rows, a11_rows);
+    power_log_rows(t17_rows, zeros, t17_power_log_hi, t17_power_log_lo);
+    pow_fast_by_rows(t17_rows, a8_rows, t17_power_log_hi, t17_power_log_lo, a12_rows);
+    pow_fast_by_rows(t17_rows, a16_rows, t17_power_log_hi, t17_power_log_lo, a18_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const double t5 = t5_rows[row];
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const double t10 = t10_rows[row];
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const pair t14 = {t14_hi[row], t14_lo[row]};
+        const pair t16 = {t16_hi[row], t16_lo[row]};
+        const double a7 = a7_rows[row];
+        const double a9 = a9_rows[row];
+        const double a11 = a11_rows[row];
+        const double a12 = a12_rows[row];
+        const pair t22 = {t22_hi[row], t22_lo[row]};
+        const pair t23 = {t23_hi[row], t23_lo[row]};
+        const pair t25 = {t25_hi[row], t25_lo[row]};
+        const double t26 = t26_rows[row];
+        const pair t27 = {t27_hi[row], t27_lo[row]};
+        const double t28 = t28_rows[row];
+        const double a13 = a13_rows[row];
+        const double a15 = a15_rows[row];
+        const double a17 = a17_rows[row];
+        const double a18 = a18_rows[row];
+        const double a20 = a20_rows[row];
+        const double a21 = a21_rows[row];
+        const double a22 = a22_rows[row];
+        const double a23 = a23_rows[row];
+        const int t0 = (r == r);
+        const int t6 = (pair_rounded(c4) < t5);
+        const int t13 = (pair_rounded(t12) <= 1.0);
+        const double t18 = pair_rounded(pair_if(t6, pair_if(t7, t9, pair_of(((fabs(t10) < 1.0) ? a7 / alpha : (a9 / c7 - 1.0) / alpha))), pair_if(t7, pair_scale(t16, 0.5), pair_of(((pair_rounded(t16) * c8 <= 2.0) ? a11 / alpha : (a12 - 1.0) / alpha))))) * pair_value(t2);
+        const int t21 = (c12 < t5);
+        const int t24 = (pair_rounded(t23) <= 1.0);
         const double t31 = r / c;
-        const double t33 = (t13 ? pair_rounded(t14) / hypot_v(1.0, pair_rounded(t14)) : 1.0 / hypot_v(1.0, 1.0 / pair_rounded(t15))) * sign(pair_rounded(t11)) * (t6 ? pow_fast(t8, t32) / c16 : pow_fast(t17, t32)) * pair_rounded(t3) / c;
-        loss[row] = (float)(t0 ? (t1 ? t18 : (t19 ? (t21 ? 2.0 * (log_fast((t21 ? t5 : 1.0)) - c17) : (t24 ? log1p_fast(t26) : 2.0 * log_fast(pair_rounded(t27)) + log1p_fast(t28))) : (t29 ? t18 : (t30 ? 0.5 * t31 * t31 : t18)))) : r);
+        const double t33 = (t13 ? pair_rounded(t14) / a13 : 1.0 / a15) * sign(pair_rounded(t11)) * (t6 ? a17 / c16 : a18) * pair_rounded(t3) / c;
+        loss[row] = (float)(t0 ? (t1 ? t18 : (t19 ? (t21 ? 2.0 * (a20 - c17) : (t24 ? a21 : 2.0 * a22 + a23)) : (t29 ? t18 : (t30 ? 0.5 * t31 * t31 : t18)))) : r);
         gradient[row] = (float)(t0 ? (t1 ? t33 : (t19 ? 1.4142135623730951 * ((t24 ? pair_rounded(t25) / (1.0 + t26) : 1.0 / ((1.0 + t28) * pair_rounded(t27))) * sign(pair_rounded(t22))) / c : (t29 ? t33 : (t30 ? r / c18 : t33)))) : r);
     }
 }
@@ -1850,23 +3428,82 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const pair c3 = {constants[13], constants[14]};
     const double c5 = constants[15];
     const double c11 = constants[16];
+    double r_rows[ROWS_f32];
+    double t4_hi[ROWS_f32], t4_lo[ROWS_f32];
+    double t5_hi[ROWS_f32], t5_lo[ROWS_f32];
+    double t7_hi[ROWS_f32], t7_lo[ROWS_f32];
+    double t8_hi[ROWS_f32], t8_lo[ROWS_f32];
+    double t9_rows[ROWS_f32];
+    double t10_rows[ROWS_f32];
+    double t12_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t14_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double t12_power_log_hi[ROWS_f32], t12_power_log_lo[ROWS_f32];
+    double t14_power_log_hi[ROWS_f32], t14_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const int t0 = (r == r);
+        r_rows[row] = r;
         const pair t4 = pair_div(pair_of(r), t3);
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
         const pair t5 = pair_abs(t4);
-        const int t6 = (pair_rounded(t5) <= 1.0);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
         const pair t7 = pair_min(pair_of(1.0), pair_order(t5));
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
         const pair t8 = pair_max(pair_of(1.0), pair_order(t5));
-        const double t9 = 1.0 / pair_rounded(t8);
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
+        t9_rows[row] = 1.0 / pair_rounded(t8);
         const double t10 = fabs(r);
+        t10_rows[row] = t10;
         const int t11 = (pair_rounded(c3) < t10);
-        const double t12 = (t11 ? t10 : 1.0);
-        const double t14 = hypot_v(1.0, pair_rounded(t4));
-        const double t15 = (t6 ? pair_rounded(t7) / hypot_v(1.0, pair_rounded(t7)) : 1.0 / hypot_v(1.0, t9)) * sign(pair_rounded(t4)) * (t11 ? pow_fast(t12, t13) / c5 : pow_fast(t14, t13)) * pair_rounded(t2) / c;
+        t12_rows[row] = (t11 ? t10 : 1.0);
+        a0_rows[row] = 1.0;
+        a3_rows[row] = t13;
+        a6_rows[row] = t30;
+    }
+    hypot_v_rows(a0_rows, t4_hi, t14_rows);
+    hypot_v_rows(a0_rows, t7_hi, a1_rows);
+    hypot_v_rows(a0_rows, t9_rows, a2_rows);
+    power_log_rows(t12_rows, zeros, t12_power_log_hi, t12_power_log_lo);
+    pow_fast_by_rows(t12_rows, a3_rows, t12_power_log_hi, t12_power_log_lo, a4_rows);
+    pow_fast_by_rows(t12_rows, a6_rows, t12_power_log_hi, t12_power_log_lo, a7_rows);
+    power_log_rows(t14_rows, zeros, t14_power_log_hi, t14_power_log_lo);
+    pow_fast_by_rows(t14_rows, a3_rows, t14_power_log_hi, t14_power_log_lo, a5_rows);
+    pow_fast_by_rows(t14_rows, a6_rows, t14_power_log_hi, t14_power_log_lo, a8_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const double t9 = t9_rows[row];
+        const double t10 = t10_rows[row];
+        const double a1 = a1_rows[row];
+        const double a2 = a2_rows[row];
+        const double a4 = a4_rows[row];
+        const double a5 = a5_rows[row];
+        const double a7 = a7_rows[row];
+        const double a8 = a8_rows[row];
+        const int t0 = (r == r);
+        const int t6 = (pair_rounded(t5) <= 1.0);
+        const int t11 = (pair_rounded(c3) < t10);
+        const double t15 = (t6 ? pair_rounded(t7) / a1 : 1.0 / a2) * sign(pair_rounded(t4)) * (t11 ? a4 / c5 : a5) * pair_rounded(t2) / c;
         const pair t17 = pair_div(pair_prod(0.7071067811865476, r), pair_of(c));
         const pair t18 = pair_abs(t17);
         const int t19 = (pair_rounded(t18) <= 1.0);
@@ -1877,7 +3514,7 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         const double t27 = 1.0 + pair_rounded(t26);
         const double t28 = minimum(1.0, t9);
         const double t29 = t28 * t28;
-        const double t31 = (t13 * (t6 ? pair_rounded(t26) / t27 : 1.0 / (1.0 + pair_rounded(pair_div(pair_of(1.0), pair_mul(t8, t8))))) + (t6 ? 1.0 / t27 : t29 / (1.0 + t29))) * (t11 ? pow_fast(t12, t30) / c11 : pow_fast(t14, t30)) / t25;
+        const double t31 = (t13 * (t6 ? pair_rounded(t26) / t27 : 1.0 / (1.0 + pair_rounded(pair_div(pair_of(1.0), pair_mul(t8, t8))))) + (t6 ? 1.0 / t27 : t29 / (1.0 + t29))) * (t11 ? a7 / c11 : a8) / t25;
         const double t32 = minimum(1.0, 1.0 / pair_rounded(t22));
         const double t33 = t32 * t32;
         const double t34 = (t19 ? 1.0 / t21 : t33 / (1.0 + t33));
@@ -1946,47 +3583,191 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     const double c7 = constants[25];
     const double c16 = constants[26];
     const double c19 = constants[27];
+    double r_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double t8_rows[ROWS_f32];
+    double a0_hi[ROWS_f32], a0_lo[ROWS_f32];
+    double t9_hi[ROWS_f32], t9_lo[ROWS_f32];
+    double t10_rows[ROWS_f32];
+    double t11_hi[ROWS_f32], t11_lo[ROWS_f32];
+    double t12_hi[ROWS_f32], t12_lo[ROWS_f32];
+    double t14_hi[ROWS_f32], t14_lo[ROWS_f32];
+    double t15_hi[ROWS_f32], t15_lo[ROWS_f32];
+    double t16_hi[ROWS_f32], t16_lo[ROWS_f32];
+    double t17_hi[ROWS_f32], t17_lo[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double a2_hi[ROWS_f32], a2_lo[ROWS_f32];
+    double a3_hi[ROWS_f32], a3_lo[ROWS_f32];
+    double t18_hi[ROWS_f32], t18_lo[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double t19_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
+    double a10_rows[ROWS_f32];
+    double t24_hi[ROWS_f32], t24_lo[ROWS_f32];
+    double t25_hi[ROWS_f32], t25_lo[ROWS_f32];
+    double t27_hi[ROWS_f32], t27_lo[ROWS_f32];
+    double t28_rows[ROWS_f32];
+    double t29_hi[ROWS_f32], t29_lo[ROWS_f32];
+    double t30_rows[ROWS_f32];
+    double t34_rows[ROWS_f32];
+    double a11_rows[ROWS_f32];
+    double a12_rows[ROWS_f32];
+    double a13_rows[ROWS_f32];
+    double a14_rows[ROWS_f32];
+    double a15_rows[ROWS_f32];
+    double a16_rows[ROWS_f32];
+    double a17_rows[ROWS_f32];
+    double a18_rows[ROWS_f32];
+    double a19_rows[ROWS_f32];
+    double a20_rows[ROWS_f32];
+    double a21_rows[ROWS_f32];
+    double a22_rows[ROWS_f32];
+    double a23_rows[ROWS_f32];
+    double t8_power_log_hi[ROWS_f32], t8_power_log_lo[ROWS_f32];
+    double t19_power_log_hi[ROWS_f32], t19_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const int t0 = (r == r);
+        r_rows[row] = r;
         const double t5 = fabs(r);
+        t5_rows[row] = t5;
         const int t6 = (pair_rounded(c4) < t5);
-        const double t8 = (t6 ? t5 : 1.0);
-        const pair t9 = pair_order(pair_sub(pair_log(pair_of(t8)), c6));
-        const double t10 = alpha * pair_value(t9);
+        t8_rows[row] = (t6 ? t5 : 1.0);
         const pair t11 = pair_div(pair_of(r), t4);
+        t11_hi[row] = t11.hi;
+        t11_lo[row] = t11.lo;
         const pair t12 = pair_abs(t11);
-        const int t13 = (pair_rounded(t12) <= 1.0);
+        t12_hi[row] = t12.hi;
+        t12_lo[row] = t12.lo;
         const pair t14 = pair_min(pair_of(1.0), pair_order(t12));
+        t14_hi[row] = t14.hi;
+        t14_lo[row] = t14.lo;
         const pair t15 = pair_mul(t14, t14);
+        t15_hi[row] = t15.hi;
+        t15_lo[row] = t15.lo;
         const pair t16 = pair_max(pair_of(1.0), pair_order(t12));
+        t16_hi[row] = t16.hi;
+        t16_lo[row] = t16.lo;
         const pair t17 = pair_div(pair_of(1.0), pair_mul(t16, t16));
-        const pair t18 = pair_if(t13, pair_log1p(t15), pair_add(pair_scale(pair_log(t16), 2.0), pair_log1p(t17)));
-        const double t19 = hypot_v(1.0, pair_rounded(t11));
-        const double t20 = pair_rounded(pair_if(t6, pair_if(t7, t9, pair_of(((fabs(t10) < 1.0) ? expm1_fast(t10) / alpha : (pow_fast(t8, alpha) / c7 - 1.0) / alpha))), pair_if(t7, pair_scale(t18, 0.5), pair_of(((pair_rounded(t18) * c8 <= 2.0) ? expm1_fast(c9 * pair_rounded(t18)) / alpha : (pow_fast(t19, alpha) - 1.0) / alpha))))) * pair_value(t2);
+        t17_hi[row] = t17.hi;
+        t17_lo[row] = t17.lo;
+        a4_rows[row] = 1.0;
+        a6_rows[row] = alpha;
         const int t23 = (c12 < t5);
         const pair t24 = pair_div(pair_prod(0.7071067811865476, r), pair_of(c));
+        t24_hi[row] = t24.hi;
+        t24_lo[row] = t24.lo;
         const pair t25 = pair_abs(t24);
-        const int t26 = (pair_rounded(t25) <= 1.0);
+        t25_hi[row] = t25.hi;
+        t25_lo[row] = t25.lo;
         const pair t27 = pair_min(pair_of(1.0), pair_order(t25));
-        const double t28 = pair_rounded(t27) * pair_rounded(t27);
+        t27_hi[row] = t27.hi;
+        t27_lo[row] = t27.lo;
+        t28_rows[row] = pair_rounded(t27) * pair_rounded(t27);
         const pair t29 = pair_max(pair_of(1.0), pair_order(t25));
-        const double t30 = 1.0 / (pair_rounded(t29) * pair_rounded(t29));
+        t29_hi[row] = t29.hi;
+        t29_lo[row] = t29.lo;
+        t30_rows[row] = 1.0 / (pair_rounded(t29) * pair_rounded(t29));
+        t34_rows[row] = 1.0 / pair_rounded(t16);
+        a13_rows[row] = t35;
+        a16_rows[row] = t42;
+        a19_rows[row] = (t23 ? t5 : 1.0);
+    }
+    pair_log_rows(t8_rows, zeros, a0_hi, a0_lo);
+    pair_log1p_rows(t15_hi, t15_lo, a1_hi, a1_lo);
+    pair_log_rows(t16_hi, t16_lo, a2_hi, a2_lo);
+    pair_log1p_rows(t17_hi, t17_lo, a3_hi, a3_lo);
+    hypot_v_rows(a4_rows, t11_hi, t19_rows);
+    power_log_rows(t8_rows, zeros, t8_power_log_hi, t8_power_log_lo);
+    pow_fast_by_rows(t8_rows, a6_rows, t8_power_log_hi, t8_power_log_lo, a7_rows);
+    hypot_v_rows(a4_rows, t14_hi, a11_rows);
+    hypot_v_rows(a4_rows, t34_rows, a12_rows);
+    pow_fast_by_rows(t8_rows, a13_rows, t8_power_log_hi, t8_power_log_lo, a14_rows);
+    pow_fast_by_rows(t8_rows, a16_rows, t8_power_log_hi, t8_power_log_lo, a17_rows);
+    log_fast_rows(a19_rows, a20_rows);
+    log1p_fast_rows(t28_rows, a21_rows);
+    log_fast_rows(t29_hi, a22_rows);
+    log1p_fast_rows(t30_rows, a23_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair a0 = {a0_hi[row], a0_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t9 = pair_order(pair_sub(a0, c6));
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+        t10_rows[row] = alpha * pair_value(t9);
+        const int t13 = (pair_rounded(t12) <= 1.0);
+        const pair t18 = pair_if(t13, a1, pair_add(pair_scale(a2, 2.0), a3));
+        t18_hi[row] = t18.hi;
+        t18_lo[row] = t18.lo;
+        a8_rows[row] = c9 * pair_rounded(t18);
+    }
+    expm1_fast_rows(t10_rows, a5_rows);
+    expm1_fast_rows(a8_rows, a9_rows);
+    power_log_rows(t19_rows, zeros, t19_power_log_hi, t19_power_log_lo);
+    pow_fast_by_rows(t19_rows, a6_rows, t19_power_log_hi, t19_power_log_lo, a10_rows);
+    pow_fast_by_rows(t19_rows, a13_rows, t19_power_log_hi, t19_power_log_lo, a15_rows);
+    pow_fast_by_rows(t19_rows, a16_rows, t19_power_log_hi, t19_power_log_lo, a18_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const double t5 = t5_rows[row];
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const double t10 = t10_rows[row];
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const pair t14 = {t14_hi[row], t14_lo[row]};
+        const pair t15 = {t15_hi[row], t15_lo[row]};
+        const pair t17 = {t17_hi[row], t17_lo[row]};
+        const pair t18 = {t18_hi[row], t18_lo[row]};
+        const double a5 = a5_rows[row];
+        const double a7 = a7_rows[row];
+        const double a9 = a9_rows[row];
+        const double a10 = a10_rows[row];
+        const pair t24 = {t24_hi[row], t24_lo[row]};
+        const pair t25 = {t25_hi[row], t25_lo[row]};
+        const pair t27 = {t27_hi[row], t27_lo[row]};
+        const double t28 = t28_rows[row];
+        const pair t29 = {t29_hi[row], t29_lo[row]};
+        const double t30 = t30_rows[row];
+        const double t34 = t34_rows[row];
+        const double a11 = a11_rows[row];
+        const double a12 = a12_rows[row];
+        const double a14 = a14_rows[row];
+        const double a15 = a15_rows[row];
+        const double a17 = a17_rows[row];
+        const double a18 = a18_rows[row];
+        const double a20 = a20_rows[row];
+        const double a21 = a21_rows[row];
+        const double a22 = a22_rows[row];
+        const double a23 = a23_rows[row];
+        const int t0 = (r == r);
+        const int t6 = (pair_rounded(c4) < t5);
+        const int t13 = (pair_rounded(t12) <= 1.0);
+        const double t20 = pair_rounded(pair_if(t6, pair_if(t7, t9, pair_of(((fabs(t10) < 1.0) ? a5 / alpha : (a7 / c7 - 1.0) / alpha))), pair_if(t7, pair_scale(t18, 0.5), pair_of(((pair_rounded(t18) * c8 <= 2.0) ? a9 / alpha : (a10 - 1.0) / alpha))))) * pair_value(t2);
+        const int t23 = (c12 < t5);
+        const int t26 = (pair_rounded(t25) <= 1.0);
         const double t33 = r / c;
-        const double t34 = 1.0 / pair_rounded(t16);
-        const double t36 = (t13 ? pair_rounded(t14) / hypot_v(1.0, pair_rounded(t14)) : 1.0 / hypot_v(1.0, t34)) * sign(pair_rounded(t11)) * (t6 ? pow_fast(t8, t35) / c16 : pow_fast(t19, t35)) * pair_rounded(t3) / c;
+        const double t36 = (t13 ? pair_rounded(t14) / a11 : 1.0 / a12) * sign(pair_rounded(t11)) * (t6 ? a14 / c16 : a15) * pair_rounded(t3) / c;
         const double t37 = 1.0 + t28;
         const double t39 = 1.0 + pair_rounded(t15);
         const double t40 = minimum(1.0, t34);
         const double t41 = t40 * t40;
-        const double t43 = (t35 * (t13 ? pair_rounded(t15) / t39 : 1.0 / (1.0 + pair_rounded(t17))) + (t13 ? 1.0 / t39 : t41 / (1.0 + t41))) * (t6 ? pow_fast(t8, t42) / c19 : pow_fast(t19, t42)) / t38;
+        const double t43 = (t35 * (t13 ? pair_rounded(t15) / t39 : 1.0 / (1.0 + pair_rounded(t17))) + (t13 ? 1.0 / t39 : t41 / (1.0 + t41))) * (t6 ? a17 / c19 : a18) / t38;
         const double t44 = minimum(1.0, 1.0 / pair_rounded(t29));
         const double t45 = t44 * t44;
         const double t46 = (t26 ? 1.0 / t37 : t45 / (1.0 + t45));
-        loss[row] = (float)(t0 ? (t1 ? t20 : (t21 ? (t23 ? 2.0 * (log_fast((t23 ? t5 : 1.0)) - c20) : (t26 ? log1p_fast(t28) : 2.0 * log_fast(pair_rounded(t29)) + log1p_fast(t30))) : (t31 ? t20 : (t32 ? 0.5 * t33 * t33 : t20)))) : r);
+        loss[row] = (float)(t0 ? (t1 ? t20 : (t21 ? (t23 ? 2.0 * (a20 - c20) : (t26 ? a21 : 2.0 * a22 + a23)) : (t31 ? t20 : (t32 ? 0.5 * t33 * t33 : t20)))) : r);
         gradient[row] = (float)(t0 ? (t1 ? t36 : (t21 ? 1.4142135623730951 * ((t26 ? pair_rounded(t27) / t37 : 1.0 / ((1.0 + t30) * pair_rounded(t29))) * sign(pair_rounded(t24))) / c : (t31 ? t36 : (t32 ? r / t38 : t36)))) : r);
         hessian[row] = (float)(t0 ? (t1 ? t43 : (t21 ? (2.0 * t46 - 1.0) * t46 / t38 : (t31 ? t43 : (t32 ? c21 : t43)))) : r);
     }
@@ -2030,3 +3811,4 @@ void lossforge_barron_loss_gradient_hessian_f32(size_t n, const float *y, const 
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_barron_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -278,6 +278,45 @@ INLINE pair pair_log1p(pair x)
     return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void log1p_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fast(a[row]);
+    }
+}
+
+ONCE static void log_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -321,21 +360,50 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double p_i = p[row];
+        a0_rows[row] = -p_i;
+        a2_rows[row] = p_i;
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log_fast_rows(a2_rows, a3_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
         const double t0 = 1.0 - y_i;
-        loss[row] = ((p_i == p_i) ? -((t0 == 0.0) ? 0.0 : t0 * log1p_fast(-p_i)) - ((y_i == 0.0) ? 0.0 : y_i * log_fast(p_i)) : p_i);
+        loss[row] = ((p_i == p_i) ? -((t0 == 0.0) ? 0.0 : t0 * a1) - ((y_i == 0.0) ? 0.0 : y_i * a3) : p_i);
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double p_i = p[row];
+        a0_rows[row] = -p_i;
+        a2_rows[row] = p_i;
+    }
+    pair_log1p_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log_rows(a2_rows, zeros, a3_hi, a3_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
         const pair t0 = pair_diff(1.0, y_i);
-        loss[row] = pair_rounded(pair_if((p_i == p_i), pair_sub(pair_neg(pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_mul(t0, pair_log1p(pair_of(-p_i))))), pair_if((y_i == 0.0), pair_of(0.0), pair_mul_d(pair_log(pair_of(p_i)), y_i))), pair_of(p_i)));
+        loss[row] = pair_rounded(pair_if((p_i == p_i), pair_sub(pair_neg(pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_mul(t0, a1))), pair_if((y_i == 0.0), pair_of(0.0), pair_mul_d(a3, y_i))), pair_of(p_i)));
     }
 #endif
 }
@@ -466,28 +534,57 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double p_i = p[row];
+        a0_rows[row] = -p_i;
+        a2_rows[row] = p_i;
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log_fast_rows(a2_rows, a3_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
         const int t0 = (p_i == p_i);
         const double t1 = 1.0 - y_i;
         const int t2 = (t1 == 0.0);
         const int t3 = (y_i == 0.0);
-        loss[row] = (t0 ? -(t2 ? 0.0 : t1 * log1p_fast(-p_i)) - (t3 ? 0.0 : y_i * log_fast(p_i)) : p_i);
+        loss[row] = (t0 ? -(t2 ? 0.0 : t1 * a1) - (t3 ? 0.0 : y_i * a3) : p_i);
         gradient[row] = (t0 ? pair_rounded(pair_if(t2, pair_of(0.0), pair_div(pair_of(t1), pair_diff(1.0, p_i)))) - (t3 ? 0.0 : y_i / p_i) : p_i);
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double p_i = p[row];
+        a0_rows[row] = -p_i;
+        a2_rows[row] = p_i;
+    }
+    pair_log1p_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log_rows(a2_rows, zeros, a3_hi, a3_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
         const int t0 = (p_i == p_i);
         const pair t1 = pair_diff(1.0, y_i);
         const int t2 = (pair_value(t1) == 0.0);
         const int t3 = (y_i == 0.0);
-        loss[row] = pair_rounded(pair_if(t0, pair_sub(pair_neg(pair_if(t2, pair_of(0.0), pair_mul(t1, pair_log1p(pair_of(-p_i))))), pair_if(t3, pair_of(0.0), pair_mul_d(pair_log(pair_of(p_i)), y_i))), pair_of(p_i)));
+        loss[row] = pair_rounded(pair_if(t0, pair_sub(pair_neg(pair_if(t2, pair_of(0.0), pair_mul(t1, a1))), pair_if(t3, pair_of(0.0), pair_mul_d(a3, y_i))), pair_of(p_i)));
         gradient[row] = pair_value(pair_if(t0, pair_order(pair_sub(pair_if(t2, pair_of(0.0), pair_div(t1, pair_diff(1.0, p_i))), pair_if(t3, pair_of(0.0), pair_quot(y_i, p_i)))), pair_of(p_i)));
     }
 #endif
@@ -579,10 +676,24 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double p_i = p[row];
+        a0_rows[row] = -p_i;
+        a2_rows[row] = p_i;
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log_fast_rows(a2_rows, a3_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
         const int t0 = (p_i == p_i);
         const double t1 = 1.0 - y_i;
         const int t2 = (t1 == 0.0);
@@ -590,16 +701,31 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t4 = pair_diff(1.0, p_i);
         const pair t5 = pair_if(t2, pair_of(0.0), pair_div(pair_of(t1), t4));
         const double t6 = (t3 ? 0.0 : y_i / p_i);
-        loss[row] = (t0 ? -(t2 ? 0.0 : t1 * log1p_fast(-p_i)) - (t3 ? 0.0 : y_i * log_fast(p_i)) : p_i);
+        loss[row] = (t0 ? -(t2 ? 0.0 : t1 * a1) - (t3 ? 0.0 : y_i * a3) : p_i);
         gradient[row] = (t0 ? pair_rounded(t5) - t6 : p_i);
         hessian[row] = (t0 ? ((pair_rounded(t5) == 0.0) ? 0.0 : pair_rounded(t5) / pair_value(t4)) + ((t6 == 0.0) ? 0.0 : t6 / p_i) : p_i);
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double p_i = p[row];
+        a0_rows[row] = -p_i;
+        a2_rows[row] = p_i;
+    }
+    pair_log1p_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log_rows(a2_rows, zeros, a3_hi, a3_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
         const int t0 = (p_i == p_i);
         const pair t1 = pair_diff(1.0, y_i);
         const int t2 = (pair_value(t1) == 0.0);
@@ -607,7 +733,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t4 = pair_diff(1.0, p_i);
         const pair t5 = pair_if(t2, pair_of(0.0), pair_div(t1, t4));
         const pair t6 = pair_if(t3, pair_of(0.0), pair_quot(y_i, p_i));
-        loss[row] = pair_rounded(pair_if(t0, pair_sub(pair_neg(pair_if(t2, pair_of(0.0), pair_mul(t1, pair_log1p(pair_of(-p_i))))), pair_if(t3, pair_of(0.0), pair_mul_d(pair_log(pair_of(p_i)), y_i))), pair_of(p_i)));
+        loss[row] = pair_rounded(pair_if(t0, pair_sub(pair_neg(pair_if(t2, pair_of(0.0), pair_mul(t1, a1))), pair_if(t3, pair_of(0.0), pair_mul_d(a3, y_i))), pair_of(p_i)));
         gradient[row] = pair_value(pair_if(t0, pair_order(pair_sub(t5, t6)), pair_of(p_i)));
         hessian[row] = pair_rounded(pair_if(t0, pair_add(pair_if((pair_rounded(t5) == 0.0), pair_of(0.0), pair_div(t5, t4)), pair_if((pair_rounded(t6) == 0.0), pair_of(0.0), pair_div(t6, pair_of(p_i)))), pair_of(p_i)));
     }
@@ -633,7 +759,9 @@ void lossforge_binary_cross_entropy_loss_gradient_hessian_f64(size_t n, const do
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_binary_cross_entropy_loss_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -676,12 +804,26 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const p = inputs[1];
     float *const loss = outputs[0];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double p_i = p[row];
+        a0_rows[row] = -p_i;
+        a2_rows[row] = p_i;
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log_fast_rows(a2_rows, a3_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
         const double t0 = 1.0 - y_i;
-        loss[row] = (float)((p_i == p_i) ? -((t0 == 0.0) ? 0.0 : t0 * log1p_fast(-p_i)) - ((y_i == 0.0) ? 0.0 : y_i * log_fast(p_i)) : p_i);
+        loss[row] = (float)((p_i == p_i) ? -((t0 == 0.0) ? 0.0 : t0 * a1) - ((y_i == 0.0) ? 0.0 : y_i * a3) : p_i);
     }
 }
 
@@ -770,15 +912,29 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double p_i = p[row];
+        a0_rows[row] = -p_i;
+        a2_rows[row] = p_i;
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log_fast_rows(a2_rows, a3_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
         const int t0 = (p_i == p_i);
         const double t1 = 1.0 - y_i;
         const int t2 = (t1 == 0.0);
         const int t3 = (y_i == 0.0);
-        loss[row] = (float)(t0 ? -(t2 ? 0.0 : t1 * log1p_fast(-p_i)) - (t3 ? 0.0 : y_i * log_fast(p_i)) : p_i);
+        loss[row] = (float)(t0 ? -(t2 ? 0.0 : t1 * a1) - (t3 ? 0.0 : y_i * a3) : p_i);
         gradient[row] = (float)(t0 ? pair_rounded(pair_if(t2, pair_of(0.0), pair_div(pair_of(t1), pair_diff(1.0, p_i)))) - (t3 ? 0.0 : y_i / p_i) : p_i);
     }
 }
@@ -842,10 +998,24 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double p_i = p[row];
+        a0_rows[row] = -p_i;
+        a2_rows[row] = p_i;
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log_fast_rows(a2_rows, a3_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
         const int t0 = (p_i == p_i);
         const double t1 = 1.0 - y_i;
         const int t2 = (t1 == 0.0);
@@ -853,7 +1023,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const pair t4 = pair_diff(1.0, p_i);
         const pair t5 = pair_if(t2, pair_of(0.0), pair_div(pair_of(t1), t4));
         const double t6 = (t3 ? 0.0 : y_i / p_i);
-        loss[row] = (float)(t0 ? -(t2 ? 0.0 : t1 * log1p_fast(-p_i)) - (t3 ? 0.0 : y_i * log_fast(p_i)) : p_i);
+        loss[row] = (float)(t0 ? -(t2 ? 0.0 : t1 * a1) - (t3 ? 0.0 : y_i * a3) : p_i);
         gradient[row] = (float)(t0 ? pair_rounded(t5) - t6 : p_i);
         hessian[row] = (float)(t0 ? ((pair_rounded(t5) == 0.0) ? 0.0 : pair_rounded(t5) / pair_value(t4)) + ((t6 == 0.0) ? 0.0 : t6 / p_i) : p_i);
     }
@@ -873,3 +1043,4 @@ void lossforge_binary_cross_entropy_loss_gradient_hessian_f32(size_t n, const fl
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_binary_cross_entropy_loss_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
+#endif

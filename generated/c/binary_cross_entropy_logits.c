@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -380,6 +380,61 @@ HELPER float maximumf(float a, float b)
     return a > b ? a : b;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+ONCE static void log1p_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fast(a[row]);
+    }
+}
+
+ONCE static void exp_fastf_rows(const float *a, float *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fastf(a[row]);
+    }
+}
+
+ONCE static void log1p_fastf_rows(const float *a, float *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fastf(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -423,20 +478,41 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a1_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = log1p_fast(exp_fast(-fabs(z_i)));
+        const double t0 = t0_rows[row];
         loss[row] = (t0 + maximum(0.0, z_i)) * (1.0 - y_i) + y_i * (t0 + maximum(0.0, -z_i));
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log1p_rows(a1_hi, a1_lo, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t0 = pair_log1p(pair_exp_short(pair_of(-fabs(z_i))));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         loss[row] = pair_rounded(pair_add(pair_mul(pair_add_d(t0, maximum(0.0, z_i)), pair_diff(1.0, y_i)), pair_mul_d(pair_add_d(t0, maximum(0.0, -z_i)), y_i)));
     }
 #endif
@@ -469,21 +545,38 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = exp_fast(-fabs(z_i));
+        const double t0 = t0_rows[row];
         const double t1 = 1.0 + t0;
         gradient[row] = (1.0 - y_i) * (((0.0 <= z_i) ? 1.0 : t0) / t1) - y_i * (((0.0 <= -z_i) ? 1.0 : t0) / t1);
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t0 = pair_exp_short(pair_of(-fabs(z_i)));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         gradient[row] = pair_value(pair_order(pair_sub(pair_mul(pair_diff(1.0, y_i), pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1)), pair_mul_d(pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1), y_i))));
     }
@@ -516,19 +609,36 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
-        const double t0 = exp_fast(-fabs(z_i));
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const double t0 = t0_rows[row];
         const double t1 = 1.0 + t0;
         hessian[row] = ((0.0 <= -z_i) ? 1.0 : t0) / t1 * (((0.0 <= z_i) ? 1.0 : t0) / t1);
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
-        const pair t0 = pair_exp_short(pair_of(-fabs(z_i)));
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         hessian[row] = pair_rounded(pair_mul(pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1), pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1)));
     }
@@ -563,12 +673,22 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    log1p_fast_rows(t0_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = exp_fast(-fabs(z_i));
-        const double t1 = log1p_fast(t0);
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
         const double t2 = 1.0 - y_i;
         const double t3 = -z_i;
         const double t4 = 1.0 + t0;
@@ -577,12 +697,23 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_log1p_rows(t0_hi, t0_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t0 = pair_exp_short(pair_of(-fabs(z_i)));
-        const pair t1 = pair_log1p(t0);
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         const pair t2 = pair_diff(1.0, y_i);
         const double t3 = -z_i;
         const pair t4 = pair_add_d(t0, 1.0);
@@ -620,11 +751,19 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = exp_fast(-fabs(z_i));
+        const double t0 = t0_rows[row];
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
         const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
@@ -633,11 +772,20 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t0 = pair_exp_short(pair_of(-fabs(z_i)));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
@@ -676,12 +824,22 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    log1p_fast_rows(t0_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = exp_fast(-fabs(z_i));
-        const double t1 = log1p_fast(t0);
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
         const double t2 = 1.0 - y_i;
         const double t3 = -z_i;
         const double t4 = 1.0 + t0;
@@ -693,12 +851,23 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_log1p_rows(t0_hi, t0_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t0 = pair_exp_short(pair_of(-fabs(z_i)));
-        const pair t1 = pair_log1p(t0);
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         const pair t2 = pair_diff(1.0, y_i);
         const double t3 = -z_i;
         const pair t4 = pair_add_d(t0, 1.0);
@@ -737,18 +906,35 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
     double *const mean = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
-        const double t0 = exp_fast(-fabs(z_i));
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const double t0 = t0_rows[row];
         mean[row] = ((0.0 <= z_i) ? 1.0 : t0) / (1.0 + t0);
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
-        const pair t0 = pair_exp_short(pair_of(-fabs(z_i)));
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         mean[row] = pair_rounded(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), pair_add_d(t0, 1.0)));
     }
 #endif
@@ -773,7 +959,9 @@ void lossforge_binary_cross_entropy_logits_inverse_link_f64(size_t n, const doub
     void *const outputs[] = {mean};
     lossforge_binary_cross_entropy_logits_inverse_link_f64_at(n, 1, inputs, NULL, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -817,20 +1005,40 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     float *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float z_i = z[row];
+        a0_rows[row] = -fabsf(z_i);
+    }
+    exp_fastf_rows(a0_rows, a1_rows);
+    log1p_fastf_rows(a1_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float t0 = log1p_fastf(exp_fastf(-fabsf(z_i)));
+        const float t0 = t0_rows[row];
         loss[row] = (t0 + maximumf(0.0f, z_i)) * (1.0f - y_i) + y_i * (t0 + maximumf(0.0f, -z_i));
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a1_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = log1p_fast(exp_fast(-fabs(z_i)));
+        const double t0 = t0_rows[row];
         loss[row] = (float)((t0 + maximum(0.0, z_i)) * (1.0 - y_i) + y_i * (t0 + maximum(0.0, -z_i)));
     }
 #endif
@@ -863,21 +1071,37 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     float *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float z_i = z[row];
+        a0_rows[row] = -fabsf(z_i);
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float t0 = exp_fastf(-fabsf(z_i));
+        const float t0 = t0_rows[row];
         const float t1 = 1.0f + t0;
         gradient[row] = (1.0f - y_i) * (((0.0f <= z_i) ? 1.0f : t0) / t1) - y_i * (((0.0f <= -z_i) ? 1.0f : t0) / t1);
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = exp_fast(-fabs(z_i));
+        const double t0 = t0_rows[row];
         const double t1 = 1.0 + t0;
         gradient[row] = (float)((1.0 - y_i) * (((0.0 <= z_i) ? 1.0 : t0) / t1) - y_i * (((0.0 <= -z_i) ? 1.0 : t0) / t1));
     }
@@ -910,19 +1134,35 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     float *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float z_i = z[row];
-        const float t0 = exp_fastf(-fabsf(z_i));
+        a0_rows[row] = -fabsf(z_i);
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float z_i = z[row];
+        const float t0 = t0_rows[row];
         const float t1 = 1.0f + t0;
         hessian[row] = ((0.0f <= -z_i) ? 1.0f : t0) / t1 * (((0.0f <= z_i) ? 1.0f : t0) / t1);
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double z_i = z[row];
-        const double t0 = exp_fast(-fabs(z_i));
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        const double t0 = t0_rows[row];
         const double t1 = 1.0 + t0;
         hessian[row] = (float)(((0.0 <= -z_i) ? 1.0 : t0) / t1 * (((0.0 <= z_i) ? 1.0 : t0) / t1));
     }
@@ -957,12 +1197,22 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
+    float t1_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float z_i = z[row];
+        a0_rows[row] = -fabsf(z_i);
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
+    log1p_fastf_rows(t0_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float t0 = exp_fastf(-fabsf(z_i));
-        const float t1 = log1p_fastf(t0);
+        const float t0 = t0_rows[row];
+        const float t1 = t1_rows[row];
         const float t2 = 1.0f - y_i;
         const float t3 = -z_i;
         const float t4 = 1.0f + t0;
@@ -971,12 +1221,22 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    log1p_fast_rows(t0_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = exp_fast(-fabs(z_i));
-        const double t1 = log1p_fast(t0);
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
         const double t2 = 1.0 - y_i;
         const double t3 = -z_i;
         const double t4 = 1.0 + t0;
@@ -1014,11 +1274,19 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float z_i = z[row];
+        a0_rows[row] = -fabsf(z_i);
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float t0 = exp_fastf(-fabsf(z_i));
+        const float t0 = t0_rows[row];
         const float t1 = 1.0f + t0;
         const float t2 = ((0.0f <= z_i) ? 1.0f : t0) / t1;
         const float t3 = ((0.0f <= -z_i) ? 1.0f : t0) / t1;
@@ -1027,11 +1295,19 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = exp_fast(-fabs(z_i));
+        const double t0 = t0_rows[row];
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
         const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
@@ -1070,12 +1346,22 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
+    float t1_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float z_i = z[row];
+        a0_rows[row] = -fabsf(z_i);
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
+    log1p_fastf_rows(t0_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float z_i = z[row];
-        const float t0 = exp_fastf(-fabsf(z_i));
-        const float t1 = log1p_fastf(t0);
+        const float t0 = t0_rows[row];
+        const float t1 = t1_rows[row];
         const float t2 = 1.0f - y_i;
         const float t3 = -z_i;
         const float t4 = 1.0f + t0;
@@ -1087,12 +1373,22 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    log1p_fast_rows(t0_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = exp_fast(-fabs(z_i));
-        const double t1 = log1p_fast(t0);
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
         const double t2 = 1.0 - y_i;
         const double t3 = -z_i;
         const double t4 = 1.0 + t0;
@@ -1131,18 +1427,34 @@ static void inverse_link_rows_f32(const float *const *inputs, const double *cons
     float *const mean = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float z_i = z[row];
-        const float t0 = exp_fastf(-fabsf(z_i));
+        a0_rows[row] = -fabsf(z_i);
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float z_i = z[row];
+        const float t0 = t0_rows[row];
         mean[row] = ((0.0f <= z_i) ? 1.0f : t0) / (1.0f + t0);
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double z_i = z[row];
-        const double t0 = exp_fast(-fabs(z_i));
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        const double t0 = t0_rows[row];
         mean[row] = (float)(((0.0 <= z_i) ? 1.0 : t0) / (1.0 + t0));
     }
 #endif
@@ -1167,3 +1479,4 @@ void lossforge_binary_cross_entropy_logits_inverse_link_f32(size_t n, const floa
     void *const outputs[] = {mean};
     lossforge_binary_cross_entropy_logits_inverse_link_f32_at(n, 1, inputs, NULL, outputs);
 }
+#endif

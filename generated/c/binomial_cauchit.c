@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -394,6 +394,63 @@ HELPER double sign(double x)
     return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_atan_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_atan((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void atan_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = atan_fast(a[row]);
+    }
+}
+
+ONCE static void log1p_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fast(a[row]);
+    }
+}
+
+ONCE static void log_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -437,25 +494,186 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    double a9_rows[ROWS_f64];
+    double a10_rows[ROWS_f64];
+    double a11_rows[ROWS_f64];
+    double a12_rows[ROWS_f64];
+    double a13_rows[ROWS_f64];
+    double a14_rows[ROWS_f64];
+    double a15_rows[ROWS_f64];
+    double a16_rows[ROWS_f64];
+    double a17_rows[ROWS_f64];
+    double a18_rows[ROWS_f64];
+    double a19_rows[ROWS_f64];
+    double a20_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t0 = -f_i;
+        t0_rows[row] = t0;
+        const double t1 = minimum(0.0, f_i);
+        t1_rows[row] = t1;
+        const double t2 = minimum(0.0, t0);
+        t2_rows[row] = t2;
+        a0_rows[row] = pair_rounded(pair_quot(1.0, maximum(1.0, f_i)));
+        a5_rows[row] = 1.0 / maximum(1.0, -t1);
+        a10_rows[row] = pair_rounded(pair_quot(1.0, maximum(1.0, t0)));
+        a12_rows[row] = f_i;
+        a16_rows[row] = 1.0 / maximum(1.0, -t2);
+    }
+    atan_fast_rows(a0_rows, a1_rows);
+    atan_fast_rows(t0_rows, a2_rows);
+    atan_fast_rows(a5_rows, a6_rows);
+    atan_fast_rows(t1_rows, a7_rows);
+    atan_fast_rows(a10_rows, a11_rows);
+    atan_fast_rows(a12_rows, a13_rows);
+    atan_fast_rows(a16_rows, a17_rows);
+    atan_fast_rows(t2_rows, a18_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double a1 = a1_rows[row];
+        const double a2 = a2_rows[row];
+        const double a6 = a6_rows[row];
+        const double a7 = a7_rows[row];
+        const double a11 = a11_rows[row];
+        const double a13 = a13_rows[row];
+        const double a17 = a17_rows[row];
+        const double a18 = a18_rows[row];
+        a3_rows[row] = -(((1.0 < f_i) ? a1 : 1.5707963267948966 + a2) / 3.141592653589793);
+        a8_rows[row] = ((t1 < -1.0) ? a6 : 1.5707963267948966 + a7) / 3.141592653589793;
+        a14_rows[row] = -(((1.0 < t0) ? a11 : 1.5707963267948966 + a13) / 3.141592653589793);
+        a19_rows[row] = ((t2 < -1.0) ? a17 : 1.5707963267948966 + a18) / 3.141592653589793;
+    }
+    log1p_fast_rows(a3_rows, a4_rows);
+    log_fast_rows(a8_rows, a9_rows);
+    log1p_fast_rows(a14_rows, a15_rows);
+    log_fast_rows(a19_rows, a20_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = -f_i;
-        const double t1 = minimum(0.0, f_i);
-        const double t2 = minimum(0.0, t0);
-        loss[row] = -(y_i * ((0.0 < f_i) ? log1p_fast(-(((1.0 < f_i) ? atan_fast(pair_rounded(pair_quot(1.0, maximum(1.0, f_i)))) : 1.5707963267948966 + atan_fast(t0)) / 3.141592653589793)) : log_fast(((t1 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t1)) : 1.5707963267948966 + atan_fast(t1)) / 3.141592653589793))) - (1.0 - y_i) * ((0.0 < t0) ? log1p_fast(-(((1.0 < t0) ? atan_fast(pair_rounded(pair_quot(1.0, maximum(1.0, t0)))) : 1.5707963267948966 + atan_fast(f_i)) / 3.141592653589793)) : log_fast(((t2 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t2)) : 1.5707963267948966 + atan_fast(t2)) / 3.141592653589793));
+        const double t0 = t0_rows[row];
+        const double a4 = a4_rows[row];
+        const double a9 = a9_rows[row];
+        const double a15 = a15_rows[row];
+        const double a20 = a20_rows[row];
+        loss[row] = -(y_i * ((0.0 < f_i) ? a4 : a9)) - (1.0 - y_i) * ((0.0 < t0) ? a15 : a20);
     }
 #else
     (void)constants;
+    double t0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double a12_rows[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
+    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    double a16_hi[ROWS_f64], a16_lo[ROWS_f64];
+    double a17_hi[ROWS_f64], a17_lo[ROWS_f64];
+    double a18_hi[ROWS_f64], a18_lo[ROWS_f64];
+    double a19_hi[ROWS_f64], a19_lo[ROWS_f64];
+    double a20_hi[ROWS_f64], a20_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t0 = -f_i;
+        t0_rows[row] = t0;
+        const double t1 = minimum(0.0, f_i);
+        t1_rows[row] = t1;
+        const double t2 = minimum(0.0, t0);
+        t2_rows[row] = t2;
+        const pair a0 = pair_quot(1.0, maximum(1.0, f_i));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair a5 = pair_quot(1.0, maximum(1.0, -t1));
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
+        const pair a10 = pair_quot(1.0, maximum(1.0, t0));
+        a10_hi[row] = a10.hi;
+        a10_lo[row] = a10.lo;
+        a12_rows[row] = f_i;
+        const pair a16 = pair_quot(1.0, maximum(1.0, -t2));
+        a16_hi[row] = a16.hi;
+        a16_lo[row] = a16.lo;
+    }
+    pair_atan_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_atan_rows(t0_rows, zeros, a2_hi, a2_lo);
+    pair_atan_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    pair_atan_rows(t1_rows, zeros, a7_hi, a7_lo);
+    pair_atan_rows(a10_hi, a10_lo, a11_hi, a11_lo);
+    pair_atan_rows(a12_rows, zeros, a13_hi, a13_lo);
+    pair_atan_rows(a16_hi, a16_lo, a17_hi, a17_lo);
+    pair_atan_rows(t2_rows, zeros, a18_hi, a18_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a11 = {a11_hi[row], a11_lo[row]};
+        const pair a13 = {a13_hi[row], a13_lo[row]};
+        const pair a17 = {a17_hi[row], a17_lo[row]};
+        const pair a18 = {a18_hi[row], a18_lo[row]};
+        const pair a3 = pair_neg(pair_div(pair_if((1.0 < f_i), a1, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, a2))), (pair){3.141592653589793, 1.2246467991473532e-16}));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        const pair a8 = pair_div(pair_if((t1 < -1.0), a6, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, a7))), (pair){3.141592653589793, 1.2246467991473532e-16});
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+        const pair a14 = pair_neg(pair_div(pair_if((1.0 < t0), a11, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, a13))), (pair){3.141592653589793, 1.2246467991473532e-16}));
+        a14_hi[row] = a14.hi;
+        a14_lo[row] = a14.lo;
+        const pair a19 = pair_div(pair_if((t2 < -1.0), a17, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, a18))), (pair){3.141592653589793, 1.2246467991473532e-16});
+        a19_hi[row] = a19.hi;
+        a19_lo[row] = a19.lo;
+    }
+    pair_log1p_rows(a3_hi, a3_lo, a4_hi, a4_lo);
+    pair_log_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_log1p_rows(a14_hi, a14_lo, a15_hi, a15_lo);
+    pair_log_rows(a19_hi, a19_lo, a20_hi, a20_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = -f_i;
-        const double t1 = minimum(0.0, f_i);
-        const double t2 = minimum(0.0, t0);
-        loss[row] = pair_rounded(pair_sub(pair_neg(pair_mul_d(pair_if((0.0 < f_i), pair_log1p(pair_neg(pair_div(pair_if((1.0 < f_i), pair_atan(pair_quot(1.0, maximum(1.0, f_i))), pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t0))))), (pair){3.141592653589793, 1.2246467991473532e-16}))), pair_log(pair_div(pair_if((t1 < -1.0), pair_atan(pair_quot(1.0, maximum(1.0, -t1))), pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t1))))), (pair){3.141592653589793, 1.2246467991473532e-16}))), y_i)), pair_mul(pair_diff(1.0, y_i), pair_if((0.0 < t0), pair_log1p(pair_neg(pair_div(pair_if((1.0 < t0), pair_atan(pair_quot(1.0, maximum(1.0, t0))), pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(f_i))))), (pair){3.141592653589793, 1.2246467991473532e-16}))), pair_log(pair_div(pair_if((t2 < -1.0), pair_atan(pair_quot(1.0, maximum(1.0, -t2))), pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t2))))), (pair){3.141592653589793, 1.2246467991473532e-16}))))));
+        const double t0 = t0_rows[row];
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const pair a15 = {a15_hi[row], a15_lo[row]};
+        const pair a20 = {a20_hi[row], a20_lo[row]};
+        loss[row] = pair_rounded(pair_sub(pair_neg(pair_mul_d(pair_if((0.0 < f_i), a4, a9), y_i)), pair_mul(pair_diff(1.0, y_i), pair_if((0.0 < t0), a15, a20))));
     }
 #endif
 }
@@ -487,39 +705,114 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t8_rows[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t0 = -f_i;
+        t0_rows[row] = t0;
+        const double t1 = maximum(1.0, f_i);
+        t1_rows[row] = t1;
+        const pair t2 = pair_quot(1.0, t1);
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const double t8 = maximum(1.0, t0);
+        t8_rows[row] = t8;
+        const pair t9 = pair_quot(1.0, t8);
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+        a1_rows[row] = maximum(-1.0, t0);
+        a4_rows[row] = maximum(-1.0, f_i);
+    }
+    atan_fast_rows(t2_hi, a0_rows);
+    atan_fast_rows(a1_rows, a2_rows);
+    atan_fast_rows(t9_hi, a3_rows);
+    atan_fast_rows(a4_rows, a5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = -f_i;
-        const double t1 = maximum(1.0, f_i);
-        const pair t2 = pair_quot(1.0, t1);
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double t8 = t8_rows[row];
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const double a0 = a0_rows[row];
+        const double a2 = a2_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
         const double t3 = fabs(f_i);
         const double t4 = minimum(1.0, t3);
         const pair t5 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, maximum(1.0, t3))));
         const pair t6 = pair_mul(t5, t5);
         const pair t7 = pair_if((t3 <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_prod(t4, t4), 1.0)), pair_div(t6, pair_add_d(t6, 1.0)));
-        const double t8 = maximum(1.0, t0);
-        const pair t9 = pair_quot(1.0, t8);
-        gradient[row] = (1.0 - y_i) * pair_rounded(pair_if((t0 < -1.0), pair_div(pair_div(t2, pair_of(atan_fast(pair_rounded(t2)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t1 * t1)), 1.0), t1)), pair_div(t7, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t0))))))) - y_i * pair_rounded(pair_if((f_i < -1.0), pair_div(pair_div(t9, pair_of(atan_fast(pair_rounded(t9)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t8 * t8)), 1.0), t8)), pair_div(t7, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, f_i)))))));
+        gradient[row] = (1.0 - y_i) * pair_rounded(pair_if((t0 < -1.0), pair_div(pair_div(t2, pair_of(a0)), pair_mul_d(pair_add_d(pair_quot(1.0, (t1 * t1)), 1.0), t1)), pair_div(t7, pair_of((1.5707963267948966 + a2))))) - y_i * pair_rounded(pair_if((f_i < -1.0), pair_div(pair_div(t9, pair_of(a3)), pair_mul_d(pair_add_d(pair_quot(1.0, (t8 * t8)), 1.0), t8)), pair_div(t7, pair_of((1.5707963267948966 + a5)))));
     }
 #else
     (void)constants;
+    double t0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t8_rows[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t0 = -f_i;
+        t0_rows[row] = t0;
+        const double t1 = maximum(1.0, f_i);
+        t1_rows[row] = t1;
+        const pair t2 = pair_quot(1.0, t1);
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const double t8 = maximum(1.0, t0);
+        t8_rows[row] = t8;
+        const pair t9 = pair_quot(1.0, t8);
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+        a1_rows[row] = maximum(-1.0, t0);
+        a4_rows[row] = maximum(-1.0, f_i);
+    }
+    pair_atan_rows(t2_hi, t2_lo, a0_hi, a0_lo);
+    pair_atan_rows(a1_rows, zeros, a2_hi, a2_lo);
+    pair_atan_rows(t9_hi, t9_lo, a3_hi, a3_lo);
+    pair_atan_rows(a4_rows, zeros, a5_hi, a5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = -f_i;
-        const double t1 = maximum(1.0, f_i);
-        const pair t2 = pair_quot(1.0, t1);
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double t8 = t8_rows[row];
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair a0 = {a0_hi[row], a0_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
         const double t3 = fabs(f_i);
         const double t4 = minimum(1.0, t3);
         const pair t5 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, maximum(1.0, t3))));
         const pair t6 = pair_mul(t5, t5);
         const pair t7 = pair_if((t3 <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_prod(t4, t4), 1.0)), pair_div(t6, pair_add_d(t6, 1.0)));
-        const double t8 = maximum(1.0, t0);
-        const pair t9 = pair_quot(1.0, t8);
-        gradient[row] = pair_value(pair_order(pair_sub(pair_mul(pair_diff(1.0, y_i), pair_if((t0 < -1.0), pair_div(pair_div(t2, pair_atan(t2)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t1, t1)), 1.0), t1)), pair_div(t7, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, t0)))))))), pair_mul_d(pair_if((f_i < -1.0), pair_div(pair_div(t9, pair_atan(t9)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t8, t8)), 1.0), t8)), pair_div(t7, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, f_i))))))), y_i))));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_mul(pair_diff(1.0, y_i), pair_if((t0 < -1.0), pair_div(pair_div(t2, a0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t1, t1)), 1.0), t1)), pair_div(t7, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, a2))))), pair_mul_d(pair_if((f_i < -1.0), pair_div(pair_div(t9, a3), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t8, t8)), 1.0), t8)), pair_div(t7, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, a5)))), y_i))));
     }
 #endif
 }
@@ -551,50 +844,125 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t6_rows[ROWS_f64];
+    double t7_rows[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t13_rows[ROWS_f64];
+    double t14_hi[ROWS_f64], t14_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t6 = -f_i;
+        t6_rows[row] = t6;
+        const double t7 = maximum(1.0, f_i);
+        t7_rows[row] = t7;
+        const pair t8 = pair_quot(1.0, t7);
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
+        a1_rows[row] = maximum(-1.0, t6);
+        const double t13 = maximum(1.0, t6);
+        t13_rows[row] = t13;
+        const pair t14 = pair_quot(1.0, t13);
+        t14_hi[row] = t14.hi;
+        t14_lo[row] = t14.lo;
+        a4_rows[row] = maximum(-1.0, f_i);
+    }
+    atan_fast_rows(t8_hi, a0_rows);
+    atan_fast_rows(a1_rows, a2_rows);
+    atan_fast_rows(t14_hi, a3_rows);
+    atan_fast_rows(a4_rows, a5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const double t6 = t6_rows[row];
+        const double t7 = t7_rows[row];
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const double a0 = a0_rows[row];
+        const double a2 = a2_rows[row];
+        const double t13 = t13_rows[row];
+        const pair t14 = {t14_hi[row], t14_lo[row]};
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
         const double t0 = fabs(f_i);
         const int t1 = (t0 <= 1.0);
         const double t2 = minimum(1.0, t0);
         const pair t3 = pair_add_d(pair_prod(t2, t2), 1.0);
         const double t4 = maximum(1.0, t0);
         const pair t5 = pair_if(t1, pair_div(pair_of(t2), t3), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t4, t4)), 1.0), t4)));
-        const double t6 = -f_i;
-        const double t7 = maximum(1.0, f_i);
-        const pair t8 = pair_quot(1.0, t7);
         const pair t9 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, t4)));
         const pair t10 = pair_mul(t9, t9);
         const pair t11 = pair_if(t1, pair_div(pair_of(1.0), t3), pair_div(t10, pair_add_d(t10, 1.0)));
-        const pair t12 = pair_if((t6 < -1.0), pair_div(pair_div(t8, pair_of(atan_fast(pair_rounded(t8)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t7 * t7)), 1.0), t7)), pair_div(t11, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t6))))));
-        const double t13 = maximum(1.0, t6);
-        const pair t14 = pair_quot(1.0, t13);
-        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_div(t14, pair_of(atan_fast(pair_rounded(t14)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t13 * t13)), 1.0), t13)), pair_div(t11, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, f_i))))));
+        const pair t12 = pair_if((t6 < -1.0), pair_div(pair_div(t8, pair_of(a0)), pair_mul_d(pair_add_d(pair_quot(1.0, (t7 * t7)), 1.0), t7)), pair_div(t11, pair_of((1.5707963267948966 + a2))));
+        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_div(t14, pair_of(a3)), pair_mul_d(pair_add_d(pair_quot(1.0, (t13 * t13)), 1.0), t13)), pair_div(t11, pair_of((1.5707963267948966 + a5))));
         hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul_d(pair_order(pair_add(pair_scale(pair_scale(t5, sign(t6)), 2.0), t12)), (1.0 - y_i)), t12), pair_mul(pair_mul_d(pair_order(pair_add(pair_scale(pair_scale(t5, sign(f_i)), 2.0), t15)), y_i), t15))));
     }
 #else
     (void)constants;
+    double t6_rows[ROWS_f64];
+    double t7_rows[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t13_rows[ROWS_f64];
+    double t14_hi[ROWS_f64], t14_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t6 = -f_i;
+        t6_rows[row] = t6;
+        const double t7 = maximum(1.0, f_i);
+        t7_rows[row] = t7;
+        const pair t8 = pair_quot(1.0, t7);
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
+        a1_rows[row] = maximum(-1.0, t6);
+        const double t13 = maximum(1.0, t6);
+        t13_rows[row] = t13;
+        const pair t14 = pair_quot(1.0, t13);
+        t14_hi[row] = t14.hi;
+        t14_lo[row] = t14.lo;
+        a4_rows[row] = maximum(-1.0, f_i);
+    }
+    pair_atan_rows(t8_hi, t8_lo, a0_hi, a0_lo);
+    pair_atan_rows(a1_rows, zeros, a2_hi, a2_lo);
+    pair_atan_rows(t14_hi, t14_lo, a3_hi, a3_lo);
+    pair_atan_rows(a4_rows, zeros, a5_hi, a5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const double t6 = t6_rows[row];
+        const double t7 = t7_rows[row];
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair a0 = {a0_hi[row], a0_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const double t13 = t13_rows[row];
+        const pair t14 = {t14_hi[row], t14_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
         const double t0 = fabs(f_i);
         const int t1 = (t0 <= 1.0);
         const double t2 = minimum(1.0, t0);
         const pair t3 = pair_add_d(pair_prod(t2, t2), 1.0);
         const double t4 = maximum(1.0, t0);
         const pair t5 = pair_if(t1, pair_div(pair_of(t2), t3), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t4, t4)), 1.0), t4)));
-        const double t6 = -f_i;
-        const double t7 = maximum(1.0, f_i);
-        const pair t8 = pair_quot(1.0, t7);
         const pair t9 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, t4)));
         const pair t10 = pair_mul(t9, t9);
         const pair t11 = pair_if(t1, pair_div(pair_of(1.0), t3), pair_div(t10, pair_add_d(t10, 1.0)));
-        const pair t12 = pair_if((t6 < -1.0), pair_div(pair_div(t8, pair_atan(t8)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t7, t7)), 1.0), t7)), pair_div(t11, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, t6)))))));
-        const double t13 = maximum(1.0, t6);
-        const pair t14 = pair_quot(1.0, t13);
-        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_div(t14, pair_atan(t14)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t13, t13)), 1.0), t13)), pair_div(t11, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, f_i)))))));
+        const pair t12 = pair_if((t6 < -1.0), pair_div(pair_div(t8, a0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t7, t7)), 1.0), t7)), pair_div(t11, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, a2))));
+        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_div(t14, a3), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t13, t13)), 1.0), t13)), pair_div(t11, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, a5))));
         hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_add(pair_scale(pair_scale(t5, sign(t6)), 2.0), t12)), pair_diff(1.0, y_i)), t12), pair_mul(pair_mul_d(pair_order(pair_add(pair_scale(pair_scale(t5, sign(f_i)), 2.0), t15)), y_i), t15))));
     }
 #endif
@@ -628,51 +996,248 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double t3_rows[ROWS_f64];
+    double t4_rows[ROWS_f64];
+    double t6_rows[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_rows[ROWS_f64];
+    double t9_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    double a9_rows[ROWS_f64];
+    double a10_rows[ROWS_f64];
+    double a11_rows[ROWS_f64];
+    double a12_rows[ROWS_f64];
+    double a13_rows[ROWS_f64];
+    double a14_rows[ROWS_f64];
+    double a15_rows[ROWS_f64];
+    double a16_rows[ROWS_f64];
+    double a17_rows[ROWS_f64];
+    double a18_rows[ROWS_f64];
+    double a19_rows[ROWS_f64];
+    double a20_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t0 = maximum(1.0, f_i);
+        t0_rows[row] = t0;
+        const pair t1 = pair_quot(1.0, t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const double t3 = -f_i;
+        t3_rows[row] = t3;
+        const double t4 = minimum(0.0, f_i);
+        t4_rows[row] = t4;
+        const double t6 = maximum(1.0, t3);
+        t6_rows[row] = t6;
+        const pair t7 = pair_quot(1.0, t6);
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const double t9 = minimum(0.0, t3);
+        t9_rows[row] = t9;
+        a3_rows[row] = 1.0 / maximum(1.0, -t4);
+        a8_rows[row] = f_i;
+        a12_rows[row] = 1.0 / maximum(1.0, -t9);
+        a17_rows[row] = maximum(-1.0, t3);
+        a19_rows[row] = maximum(-1.0, f_i);
+    }
+    atan_fast_rows(t1_hi, t2_rows);
+    atan_fast_rows(t7_hi, t8_rows);
+    atan_fast_rows(t3_rows, a0_rows);
+    atan_fast_rows(a3_rows, a4_rows);
+    atan_fast_rows(t4_rows, a5_rows);
+    atan_fast_rows(a8_rows, a9_rows);
+    atan_fast_rows(a12_rows, a13_rows);
+    atan_fast_rows(t9_rows, a14_rows);
+    atan_fast_rows(a17_rows, a18_rows);
+    atan_fast_rows(a19_rows, a20_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t2 = t2_rows[row];
+        const double t3 = t3_rows[row];
+        const double t4 = t4_rows[row];
+        const double t8 = t8_rows[row];
+        const double t9 = t9_rows[row];
+        const double a0 = a0_rows[row];
+        const double a4 = a4_rows[row];
+        const double a5 = a5_rows[row];
+        const double a9 = a9_rows[row];
+        const double a13 = a13_rows[row];
+        const double a14 = a14_rows[row];
+        a1_rows[row] = -(((1.0 < f_i) ? t2 : 1.5707963267948966 + a0) / 3.141592653589793);
+        a6_rows[row] = ((t4 < -1.0) ? a4 : 1.5707963267948966 + a5) / 3.141592653589793;
+        a10_rows[row] = -(((1.0 < t3) ? t8 : 1.5707963267948966 + a9) / 3.141592653589793);
+        a15_rows[row] = ((t9 < -1.0) ? a13 : 1.5707963267948966 + a14) / 3.141592653589793;
+    }
+    log1p_fast_rows(a1_rows, a2_rows);
+    log_fast_rows(a6_rows, a7_rows);
+    log1p_fast_rows(a10_rows, a11_rows);
+    log_fast_rows(a15_rows, a16_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = maximum(1.0, f_i);
-        const pair t1 = pair_quot(1.0, t0);
-        const double t2 = atan_fast(pair_rounded(t1));
-        const double t3 = -f_i;
-        const double t4 = minimum(0.0, f_i);
+        const double t0 = t0_rows[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double t2 = t2_rows[row];
+        const double t3 = t3_rows[row];
+        const double t6 = t6_rows[row];
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t8 = t8_rows[row];
+        const double a2 = a2_rows[row];
+        const double a7 = a7_rows[row];
+        const double a11 = a11_rows[row];
+        const double a16 = a16_rows[row];
+        const double a18 = a18_rows[row];
+        const double a20 = a20_rows[row];
         const double t5 = 1.0 - y_i;
-        const double t6 = maximum(1.0, t3);
-        const pair t7 = pair_quot(1.0, t6);
-        const double t8 = atan_fast(pair_rounded(t7));
-        const double t9 = minimum(0.0, t3);
         const double t10 = fabs(f_i);
         const double t11 = minimum(1.0, t10);
         const pair t12 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, maximum(1.0, t10))));
         const pair t13 = pair_mul(t12, t12);
         const pair t14 = pair_if((t10 <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_prod(t11, t11), 1.0)), pair_div(t13, pair_add_d(t13, 1.0)));
-        loss[row] = -(y_i * ((0.0 < f_i) ? log1p_fast(-(((1.0 < f_i) ? t2 : 1.5707963267948966 + atan_fast(t3)) / 3.141592653589793)) : log_fast(((t4 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t4)) : 1.5707963267948966 + atan_fast(t4)) / 3.141592653589793))) - t5 * ((0.0 < t3) ? log1p_fast(-(((1.0 < t3) ? t8 : 1.5707963267948966 + atan_fast(f_i)) / 3.141592653589793)) : log_fast(((t9 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t9)) : 1.5707963267948966 + atan_fast(t9)) / 3.141592653589793));
-        gradient[row] = t5 * pair_rounded(pair_if((t3 < -1.0), pair_div(pair_div(t1, pair_of(t2)), pair_mul_d(pair_add_d(pair_quot(1.0, (t0 * t0)), 1.0), t0)), pair_div(t14, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t3))))))) - y_i * pair_rounded(pair_if((f_i < -1.0), pair_div(pair_div(t7, pair_of(t8)), pair_mul_d(pair_add_d(pair_quot(1.0, (t6 * t6)), 1.0), t6)), pair_div(t14, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, f_i)))))));
+        loss[row] = -(y_i * ((0.0 < f_i) ? a2 : a7)) - t5 * ((0.0 < t3) ? a11 : a16);
+        gradient[row] = t5 * pair_rounded(pair_if((t3 < -1.0), pair_div(pair_div(t1, pair_of(t2)), pair_mul_d(pair_add_d(pair_quot(1.0, (t0 * t0)), 1.0), t0)), pair_div(t14, pair_of((1.5707963267948966 + a18))))) - y_i * pair_rounded(pair_if((f_i < -1.0), pair_div(pair_div(t7, pair_of(t8)), pair_mul_d(pair_add_d(pair_quot(1.0, (t6 * t6)), 1.0), t6)), pair_div(t14, pair_of((1.5707963267948966 + a20)))));
     }
 #else
     (void)constants;
+    double t0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_rows[ROWS_f64];
+    double t4_rows[ROWS_f64];
+    double t6_rows[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double t9_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
+    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    double a16_hi[ROWS_f64], a16_lo[ROWS_f64];
+    double a17_rows[ROWS_f64];
+    double a18_hi[ROWS_f64], a18_lo[ROWS_f64];
+    double a19_rows[ROWS_f64];
+    double a20_hi[ROWS_f64], a20_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t0 = maximum(1.0, f_i);
+        t0_rows[row] = t0;
+        const pair t1 = pair_quot(1.0, t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const double t3 = -f_i;
+        t3_rows[row] = t3;
+        const double t4 = minimum(0.0, f_i);
+        t4_rows[row] = t4;
+        const double t6 = maximum(1.0, t3);
+        t6_rows[row] = t6;
+        const pair t7 = pair_quot(1.0, t6);
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const double t9 = minimum(0.0, t3);
+        t9_rows[row] = t9;
+        const pair a3 = pair_quot(1.0, maximum(1.0, -t4));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        a8_rows[row] = f_i;
+        const pair a12 = pair_quot(1.0, maximum(1.0, -t9));
+        a12_hi[row] = a12.hi;
+        a12_lo[row] = a12.lo;
+        a17_rows[row] = maximum(-1.0, t3);
+        a19_rows[row] = maximum(-1.0, f_i);
+    }
+    pair_atan_rows(t1_hi, t1_lo, t2_hi, t2_lo);
+    pair_atan_rows(t7_hi, t7_lo, t8_hi, t8_lo);
+    pair_atan_rows(t3_rows, zeros, a0_hi, a0_lo);
+    pair_atan_rows(a3_hi, a3_lo, a4_hi, a4_lo);
+    pair_atan_rows(t4_rows, zeros, a5_hi, a5_lo);
+    pair_atan_rows(a8_rows, zeros, a9_hi, a9_lo);
+    pair_atan_rows(a12_hi, a12_lo, a13_hi, a13_lo);
+    pair_atan_rows(t9_rows, zeros, a14_hi, a14_lo);
+    pair_atan_rows(a17_rows, zeros, a18_hi, a18_lo);
+    pair_atan_rows(a19_rows, zeros, a20_hi, a20_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double t3 = t3_rows[row];
+        const double t4 = t4_rows[row];
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const double t9 = t9_rows[row];
+        const pair a0 = {a0_hi[row], a0_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const pair a13 = {a13_hi[row], a13_lo[row]};
+        const pair a14 = {a14_hi[row], a14_lo[row]};
+        const pair a1 = pair_neg(pair_div(pair_if((1.0 < f_i), t2, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, a0))), (pair){3.141592653589793, 1.2246467991473532e-16}));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a6 = pair_div(pair_if((t4 < -1.0), a4, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, a5))), (pair){3.141592653589793, 1.2246467991473532e-16});
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+        const pair a10 = pair_neg(pair_div(pair_if((1.0 < t3), t8, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, a9))), (pair){3.141592653589793, 1.2246467991473532e-16}));
+        a10_hi[row] = a10.hi;
+        a10_lo[row] = a10.lo;
+        const pair a15 = pair_div(pair_if((t9 < -1.0), a13, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, a14))), (pair){3.141592653589793, 1.2246467991473532e-16});
+        a15_hi[row] = a15.hi;
+        a15_lo[row] = a15.lo;
+    }
+    pair_log1p_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_log_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    pair_log1p_rows(a10_hi, a10_lo, a11_hi, a11_lo);
+    pair_log_rows(a15_hi, a15_lo, a16_hi, a16_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = maximum(1.0, f_i);
-        const pair t1 = pair_quot(1.0, t0);
-        const pair t2 = pair_atan(t1);
-        const double t3 = -f_i;
-        const double t4 = minimum(0.0, f_i);
+        const double t0 = t0_rows[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double t3 = t3_rows[row];
+        const double t6 = t6_rows[row];
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a11 = {a11_hi[row], a11_lo[row]};
+        const pair a16 = {a16_hi[row], a16_lo[row]};
+        const pair a18 = {a18_hi[row], a18_lo[row]};
+        const pair a20 = {a20_hi[row], a20_lo[row]};
         const pair t5 = pair_diff(1.0, y_i);
-        const double t6 = maximum(1.0, t3);
-        const pair t7 = pair_quot(1.0, t6);
-        const pair t8 = pair_atan(t7);
-        const double t9 = minimum(0.0, t3);
         const double t10 = fabs(f_i);
         const double t11 = minimum(1.0, t10);
         const pair t12 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, maximum(1.0, t10))));
         const pair t13 = pair_mul(t12, t12);
         const pair t14 = pair_if((t10 <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_prod(t11, t11), 1.0)), pair_div(t13, pair_add_d(t13, 1.0)));
-        loss[row] = pair_rounded(pair_sub(pair_neg(pair_mul_d(pair_if((0.0 < f_i), pair_log1p(pair_neg(pair_div(pair_if((1.0 < f_i), t2, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t3))))), (pair){3.141592653589793, 1.2246467991473532e-16}))), pair_log(pair_div(pair_if((t4 < -1.0), pair_atan(pair_quot(1.0, maximum(1.0, -t4))), pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t4))))), (pair){3.141592653589793, 1.2246467991473532e-16}))), y_i)), pair_mul(t5, pair_if((0.0 < t3), pair_log1p(pair_neg(pair_div(pair_if((1.0 < t3), t8, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(f_i))))), (pair){3.141592653589793, 1.2246467991473532e-16}))), pair_log(pair_div(pair_if((t9 < -1.0), pair_atan(pair_quot(1.0, maximum(1.0, -t9))), pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t9))))), (pair){3.141592653589793, 1.2246467991473532e-16}))))));
-        gradient[row] = pair_value(pair_order(pair_sub(pair_mul(t5, pair_if((t3 < -1.0), pair_div(pair_div(t1, t2), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t0, t0)), 1.0), t0)), pair_div(t14, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, t3)))))))), pair_mul_d(pair_if((f_i < -1.0), pair_div(pair_div(t7, t8), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t6, t6)), 1.0), t6)), pair_div(t14, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, f_i))))))), y_i))));
+        loss[row] = pair_rounded(pair_sub(pair_neg(pair_mul_d(pair_if((0.0 < f_i), a2, a7), y_i)), pair_mul(t5, pair_if((0.0 < t3), a11, a16))));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_mul(t5, pair_if((t3 < -1.0), pair_div(pair_div(t1, t2), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t0, t0)), 1.0), t0)), pair_div(t14, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, a18))))), pair_mul_d(pair_if((f_i < -1.0), pair_div(pair_div(t7, t8), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t6, t6)), 1.0), t6)), pair_div(t14, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, a20)))), y_i))));
     }
 #endif
 }
@@ -705,14 +1270,53 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t1_rows[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t13_rows[ROWS_f64];
+    double t14_hi[ROWS_f64], t14_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t1 = -f_i;
+        t1_rows[row] = t1;
+        const double t2 = maximum(1.0, f_i);
+        t2_rows[row] = t2;
+        const pair t3 = pair_quot(1.0, t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        a1_rows[row] = maximum(-1.0, t1);
+        const double t13 = maximum(1.0, t1);
+        t13_rows[row] = t13;
+        const pair t14 = pair_quot(1.0, t13);
+        t14_hi[row] = t14.hi;
+        t14_lo[row] = t14.lo;
+        a4_rows[row] = maximum(-1.0, f_i);
+    }
+    atan_fast_rows(t3_hi, a0_rows);
+    atan_fast_rows(a1_rows, a2_rows);
+    atan_fast_rows(t14_hi, a3_rows);
+    atan_fast_rows(a4_rows, a5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double a0 = a0_rows[row];
+        const double a2 = a2_rows[row];
+        const double t13 = t13_rows[row];
+        const pair t14 = {t14_hi[row], t14_lo[row]};
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
         const double t0 = 1.0 - y_i;
-        const double t1 = -f_i;
-        const double t2 = maximum(1.0, f_i);
-        const pair t3 = pair_quot(1.0, t2);
         const double t4 = fabs(f_i);
         const int t5 = (t4 <= 1.0);
         const double t6 = minimum(1.0, t4);
@@ -721,24 +1325,62 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t9 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, t8)));
         const pair t10 = pair_mul(t9, t9);
         const pair t11 = pair_if(t5, pair_div(pair_of(1.0), t7), pair_div(t10, pair_add_d(t10, 1.0)));
-        const pair t12 = pair_if((t1 < -1.0), pair_div(pair_div(t3, pair_of(atan_fast(pair_rounded(t3)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t2 * t2)), 1.0), t2)), pair_div(t11, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t1))))));
-        const double t13 = maximum(1.0, t1);
-        const pair t14 = pair_quot(1.0, t13);
-        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_div(t14, pair_of(atan_fast(pair_rounded(t14)))), pair_mul_d(pair_add_d(pair_quot(1.0, (t13 * t13)), 1.0), t13)), pair_div(t11, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, f_i))))));
+        const pair t12 = pair_if((t1 < -1.0), pair_div(pair_div(t3, pair_of(a0)), pair_mul_d(pair_add_d(pair_quot(1.0, (t2 * t2)), 1.0), t2)), pair_div(t11, pair_of((1.5707963267948966 + a2))));
+        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_div(t14, pair_of(a3)), pair_mul_d(pair_add_d(pair_quot(1.0, (t13 * t13)), 1.0), t13)), pair_div(t11, pair_of((1.5707963267948966 + a5))));
         const pair t16 = pair_if(t5, pair_div(pair_of(t6), t7), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t8, t8)), 1.0), t8)));
         gradient[row] = t0 * pair_rounded(t12) - y_i * pair_rounded(t15);
         hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul_d(pair_order(pair_add(pair_scale(pair_scale(t16, sign(t1)), 2.0), t12)), t0), t12), pair_mul(pair_mul_d(pair_order(pair_add(pair_scale(pair_scale(t16, sign(f_i)), 2.0), t15)), y_i), t15))));
     }
 #else
     (void)constants;
+    double t1_rows[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t13_rows[ROWS_f64];
+    double t14_hi[ROWS_f64], t14_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t1 = -f_i;
+        t1_rows[row] = t1;
+        const double t2 = maximum(1.0, f_i);
+        t2_rows[row] = t2;
+        const pair t3 = pair_quot(1.0, t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        a1_rows[row] = maximum(-1.0, t1);
+        const double t13 = maximum(1.0, t1);
+        t13_rows[row] = t13;
+        const pair t14 = pair_quot(1.0, t13);
+        t14_hi[row] = t14.hi;
+        t14_lo[row] = t14.lo;
+        a4_rows[row] = maximum(-1.0, f_i);
+    }
+    pair_atan_rows(t3_hi, t3_lo, a0_hi, a0_lo);
+    pair_atan_rows(a1_rows, zeros, a2_hi, a2_lo);
+    pair_atan_rows(t14_hi, t14_lo, a3_hi, a3_lo);
+    pair_atan_rows(a4_rows, zeros, a5_hi, a5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair a0 = {a0_hi[row], a0_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const double t13 = t13_rows[row];
+        const pair t14 = {t14_hi[row], t14_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
         const pair t0 = pair_diff(1.0, y_i);
-        const double t1 = -f_i;
-        const double t2 = maximum(1.0, f_i);
-        const pair t3 = pair_quot(1.0, t2);
         const double t4 = fabs(f_i);
         const int t5 = (t4 <= 1.0);
         const double t6 = minimum(1.0, t4);
@@ -747,10 +1389,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t9 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, t8)));
         const pair t10 = pair_mul(t9, t9);
         const pair t11 = pair_if(t5, pair_div(pair_of(1.0), t7), pair_div(t10, pair_add_d(t10, 1.0)));
-        const pair t12 = pair_if((t1 < -1.0), pair_div(pair_div(t3, pair_atan(t3)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t2, t2)), 1.0), t2)), pair_div(t11, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, t1)))))));
-        const double t13 = maximum(1.0, t1);
-        const pair t14 = pair_quot(1.0, t13);
-        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_div(t14, pair_atan(t14)), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t13, t13)), 1.0), t13)), pair_div(t11, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, f_i)))))));
+        const pair t12 = pair_if((t1 < -1.0), pair_div(pair_div(t3, a0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t2, t2)), 1.0), t2)), pair_div(t11, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, a2))));
+        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_div(t14, a3), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t13, t13)), 1.0), t13)), pair_div(t11, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, a5))));
         const pair t16 = pair_if(t5, pair_div(pair_of(t6), t7), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t8, t8)), 1.0), t8)));
         gradient[row] = pair_value(pair_order(pair_sub(pair_mul(t0, t12), pair_mul_d(t15, y_i))));
         hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_add(pair_scale(pair_scale(t16, sign(t1)), 2.0), t12)), t0), t12), pair_mul(pair_mul_d(pair_order(pair_add(pair_scale(pair_scale(t16, sign(f_i)), 2.0), t15)), y_i), t15))));
@@ -787,20 +1427,112 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double t3_rows[ROWS_f64];
+    double t4_rows[ROWS_f64];
+    double t6_rows[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_rows[ROWS_f64];
+    double t9_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    double a9_rows[ROWS_f64];
+    double a10_rows[ROWS_f64];
+    double a11_rows[ROWS_f64];
+    double a12_rows[ROWS_f64];
+    double a13_rows[ROWS_f64];
+    double a14_rows[ROWS_f64];
+    double a15_rows[ROWS_f64];
+    double a16_rows[ROWS_f64];
+    double a17_rows[ROWS_f64];
+    double a18_rows[ROWS_f64];
+    double a19_rows[ROWS_f64];
+    double a20_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t0 = maximum(1.0, f_i);
+        t0_rows[row] = t0;
+        const pair t1 = pair_quot(1.0, t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const double t3 = -f_i;
+        t3_rows[row] = t3;
+        const double t4 = minimum(0.0, f_i);
+        t4_rows[row] = t4;
+        const double t6 = maximum(1.0, t3);
+        t6_rows[row] = t6;
+        const pair t7 = pair_quot(1.0, t6);
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const double t9 = minimum(0.0, t3);
+        t9_rows[row] = t9;
+        a0_rows[row] = maximum(-1.0, t3);
+        a2_rows[row] = maximum(-1.0, f_i);
+        a7_rows[row] = 1.0 / maximum(1.0, -t4);
+        a12_rows[row] = f_i;
+        a16_rows[row] = 1.0 / maximum(1.0, -t9);
+    }
+    atan_fast_rows(t1_hi, t2_rows);
+    atan_fast_rows(t7_hi, t8_rows);
+    atan_fast_rows(a0_rows, a1_rows);
+    atan_fast_rows(a2_rows, a3_rows);
+    atan_fast_rows(t3_rows, a4_rows);
+    atan_fast_rows(a7_rows, a8_rows);
+    atan_fast_rows(t4_rows, a9_rows);
+    atan_fast_rows(a12_rows, a13_rows);
+    atan_fast_rows(a16_rows, a17_rows);
+    atan_fast_rows(t9_rows, a18_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t2 = t2_rows[row];
+        const double t3 = t3_rows[row];
+        const double t4 = t4_rows[row];
+        const double t8 = t8_rows[row];
+        const double t9 = t9_rows[row];
+        const double a4 = a4_rows[row];
+        const double a8 = a8_rows[row];
+        const double a9 = a9_rows[row];
+        const double a13 = a13_rows[row];
+        const double a17 = a17_rows[row];
+        const double a18 = a18_rows[row];
+        a5_rows[row] = -(((1.0 < f_i) ? t2 : 1.5707963267948966 + a4) / 3.141592653589793);
+        a10_rows[row] = ((t4 < -1.0) ? a8 : 1.5707963267948966 + a9) / 3.141592653589793;
+        a14_rows[row] = -(((1.0 < t3) ? t8 : 1.5707963267948966 + a13) / 3.141592653589793);
+        a19_rows[row] = ((t9 < -1.0) ? a17 : 1.5707963267948966 + a18) / 3.141592653589793;
+    }
+    log1p_fast_rows(a5_rows, a6_rows);
+    log_fast_rows(a10_rows, a11_rows);
+    log1p_fast_rows(a14_rows, a15_rows);
+    log_fast_rows(a19_rows, a20_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = maximum(1.0, f_i);
-        const pair t1 = pair_quot(1.0, t0);
-        const double t2 = atan_fast(pair_rounded(t1));
-        const double t3 = -f_i;
-        const double t4 = minimum(0.0, f_i);
+        const double t0 = t0_rows[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double t2 = t2_rows[row];
+        const double t3 = t3_rows[row];
+        const double t6 = t6_rows[row];
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t8 = t8_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a6 = a6_rows[row];
+        const double a11 = a11_rows[row];
+        const double a15 = a15_rows[row];
+        const double a20 = a20_rows[row];
         const double t5 = 1.0 - y_i;
-        const double t6 = maximum(1.0, t3);
-        const pair t7 = pair_quot(1.0, t6);
-        const double t8 = atan_fast(pair_rounded(t7));
-        const double t9 = minimum(0.0, t3);
         const double t10 = fabs(f_i);
         const int t11 = (t10 <= 1.0);
         const double t12 = minimum(1.0, t10);
@@ -809,29 +1541,134 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t15 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, t14)));
         const pair t16 = pair_mul(t15, t15);
         const pair t17 = pair_if(t11, pair_div(pair_of(1.0), t13), pair_div(t16, pair_add_d(t16, 1.0)));
-        const pair t18 = pair_if((t3 < -1.0), pair_div(pair_div(t1, pair_of(t2)), pair_mul_d(pair_add_d(pair_quot(1.0, (t0 * t0)), 1.0), t0)), pair_div(t17, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, t3))))));
-        const pair t19 = pair_if((f_i < -1.0), pair_div(pair_div(t7, pair_of(t8)), pair_mul_d(pair_add_d(pair_quot(1.0, (t6 * t6)), 1.0), t6)), pair_div(t17, pair_of((1.5707963267948966 + atan_fast(maximum(-1.0, f_i))))));
+        const pair t18 = pair_if((t3 < -1.0), pair_div(pair_div(t1, pair_of(t2)), pair_mul_d(pair_add_d(pair_quot(1.0, (t0 * t0)), 1.0), t0)), pair_div(t17, pair_of((1.5707963267948966 + a1))));
+        const pair t19 = pair_if((f_i < -1.0), pair_div(pair_div(t7, pair_of(t8)), pair_mul_d(pair_add_d(pair_quot(1.0, (t6 * t6)), 1.0), t6)), pair_div(t17, pair_of((1.5707963267948966 + a3))));
         const pair t20 = pair_if(t11, pair_div(pair_of(t12), t13), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t14, t14)), 1.0), t14)));
-        loss[row] = -(y_i * ((0.0 < f_i) ? log1p_fast(-(((1.0 < f_i) ? t2 : 1.5707963267948966 + atan_fast(t3)) / 3.141592653589793)) : log_fast(((t4 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t4)) : 1.5707963267948966 + atan_fast(t4)) / 3.141592653589793))) - t5 * ((0.0 < t3) ? log1p_fast(-(((1.0 < t3) ? t8 : 1.5707963267948966 + atan_fast(f_i)) / 3.141592653589793)) : log_fast(((t9 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t9)) : 1.5707963267948966 + atan_fast(t9)) / 3.141592653589793));
+        loss[row] = -(y_i * ((0.0 < f_i) ? a6 : a11)) - t5 * ((0.0 < t3) ? a15 : a20);
         gradient[row] = t5 * pair_rounded(t18) - y_i * pair_rounded(t19);
         hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul_d(pair_order(pair_add(pair_scale(pair_scale(t20, sign(t3)), 2.0), t18)), t5), t18), pair_mul(pair_mul_d(pair_order(pair_add(pair_scale(pair_scale(t20, sign(f_i)), 2.0), t19)), y_i), t19))));
     }
 #else
     (void)constants;
+    double t0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_rows[ROWS_f64];
+    double t4_rows[ROWS_f64];
+    double t6_rows[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double t9_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double a12_rows[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
+    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    double a16_hi[ROWS_f64], a16_lo[ROWS_f64];
+    double a17_hi[ROWS_f64], a17_lo[ROWS_f64];
+    double a18_hi[ROWS_f64], a18_lo[ROWS_f64];
+    double a19_hi[ROWS_f64], a19_lo[ROWS_f64];
+    double a20_hi[ROWS_f64], a20_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t0 = maximum(1.0, f_i);
+        t0_rows[row] = t0;
+        const pair t1 = pair_quot(1.0, t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const double t3 = -f_i;
+        t3_rows[row] = t3;
+        const double t4 = minimum(0.0, f_i);
+        t4_rows[row] = t4;
+        const double t6 = maximum(1.0, t3);
+        t6_rows[row] = t6;
+        const pair t7 = pair_quot(1.0, t6);
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const double t9 = minimum(0.0, t3);
+        t9_rows[row] = t9;
+        a0_rows[row] = maximum(-1.0, t3);
+        a2_rows[row] = maximum(-1.0, f_i);
+        const pair a7 = pair_quot(1.0, maximum(1.0, -t4));
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+        a12_rows[row] = f_i;
+        const pair a16 = pair_quot(1.0, maximum(1.0, -t9));
+        a16_hi[row] = a16.hi;
+        a16_lo[row] = a16.lo;
+    }
+    pair_atan_rows(t1_hi, t1_lo, t2_hi, t2_lo);
+    pair_atan_rows(t7_hi, t7_lo, t8_hi, t8_lo);
+    pair_atan_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_atan_rows(a2_rows, zeros, a3_hi, a3_lo);
+    pair_atan_rows(t3_rows, zeros, a4_hi, a4_lo);
+    pair_atan_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_atan_rows(t4_rows, zeros, a9_hi, a9_lo);
+    pair_atan_rows(a12_rows, zeros, a13_hi, a13_lo);
+    pair_atan_rows(a16_hi, a16_lo, a17_hi, a17_lo);
+    pair_atan_rows(t9_rows, zeros, a18_hi, a18_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double t3 = t3_rows[row];
+        const double t4 = t4_rows[row];
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const double t9 = t9_rows[row];
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const pair a13 = {a13_hi[row], a13_lo[row]};
+        const pair a17 = {a17_hi[row], a17_lo[row]};
+        const pair a18 = {a18_hi[row], a18_lo[row]};
+        const pair a5 = pair_neg(pair_div(pair_if((1.0 < f_i), t2, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, a4))), (pair){3.141592653589793, 1.2246467991473532e-16}));
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
+        const pair a10 = pair_div(pair_if((t4 < -1.0), a8, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, a9))), (pair){3.141592653589793, 1.2246467991473532e-16});
+        a10_hi[row] = a10.hi;
+        a10_lo[row] = a10.lo;
+        const pair a14 = pair_neg(pair_div(pair_if((1.0 < t3), t8, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, a13))), (pair){3.141592653589793, 1.2246467991473532e-16}));
+        a14_hi[row] = a14.hi;
+        a14_lo[row] = a14.lo;
+        const pair a19 = pair_div(pair_if((t9 < -1.0), a17, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, a18))), (pair){3.141592653589793, 1.2246467991473532e-16});
+        a19_hi[row] = a19.hi;
+        a19_lo[row] = a19.lo;
+    }
+    pair_log1p_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    pair_log_rows(a10_hi, a10_lo, a11_hi, a11_lo);
+    pair_log1p_rows(a14_hi, a14_lo, a15_hi, a15_lo);
+    pair_log_rows(a19_hi, a19_lo, a20_hi, a20_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = maximum(1.0, f_i);
-        const pair t1 = pair_quot(1.0, t0);
-        const pair t2 = pair_atan(t1);
-        const double t3 = -f_i;
-        const double t4 = minimum(0.0, f_i);
+        const double t0 = t0_rows[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double t3 = t3_rows[row];
+        const double t6 = t6_rows[row];
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a11 = {a11_hi[row], a11_lo[row]};
+        const pair a15 = {a15_hi[row], a15_lo[row]};
+        const pair a20 = {a20_hi[row], a20_lo[row]};
         const pair t5 = pair_diff(1.0, y_i);
-        const double t6 = maximum(1.0, t3);
-        const pair t7 = pair_quot(1.0, t6);
-        const pair t8 = pair_atan(t7);
-        const double t9 = minimum(0.0, t3);
         const double t10 = fabs(f_i);
         const int t11 = (t10 <= 1.0);
         const double t12 = minimum(1.0, t10);
@@ -840,10 +1677,10 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t15 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, t14)));
         const pair t16 = pair_mul(t15, t15);
         const pair t17 = pair_if(t11, pair_div(pair_of(1.0), t13), pair_div(t16, pair_add_d(t16, 1.0)));
-        const pair t18 = pair_if((t3 < -1.0), pair_div(pair_div(t1, t2), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t0, t0)), 1.0), t0)), pair_div(t17, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, t3)))))));
-        const pair t19 = pair_if((f_i < -1.0), pair_div(pair_div(t7, t8), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t6, t6)), 1.0), t6)), pair_div(t17, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(maximum(-1.0, f_i)))))));
+        const pair t18 = pair_if((t3 < -1.0), pair_div(pair_div(t1, t2), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t0, t0)), 1.0), t0)), pair_div(t17, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, a1))));
+        const pair t19 = pair_if((f_i < -1.0), pair_div(pair_div(t7, t8), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t6, t6)), 1.0), t6)), pair_div(t17, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, a3))));
         const pair t20 = pair_if(t11, pair_div(pair_of(t12), t13), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t14, t14)), 1.0), t14)));
-        loss[row] = pair_rounded(pair_sub(pair_neg(pair_mul_d(pair_if((0.0 < f_i), pair_log1p(pair_neg(pair_div(pair_if((1.0 < f_i), t2, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t3))))), (pair){3.141592653589793, 1.2246467991473532e-16}))), pair_log(pair_div(pair_if((t4 < -1.0), pair_atan(pair_quot(1.0, maximum(1.0, -t4))), pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t4))))), (pair){3.141592653589793, 1.2246467991473532e-16}))), y_i)), pair_mul(t5, pair_if((0.0 < t3), pair_log1p(pair_neg(pair_div(pair_if((1.0 < t3), t8, pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(f_i))))), (pair){3.141592653589793, 1.2246467991473532e-16}))), pair_log(pair_div(pair_if((t9 < -1.0), pair_atan(pair_quot(1.0, maximum(1.0, -t9))), pair_order(pair_add((pair){1.5707963267948966, 6.123233995736766e-17}, pair_atan(pair_of(t9))))), (pair){3.141592653589793, 1.2246467991473532e-16}))))));
+        loss[row] = pair_rounded(pair_sub(pair_neg(pair_mul_d(pair_if((0.0 < f_i), a6, a11), y_i)), pair_mul(t5, pair_if((0.0 < t3), a15, a20))));
         gradient[row] = pair_value(pair_order(pair_sub(pair_mul(t5, t18), pair_mul_d(t19, y_i))));
         hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_add(pair_scale(pair_scale(t20, sign(t3)), 2.0), t18)), t5), t18), pair_mul(pair_mul_d(pair_order(pair_add(pair_scale(pair_scale(t20, sign(f_i)), 2.0), t19)), y_i), t19))));
     }
@@ -876,17 +1713,34 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
     double *const mean = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        mean[row] = 0.5 + atan_fast(f_i) / 3.141592653589793;
+        a0_rows[row] = f_i;
+    }
+    atan_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double a1 = a1_rows[row];
+        mean[row] = 0.5 + a1 / 3.141592653589793;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        mean[row] = pair_value(pair_order(pair_add_d(pair_div(pair_atan(pair_of(f_i)), (pair){3.141592653589793, 1.2246467991473532e-16}), 0.5)));
+        a0_rows[row] = f_i;
+    }
+    pair_atan_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        mean[row] = pair_value(pair_order(pair_add_d(pair_div(a1, (pair){3.141592653589793, 1.2246467991473532e-16}), 0.5)));
     }
 #endif
 }
@@ -910,7 +1764,9 @@ void lossforge_binomial_cauchit_inverse_link_f64(size_t n, const double *f, doub
     void *const outputs[] = {mean};
     lossforge_binomial_cauchit_inverse_link_f64_at(n, 1, inputs, NULL, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -953,14 +1809,86 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     (void)constants;
+    double t0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
+    double a10_rows[ROWS_f32];
+    double a11_rows[ROWS_f32];
+    double a12_rows[ROWS_f32];
+    double a13_rows[ROWS_f32];
+    double a14_rows[ROWS_f32];
+    double a15_rows[ROWS_f32];
+    double a16_rows[ROWS_f32];
+    double a17_rows[ROWS_f32];
+    double a18_rows[ROWS_f32];
+    double a19_rows[ROWS_f32];
+    double a20_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        const double t0 = -f_i;
+        t0_rows[row] = t0;
+        const double t1 = minimum(0.0, f_i);
+        t1_rows[row] = t1;
+        const double t2 = minimum(0.0, t0);
+        t2_rows[row] = t2;
+        a0_rows[row] = 1.0 / maximum(1.0, f_i);
+        a5_rows[row] = 1.0 / maximum(1.0, -t1);
+        a10_rows[row] = 1.0 / maximum(1.0, t0);
+        a12_rows[row] = f_i;
+        a16_rows[row] = 1.0 / maximum(1.0, -t2);
+    }
+    atan_fast_rows(a0_rows, a1_rows);
+    atan_fast_rows(t0_rows, a2_rows);
+    atan_fast_rows(a5_rows, a6_rows);
+    atan_fast_rows(t1_rows, a7_rows);
+    atan_fast_rows(a10_rows, a11_rows);
+    atan_fast_rows(a12_rows, a13_rows);
+    atan_fast_rows(a16_rows, a17_rows);
+    atan_fast_rows(t2_rows, a18_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double a1 = a1_rows[row];
+        const double a2 = a2_rows[row];
+        const double a6 = a6_rows[row];
+        const double a7 = a7_rows[row];
+        const double a11 = a11_rows[row];
+        const double a13 = a13_rows[row];
+        const double a17 = a17_rows[row];
+        const double a18 = a18_rows[row];
+        a3_rows[row] = -(((1.0 < f_i) ? a1 : 1.5707963267948966 + a2) / 3.141592653589793);
+        a8_rows[row] = ((t1 < -1.0) ? a6 : 1.5707963267948966 + a7) / 3.141592653589793;
+        a14_rows[row] = -(((1.0 < t0) ? a11 : 1.5707963267948966 + a13) / 3.141592653589793);
+        a19_rows[row] = ((t2 < -1.0) ? a17 : 1.5707963267948966 + a18) / 3.141592653589793;
+    }
+    log1p_fast_rows(a3_rows, a4_rows);
+    log_fast_rows(a8_rows, a9_rows);
+    log1p_fast_rows(a14_rows, a15_rows);
+    log_fast_rows(a19_rows, a20_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = -f_i;
-        const double t1 = minimum(0.0, f_i);
-        const double t2 = minimum(0.0, t0);
-        loss[row] = (float)(-(y_i * ((0.0 < f_i) ? log1p_fast(-(((1.0 < f_i) ? atan_fast(1.0 / maximum(1.0, f_i)) : 1.5707963267948966 + atan_fast(t0)) / 3.141592653589793)) : log_fast(((t1 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t1)) : 1.5707963267948966 + atan_fast(t1)) / 3.141592653589793))) - (1.0 - y_i) * ((0.0 < t0) ? log1p_fast(-(((1.0 < t0) ? atan_fast(1.0 / maximum(1.0, t0)) : 1.5707963267948966 + atan_fast(f_i)) / 3.141592653589793)) : log_fast(((t2 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t2)) : 1.5707963267948966 + atan_fast(t2)) / 3.141592653589793)));
+        const double t0 = t0_rows[row];
+        const double a4 = a4_rows[row];
+        const double a9 = a9_rows[row];
+        const double a15 = a15_rows[row];
+        const double a20 = a20_rows[row];
+        loss[row] = (float)(-(y_i * ((0.0 < f_i) ? a4 : a9)) - (1.0 - y_i) * ((0.0 < t0) ? a15 : a20));
     }
 }
 
@@ -985,21 +1913,54 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     (void)constants;
+    double t0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double t8_rows[ROWS_f32];
+    double t9_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        const double t0 = -f_i;
+        t0_rows[row] = t0;
+        const double t1 = maximum(1.0, f_i);
+        t1_rows[row] = t1;
+        t2_rows[row] = 1.0 / t1;
+        const double t8 = maximum(1.0, t0);
+        t8_rows[row] = t8;
+        t9_rows[row] = 1.0 / t8;
+        a1_rows[row] = maximum(-1.0, t0);
+        a4_rows[row] = maximum(-1.0, f_i);
+    }
+    atan_fast_rows(t2_rows, a0_rows);
+    atan_fast_rows(a1_rows, a2_rows);
+    atan_fast_rows(t9_rows, a3_rows);
+    atan_fast_rows(a4_rows, a5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = -f_i;
-        const double t1 = maximum(1.0, f_i);
-        const double t2 = 1.0 / t1;
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double t8 = t8_rows[row];
+        const double t9 = t9_rows[row];
+        const double a0 = a0_rows[row];
+        const double a2 = a2_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
         const double t3 = fabs(f_i);
         const double t4 = minimum(1.0, t3);
         const double t5 = minimum(1.0, 1.0 / maximum(1.0, t3));
         const double t6 = t5 * t5;
         const double t7 = ((t3 <= 1.0) ? 1.0 / (1.0 + t4 * t4) : t6 / (1.0 + t6));
-        const double t8 = maximum(1.0, t0);
-        const double t9 = 1.0 / t8;
-        gradient[row] = (float)((1.0 - y_i) * ((t0 < -1.0) ? t2 / atan_fast(t2) / ((1.0 + 1.0 / (t1 * t1)) * t1) : t7 / (1.5707963267948966 + atan_fast(maximum(-1.0, t0)))) - y_i * ((f_i < -1.0) ? t9 / atan_fast(t9) / ((1.0 + 1.0 / (t8 * t8)) * t8) : t7 / (1.5707963267948966 + atan_fast(maximum(-1.0, f_i)))));
+        gradient[row] = (float)((1.0 - y_i) * ((t0 < -1.0) ? t2 / a0 / ((1.0 + 1.0 / (t1 * t1)) * t1) : t7 / (1.5707963267948966 + a2)) - y_i * ((f_i < -1.0) ? t9 / a3 / ((1.0 + 1.0 / (t8 * t8)) * t8) : t7 / (1.5707963267948966 + a5)));
     }
 }
 
@@ -1024,26 +1985,59 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
     (void)constants;
+    double t6_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double t8_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t13_rows[ROWS_f32];
+    double t14_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        const double t6 = -f_i;
+        t6_rows[row] = t6;
+        const double t7 = maximum(1.0, f_i);
+        t7_rows[row] = t7;
+        t8_rows[row] = 1.0 / t7;
+        a1_rows[row] = maximum(-1.0, t6);
+        const double t13 = maximum(1.0, t6);
+        t13_rows[row] = t13;
+        t14_rows[row] = 1.0 / t13;
+        a4_rows[row] = maximum(-1.0, f_i);
+    }
+    atan_fast_rows(t8_rows, a0_rows);
+    atan_fast_rows(a1_rows, a2_rows);
+    atan_fast_rows(t14_rows, a3_rows);
+    atan_fast_rows(a4_rows, a5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const double t6 = t6_rows[row];
+        const double t7 = t7_rows[row];
+        const double t8 = t8_rows[row];
+        const double a0 = a0_rows[row];
+        const double a2 = a2_rows[row];
+        const double t13 = t13_rows[row];
+        const double t14 = t14_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
         const double t0 = fabs(f_i);
         const int t1 = (t0 <= 1.0);
         const double t2 = minimum(1.0, t0);
         const double t3 = 1.0 + t2 * t2;
         const double t4 = maximum(1.0, t0);
         const double t5 = (t1 ? t2 / t3 : 1.0 / ((1.0 + 1.0 / (t4 * t4)) * t4));
-        const double t6 = -f_i;
-        const double t7 = maximum(1.0, f_i);
-        const double t8 = 1.0 / t7;
         const double t9 = minimum(1.0, 1.0 / t4);
         const double t10 = t9 * t9;
         const double t11 = (t1 ? 1.0 / t3 : t10 / (1.0 + t10));
-        const double t12 = ((t6 < -1.0) ? t8 / atan_fast(t8) / ((1.0 + 1.0 / (t7 * t7)) * t7) : t11 / (1.5707963267948966 + atan_fast(maximum(-1.0, t6))));
-        const double t13 = maximum(1.0, t6);
-        const double t14 = 1.0 / t13;
-        const double t15 = ((f_i < -1.0) ? t14 / atan_fast(t14) / ((1.0 + 1.0 / (t13 * t13)) * t13) : t11 / (1.5707963267948966 + atan_fast(maximum(-1.0, f_i))));
+        const double t12 = ((t6 < -1.0) ? t8 / a0 / ((1.0 + 1.0 / (t7 * t7)) * t7) : t11 / (1.5707963267948966 + a2));
+        const double t15 = ((f_i < -1.0) ? t14 / a3 / ((1.0 + 1.0 / (t13 * t13)) * t13) : t11 / (1.5707963267948966 + a5));
         hessian[row] = (float)((2.0 * (t5 * sign(t6)) + t12) * (1.0 - y_i) * t12 + y_i * (2.0 * (t5 * sign(f_i)) + t15) * t15);
     }
 }
@@ -1070,27 +2064,115 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     (void)constants;
+    double t0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double t8_rows[ROWS_f32];
+    double t9_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
+    double a10_rows[ROWS_f32];
+    double a11_rows[ROWS_f32];
+    double a12_rows[ROWS_f32];
+    double a13_rows[ROWS_f32];
+    double a14_rows[ROWS_f32];
+    double a15_rows[ROWS_f32];
+    double a16_rows[ROWS_f32];
+    double a17_rows[ROWS_f32];
+    double a18_rows[ROWS_f32];
+    double a19_rows[ROWS_f32];
+    double a20_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        const double t0 = maximum(1.0, f_i);
+        t0_rows[row] = t0;
+        t1_rows[row] = 1.0 / t0;
+        const double t3 = -f_i;
+        t3_rows[row] = t3;
+        const double t4 = minimum(0.0, f_i);
+        t4_rows[row] = t4;
+        const double t6 = maximum(1.0, t3);
+        t6_rows[row] = t6;
+        t7_rows[row] = 1.0 / t6;
+        const double t9 = minimum(0.0, t3);
+        t9_rows[row] = t9;
+        a3_rows[row] = 1.0 / maximum(1.0, -t4);
+        a8_rows[row] = f_i;
+        a12_rows[row] = 1.0 / maximum(1.0, -t9);
+        a17_rows[row] = maximum(-1.0, t3);
+        a19_rows[row] = maximum(-1.0, f_i);
+    }
+    atan_fast_rows(t1_rows, t2_rows);
+    atan_fast_rows(t7_rows, t8_rows);
+    atan_fast_rows(t3_rows, a0_rows);
+    atan_fast_rows(a3_rows, a4_rows);
+    atan_fast_rows(t4_rows, a5_rows);
+    atan_fast_rows(a8_rows, a9_rows);
+    atan_fast_rows(a12_rows, a13_rows);
+    atan_fast_rows(t9_rows, a14_rows);
+    atan_fast_rows(a17_rows, a18_rows);
+    atan_fast_rows(a19_rows, a20_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        const double t2 = t2_rows[row];
+        const double t3 = t3_rows[row];
+        const double t4 = t4_rows[row];
+        const double t8 = t8_rows[row];
+        const double t9 = t9_rows[row];
+        const double a0 = a0_rows[row];
+        const double a4 = a4_rows[row];
+        const double a5 = a5_rows[row];
+        const double a9 = a9_rows[row];
+        const double a13 = a13_rows[row];
+        const double a14 = a14_rows[row];
+        a1_rows[row] = -(((1.0 < f_i) ? t2 : 1.5707963267948966 + a0) / 3.141592653589793);
+        a6_rows[row] = ((t4 < -1.0) ? a4 : 1.5707963267948966 + a5) / 3.141592653589793;
+        a10_rows[row] = -(((1.0 < t3) ? t8 : 1.5707963267948966 + a9) / 3.141592653589793);
+        a15_rows[row] = ((t9 < -1.0) ? a13 : 1.5707963267948966 + a14) / 3.141592653589793;
+    }
+    log1p_fast_rows(a1_rows, a2_rows);
+    log_fast_rows(a6_rows, a7_rows);
+    log1p_fast_rows(a10_rows, a11_rows);
+    log_fast_rows(a15_rows, a16_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = maximum(1.0, f_i);
-        const double t1 = 1.0 / t0;
-        const double t2 = atan_fast(t1);
-        const double t3 = -f_i;
-        const double t4 = minimum(0.0, f_i);
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double t3 = t3_rows[row];
+        const double t6 = t6_rows[row];
+        const double t7 = t7_rows[row];
+        const double t8 = t8_rows[row];
+        const double a2 = a2_rows[row];
+        const double a7 = a7_rows[row];
+        const double a11 = a11_rows[row];
+        const double a16 = a16_rows[row];
+        const double a18 = a18_rows[row];
+        const double a20 = a20_rows[row];
         const double t5 = 1.0 - y_i;
-        const double t6 = maximum(1.0, t3);
-        const double t7 = 1.0 / t6;
-        const double t8 = atan_fast(t7);
-        const double t9 = minimum(0.0, t3);
         const double t10 = fabs(f_i);
         const double t11 = minimum(1.0, t10);
         const double t12 = minimum(1.0, 1.0 / maximum(1.0, t10));
         const double t13 = t12 * t12;
         const double t14 = ((t10 <= 1.0) ? 1.0 / (1.0 + t11 * t11) : t13 / (1.0 + t13));
-        loss[row] = (float)(-(y_i * ((0.0 < f_i) ? log1p_fast(-(((1.0 < f_i) ? t2 : 1.5707963267948966 + atan_fast(t3)) / 3.141592653589793)) : log_fast(((t4 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t4)) : 1.5707963267948966 + atan_fast(t4)) / 3.141592653589793))) - t5 * ((0.0 < t3) ? log1p_fast(-(((1.0 < t3) ? t8 : 1.5707963267948966 + atan_fast(f_i)) / 3.141592653589793)) : log_fast(((t9 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t9)) : 1.5707963267948966 + atan_fast(t9)) / 3.141592653589793)));
-        gradient[row] = (float)(t5 * ((t3 < -1.0) ? t1 / t2 / ((1.0 + 1.0 / (t0 * t0)) * t0) : t14 / (1.5707963267948966 + atan_fast(maximum(-1.0, t3)))) - y_i * ((f_i < -1.0) ? t7 / t8 / ((1.0 + 1.0 / (t6 * t6)) * t6) : t14 / (1.5707963267948966 + atan_fast(maximum(-1.0, f_i)))));
+        loss[row] = (float)(-(y_i * ((0.0 < f_i) ? a2 : a7)) - t5 * ((0.0 < t3) ? a11 : a16));
+        gradient[row] = (float)(t5 * ((t3 < -1.0) ? t1 / t2 / ((1.0 + 1.0 / (t0 * t0)) * t0) : t14 / (1.5707963267948966 + a18)) - y_i * ((f_i < -1.0) ? t7 / t8 / ((1.0 + 1.0 / (t6 * t6)) * t6) : t14 / (1.5707963267948966 + a20)));
     }
 }
 
@@ -1116,14 +2198,49 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
     (void)constants;
+    double t1_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t13_rows[ROWS_f32];
+    double t14_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        const double t1 = -f_i;
+        t1_rows[row] = t1;
+        const double t2 = maximum(1.0, f_i);
+        t2_rows[row] = t2;
+        t3_rows[row] = 1.0 / t2;
+        a1_rows[row] = maximum(-1.0, t1);
+        const double t13 = maximum(1.0, t1);
+        t13_rows[row] = t13;
+        t14_rows[row] = 1.0 / t13;
+        a4_rows[row] = maximum(-1.0, f_i);
+    }
+    atan_fast_rows(t3_rows, a0_rows);
+    atan_fast_rows(a1_rows, a2_rows);
+    atan_fast_rows(t14_rows, a3_rows);
+    atan_fast_rows(a4_rows, a5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double t3 = t3_rows[row];
+        const double a0 = a0_rows[row];
+        const double a2 = a2_rows[row];
+        const double t13 = t13_rows[row];
+        const double t14 = t14_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
         const double t0 = 1.0 - y_i;
-        const double t1 = -f_i;
-        const double t2 = maximum(1.0, f_i);
-        const double t3 = 1.0 / t2;
         const double t4 = fabs(f_i);
         const int t5 = (t4 <= 1.0);
         const double t6 = minimum(1.0, t4);
@@ -1132,10 +2249,8 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         const double t9 = minimum(1.0, 1.0 / t8);
         const double t10 = t9 * t9;
         const double t11 = (t5 ? 1.0 / t7 : t10 / (1.0 + t10));
-        const double t12 = ((t1 < -1.0) ? t3 / atan_fast(t3) / ((1.0 + 1.0 / (t2 * t2)) * t2) : t11 / (1.5707963267948966 + atan_fast(maximum(-1.0, t1))));
-        const double t13 = maximum(1.0, t1);
-        const double t14 = 1.0 / t13;
-        const double t15 = ((f_i < -1.0) ? t14 / atan_fast(t14) / ((1.0 + 1.0 / (t13 * t13)) * t13) : t11 / (1.5707963267948966 + atan_fast(maximum(-1.0, f_i))));
+        const double t12 = ((t1 < -1.0) ? t3 / a0 / ((1.0 + 1.0 / (t2 * t2)) * t2) : t11 / (1.5707963267948966 + a2));
+        const double t15 = ((f_i < -1.0) ? t14 / a3 / ((1.0 + 1.0 / (t13 * t13)) * t13) : t11 / (1.5707963267948966 + a5));
         const double t16 = (t5 ? t6 / t7 : 1.0 / ((1.0 + 1.0 / (t8 * t8)) * t8));
         gradient[row] = (float)(t0 * t12 - y_i * t15);
         hessian[row] = (float)((2.0 * (t16 * sign(t1)) + t12) * t0 * t12 + y_i * (2.0 * (t16 * sign(f_i)) + t15) * t15);
@@ -1165,20 +2280,108 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
     (void)constants;
+    double t0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double t8_rows[ROWS_f32];
+    double t9_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
+    double a10_rows[ROWS_f32];
+    double a11_rows[ROWS_f32];
+    double a12_rows[ROWS_f32];
+    double a13_rows[ROWS_f32];
+    double a14_rows[ROWS_f32];
+    double a15_rows[ROWS_f32];
+    double a16_rows[ROWS_f32];
+    double a17_rows[ROWS_f32];
+    double a18_rows[ROWS_f32];
+    double a19_rows[ROWS_f32];
+    double a20_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        const double t0 = maximum(1.0, f_i);
+        t0_rows[row] = t0;
+        t1_rows[row] = 1.0 / t0;
+        const double t3 = -f_i;
+        t3_rows[row] = t3;
+        const double t4 = minimum(0.0, f_i);
+        t4_rows[row] = t4;
+        const double t6 = maximum(1.0, t3);
+        t6_rows[row] = t6;
+        t7_rows[row] = 1.0 / t6;
+        const double t9 = minimum(0.0, t3);
+        t9_rows[row] = t9;
+        a0_rows[row] = maximum(-1.0, t3);
+        a2_rows[row] = maximum(-1.0, f_i);
+        a7_rows[row] = 1.0 / maximum(1.0, -t4);
+        a12_rows[row] = f_i;
+        a16_rows[row] = 1.0 / maximum(1.0, -t9);
+    }
+    atan_fast_rows(t1_rows, t2_rows);
+    atan_fast_rows(t7_rows, t8_rows);
+    atan_fast_rows(a0_rows, a1_rows);
+    atan_fast_rows(a2_rows, a3_rows);
+    atan_fast_rows(t3_rows, a4_rows);
+    atan_fast_rows(a7_rows, a8_rows);
+    atan_fast_rows(t4_rows, a9_rows);
+    atan_fast_rows(a12_rows, a13_rows);
+    atan_fast_rows(a16_rows, a17_rows);
+    atan_fast_rows(t9_rows, a18_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        const double t2 = t2_rows[row];
+        const double t3 = t3_rows[row];
+        const double t4 = t4_rows[row];
+        const double t8 = t8_rows[row];
+        const double t9 = t9_rows[row];
+        const double a4 = a4_rows[row];
+        const double a8 = a8_rows[row];
+        const double a9 = a9_rows[row];
+        const double a13 = a13_rows[row];
+        const double a17 = a17_rows[row];
+        const double a18 = a18_rows[row];
+        a5_rows[row] = -(((1.0 < f_i) ? t2 : 1.5707963267948966 + a4) / 3.141592653589793);
+        a10_rows[row] = ((t4 < -1.0) ? a8 : 1.5707963267948966 + a9) / 3.141592653589793;
+        a14_rows[row] = -(((1.0 < t3) ? t8 : 1.5707963267948966 + a13) / 3.141592653589793);
+        a19_rows[row] = ((t9 < -1.0) ? a17 : 1.5707963267948966 + a18) / 3.141592653589793;
+    }
+    log1p_fast_rows(a5_rows, a6_rows);
+    log_fast_rows(a10_rows, a11_rows);
+    log1p_fast_rows(a14_rows, a15_rows);
+    log_fast_rows(a19_rows, a20_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = maximum(1.0, f_i);
-        const double t1 = 1.0 / t0;
-        const double t2 = atan_fast(t1);
-        const double t3 = -f_i;
-        const double t4 = minimum(0.0, f_i);
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double t3 = t3_rows[row];
+        const double t6 = t6_rows[row];
+        const double t7 = t7_rows[row];
+        const double t8 = t8_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a6 = a6_rows[row];
+        const double a11 = a11_rows[row];
+        const double a15 = a15_rows[row];
+        const double a20 = a20_rows[row];
         const double t5 = 1.0 - y_i;
-        const double t6 = maximum(1.0, t3);
-        const double t7 = 1.0 / t6;
-        const double t8 = atan_fast(t7);
-        const double t9 = minimum(0.0, t3);
         const double t10 = fabs(f_i);
         const int t11 = (t10 <= 1.0);
         const double t12 = minimum(1.0, t10);
@@ -1187,10 +2390,10 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double t15 = minimum(1.0, 1.0 / t14);
         const double t16 = t15 * t15;
         const double t17 = (t11 ? 1.0 / t13 : t16 / (1.0 + t16));
-        const double t18 = ((t3 < -1.0) ? t1 / t2 / ((1.0 + 1.0 / (t0 * t0)) * t0) : t17 / (1.5707963267948966 + atan_fast(maximum(-1.0, t3))));
-        const double t19 = ((f_i < -1.0) ? t7 / t8 / ((1.0 + 1.0 / (t6 * t6)) * t6) : t17 / (1.5707963267948966 + atan_fast(maximum(-1.0, f_i))));
+        const double t18 = ((t3 < -1.0) ? t1 / t2 / ((1.0 + 1.0 / (t0 * t0)) * t0) : t17 / (1.5707963267948966 + a1));
+        const double t19 = ((f_i < -1.0) ? t7 / t8 / ((1.0 + 1.0 / (t6 * t6)) * t6) : t17 / (1.5707963267948966 + a3));
         const double t20 = (t11 ? t12 / t13 : 1.0 / ((1.0 + 1.0 / (t14 * t14)) * t14));
-        loss[row] = (float)(-(y_i * ((0.0 < f_i) ? log1p_fast(-(((1.0 < f_i) ? t2 : 1.5707963267948966 + atan_fast(t3)) / 3.141592653589793)) : log_fast(((t4 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t4)) : 1.5707963267948966 + atan_fast(t4)) / 3.141592653589793))) - t5 * ((0.0 < t3) ? log1p_fast(-(((1.0 < t3) ? t8 : 1.5707963267948966 + atan_fast(f_i)) / 3.141592653589793)) : log_fast(((t9 < -1.0) ? atan_fast(1.0 / maximum(1.0, -t9)) : 1.5707963267948966 + atan_fast(t9)) / 3.141592653589793)));
+        loss[row] = (float)(-(y_i * ((0.0 < f_i) ? a6 : a11)) - t5 * ((0.0 < t3) ? a15 : a20));
         gradient[row] = (float)(t5 * t18 - y_i * t19);
         hessian[row] = (float)((2.0 * (t20 * sign(t3)) + t18) * t5 * t18 + y_i * (2.0 * (t20 * sign(f_i)) + t19) * t19);
     }
@@ -1216,10 +2419,18 @@ static void inverse_link_rows_f32(const float *const *inputs, const double *cons
     const float *const f = inputs[0];
     float *const mean = outputs[0];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        mean[row] = (float)(0.5 + atan_fast(f_i) / 3.141592653589793);
+        a0_rows[row] = f_i;
+    }
+    atan_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double a1 = a1_rows[row];
+        mean[row] = (float)(0.5 + a1 / 3.141592653589793);
     }
 }
 
@@ -1237,3 +2448,4 @@ void lossforge_binomial_cauchit_inverse_link_f32(size_t n, const float *f, float
     void *const outputs[] = {mean};
     lossforge_binomial_cauchit_inverse_link_f32_at(n, 1, inputs, NULL, outputs);
 }
+#endif

@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -424,6 +424,73 @@ HELPER double minimum(double a, double b)
     return a < b ? a : b;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_exp_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_expm1_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_expm1((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+ONCE static void log1p_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fast(a[row]);
+    }
+}
+
+ONCE static void expm1_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = expm1_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -467,33 +534,147 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_rows[ROWS_f64];
+    double a11_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = 0.5 * f_i;
+        const double t2 = minimum(0.0, f_i);
+        t2_rows[row] = t2;
+        a2_rows[row] = maximum(-40.0, t2);
+        a6_rows[row] = maximum(0.0, f_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_short_rows(a2_rows, zeros, t3_hi, t3_lo);
+    exp_fast_rows(t2_rows, a3_rows);
+    pair_exp_rows(a6_rows, zeros, a7_hi, a7_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair t4 = pair_neg(t3);
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        const pair a8 = pair_neg(a7);
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+    }
+    pair_expm1_rows(t4_hi, t4_lo, t6_hi, t6_lo);
+    pair_exp_short_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t2 = t2_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const double a3 = a3_rows[row];
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const pair t5 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t4));
+        a4_rows[row] = ((t2 <= -40.0) ? 0.5 * a3 : -(((pair_value(pair_abs(t3)) <= 0.5) ? pair_value(t5) * pair_value(t5) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t5) / 20922789888000.0) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) : pair_rounded(t6) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t4))) / pair_rounded(t6)));
+        a10_rows[row] = pair_value(pair_neg(a9));
+    }
+    log1p_fast_rows(a4_rows, a5_rows);
+    log1p_fast_rows(a10_rows, a11_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const double a5 = a5_rows[row];
+        const double a11 = a11_rows[row];
         const double t0 = 1.0 - y_i;
-        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), pair_exp_short(pair_of(0.5 * f_i)));
-        const double t2 = minimum(0.0, f_i);
-        const pair t3 = pair_exp_short(pair_of(maximum(-40.0, t2)));
-        const pair t4 = pair_neg(t3);
-        const pair t5 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t4));
-        const pair t6 = pair_expm1(t4);
-        loss[row] = pair_rounded(pair_mul(pair_mul_d(t1, t0), t1)) - y_i * ((f_i <= 0.0) ? f_i - log1p_fast(((t2 <= -40.0) ? 0.5 * exp_fast(t2) : -(((pair_value(pair_abs(t3)) <= 0.5) ? pair_value(t5) * pair_value(t5) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t5) / 20922789888000.0) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) : pair_rounded(t6) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t4))) / pair_rounded(t6)))) : log1p_fast(pair_value(pair_neg(pair_exp_short(pair_neg(pair_exp(pair_of(maximum(0.0, f_i)))))))));
+        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), a1);
+        loss[row] = pair_rounded(pair_mul(pair_mul_d(t1, t0), t1)) - y_i * ((f_i <= 0.0) ? f_i - a5 : a11);
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = 0.5 * f_i;
+        const double t2 = minimum(0.0, f_i);
+        t2_rows[row] = t2;
+        a2_rows[row] = maximum(-40.0, t2);
+        a6_rows[row] = maximum(0.0, f_i);
+    }
+    pair_exp_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_rows(a2_rows, zeros, t3_hi, t3_lo);
+    pair_exp_short_rows(t2_rows, zeros, a3_hi, a3_lo);
+    pair_exp_rows(a6_rows, zeros, a7_hi, a7_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair t4 = pair_neg(t3);
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        const pair a8 = pair_neg(a7);
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+    }
+    pair_expm1_rows(t4_hi, t4_lo, t6_hi, t6_lo);
+    pair_exp_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t2 = t2_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const pair t5 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t4));
+        const pair a4 = pair_if((t2 <= -40.0), pair_scale(a3, 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t3)) <= 0.5), pair_mul(pair_mul(t5, t5), pair_order(pair_add_d(pair_mul(pair_order(pair_add_d((pair){0.16666666666666666, 9.25185853854297e-18}, ((pair_value((pair){0.041666666666666664, 2.3129646346357427e-18}) + (pair_value((pair){0.008333333333333333, 1.1564823173178714e-19}) + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t5) / 20922789888000.0) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)))), t5), 0.5))), pair_order(pair_sub(t6, pair_min(pair_of(1.2676506002282294e+30), t4)))), t6)));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a10 = pair_neg(a9);
+        a10_hi[row] = a10.hi;
+        a10_lo[row] = a10.lo;
+    }
+    pair_log1p_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_log1p_rows(a10_hi, a10_lo, a11_hi, a11_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a11 = {a11_hi[row], a11_lo[row]};
         const pair t0 = pair_diff(1.0, y_i);
-        const pair t1 = pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_exp(pair_of(0.5 * f_i)));
-        const double t2 = minimum(0.0, f_i);
-        const pair t3 = pair_exp(pair_of(maximum(-40.0, t2)));
-        const pair t4 = pair_neg(t3);
-        const pair t5 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t4));
-        const pair t6 = pair_expm1(t4);
-        loss[row] = pair_value(pair_order(pair_sub(pair_mul(pair_mul(t0, t1), t1), pair_mul_d(pair_if((f_i <= 0.0), pair_order(pair_add_d(pair_neg(pair_log1p(pair_if((t2 <= -40.0), pair_scale(pair_exp_short(pair_of(t2)), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t3)) <= 0.5), pair_mul(pair_mul(t5, t5), pair_order(pair_add_d(pair_mul(pair_order(pair_add_d((pair){0.16666666666666666, 9.25185853854297e-18}, ((pair_value((pair){0.041666666666666664, 2.3129646346357427e-18}) + (pair_value((pair){0.008333333333333333, 1.1564823173178714e-19}) + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t5) / 20922789888000.0) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)))), t5), 0.5))), pair_order(pair_sub(t6, pair_min(pair_of(1.2676506002282294e+30), t4)))), t6))))), f_i)), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_of(maximum(0.0, f_i)))))))), y_i))));
+        const pair t1 = pair_if((pair_value(t0) == 0.0), pair_of(0.0), a1);
+        loss[row] = pair_value(pair_order(pair_sub(pair_mul(pair_mul(t0, t1), t1), pair_mul_d(pair_if((f_i <= 0.0), pair_order(pair_add_d(pair_neg(a5), f_i)), a11), y_i))));
     }
 #endif
 }
@@ -525,27 +706,87 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = 0.5 * f_i;
+        a2_rows[row] = maximum(-40.0, f_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_rows(a2_rows, zeros, t2_hi, t2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a3 = pair_scale(t2, 0.5);
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        a4_rows[row] = pair_value(pair_neg(t2));
+    }
+    pair_exp_short_rows(a3_hi, a3_lo, t3_hi, t3_lo);
+    expm1_fast_rows(a4_rows, a5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double a5 = a5_rows[row];
         const double t0 = 1.0 - y_i;
-        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), pair_exp_short(pair_of(0.5 * f_i)));
-        const pair t2 = pair_exp(pair_of(maximum(-40.0, f_i)));
-        const pair t3 = pair_exp_short(pair_scale(t2, 0.5));
-        gradient[row] = pair_rounded(pair_mul(pair_mul_d(t1, t0), t1)) - y_i * pair_rounded(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_quot((pair_value(pair_min(pair_of(1.2676506002282294e+30), t2)) / pair_value(t3) / pair_value(t3)), expm1_fast(pair_value(pair_neg(t2)))))));
+        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), a1);
+        gradient[row] = pair_rounded(pair_mul(pair_mul_d(t1, t0), t1)) - y_i * pair_rounded(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_quot((pair_value(pair_min(pair_of(1.2676506002282294e+30), t2)) / pair_value(t3) / pair_value(t3)), a5))));
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = 0.5 * f_i;
+        a2_rows[row] = maximum(-40.0, f_i);
+    }
+    pair_exp_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_rows(a2_rows, zeros, t2_hi, t2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a3 = pair_scale(t2, 0.5);
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        const pair a4 = pair_neg(t2);
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_exp_rows(a3_hi, a3_lo, t3_hi, t3_lo);
+    pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
         const pair t0 = pair_diff(1.0, y_i);
-        const pair t1 = pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_exp(pair_of(0.5 * f_i)));
-        const pair t2 = pair_exp(pair_of(maximum(-40.0, f_i)));
-        const pair t3 = pair_exp(pair_scale(t2, 0.5));
-        gradient[row] = pair_value(pair_order(pair_sub(pair_mul(pair_mul(t0, t1), t1), pair_mul_d(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t2), t3), t3), pair_expm1(pair_neg(t2))))), y_i))));
+        const pair t1 = pair_if((pair_value(t0) == 0.0), pair_of(0.0), a1);
+        gradient[row] = pair_value(pair_order(pair_sub(pair_mul(pair_mul(t0, t1), t1), pair_mul_d(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t2), t3), t3), a5))), y_i))));
     }
 #endif
 }
@@ -577,37 +818,131 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t4_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = 0.5 * f_i;
+        a2_rows[row] = maximum(-40.0, f_i);
+        const double t4 = minimum(70.0, f_i);
+        t4_rows[row] = t4;
+        a4_rows[row] = maximum(-40.0, t4);
+    }
+    pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_rows(a2_rows, zeros, t2_hi, t2_lo);
+    pair_exp_rows(a4_rows, zeros, t5_hi, t5_lo);
+    exp_fast_rows(t4_rows, a7_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair a3 = pair_scale(t2, 0.5);
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        const pair t6 = pair_neg(t5);
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        a5_rows[row] = pair_value(pair_neg(t2));
+    }
+    pair_exp_short_rows(a3_hi, a3_lo, t3_hi, t3_lo);
+    pair_expm1_rows(t6_hi, t6_lo, t8_hi, t8_lo);
+    expm1_fast_rows(a5_rows, a6_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double t4 = t4_rows[row];
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const double a6 = a6_rows[row];
+        const double a7 = a7_rows[row];
         const double t0 = 1.0 - y_i;
-        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), pair_exp_short(pair_of(0.5 * f_i)));
-        const pair t2 = pair_exp(pair_of(maximum(-40.0, f_i)));
-        const pair t3 = pair_exp_short(pair_scale(t2, 0.5));
-        const double t4 = minimum(70.0, f_i);
-        const pair t5 = pair_exp(pair_of(maximum(-40.0, t4)));
-        const pair t6 = pair_neg(t5);
+        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), a1);
         const pair t7 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t6));
-        const pair t8 = pair_expm1(t6);
-        hessian[row] = pair_rounded(pair_mul(pair_mul_d(t1, t0), t1)) + y_i * pair_rounded(pair_mul(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_quot((pair_value(pair_min(pair_of(1.2676506002282294e+30), t2)) / pair_value(t3) / pair_value(t3)), expm1_fast(pair_value(pair_neg(t2)))))), pair_if((t4 <= -40.0), pair_of(0.5 * exp_fast(t4)), pair_neg(pair_div(pair_if((pair_value(pair_abs(t5)) <= 0.5), pair_mul_d(pair_mul(t7, t7), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t7) / 20922789888000.0) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7))), pair_order(pair_sub(t8, pair_min(pair_of(1.2676506002282294e+30), t6)))), t8)))));
+        hessian[row] = pair_rounded(pair_mul(pair_mul_d(t1, t0), t1)) + y_i * pair_rounded(pair_mul(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_quot((pair_value(pair_min(pair_of(1.2676506002282294e+30), t2)) / pair_value(t3) / pair_value(t3)), a6))), pair_if((t4 <= -40.0), pair_of(0.5 * a7), pair_neg(pair_div(pair_if((pair_value(pair_abs(t5)) <= 0.5), pair_mul_d(pair_mul(t7, t7), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t7) / 20922789888000.0) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7))), pair_order(pair_sub(t8, pair_min(pair_of(1.2676506002282294e+30), t6)))), t8)))));
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t4_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = 0.5 * f_i;
+        a2_rows[row] = maximum(-40.0, f_i);
+        const double t4 = minimum(70.0, f_i);
+        t4_rows[row] = t4;
+        a4_rows[row] = maximum(-40.0, t4);
+    }
+    pair_exp_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_rows(a2_rows, zeros, t2_hi, t2_lo);
+    pair_exp_rows(a4_rows, zeros, t5_hi, t5_lo);
+    pair_exp_rows(t4_rows, zeros, a7_hi, a7_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair a3 = pair_scale(t2, 0.5);
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        const pair t6 = pair_neg(t5);
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        const pair a5 = pair_neg(t2);
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
+    }
+    pair_exp_rows(a3_hi, a3_lo, t3_hi, t3_lo);
+    pair_expm1_rows(t6_hi, t6_lo, t8_hi, t8_lo);
+    pair_expm1_rows(a5_hi, a5_lo, a6_hi, a6_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double t4 = t4_rows[row];
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
         const pair t0 = pair_diff(1.0, y_i);
-        const pair t1 = pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_exp(pair_of(0.5 * f_i)));
-        const pair t2 = pair_exp(pair_of(maximum(-40.0, f_i)));
-        const pair t3 = pair_exp(pair_scale(t2, 0.5));
-        const double t4 = minimum(70.0, f_i);
-        const pair t5 = pair_exp(pair_of(maximum(-40.0, t4)));
-        const pair t6 = pair_neg(t5);
+        const pair t1 = pair_if((pair_value(t0) == 0.0), pair_of(0.0), a1);
         const pair t7 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t6));
-        const pair t8 = pair_expm1(t6);
-        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul(t0, t1), t1), pair_mul_d(pair_mul(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t2), t3), t3), pair_expm1(pair_neg(t2))))), pair_if((t4 <= -40.0), pair_scale(pair_exp(pair_of(t4)), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t5)) <= 0.5), pair_mul(pair_mul(t7, t7), pair_order(pair_add_d(pair_mul(pair_order(pair_add((pair){0.16666666666666666, 9.25185853854297e-18}, pair_mul(pair_order(pair_add((pair){0.041666666666666664, 2.3129646346357427e-18}, pair_mul(pair_order(pair_add_d((pair){0.008333333333333333, 1.1564823173178714e-19}, ((0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t7) / 20922789888000.0) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)))), t7))), t7))), t7), 0.5))), pair_order(pair_sub(t8, pair_min(pair_of(1.2676506002282294e+30), t6)))), t8)))), y_i))));
+        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul(t0, t1), t1), pair_mul_d(pair_mul(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t2), t3), t3), a6))), pair_if((t4 <= -40.0), pair_scale(a7, 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t5)) <= 0.5), pair_mul(pair_mul(t7, t7), pair_order(pair_add_d(pair_mul(pair_order(pair_add((pair){0.16666666666666666, 9.25185853854297e-18}, pair_mul(pair_order(pair_add((pair){0.041666666666666664, 2.3129646346357427e-18}, pair_mul(pair_order(pair_add_d((pair){0.008333333333333333, 1.1564823173178714e-19}, ((0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t7) / 20922789888000.0) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)))), t7))), t7))), t7), 0.5))), pair_order(pair_sub(t8, pair_min(pair_of(1.2676506002282294e+30), t6)))), t8)))), y_i))));
     }
 #endif
 }
@@ -640,41 +975,189 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t3_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double a12_rows[ROWS_f64];
+    double a13_rows[ROWS_f64];
+    double a14_rows[ROWS_f64];
+    double a15_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = 0.5 * f_i;
+        const double t3 = minimum(0.0, f_i);
+        t3_rows[row] = t3;
+        a2_rows[row] = maximum(-40.0, t3);
+        a3_rows[row] = maximum(-40.0, f_i);
+        a8_rows[row] = maximum(0.0, f_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_short_rows(a2_rows, zeros, t4_hi, t4_lo);
+    pair_exp_rows(a3_rows, zeros, t8_hi, t8_lo);
+    exp_fast_rows(t3_rows, a5_rows);
+    pair_exp_rows(a8_rows, zeros, a9_hi, a9_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const pair t5 = pair_neg(t4);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair a4 = pair_scale(t8, 0.5);
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a10 = pair_neg(a9);
+        a10_hi[row] = a10.hi;
+        a10_lo[row] = a10.lo;
+        a14_rows[row] = pair_value(pair_neg(t8));
+    }
+    pair_expm1_rows(t5_hi, t5_lo, t7_hi, t7_lo);
+    pair_exp_short_rows(a4_hi, a4_lo, t9_hi, t9_lo);
+    pair_exp_short_rows(a10_hi, a10_lo, a11_hi, a11_lo);
+    expm1_fast_rows(a14_rows, a15_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t3 = t3_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double a5 = a5_rows[row];
+        const pair a11 = {a11_hi[row], a11_lo[row]};
+        const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
+        a6_rows[row] = ((t3 <= -40.0) ? 0.5 * a5 : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : pair_rounded(t7) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / pair_rounded(t7)));
+        a12_rows[row] = pair_value(pair_neg(a11));
+    }
+    log1p_fast_rows(a6_rows, a7_rows);
+    log1p_fast_rows(a12_rows, a13_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const double a7 = a7_rows[row];
+        const double a13 = a13_rows[row];
+        const double a15 = a15_rows[row];
         const double t0 = 1.0 - y_i;
-        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), pair_exp_short(pair_of(0.5 * f_i)));
+        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), a1);
         const pair t2 = pair_mul(pair_mul_d(t1, t0), t1);
-        const double t3 = minimum(0.0, f_i);
-        const pair t4 = pair_exp_short(pair_of(maximum(-40.0, t3)));
-        const pair t5 = pair_neg(t4);
-        const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
-        const pair t7 = pair_expm1(t5);
-        const pair t8 = pair_exp(pair_of(maximum(-40.0, f_i)));
-        const pair t9 = pair_exp_short(pair_scale(t8, 0.5));
-        loss[row] = pair_rounded(t2) - y_i * ((f_i <= 0.0) ? f_i - log1p_fast(((t3 <= -40.0) ? 0.5 * exp_fast(t3) : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : pair_rounded(t7) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / pair_rounded(t7)))) : log1p_fast(pair_value(pair_neg(pair_exp_short(pair_neg(pair_exp(pair_of(maximum(0.0, f_i)))))))));
-        gradient[row] = pair_rounded(t2) - y_i * pair_rounded(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_quot((pair_value(pair_min(pair_of(1.2676506002282294e+30), t8)) / pair_value(t9) / pair_value(t9)), expm1_fast(pair_value(pair_neg(t8)))))));
+        loss[row] = pair_rounded(t2) - y_i * ((f_i <= 0.0) ? f_i - a7 : a13);
+        gradient[row] = pair_rounded(t2) - y_i * pair_rounded(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_quot((pair_value(pair_min(pair_of(1.2676506002282294e+30), t8)) / pair_value(t9) / pair_value(t9)), a15))));
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t3_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
+    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = 0.5 * f_i;
+        const double t3 = minimum(0.0, f_i);
+        t3_rows[row] = t3;
+        a2_rows[row] = maximum(-40.0, t3);
+        a3_rows[row] = maximum(-40.0, f_i);
+        a8_rows[row] = maximum(0.0, f_i);
+    }
+    pair_exp_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_rows(a2_rows, zeros, t4_hi, t4_lo);
+    pair_exp_rows(a3_rows, zeros, t8_hi, t8_lo);
+    pair_exp_short_rows(t3_rows, zeros, a5_hi, a5_lo);
+    pair_exp_rows(a8_rows, zeros, a9_hi, a9_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const pair t5 = pair_neg(t4);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair a4 = pair_scale(t8, 0.5);
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a10 = pair_neg(a9);
+        a10_hi[row] = a10.hi;
+        a10_lo[row] = a10.lo;
+        const pair a14 = pair_neg(t8);
+        a14_hi[row] = a14.hi;
+        a14_lo[row] = a14.lo;
+    }
+    pair_expm1_rows(t5_hi, t5_lo, t7_hi, t7_lo);
+    pair_exp_rows(a4_hi, a4_lo, t9_hi, t9_lo);
+    pair_exp_rows(a10_hi, a10_lo, a11_hi, a11_lo);
+    pair_expm1_rows(a14_hi, a14_lo, a15_hi, a15_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t3 = t3_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a11 = {a11_hi[row], a11_lo[row]};
+        const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
+        const pair a6 = pair_if((t3 <= -40.0), pair_scale(a5, 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t4)) <= 0.5), pair_mul(pair_mul(t6, t6), pair_order(pair_add_d(pair_mul(pair_order(pair_add_d((pair){0.16666666666666666, 9.25185853854297e-18}, ((pair_value((pair){0.041666666666666664, 2.3129646346357427e-18}) + (pair_value((pair){0.008333333333333333, 1.1564823173178714e-19}) + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)))), t6), 0.5))), pair_order(pair_sub(t7, pair_min(pair_of(1.2676506002282294e+30), t5)))), t7)));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+        const pair a12 = pair_neg(a11);
+        a12_hi[row] = a12.hi;
+        a12_lo[row] = a12.lo;
+    }
+    pair_log1p_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    pair_log1p_rows(a12_hi, a12_lo, a13_hi, a13_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a13 = {a13_hi[row], a13_lo[row]};
+        const pair a15 = {a15_hi[row], a15_lo[row]};
         const pair t0 = pair_diff(1.0, y_i);
-        const pair t1 = pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_exp(pair_of(0.5 * f_i)));
+        const pair t1 = pair_if((pair_value(t0) == 0.0), pair_of(0.0), a1);
         const pair t2 = pair_mul(pair_mul(t0, t1), t1);
-        const double t3 = minimum(0.0, f_i);
-        const pair t4 = pair_exp(pair_of(maximum(-40.0, t3)));
-        const pair t5 = pair_neg(t4);
-        const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
-        const pair t7 = pair_expm1(t5);
-        const pair t8 = pair_exp(pair_of(maximum(-40.0, f_i)));
-        const pair t9 = pair_exp(pair_scale(t8, 0.5));
-        loss[row] = pair_value(pair_order(pair_sub(t2, pair_mul_d(pair_if((f_i <= 0.0), pair_order(pair_add_d(pair_neg(pair_log1p(pair_if((t3 <= -40.0), pair_scale(pair_exp_short(pair_of(t3)), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t4)) <= 0.5), pair_mul(pair_mul(t6, t6), pair_order(pair_add_d(pair_mul(pair_order(pair_add_d((pair){0.16666666666666666, 9.25185853854297e-18}, ((pair_value((pair){0.041666666666666664, 2.3129646346357427e-18}) + (pair_value((pair){0.008333333333333333, 1.1564823173178714e-19}) + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)))), t6), 0.5))), pair_order(pair_sub(t7, pair_min(pair_of(1.2676506002282294e+30), t5)))), t7))))), f_i)), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_of(maximum(0.0, f_i)))))))), y_i))));
-        gradient[row] = pair_value(pair_order(pair_sub(t2, pair_mul_d(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t8), t9), t9), pair_expm1(pair_neg(t8))))), y_i))));
+        loss[row] = pair_value(pair_order(pair_sub(t2, pair_mul_d(pair_if((f_i <= 0.0), pair_order(pair_add_d(pair_neg(a7), f_i)), a13), y_i))));
+        gradient[row] = pair_value(pair_order(pair_sub(t2, pair_mul_d(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t8), t9), t9), a15))), y_i))));
     }
 #endif
 }
@@ -707,43 +1190,137 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double t6_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = 0.5 * f_i;
+        a2_rows[row] = maximum(-40.0, f_i);
+        const double t6 = minimum(70.0, f_i);
+        t6_rows[row] = t6;
+        a6_rows[row] = maximum(-40.0, t6);
+    }
+    pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_rows(a2_rows, zeros, t3_hi, t3_lo);
+    pair_exp_rows(a6_rows, zeros, t7_hi, t7_lo);
+    exp_fast_rows(t6_rows, a7_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair a3 = pair_scale(t3, 0.5);
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        a4_rows[row] = pair_value(pair_neg(t3));
+        const pair t8 = pair_neg(t7);
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
+    }
+    pair_exp_short_rows(a3_hi, a3_lo, t4_hi, t4_lo);
+    expm1_fast_rows(a4_rows, a5_rows);
+    pair_expm1_rows(t8_hi, t8_lo, t10_hi, t10_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const double a5 = a5_rows[row];
+        const double t6 = t6_rows[row];
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const double a7 = a7_rows[row];
         const double t0 = 1.0 - y_i;
-        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), pair_exp_short(pair_of(0.5 * f_i)));
+        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), a1);
         const pair t2 = pair_mul(pair_mul_d(t1, t0), t1);
-        const pair t3 = pair_exp(pair_of(maximum(-40.0, f_i)));
-        const pair t4 = pair_exp_short(pair_scale(t3, 0.5));
-        const pair t5 = pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_quot((pair_value(pair_min(pair_of(1.2676506002282294e+30), t3)) / pair_value(t4) / pair_value(t4)), expm1_fast(pair_value(pair_neg(t3))))));
-        const double t6 = minimum(70.0, f_i);
-        const pair t7 = pair_exp(pair_of(maximum(-40.0, t6)));
-        const pair t8 = pair_neg(t7);
+        const pair t5 = pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_quot((pair_value(pair_min(pair_of(1.2676506002282294e+30), t3)) / pair_value(t4) / pair_value(t4)), a5)));
         const pair t9 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t8));
-        const pair t10 = pair_expm1(t8);
         gradient[row] = pair_rounded(t2) - y_i * pair_rounded(t5);
-        hessian[row] = pair_rounded(t2) + y_i * pair_rounded(pair_mul(t5, pair_if((t6 <= -40.0), pair_of(0.5 * exp_fast(t6)), pair_neg(pair_div(pair_if((pair_value(pair_abs(t7)) <= 0.5), pair_mul_d(pair_mul(t9, t9), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t9) / 20922789888000.0) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9))), pair_order(pair_sub(t10, pair_min(pair_of(1.2676506002282294e+30), t8)))), t10)))));
+        hessian[row] = pair_rounded(t2) + y_i * pair_rounded(pair_mul(t5, pair_if((t6 <= -40.0), pair_of(0.5 * a7), pair_neg(pair_div(pair_if((pair_value(pair_abs(t7)) <= 0.5), pair_mul_d(pair_mul(t9, t9), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t9) / 20922789888000.0) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9))), pair_order(pair_sub(t10, pair_min(pair_of(1.2676506002282294e+30), t8)))), t10)))));
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t6_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = 0.5 * f_i;
+        a2_rows[row] = maximum(-40.0, f_i);
+        const double t6 = minimum(70.0, f_i);
+        t6_rows[row] = t6;
+        a6_rows[row] = maximum(-40.0, t6);
+    }
+    pair_exp_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_rows(a2_rows, zeros, t3_hi, t3_lo);
+    pair_exp_rows(a6_rows, zeros, t7_hi, t7_lo);
+    pair_exp_rows(t6_rows, zeros, a7_hi, a7_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair a3 = pair_scale(t3, 0.5);
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        const pair a4 = pair_neg(t3);
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair t8 = pair_neg(t7);
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
+    }
+    pair_exp_rows(a3_hi, a3_lo, t4_hi, t4_lo);
+    pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_expm1_rows(t8_hi, t8_lo, t10_hi, t10_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const double t6 = t6_rows[row];
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
         const pair t0 = pair_diff(1.0, y_i);
-        const pair t1 = pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_exp(pair_of(0.5 * f_i)));
+        const pair t1 = pair_if((pair_value(t0) == 0.0), pair_of(0.0), a1);
         const pair t2 = pair_mul(pair_mul(t0, t1), t1);
-        const pair t3 = pair_exp(pair_of(maximum(-40.0, f_i)));
-        const pair t4 = pair_exp(pair_scale(t3, 0.5));
-        const pair t5 = pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), pair_expm1(pair_neg(t3)))));
-        const double t6 = minimum(70.0, f_i);
-        const pair t7 = pair_exp(pair_of(maximum(-40.0, t6)));
-        const pair t8 = pair_neg(t7);
+        const pair t5 = pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), a5)));
         const pair t9 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t8));
-        const pair t10 = pair_expm1(t8);
         gradient[row] = pair_value(pair_order(pair_sub(t2, pair_mul_d(t5, y_i))));
-        hessian[row] = pair_value(pair_order(pair_add(t2, pair_mul_d(pair_mul(t5, pair_if((t6 <= -40.0), pair_scale(pair_exp(pair_of(t6)), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t7)) <= 0.5), pair_mul(pair_mul(t9, t9), pair_order(pair_add_d(pair_mul(pair_order(pair_add((pair){0.16666666666666666, 9.25185853854297e-18}, pair_mul(pair_order(pair_add((pair){0.041666666666666664, 2.3129646346357427e-18}, pair_mul(pair_order(pair_add_d((pair){0.008333333333333333, 1.1564823173178714e-19}, ((0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t9) / 20922789888000.0) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)))), t9))), t9))), t9), 0.5))), pair_order(pair_sub(t10, pair_min(pair_of(1.2676506002282294e+30), t8)))), t10)))), y_i))));
+        hessian[row] = pair_value(pair_order(pair_add(t2, pair_mul_d(pair_mul(t5, pair_if((t6 <= -40.0), pair_scale(a7, 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t7)) <= 0.5), pair_mul(pair_mul(t9, t9), pair_order(pair_add_d(pair_mul(pair_order(pair_add((pair){0.16666666666666666, 9.25185853854297e-18}, pair_mul(pair_order(pair_add((pair){0.041666666666666664, 2.3129646346357427e-18}, pair_mul(pair_order(pair_add_d((pair){0.008333333333333333, 1.1564823173178714e-19}, ((0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t9) / 20922789888000.0) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)))), t9))), t9))), t9), 0.5))), pair_order(pair_sub(t10, pair_min(pair_of(1.2676506002282294e+30), t8)))), t10)))), y_i))));
     }
 #endif
 }
@@ -777,55 +1354,237 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t3_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double t11_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
+    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double t15_hi[ROWS_f64], t15_lo[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    double a9_rows[ROWS_f64];
+    double a10_rows[ROWS_f64];
+    double a11_rows[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
+    double a15_rows[ROWS_f64];
+    double a16_rows[ROWS_f64];
+    double a17_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = 0.5 * f_i;
+        const double t3 = minimum(0.0, f_i);
+        t3_rows[row] = t3;
+        a2_rows[row] = maximum(-40.0, t3);
+        a3_rows[row] = maximum(-40.0, f_i);
+        const double t11 = minimum(70.0, f_i);
+        t11_rows[row] = t11;
+        a7_rows[row] = maximum(-40.0, t11);
+        a11_rows[row] = maximum(0.0, f_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_short_rows(a2_rows, zeros, t4_hi, t4_lo);
+    pair_exp_rows(a3_rows, zeros, t8_hi, t8_lo);
+    pair_exp_rows(a7_rows, zeros, t12_hi, t12_lo);
+    exp_fast_rows(t3_rows, a8_rows);
+    pair_exp_rows(a11_rows, zeros, a12_hi, a12_lo);
+    exp_fast_rows(t11_rows, a17_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const pair a12 = {a12_hi[row], a12_lo[row]};
+        const pair t5 = pair_neg(t4);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair a4 = pair_scale(t8, 0.5);
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        a5_rows[row] = pair_value(pair_neg(t8));
+        const pair t13 = pair_neg(t12);
+        t13_hi[row] = t13.hi;
+        t13_lo[row] = t13.lo;
+        const pair a13 = pair_neg(a12);
+        a13_hi[row] = a13.hi;
+        a13_lo[row] = a13.lo;
+    }
+    pair_expm1_rows(t5_hi, t5_lo, t7_hi, t7_lo);
+    pair_exp_short_rows(a4_hi, a4_lo, t9_hi, t9_lo);
+    expm1_fast_rows(a5_rows, a6_rows);
+    pair_expm1_rows(t13_hi, t13_lo, t15_hi, t15_lo);
+    pair_exp_short_rows(a13_hi, a13_lo, a14_hi, a14_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t3 = t3_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double a8 = a8_rows[row];
+        const pair a14 = {a14_hi[row], a14_lo[row]};
+        const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
+        a9_rows[row] = ((t3 <= -40.0) ? 0.5 * a8 : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : pair_rounded(t7) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / pair_rounded(t7)));
+        a15_rows[row] = pair_value(pair_neg(a14));
+    }
+    log1p_fast_rows(a9_rows, a10_rows);
+    log1p_fast_rows(a15_rows, a16_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const double a6 = a6_rows[row];
+        const double t11 = t11_rows[row];
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const pair t15 = {t15_hi[row], t15_lo[row]};
+        const double a10 = a10_rows[row];
+        const double a16 = a16_rows[row];
+        const double a17 = a17_rows[row];
         const double t0 = 1.0 - y_i;
-        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), pair_exp_short(pair_of(0.5 * f_i)));
+        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), a1);
         const pair t2 = pair_mul(pair_mul_d(t1, t0), t1);
-        const double t3 = minimum(0.0, f_i);
-        const pair t4 = pair_exp_short(pair_of(maximum(-40.0, t3)));
-        const pair t5 = pair_neg(t4);
-        const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
-        const pair t7 = pair_expm1(t5);
-        const pair t8 = pair_exp(pair_of(maximum(-40.0, f_i)));
-        const pair t9 = pair_exp_short(pair_scale(t8, 0.5));
-        const pair t10 = pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_quot((pair_value(pair_min(pair_of(1.2676506002282294e+30), t8)) / pair_value(t9) / pair_value(t9)), expm1_fast(pair_value(pair_neg(t8))))));
-        const double t11 = minimum(70.0, f_i);
-        const pair t12 = pair_exp(pair_of(maximum(-40.0, t11)));
-        const pair t13 = pair_neg(t12);
+        const pair t10 = pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_quot((pair_value(pair_min(pair_of(1.2676506002282294e+30), t8)) / pair_value(t9) / pair_value(t9)), a6)));
         const pair t14 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t13));
-        const pair t15 = pair_expm1(t13);
-        loss[row] = pair_rounded(t2) - y_i * ((f_i <= 0.0) ? f_i - log1p_fast(((t3 <= -40.0) ? 0.5 * exp_fast(t3) : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : pair_rounded(t7) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / pair_rounded(t7)))) : log1p_fast(pair_value(pair_neg(pair_exp_short(pair_neg(pair_exp(pair_of(maximum(0.0, f_i)))))))));
+        loss[row] = pair_rounded(t2) - y_i * ((f_i <= 0.0) ? f_i - a10 : a16);
         gradient[row] = pair_rounded(t2) - y_i * pair_rounded(t10);
-        hessian[row] = pair_rounded(t2) + y_i * pair_rounded(pair_mul(t10, pair_if((t11 <= -40.0), pair_of(0.5 * exp_fast(t11)), pair_neg(pair_div(pair_if((pair_value(pair_abs(t12)) <= 0.5), pair_mul_d(pair_mul(t14, t14), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t14) / 20922789888000.0) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14))), pair_order(pair_sub(t15, pair_min(pair_of(1.2676506002282294e+30), t13)))), t15)))));
+        hessian[row] = pair_rounded(t2) + y_i * pair_rounded(pair_mul(t10, pair_if((t11 <= -40.0), pair_of(0.5 * a17), pair_neg(pair_div(pair_if((pair_value(pair_abs(t12)) <= 0.5), pair_mul_d(pair_mul(t14, t14), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t14) / 20922789888000.0) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14))), pair_order(pair_sub(t15, pair_min(pair_of(1.2676506002282294e+30), t13)))), t15)))));
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t3_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double t11_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
+    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double t15_hi[ROWS_f64], t15_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_rows[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
+    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    double a16_hi[ROWS_f64], a16_lo[ROWS_f64];
+    double a17_hi[ROWS_f64], a17_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = 0.5 * f_i;
+        const double t3 = minimum(0.0, f_i);
+        t3_rows[row] = t3;
+        a2_rows[row] = maximum(-40.0, t3);
+        a3_rows[row] = maximum(-40.0, f_i);
+        const double t11 = minimum(70.0, f_i);
+        t11_rows[row] = t11;
+        a7_rows[row] = maximum(-40.0, t11);
+        a11_rows[row] = maximum(0.0, f_i);
+    }
+    pair_exp_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_rows(a2_rows, zeros, t4_hi, t4_lo);
+    pair_exp_rows(a3_rows, zeros, t8_hi, t8_lo);
+    pair_exp_rows(a7_rows, zeros, t12_hi, t12_lo);
+    pair_exp_short_rows(t3_rows, zeros, a8_hi, a8_lo);
+    pair_exp_rows(a11_rows, zeros, a12_hi, a12_lo);
+    pair_exp_rows(t11_rows, zeros, a17_hi, a17_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const pair a12 = {a12_hi[row], a12_lo[row]};
+        const pair t5 = pair_neg(t4);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair a4 = pair_scale(t8, 0.5);
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a5 = pair_neg(t8);
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
+        const pair t13 = pair_neg(t12);
+        t13_hi[row] = t13.hi;
+        t13_lo[row] = t13.lo;
+        const pair a13 = pair_neg(a12);
+        a13_hi[row] = a13.hi;
+        a13_lo[row] = a13.lo;
+    }
+    pair_expm1_rows(t5_hi, t5_lo, t7_hi, t7_lo);
+    pair_exp_rows(a4_hi, a4_lo, t9_hi, t9_lo);
+    pair_expm1_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    pair_expm1_rows(t13_hi, t13_lo, t15_hi, t15_lo);
+    pair_exp_rows(a13_hi, a13_lo, a14_hi, a14_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t3 = t3_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a14 = {a14_hi[row], a14_lo[row]};
+        const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
+        const pair a9 = pair_if((t3 <= -40.0), pair_scale(a8, 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t4)) <= 0.5), pair_mul(pair_mul(t6, t6), pair_order(pair_add_d(pair_mul(pair_order(pair_add_d((pair){0.16666666666666666, 9.25185853854297e-18}, ((pair_value((pair){0.041666666666666664, 2.3129646346357427e-18}) + (pair_value((pair){0.008333333333333333, 1.1564823173178714e-19}) + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)))), t6), 0.5))), pair_order(pair_sub(t7, pair_min(pair_of(1.2676506002282294e+30), t5)))), t7)));
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+        const pair a15 = pair_neg(a14);
+        a15_hi[row] = a15.hi;
+        a15_lo[row] = a15.lo;
+    }
+    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    pair_log1p_rows(a15_hi, a15_lo, a16_hi, a16_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const double t11 = t11_rows[row];
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const pair t15 = {t15_hi[row], t15_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair a16 = {a16_hi[row], a16_lo[row]};
+        const pair a17 = {a17_hi[row], a17_lo[row]};
         const pair t0 = pair_diff(1.0, y_i);
-        const pair t1 = pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_exp(pair_of(0.5 * f_i)));
+        const pair t1 = pair_if((pair_value(t0) == 0.0), pair_of(0.0), a1);
         const pair t2 = pair_mul(pair_mul(t0, t1), t1);
-        const double t3 = minimum(0.0, f_i);
-        const pair t4 = pair_exp(pair_of(maximum(-40.0, t3)));
-        const pair t5 = pair_neg(t4);
-        const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
-        const pair t7 = pair_expm1(t5);
-        const pair t8 = pair_exp(pair_of(maximum(-40.0, f_i)));
-        const pair t9 = pair_exp(pair_scale(t8, 0.5));
-        const pair t10 = pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t8), t9), t9), pair_expm1(pair_neg(t8)))));
-        const double t11 = minimum(70.0, f_i);
-        const pair t12 = pair_exp(pair_of(maximum(-40.0, t11)));
-        const pair t13 = pair_neg(t12);
+        const pair t10 = pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t8), t9), t9), a6)));
         const pair t14 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t13));
-        const pair t15 = pair_expm1(t13);
-        loss[row] = pair_value(pair_order(pair_sub(t2, pair_mul_d(pair_if((f_i <= 0.0), pair_order(pair_add_d(pair_neg(pair_log1p(pair_if((t3 <= -40.0), pair_scale(pair_exp_short(pair_of(t3)), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t4)) <= 0.5), pair_mul(pair_mul(t6, t6), pair_order(pair_add_d(pair_mul(pair_order(pair_add_d((pair){0.16666666666666666, 9.25185853854297e-18}, ((pair_value((pair){0.041666666666666664, 2.3129646346357427e-18}) + (pair_value((pair){0.008333333333333333, 1.1564823173178714e-19}) + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)))), t6), 0.5))), pair_order(pair_sub(t7, pair_min(pair_of(1.2676506002282294e+30), t5)))), t7))))), f_i)), pair_log1p(pair_neg(pair_exp(pair_neg(pair_exp(pair_of(maximum(0.0, f_i)))))))), y_i))));
+        loss[row] = pair_value(pair_order(pair_sub(t2, pair_mul_d(pair_if((f_i <= 0.0), pair_order(pair_add_d(pair_neg(a10), f_i)), a16), y_i))));
         gradient[row] = pair_value(pair_order(pair_sub(t2, pair_mul_d(t10, y_i))));
-        hessian[row] = pair_value(pair_order(pair_add(t2, pair_mul_d(pair_mul(t10, pair_if((t11 <= -40.0), pair_scale(pair_exp(pair_of(t11)), 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t12)) <= 0.5), pair_mul(pair_mul(t14, t14), pair_order(pair_add_d(pair_mul(pair_order(pair_add((pair){0.16666666666666666, 9.25185853854297e-18}, pair_mul(pair_order(pair_add((pair){0.041666666666666664, 2.3129646346357427e-18}, pair_mul(pair_order(pair_add_d((pair){0.008333333333333333, 1.1564823173178714e-19}, ((0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t14) / 20922789888000.0) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)))), t14))), t14))), t14), 0.5))), pair_order(pair_sub(t15, pair_min(pair_of(1.2676506002282294e+30), t13)))), t15)))), y_i))));
+        hessian[row] = pair_value(pair_order(pair_add(t2, pair_mul_d(pair_mul(t10, pair_if((t11 <= -40.0), pair_scale(a17, 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t12)) <= 0.5), pair_mul(pair_mul(t14, t14), pair_order(pair_add_d(pair_mul(pair_order(pair_add((pair){0.16666666666666666, 9.25185853854297e-18}, pair_mul(pair_order(pair_add((pair){0.041666666666666664, 2.3129646346357427e-18}, pair_mul(pair_order(pair_add_d((pair){0.008333333333333333, 1.1564823173178714e-19}, ((0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t14) / 20922789888000.0) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)))), t14))), t14))), t14), 0.5))), pair_order(pair_sub(t15, pair_min(pair_of(1.2676506002282294e+30), t13)))), t15)))), y_i))));
     }
 #endif
 }
@@ -856,17 +1615,52 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
     double *const mean = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        mean[row] = -expm1_fast(-exp_fast(f_i));
+        a0_rows[row] = f_i;
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double a1 = a1_rows[row];
+        a2_rows[row] = -a1;
+    }
+    expm1_fast_rows(a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double a3 = a3_rows[row];
+        mean[row] = -a3;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        mean[row] = pair_rounded(pair_neg(pair_expm1(pair_neg(pair_exp_short(pair_of(f_i))))));
+        a0_rows[row] = f_i;
+    }
+    pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a2 = pair_neg(a1);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_expm1_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        mean[row] = pair_rounded(pair_neg(a3));
     }
 #endif
 }
@@ -890,7 +1684,9 @@ void lossforge_binomial_cloglog_inverse_link_f64(size_t n, const double *f, doub
     void *const outputs[] = {mean};
     lossforge_binomial_cloglog_inverse_link_f64_at(n, 1, inputs, NULL, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -933,18 +1729,68 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
+    double a10_rows[ROWS_f32];
+    double a11_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = 0.5 * f_i;
+        const double t2 = minimum(0.0, f_i);
+        t2_rows[row] = t2;
+        a2_rows[row] = maximum(-40.0, t2);
+        a6_rows[row] = maximum(0.0, f_i);
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    exp_fast_rows(a2_rows, t3_rows);
+    exp_fast_rows(t2_rows, a3_rows);
+    exp_fast_rows(a6_rows, a7_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t3 = t3_rows[row];
+        const double a7 = a7_rows[row];
+        t4_rows[row] = -t3;
+        a8_rows[row] = -a7;
+    }
+    expm1_fast_rows(t4_rows, t6_rows);
+    exp_fast_rows(a8_rows, a9_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t2 = t2_rows[row];
+        const double t3 = t3_rows[row];
+        const double t4 = t4_rows[row];
+        const double t6 = t6_rows[row];
+        const double a3 = a3_rows[row];
+        const double a9 = a9_rows[row];
+        const double t5 = maximum(-0.5, minimum(0.5, t4));
+        a4_rows[row] = ((t2 <= -40.0) ? 0.5 * a3 : -(((fabs(t3) <= 0.5) ? t5 * t5 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t5 / 20922789888000.0) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) : t6 - minimum(1.2676506002282294e+30, t4)) / t6));
+        a10_rows[row] = -a9;
+    }
+    log1p_fast_rows(a4_rows, a5_rows);
+    log1p_fast_rows(a10_rows, a11_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const double a1 = a1_rows[row];
+        const double a5 = a5_rows[row];
+        const double a11 = a11_rows[row];
         const double t0 = 1.0 - y_i;
-        const double t1 = ((t0 == 0.0) ? 0.0 : exp_fast(0.5 * f_i));
-        const double t2 = minimum(0.0, f_i);
-        const double t3 = exp_fast(maximum(-40.0, t2));
-        const double t4 = -t3;
-        const double t5 = maximum(-0.5, minimum(0.5, t4));
-        const double t6 = expm1_fast(t4);
-        loss[row] = (float)(t0 * t1 * t1 - y_i * ((f_i <= 0.0) ? f_i - log1p_fast(((t2 <= -40.0) ? 0.5 * exp_fast(t2) : -(((fabs(t3) <= 0.5) ? t5 * t5 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t5 / 20922789888000.0) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) * t5) : t6 - minimum(1.2676506002282294e+30, t4)) / t6))) : log1p_fast(-exp_fast(-exp_fast(maximum(0.0, f_i))))));
+        const double t1 = ((t0 == 0.0) ? 0.0 : a1);
+        loss[row] = (float)(t0 * t1 * t1 - y_i * ((f_i <= 0.0) ? f_i - a5 : a11));
     }
 }
 
@@ -969,15 +1815,41 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = 0.5 * f_i;
+        a2_rows[row] = maximum(-40.0, f_i);
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    exp_fast_rows(a2_rows, t2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t2 = t2_rows[row];
+        a3_rows[row] = 0.5 * t2;
+        a4_rows[row] = -t2;
+    }
+    exp_fast_rows(a3_rows, t3_rows);
+    expm1_fast_rows(a4_rows, a5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const double a1 = a1_rows[row];
+        const double t2 = t2_rows[row];
+        const double t3 = t3_rows[row];
+        const double a5 = a5_rows[row];
         const double t0 = 1.0 - y_i;
-        const double t1 = ((t0 == 0.0) ? 0.0 : exp_fast(0.5 * f_i));
-        const double t2 = exp_fast(maximum(-40.0, f_i));
-        const double t3 = exp_fast(0.5 * t2);
-        gradient[row] = (float)(t0 * t1 * t1 - y_i * ((f_i <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t2) / t3 / t3 / expm1_fast(-t2))));
+        const double t1 = ((t0 == 0.0) ? 0.0 : a1);
+        gradient[row] = (float)(t0 * t1 * t1 - y_i * ((f_i <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t2) / t3 / t3 / a5)));
     }
 }
 
@@ -1002,20 +1874,61 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
+    double t8_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = 0.5 * f_i;
+        a2_rows[row] = maximum(-40.0, f_i);
+        const double t4 = minimum(70.0, f_i);
+        t4_rows[row] = t4;
+        a4_rows[row] = maximum(-40.0, t4);
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    exp_fast_rows(a2_rows, t2_rows);
+    exp_fast_rows(a4_rows, t5_rows);
+    exp_fast_rows(t4_rows, a7_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t2 = t2_rows[row];
+        const double t5 = t5_rows[row];
+        a3_rows[row] = 0.5 * t2;
+        t6_rows[row] = -t5;
+        a5_rows[row] = -t2;
+    }
+    exp_fast_rows(a3_rows, t3_rows);
+    expm1_fast_rows(t6_rows, t8_rows);
+    expm1_fast_rows(a5_rows, a6_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const double a1 = a1_rows[row];
+        const double t2 = t2_rows[row];
+        const double t3 = t3_rows[row];
+        const double t4 = t4_rows[row];
+        const double t5 = t5_rows[row];
+        const double t6 = t6_rows[row];
+        const double t8 = t8_rows[row];
+        const double a6 = a6_rows[row];
+        const double a7 = a7_rows[row];
         const double t0 = 1.0 - y_i;
-        const double t1 = ((t0 == 0.0) ? 0.0 : exp_fast(0.5 * f_i));
-        const double t2 = exp_fast(maximum(-40.0, f_i));
-        const double t3 = exp_fast(0.5 * t2);
-        const double t4 = minimum(70.0, f_i);
-        const double t5 = exp_fast(maximum(-40.0, t4));
-        const double t6 = -t5;
+        const double t1 = ((t0 == 0.0) ? 0.0 : a1);
         const double t7 = maximum(-0.5, minimum(0.5, t6));
-        const double t8 = expm1_fast(t6);
-        hessian[row] = (float)(t0 * t1 * t1 + y_i * (((f_i <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t2) / t3 / t3 / expm1_fast(-t2))) * ((t4 <= -40.0) ? 0.5 * exp_fast(t4) : -(((fabs(t5) <= 0.5) ? t7 * t7 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t7 / 20922789888000.0) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) : t8 - minimum(1.2676506002282294e+30, t6)) / t8))));
+        hessian[row] = (float)(t0 * t1 * t1 + y_i * (((f_i <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t2) / t3 / t3 / a6)) * ((t4 <= -40.0) ? 0.5 * a7 : -(((fabs(t5) <= 0.5) ? t7 * t7 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t7 / 20922789888000.0) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) * t7) : t8 - minimum(1.2676506002282294e+30, t6)) / t8))));
     }
 }
 
@@ -1041,22 +1954,86 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t8_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double t9_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
+    double a10_rows[ROWS_f32];
+    double a11_rows[ROWS_f32];
+    double a12_rows[ROWS_f32];
+    double a13_rows[ROWS_f32];
+    double a14_rows[ROWS_f32];
+    double a15_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = 0.5 * f_i;
+        const double t3 = minimum(0.0, f_i);
+        t3_rows[row] = t3;
+        a2_rows[row] = maximum(-40.0, t3);
+        a3_rows[row] = maximum(-40.0, f_i);
+        a8_rows[row] = maximum(0.0, f_i);
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    exp_fast_rows(a2_rows, t4_rows);
+    exp_fast_rows(a3_rows, t8_rows);
+    exp_fast_rows(t3_rows, a5_rows);
+    exp_fast_rows(a8_rows, a9_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t4 = t4_rows[row];
+        const double t8 = t8_rows[row];
+        const double a9 = a9_rows[row];
+        t5_rows[row] = -t4;
+        a4_rows[row] = 0.5 * t8;
+        a10_rows[row] = -a9;
+        a14_rows[row] = -t8;
+    }
+    expm1_fast_rows(t5_rows, t7_rows);
+    exp_fast_rows(a4_rows, t9_rows);
+    exp_fast_rows(a10_rows, a11_rows);
+    expm1_fast_rows(a14_rows, a15_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t3 = t3_rows[row];
+        const double t4 = t4_rows[row];
+        const double t5 = t5_rows[row];
+        const double t7 = t7_rows[row];
+        const double a5 = a5_rows[row];
+        const double a11 = a11_rows[row];
+        const double t6 = maximum(-0.5, minimum(0.5, t5));
+        a6_rows[row] = ((t3 <= -40.0) ? 0.5 * a5 : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7));
+        a12_rows[row] = -a11;
+    }
+    log1p_fast_rows(a6_rows, a7_rows);
+    log1p_fast_rows(a12_rows, a13_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const double a1 = a1_rows[row];
+        const double t8 = t8_rows[row];
+        const double t9 = t9_rows[row];
+        const double a7 = a7_rows[row];
+        const double a13 = a13_rows[row];
+        const double a15 = a15_rows[row];
         const double t0 = 1.0 - y_i;
-        const double t1 = ((t0 == 0.0) ? 0.0 : exp_fast(0.5 * f_i));
+        const double t1 = ((t0 == 0.0) ? 0.0 : a1);
         const double t2 = t0 * t1 * t1;
-        const double t3 = minimum(0.0, f_i);
-        const double t4 = exp_fast(maximum(-40.0, t3));
-        const double t5 = -t4;
-        const double t6 = maximum(-0.5, minimum(0.5, t5));
-        const double t7 = expm1_fast(t5);
-        const double t8 = exp_fast(maximum(-40.0, f_i));
-        const double t9 = exp_fast(0.5 * t8);
-        loss[row] = (float)(t2 - y_i * ((f_i <= 0.0) ? f_i - log1p_fast(((t3 <= -40.0) ? 0.5 * exp_fast(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7))) : log1p_fast(-exp_fast(-exp_fast(maximum(0.0, f_i))))));
-        gradient[row] = (float)(t2 - y_i * ((f_i <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t8) / t9 / t9 / expm1_fast(-t8))));
+        loss[row] = (float)(t2 - y_i * ((f_i <= 0.0) ? f_i - a7 : a13));
+        gradient[row] = (float)(t2 - y_i * ((f_i <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t8) / t9 / t9 / a15)));
     }
 }
 
@@ -1082,23 +2059,64 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double t8_rows[ROWS_f32];
+    double t10_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = 0.5 * f_i;
+        a2_rows[row] = maximum(-40.0, f_i);
+        const double t6 = minimum(70.0, f_i);
+        t6_rows[row] = t6;
+        a6_rows[row] = maximum(-40.0, t6);
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    exp_fast_rows(a2_rows, t3_rows);
+    exp_fast_rows(a6_rows, t7_rows);
+    exp_fast_rows(t6_rows, a7_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t3 = t3_rows[row];
+        const double t7 = t7_rows[row];
+        a3_rows[row] = 0.5 * t3;
+        a4_rows[row] = -t3;
+        t8_rows[row] = -t7;
+    }
+    exp_fast_rows(a3_rows, t4_rows);
+    expm1_fast_rows(a4_rows, a5_rows);
+    expm1_fast_rows(t8_rows, t10_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const double a1 = a1_rows[row];
+        const double t3 = t3_rows[row];
+        const double t4 = t4_rows[row];
+        const double a5 = a5_rows[row];
+        const double t6 = t6_rows[row];
+        const double t7 = t7_rows[row];
+        const double t8 = t8_rows[row];
+        const double t10 = t10_rows[row];
+        const double a7 = a7_rows[row];
         const double t0 = 1.0 - y_i;
-        const double t1 = ((t0 == 0.0) ? 0.0 : exp_fast(0.5 * f_i));
+        const double t1 = ((t0 == 0.0) ? 0.0 : a1);
         const double t2 = t0 * t1 * t1;
-        const double t3 = exp_fast(maximum(-40.0, f_i));
-        const double t4 = exp_fast(0.5 * t3);
-        const double t5 = ((f_i <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t3) / t4 / t4 / expm1_fast(-t3)));
-        const double t6 = minimum(70.0, f_i);
-        const double t7 = exp_fast(maximum(-40.0, t6));
-        const double t8 = -t7;
+        const double t5 = ((f_i <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t3) / t4 / t4 / a5));
         const double t9 = maximum(-0.5, minimum(0.5, t8));
-        const double t10 = expm1_fast(t8);
         gradient[row] = (float)(t2 - y_i * t5);
-        hessian[row] = (float)(t2 + y_i * (t5 * ((t6 <= -40.0) ? 0.5 * exp_fast(t6) : -(((fabs(t7) <= 0.5) ? t9 * t9 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t9 / 20922789888000.0) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) : t10 - minimum(1.2676506002282294e+30, t8)) / t10))));
+        hessian[row] = (float)(t2 + y_i * (t5 * ((t6 <= -40.0) ? 0.5 * a7 : -(((fabs(t7) <= 0.5) ? t9 * t9 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t9 / 20922789888000.0) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) * t9) : t10 - minimum(1.2676506002282294e+30, t8)) / t10))));
     }
 }
 
@@ -1125,29 +2143,108 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t8_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double t9_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double t11_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double t12_rows[ROWS_f32];
+    double t13_rows[ROWS_f32];
+    double t15_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
+    double a10_rows[ROWS_f32];
+    double a11_rows[ROWS_f32];
+    double a12_rows[ROWS_f32];
+    double a13_rows[ROWS_f32];
+    double a14_rows[ROWS_f32];
+    double a15_rows[ROWS_f32];
+    double a16_rows[ROWS_f32];
+    double a17_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = 0.5 * f_i;
+        const double t3 = minimum(0.0, f_i);
+        t3_rows[row] = t3;
+        a2_rows[row] = maximum(-40.0, t3);
+        a3_rows[row] = maximum(-40.0, f_i);
+        const double t11 = minimum(70.0, f_i);
+        t11_rows[row] = t11;
+        a7_rows[row] = maximum(-40.0, t11);
+        a11_rows[row] = maximum(0.0, f_i);
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    exp_fast_rows(a2_rows, t4_rows);
+    exp_fast_rows(a3_rows, t8_rows);
+    exp_fast_rows(a7_rows, t12_rows);
+    exp_fast_rows(t3_rows, a8_rows);
+    exp_fast_rows(a11_rows, a12_rows);
+    exp_fast_rows(t11_rows, a17_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t4 = t4_rows[row];
+        const double t8 = t8_rows[row];
+        const double t12 = t12_rows[row];
+        const double a12 = a12_rows[row];
+        t5_rows[row] = -t4;
+        a4_rows[row] = 0.5 * t8;
+        a5_rows[row] = -t8;
+        t13_rows[row] = -t12;
+        a13_rows[row] = -a12;
+    }
+    expm1_fast_rows(t5_rows, t7_rows);
+    exp_fast_rows(a4_rows, t9_rows);
+    expm1_fast_rows(a5_rows, a6_rows);
+    expm1_fast_rows(t13_rows, t15_rows);
+    exp_fast_rows(a13_rows, a14_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t3 = t3_rows[row];
+        const double t4 = t4_rows[row];
+        const double t5 = t5_rows[row];
+        const double t7 = t7_rows[row];
+        const double a8 = a8_rows[row];
+        const double a14 = a14_rows[row];
+        const double t6 = maximum(-0.5, minimum(0.5, t5));
+        a9_rows[row] = ((t3 <= -40.0) ? 0.5 * a8 : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7));
+        a15_rows[row] = -a14;
+    }
+    log1p_fast_rows(a9_rows, a10_rows);
+    log1p_fast_rows(a15_rows, a16_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const double a1 = a1_rows[row];
+        const double t8 = t8_rows[row];
+        const double t9 = t9_rows[row];
+        const double a6 = a6_rows[row];
+        const double t11 = t11_rows[row];
+        const double t12 = t12_rows[row];
+        const double t13 = t13_rows[row];
+        const double t15 = t15_rows[row];
+        const double a10 = a10_rows[row];
+        const double a16 = a16_rows[row];
+        const double a17 = a17_rows[row];
         const double t0 = 1.0 - y_i;
-        const double t1 = ((t0 == 0.0) ? 0.0 : exp_fast(0.5 * f_i));
+        const double t1 = ((t0 == 0.0) ? 0.0 : a1);
         const double t2 = t0 * t1 * t1;
-        const double t3 = minimum(0.0, f_i);
-        const double t4 = exp_fast(maximum(-40.0, t3));
-        const double t5 = -t4;
-        const double t6 = maximum(-0.5, minimum(0.5, t5));
-        const double t7 = expm1_fast(t5);
-        const double t8 = exp_fast(maximum(-40.0, f_i));
-        const double t9 = exp_fast(0.5 * t8);
-        const double t10 = ((f_i <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t8) / t9 / t9 / expm1_fast(-t8)));
-        const double t11 = minimum(70.0, f_i);
-        const double t12 = exp_fast(maximum(-40.0, t11));
-        const double t13 = -t12;
+        const double t10 = ((f_i <= -40.0) ? 1.0 : -(minimum(1.2676506002282294e+30, t8) / t9 / t9 / a6));
         const double t14 = maximum(-0.5, minimum(0.5, t13));
-        const double t15 = expm1_fast(t13);
-        loss[row] = (float)(t2 - y_i * ((f_i <= 0.0) ? f_i - log1p_fast(((t3 <= -40.0) ? 0.5 * exp_fast(t3) : -(((fabs(t4) <= 0.5) ? t6 * t6 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t6 / 20922789888000.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) : t7 - minimum(1.2676506002282294e+30, t5)) / t7))) : log1p_fast(-exp_fast(-exp_fast(maximum(0.0, f_i))))));
+        loss[row] = (float)(t2 - y_i * ((f_i <= 0.0) ? f_i - a10 : a16));
         gradient[row] = (float)(t2 - y_i * t10);
-        hessian[row] = (float)(t2 + y_i * (t10 * ((t11 <= -40.0) ? 0.5 * exp_fast(t11) : -(((fabs(t12) <= 0.5) ? t14 * t14 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t14 / 20922789888000.0) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) : t15 - minimum(1.2676506002282294e+30, t13)) / t15))));
+        hessian[row] = (float)(t2 + y_i * (t10 * ((t11 <= -40.0) ? 0.5 * a17 : -(((fabs(t12) <= 0.5) ? t14 * t14 * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + t14 / 20922789888000.0) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) * t14) : t15 - minimum(1.2676506002282294e+30, t13)) / t15))));
     }
 }
 
@@ -1171,10 +2268,26 @@ static void inverse_link_rows_f32(const float *const *inputs, const double *cons
     const float *const f = inputs[0];
     float *const mean = outputs[0];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        mean[row] = (float)(-expm1_fast(-exp_fast(f_i)));
+        a0_rows[row] = f_i;
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double a1 = a1_rows[row];
+        a2_rows[row] = -a1;
+    }
+    expm1_fast_rows(a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double a3 = a3_rows[row];
+        mean[row] = (float)(-a3);
     }
 }
 
@@ -1192,3 +2305,4 @@ void lossforge_binomial_cloglog_inverse_link_f32(size_t n, const float *f, float
     void *const outputs[] = {mean};
     lossforge_binomial_cloglog_inverse_link_f32_at(n, 1, inputs, NULL, outputs);
 }
+#endif

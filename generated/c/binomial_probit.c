@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -393,6 +393,73 @@ HELPER double minimum(double a, double b)
     return a < b ? a : b;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_exp_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void log_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log_fast(a[row]);
+    }
+}
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void log1p_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fast(a[row]);
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -436,20 +503,54 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double t9_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
-        const double y_i = y[row];
         const double f_i = f[row];
-        const int t0 = (f_i < -1099511627776.0);
         const double t1 = fabs(f_i);
         const double t2 = minimum(1.2676506002282294e+30, t1);
         const pair t3 = pair_div(pair_diff(t2, 4.0), pair_sum(4.0, t2));
         const pair t4 = pair_order(pair_add_d(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add_d(pair_mul(pair_diff(((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t3) / 1.25e+29) * pair_rounded(t3) - 3.6291570418843135e-08) * pair_rounded(t3) - 1.3470044747078458e-07) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 1.7801125236838621e-06) * pair_rounded(t3) - 1.1236017736040415e-06) * pair_rounded(t3)) * pair_rounded(t3) - 1.460119195672493e-06) * pair_rounded(t3) - 3.179754982440019e-05) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.000150332811085615) * pair_rounded(t3) - 0.0002893128318825679) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.0024857923897225673) * pair_rounded(t3) - 0.00037358712267111387) * pair_rounded(t3)) * pair_rounded(t3) - 0.004488589746531045) * pair_rounded(t3) - 0.02080045431427855) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3)), 0.1382244914787328), t3), 0.06751792792276208)), t3))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17})), t3))), pair_sum(4.0, t1)), t1));
-        const pair t5 = pair_diff((-log_fast(pair_rounded(pair_mul_d(t4, 2.5066282746310007)))), (f_i * (0.5 * f_i)));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        a0_rows[row] = pair_rounded(pair_mul_d(t4, 2.5066282746310007));
         const double t6 = minimum(64.0, t1);
         const double t7 = rint(16.0 * t6);
         const double t8 = 0.0625 * t7;
-        const double t9 = log1p_fast(pair_rounded(pair_neg(pair_div(pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(pair_exp_short(pair_mul(pair_scale(pair_diff(t8, t6), 0.5), pair_sum(t8, t6))), pair_exp_short(pair_neg(pair_prod((0.001953125 * t7), t7))))), t4))));
+        const pair a2 = pair_mul(pair_scale(pair_diff(t8, t6), 0.5), pair_sum(t8, t6));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = pair_neg(pair_prod((0.001953125 * t7), t7));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        a6_rows[row] = pair_rounded(pair_neg(pair_div(pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(a3, a5)), t4)));
+    }
+    log1p_fast_rows(a6_rows, t9_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double a1 = a1_rows[row];
+        const double t9 = t9_rows[row];
+        const int t0 = (f_i < -1099511627776.0);
+        const pair t5 = pair_diff((-a1), (f_i * (0.5 * f_i)));
         const double t10 = -0.5 * f_i;
         const double t11 = -f_i;
         const int t12 = (t11 < -1099511627776.0);
@@ -457,20 +558,58 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     }
 #else
     (void)constants;
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
-        const double y_i = y[row];
         const double f_i = f[row];
-        const int t0 = (f_i < -1099511627776.0);
         const double t1 = fabs(f_i);
         const double t2 = minimum(1.2676506002282294e+30, t1);
         const pair t3 = pair_div(pair_diff(t2, 4.0), pair_sum(4.0, t2));
         const pair t4 = pair_order(pair_add_d(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_order(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_order(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_order(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_order(pair_add_d(pair_neg((pair){3.179754982440019e-05, -1.274689980679372e-21}), (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t3) / 1.25e+29) * pair_rounded(t3) - 3.6291570418843135e-08) * pair_rounded(t3) - 1.3470044747078458e-07) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 1.7801125236838621e-06) * pair_rounded(t3) - 1.1236017736040415e-06) * pair_rounded(t3)) * pair_rounded(t3) - 1.460119195672493e-06) * pair_rounded(t3)))), t3))), t3))), t3), (pair){0.000150332811085615, -8.248471580667563e-21})), t3), (pair){0.0002893128318825679, 2.3597650518968946e-20})), t3))), t3))), t3), (pair){0.0024857923897225673, 7.642672065521043e-20})), t3), (pair){0.00037358712267111387, 2.050925506802734e-21})), t3))), t3), (pair){0.004488589746531045, 3.4007948926488687e-19})), t3), (pair){0.02080045431427855, -2.995941427604068e-19})), t3))), t3))), t3), (pair){0.1382244914787328, 3.10561715558205e-18})), t3))), t3))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17})), t3))), pair_sum(4.0, t1)), t1));
-        const pair t5 = pair_order(pair_sub(pair_neg(pair_log(pair_mul((pair){2.5066282746310007, -1.8328579980459167e-16}, t4))), pair_prod(f_i, (0.5 * f_i))));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        const pair a0 = pair_mul((pair){2.5066282746310007, -1.8328579980459167e-16}, t4);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
         const double t6 = minimum(64.0, t1);
         const double t7 = rint(16.0 * t6);
         const double t8 = 0.0625 * t7;
-        const pair t9 = pair_log1p(pair_neg(pair_div(pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(pair_exp(pair_mul(pair_scale(pair_diff(t8, t6), 0.5), pair_sum(t8, t6))), pair_exp(pair_neg(pair_prod((0.001953125 * t7), t7))))), t4)));
+        const pair a2 = pair_mul(pair_scale(pair_diff(t8, t6), 0.5), pair_sum(t8, t6));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = pair_neg(pair_prod((0.001953125 * t7), t7));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_log_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a6 = pair_neg(pair_div(pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(a3, a5)), t4));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+    }
+    pair_log1p_rows(a6_hi, a6_lo, t9_hi, t9_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const int t0 = (f_i < -1099511627776.0);
+        const pair t5 = pair_order(pair_sub(pair_neg(a1), pair_prod(f_i, (0.5 * f_i))));
         const double t10 = -0.5 * f_i;
         const double t11 = -f_i;
         const int t12 = (t11 < -1099511627776.0);
@@ -506,35 +645,77 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t0_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t0 = fabs(f_i);
+        t0_rows[row] = t0;
+        const double t4 = minimum(64.0, t0);
+        const double t5 = rint(16.0 * t4);
+        const double t6 = 0.0625 * t5;
+        const pair a0 = pair_mul(pair_scale(pair_diff(t6, t4), 0.5), pair_sum(t6, t4));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair a2 = pair_neg(pair_prod((0.001953125 * t5), t5));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = fabs(f_i);
+        const double t0 = t0_rows[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
         const double t1 = minimum(1.2676506002282294e+30, t0);
         const pair t2 = pair_div(pair_diff(t1, 4.0), pair_sum(4.0, t1));
         const pair t3 = pair_order(pair_add_d(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add_d(pair_mul(pair_diff(((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t2) / 1.25e+29) * pair_rounded(t2) - 3.6291570418843135e-08) * pair_rounded(t2) - 1.3470044747078458e-07) * pair_rounded(t2)) * pair_rounded(t2)) * pair_rounded(t2) - 1.7801125236838621e-06) * pair_rounded(t2) - 1.1236017736040415e-06) * pair_rounded(t2)) * pair_rounded(t2) - 1.460119195672493e-06) * pair_rounded(t2) - 3.179754982440019e-05) * pair_rounded(t2)) * pair_rounded(t2)) * pair_rounded(t2) - 0.000150332811085615) * pair_rounded(t2) - 0.0002893128318825679) * pair_rounded(t2)) * pair_rounded(t2)) * pair_rounded(t2) - 0.0024857923897225673) * pair_rounded(t2) - 0.00037358712267111387) * pair_rounded(t2)) * pair_rounded(t2) - 0.004488589746531045) * pair_rounded(t2) - 0.02080045431427855) * pair_rounded(t2)) * pair_rounded(t2)) * pair_rounded(t2)), 0.1382244914787328), t2), 0.06751792792276208)), t2))), t2), (pair){1.1822045015192792, -4.8421856547996864e-17})), t2))), pair_sum(4.0, t0)), t0));
-        const double t4 = minimum(64.0, t0);
-        const double t5 = rint(16.0 * t4);
-        const double t6 = 0.0625 * t5;
-        const pair t7 = pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(pair_exp_short(pair_mul(pair_scale(pair_diff(t6, t4), 0.5), pair_sum(t6, t4))), pair_exp_short(pair_neg(pair_prod((0.001953125 * t5), t5)))));
+        const pair t7 = pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(a1, a3));
         const pair t8 = pair_div(t7, pair_of((1.0 - pair_rounded(pair_div(t7, t3)))));
         gradient[row] = (1.0 - y_i) * pair_rounded(pair_if((-f_i < 0.0), t3, t8)) - y_i * pair_rounded(pair_if((f_i < 0.0), t3, t8));
     }
 #else
     (void)constants;
+    double t0_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t0 = fabs(f_i);
+        t0_rows[row] = t0;
+        const double t4 = minimum(64.0, t0);
+        const double t5 = rint(16.0 * t4);
+        const double t6 = 0.0625 * t5;
+        const pair a0 = pair_mul(pair_scale(pair_diff(t6, t4), 0.5), pair_sum(t6, t4));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair a2 = pair_neg(pair_prod((0.001953125 * t5), t5));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = fabs(f_i);
+        const double t0 = t0_rows[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
         const double t1 = minimum(1.2676506002282294e+30, t0);
         const pair t2 = pair_div(pair_diff(t1, 4.0), pair_sum(4.0, t1));
         const pair t3 = pair_order(pair_add_d(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_order(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_order(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_order(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_order(pair_add_d(pair_neg((pair){3.179754982440019e-05, -1.274689980679372e-21}), (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t2) / 1.25e+29) * pair_rounded(t2) - 3.6291570418843135e-08) * pair_rounded(t2) - 1.3470044747078458e-07) * pair_rounded(t2)) * pair_rounded(t2)) * pair_rounded(t2) - 1.7801125236838621e-06) * pair_rounded(t2) - 1.1236017736040415e-06) * pair_rounded(t2)) * pair_rounded(t2) - 1.460119195672493e-06) * pair_rounded(t2)))), t2))), t2))), t2), (pair){0.000150332811085615, -8.248471580667563e-21})), t2), (pair){0.0002893128318825679, 2.3597650518968946e-20})), t2))), t2))), t2), (pair){0.0024857923897225673, 7.642672065521043e-20})), t2), (pair){0.00037358712267111387, 2.050925506802734e-21})), t2))), t2), (pair){0.004488589746531045, 3.4007948926488687e-19})), t2), (pair){0.02080045431427855, -2.995941427604068e-19})), t2))), t2))), t2), (pair){0.1382244914787328, 3.10561715558205e-18})), t2))), t2))), t2), (pair){1.1822045015192792, -4.8421856547996864e-17})), t2))), pair_sum(4.0, t0)), t0));
-        const double t4 = minimum(64.0, t0);
-        const double t5 = rint(16.0 * t4);
-        const double t6 = 0.0625 * t5;
-        const pair t7 = pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(pair_exp(pair_mul(pair_scale(pair_diff(t6, t4), 0.5), pair_sum(t6, t4))), pair_exp(pair_neg(pair_prod((0.001953125 * t5), t5)))));
+        const pair t7 = pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(a1, a3));
         const pair t8 = pair_div(t7, pair_order(pair_add_d(pair_neg(pair_div(t7, t3)), 1.0)));
         gradient[row] = pair_value(pair_order(pair_sub(pair_mul(pair_diff(1.0, y_i), pair_if((-f_i < 0.0), t3, t8)), pair_mul_d(pair_if((f_i < 0.0), t3, t8), y_i))));
     }
@@ -568,69 +749,163 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double t3_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t14_rows[ROWS_f64];
+    double t16_rows[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t0 = -f_i;
+        t0_rows[row] = t0;
+        const double t1 = maximum(-1.2676506002282294e+30, minimum(64.0, t0));
+        t1_rows[row] = t1;
+        const double t3 = fabs(t1);
+        t3_rows[row] = t3;
+        const double t9 = minimum(64.0, t3);
+        const double t10 = rint(16.0 * t9);
+        const double t11 = 0.0625 * t10;
+        const pair a0 = pair_mul(pair_scale(pair_diff(t11, t9), 0.5), pair_sum(t11, t9));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair a2 = pair_neg(pair_prod((0.001953125 * t10), t10));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const double t14 = maximum(-1.2676506002282294e+30, minimum(64.0, f_i));
+        t14_rows[row] = t14;
+        const double t16 = fabs(t14);
+        t16_rows[row] = t16;
+        const double t21 = minimum(64.0, t16);
+        const double t22 = rint(16.0 * t21);
+        const double t23 = 0.0625 * t22;
+        const pair a4 = pair_mul(pair_scale(pair_diff(t23, t21), 0.5), pair_sum(t23, t21));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a6 = pair_neg(pair_prod((0.001953125 * t22), t22));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_rows(a6_hi, a6_lo, a7_hi, a7_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = -f_i;
-        const double t1 = maximum(-1.2676506002282294e+30, minimum(64.0, t0));
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t3 = t3_rows[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const double t14 = t14_rows[row];
+        const double t16 = t16_rows[row];
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
         const int t2 = (t1 < 0.0);
-        const double t3 = fabs(t1);
         const double t4 = minimum(1.2676506002282294e+30, t3);
         const pair t5 = pair_div(pair_diff(t4, 4.0), pair_sum(4.0, t4));
         const pair t6 = pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_sum(0.06751792792276208, (((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t5) / 1.25e+29) * pair_rounded(t5) - 3.6291570418843135e-08) * pair_rounded(t5) - 1.3470044747078458e-07) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5) - 1.7801125236838621e-06) * pair_rounded(t5) - 1.1236017736040415e-06) * pair_rounded(t5)) * pair_rounded(t5) - 1.460119195672493e-06) * pair_rounded(t5) - 3.179754982440019e-05) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5) - 0.000150332811085615) * pair_rounded(t5) - 0.0002893128318825679) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5) - 0.0024857923897225673) * pair_rounded(t5) - 0.00037358712267111387) * pair_rounded(t5)) * pair_rounded(t5) - 0.004488589746531045) * pair_rounded(t5) - 0.02080045431427855) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5) - 0.1382244914787328) * pair_rounded(t5))), t5))), t5), (pair){1.1822045015192792, -4.8421856547996864e-17})), t5))), pair_sum(4.0, t3));
         const pair t7 = pair_order(pair_add_d(t6, t3));
         const pair t8 = pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5);
-        const double t9 = minimum(64.0, t3);
-        const double t10 = rint(16.0 * t9);
-        const double t11 = 0.0625 * t10;
-        const pair t12 = pair_mul(t8, pair_mul(pair_exp_short(pair_mul(pair_scale(pair_diff(t11, t9), 0.5), pair_sum(t11, t9))), pair_exp(pair_neg(pair_prod((0.001953125 * t10), t10)))));
+        const pair t12 = pair_mul(t8, pair_mul(a1, a3));
         const pair t13 = pair_if(t2, t7, pair_div(t12, pair_order(pair_add_d(pair_neg(pair_div(t12, t7)), 1.0))));
-        const double t14 = maximum(-1.2676506002282294e+30, minimum(64.0, f_i));
         const int t15 = (t14 < 0.0);
-        const double t16 = fabs(t14);
         const double t17 = minimum(1.2676506002282294e+30, t16);
         const pair t18 = pair_div(pair_diff(t17, 4.0), pair_sum(4.0, t17));
         const pair t19 = pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add_d(pair_mul_d(t18, ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t18) / 1.25e+29) * pair_rounded(t18) - 3.6291570418843135e-08) * pair_rounded(t18) - 1.3470044747078458e-07) * pair_rounded(t18)) * pair_rounded(t18)) * pair_rounded(t18) - 1.7801125236838621e-06) * pair_rounded(t18) - 1.1236017736040415e-06) * pair_rounded(t18)) * pair_rounded(t18) - 1.460119195672493e-06) * pair_rounded(t18) - 3.179754982440019e-05) * pair_rounded(t18)) * pair_rounded(t18)) * pair_rounded(t18) - 0.000150332811085615) * pair_rounded(t18) - 0.0002893128318825679) * pair_rounded(t18)) * pair_rounded(t18)) * pair_rounded(t18) - 0.0024857923897225673) * pair_rounded(t18) - 0.00037358712267111387) * pair_rounded(t18)) * pair_rounded(t18) - 0.004488589746531045) * pair_rounded(t18) - 0.02080045431427855) * pair_rounded(t18)) * pair_rounded(t18)) * pair_rounded(t18) - 0.1382244914787328)), 0.06751792792276208)), t18))), t18), (pair){1.1822045015192792, -4.8421856547996864e-17})), t18))), pair_sum(4.0, t16));
         const pair t20 = pair_order(pair_add_d(t19, t16));
-        const double t21 = minimum(64.0, t16);
-        const double t22 = rint(16.0 * t21);
-        const double t23 = 0.0625 * t22;
-        const pair t24 = pair_mul(t8, pair_mul(pair_exp(pair_mul(pair_scale(pair_diff(t23, t21), 0.5), pair_sum(t23, t21))), pair_exp(pair_neg(pair_prod((0.001953125 * t22), t22)))));
+        const pair t24 = pair_mul(t8, pair_mul(a5, a7));
         const pair t25 = pair_if(t15, t20, pair_div(t24, pair_order(pair_add_d(pair_neg(pair_div(t24, t20)), 1.0))));
         hessian[row] = pair_value(pair_order(pair_add(pair_mul_d(pair_if((t0 < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t13, pair_if(t2, t6, pair_order(pair_add_d(t13, t1))))), (1.0 - y_i)), pair_mul_d(pair_if((f_i < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t25, pair_if(t15, t19, pair_order(pair_add_d(t25, t14))))), y_i))));
     }
 #else
     (void)constants;
+    double t0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double t3_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t14_rows[ROWS_f64];
+    double t16_rows[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t0 = -f_i;
+        t0_rows[row] = t0;
+        const double t1 = maximum(-1.2676506002282294e+30, minimum(64.0, t0));
+        t1_rows[row] = t1;
+        const double t3 = fabs(t1);
+        t3_rows[row] = t3;
+        const double t9 = minimum(64.0, t3);
+        const double t10 = rint(16.0 * t9);
+        const double t11 = 0.0625 * t10;
+        const pair a0 = pair_mul(pair_scale(pair_diff(t11, t9), 0.5), pair_sum(t11, t9));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair a2 = pair_neg(pair_prod((0.001953125 * t10), t10));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const double t14 = maximum(-1.2676506002282294e+30, minimum(64.0, f_i));
+        t14_rows[row] = t14;
+        const double t16 = fabs(t14);
+        t16_rows[row] = t16;
+        const double t21 = minimum(64.0, t16);
+        const double t22 = rint(16.0 * t21);
+        const double t23 = 0.0625 * t22;
+        const pair a4 = pair_mul(pair_scale(pair_diff(t23, t21), 0.5), pair_sum(t23, t21));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a6 = pair_neg(pair_prod((0.001953125 * t22), t22));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+    }
+    pair_exp_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_rows(a6_hi, a6_lo, a7_hi, a7_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = -f_i;
-        const double t1 = maximum(-1.2676506002282294e+30, minimum(64.0, t0));
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t3 = t3_rows[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const double t14 = t14_rows[row];
+        const double t16 = t16_rows[row];
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
         const int t2 = (t1 < 0.0);
-        const double t3 = fabs(t1);
         const double t4 = minimum(1.2676506002282294e+30, t3);
         const pair t5 = pair_div(pair_diff(t4, 4.0), pair_sum(4.0, t4));
         const pair t6 = pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_order(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_order(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_order(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add_d(pair_mul_d(t5, (8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t5) / 1.25e+29) * pair_rounded(t5) - 3.6291570418843135e-08) * pair_rounded(t5) - 1.3470044747078458e-07) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5) - 1.7801125236838621e-06) * pair_rounded(t5) - 1.1236017736040415e-06) * pair_rounded(t5))), -1.460119195672493e-06)), t5), (pair){3.179754982440019e-05, -1.274689980679372e-21})), t5))), t5))), t5), (pair){0.000150332811085615, -8.248471580667563e-21})), t5), (pair){0.0002893128318825679, 2.3597650518968946e-20})), t5))), t5))), t5), (pair){0.0024857923897225673, 7.642672065521043e-20})), t5), (pair){0.00037358712267111387, 2.050925506802734e-21})), t5))), t5), (pair){0.004488589746531045, 3.4007948926488687e-19})), t5), (pair){0.02080045431427855, -2.995941427604068e-19})), t5))), t5))), t5), (pair){0.1382244914787328, 3.10561715558205e-18})), t5))), t5))), t5), (pair){1.1822045015192792, -4.8421856547996864e-17})), t5))), pair_sum(4.0, t3));
         const pair t7 = pair_order(pair_add_d(t6, t3));
         const pair t8 = pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5);
-        const double t9 = minimum(64.0, t3);
-        const double t10 = rint(16.0 * t9);
-        const double t11 = 0.0625 * t10;
-        const pair t12 = pair_mul(t8, pair_mul(pair_exp(pair_mul(pair_scale(pair_diff(t11, t9), 0.5), pair_sum(t11, t9))), pair_exp(pair_neg(pair_prod((0.001953125 * t10), t10)))));
+        const pair t12 = pair_mul(t8, pair_mul(a1, a3));
         const pair t13 = pair_if(t2, t7, pair_div(t12, pair_order(pair_add_d(pair_neg(pair_div(t12, t7)), 1.0))));
-        const double t14 = maximum(-1.2676506002282294e+30, minimum(64.0, f_i));
         const int t15 = (t14 < 0.0);
-        const double t16 = fabs(t14);
         const double t17 = minimum(1.2676506002282294e+30, t16);
         const pair t18 = pair_div(pair_diff(t17, 4.0), pair_sum(4.0, t17));
         const pair t19 = pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_order(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_order(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_order(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add_d(pair_mul_d(t18, (8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t18) / 1.25e+29) * pair_rounded(t18) - 3.6291570418843135e-08) * pair_rounded(t18) - 1.3470044747078458e-07) * pair_rounded(t18)) * pair_rounded(t18)) * pair_rounded(t18) - 1.7801125236838621e-06) * pair_rounded(t18) - 1.1236017736040415e-06) * pair_rounded(t18))), -1.460119195672493e-06)), t18), (pair){3.179754982440019e-05, -1.274689980679372e-21})), t18))), t18))), t18), (pair){0.000150332811085615, -8.248471580667563e-21})), t18), (pair){0.0002893128318825679, 2.3597650518968946e-20})), t18))), t18))), t18), (pair){0.0024857923897225673, 7.642672065521043e-20})), t18), (pair){0.00037358712267111387, 2.050925506802734e-21})), t18))), t18), (pair){0.004488589746531045, 3.4007948926488687e-19})), t18), (pair){0.02080045431427855, -2.995941427604068e-19})), t18))), t18))), t18), (pair){0.1382244914787328, 3.10561715558205e-18})), t18))), t18))), t18), (pair){1.1822045015192792, -4.8421856547996864e-17})), t18))), pair_sum(4.0, t16));
         const pair t20 = pair_order(pair_add_d(t19, t16));
-        const double t21 = minimum(64.0, t16);
-        const double t22 = rint(16.0 * t21);
-        const double t23 = 0.0625 * t22;
-        const pair t24 = pair_mul(t8, pair_mul(pair_exp(pair_mul(pair_scale(pair_diff(t23, t21), 0.5), pair_sum(t23, t21))), pair_exp(pair_neg(pair_prod((0.001953125 * t22), t22)))));
+        const pair t24 = pair_mul(t8, pair_mul(a5, a7));
         const pair t25 = pair_if(t15, t20, pair_div(t24, pair_order(pair_add_d(pair_neg(pair_div(t24, t20)), 1.0))));
         hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_diff(1.0, y_i), pair_if((t0 < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t13, pair_if(t2, t6, pair_order(pair_add_d(t13, t1)))))), pair_mul_d(pair_if((f_i < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t25, pair_if(t15, t19, pair_order(pair_add_d(t25, t14))))), y_i))));
     }
@@ -665,23 +940,66 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double t12_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
-        const double y_i = y[row];
         const double f_i = f[row];
-        const int t0 = (f_i < -1099511627776.0);
-        const int t1 = (f_i < 0.0);
         const double t2 = fabs(f_i);
         const double t3 = minimum(1.2676506002282294e+30, t2);
         const pair t4 = pair_div(pair_diff(t3, 4.0), pair_sum(4.0, t3));
         const pair t5 = pair_order(pair_add_d(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add_d(pair_mul(pair_diff(((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t4) / 1.25e+29) * pair_rounded(t4) - 3.6291570418843135e-08) * pair_rounded(t4) - 1.3470044747078458e-07) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 1.7801125236838621e-06) * pair_rounded(t4) - 1.1236017736040415e-06) * pair_rounded(t4)) * pair_rounded(t4) - 1.460119195672493e-06) * pair_rounded(t4) - 3.179754982440019e-05) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 0.000150332811085615) * pair_rounded(t4) - 0.0002893128318825679) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 0.0024857923897225673) * pair_rounded(t4) - 0.00037358712267111387) * pair_rounded(t4)) * pair_rounded(t4) - 0.004488589746531045) * pair_rounded(t4) - 0.02080045431427855) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4)), 0.1382244914787328), t4), 0.06751792792276208)), t4))), t4), (pair){1.1822045015192792, -4.8421856547996864e-17})), t4))), pair_sum(4.0, t2)), t2));
-        const pair t6 = pair_diff((-log_fast(pair_rounded(pair_mul_d(t5, 2.5066282746310007)))), (f_i * (0.5 * f_i)));
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        a0_rows[row] = pair_rounded(pair_mul_d(t5, 2.5066282746310007));
         const double t7 = minimum(64.0, t2);
         const double t8 = rint(16.0 * t7);
         const double t9 = 0.0625 * t8;
-        const pair t10 = pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(pair_exp_short(pair_mul(pair_scale(pair_diff(t9, t7), 0.5), pair_sum(t9, t7))), pair_exp_short(pair_neg(pair_prod((0.001953125 * t8), t8)))));
+        const pair a2 = pair_mul(pair_scale(pair_diff(t9, t7), 0.5), pair_sum(t9, t7));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = pair_neg(pair_prod((0.001953125 * t8), t8));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair t10 = pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(a3, a5));
+        t10_hi[row] = t10.hi;
+        t10_lo[row] = t10.lo;
         const pair t11 = pair_div(t10, t5);
-        const double t12 = log1p_fast(pair_rounded(pair_neg(t11)));
+        t11_hi[row] = t11.hi;
+        t11_lo[row] = t11.lo;
+        a6_rows[row] = pair_rounded(pair_neg(t11));
+    }
+    log1p_fast_rows(a6_rows, t12_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const double a1 = a1_rows[row];
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const double t12 = t12_rows[row];
+        const int t0 = (f_i < -1099511627776.0);
+        const int t1 = (f_i < 0.0);
+        const pair t6 = pair_diff((-a1), (f_i * (0.5 * f_i)));
         const double t13 = -0.5 * f_i;
         const double t14 = 1.0 - y_i;
         const double t15 = -f_i;
@@ -693,23 +1011,70 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     }
 #else
     (void)constants;
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
-        const double y_i = y[row];
         const double f_i = f[row];
-        const int t0 = (f_i < -1099511627776.0);
-        const int t1 = (f_i < 0.0);
         const double t2 = fabs(f_i);
         const double t3 = minimum(1.2676506002282294e+30, t2);
         const pair t4 = pair_div(pair_diff(t3, 4.0), pair_sum(4.0, t3));
         const pair t5 = pair_order(pair_add_d(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_order(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_order(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_order(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_order(pair_add_d(pair_neg((pair){3.179754982440019e-05, -1.274689980679372e-21}), (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t4) / 1.25e+29) * pair_rounded(t4) - 3.6291570418843135e-08) * pair_rounded(t4) - 1.3470044747078458e-07) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 1.7801125236838621e-06) * pair_rounded(t4) - 1.1236017736040415e-06) * pair_rounded(t4)) * pair_rounded(t4) - 1.460119195672493e-06) * pair_rounded(t4)))), t4))), t4))), t4), (pair){0.000150332811085615, -8.248471580667563e-21})), t4), (pair){0.0002893128318825679, 2.3597650518968946e-20})), t4))), t4))), t4), (pair){0.0024857923897225673, 7.642672065521043e-20})), t4), (pair){0.00037358712267111387, 2.050925506802734e-21})), t4))), t4), (pair){0.004488589746531045, 3.4007948926488687e-19})), t4), (pair){0.02080045431427855, -2.995941427604068e-19})), t4))), t4))), t4), (pair){0.1382244914787328, 3.10561715558205e-18})), t4))), t4))), t4), (pair){1.1822045015192792, -4.8421856547996864e-17})), t4))), pair_sum(4.0, t2)), t2));
-        const pair t6 = pair_order(pair_sub(pair_neg(pair_log(pair_mul((pair){2.5066282746310007, -1.8328579980459167e-16}, t5))), pair_prod(f_i, (0.5 * f_i))));
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair a0 = pair_mul((pair){2.5066282746310007, -1.8328579980459167e-16}, t5);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
         const double t7 = minimum(64.0, t2);
         const double t8 = rint(16.0 * t7);
         const double t9 = 0.0625 * t8;
-        const pair t10 = pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(pair_exp(pair_mul(pair_scale(pair_diff(t9, t7), 0.5), pair_sum(t9, t7))), pair_exp(pair_neg(pair_prod((0.001953125 * t8), t8)))));
+        const pair a2 = pair_mul(pair_scale(pair_diff(t9, t7), 0.5), pair_sum(t9, t7));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = pair_neg(pair_prod((0.001953125 * t8), t8));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_log_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair t10 = pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(a3, a5));
+        t10_hi[row] = t10.hi;
+        t10_lo[row] = t10.lo;
         const pair t11 = pair_div(t10, t5);
-        const pair t12 = pair_log1p(pair_neg(t11));
+        t11_hi[row] = t11.hi;
+        t11_lo[row] = t11.lo;
+        const pair a6 = pair_neg(t11);
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+    }
+    pair_log1p_rows(a6_hi, a6_lo, t12_hi, t12_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const int t0 = (f_i < -1099511627776.0);
+        const int t1 = (f_i < 0.0);
+        const pair t6 = pair_order(pair_sub(pair_neg(a1), pair_prod(f_i, (0.5 * f_i))));
         const double t13 = -0.5 * f_i;
         const pair t14 = pair_diff(1.0, y_i);
         const double t15 = -f_i;
@@ -750,90 +1115,218 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t1_rows[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t12_rows[ROWS_f64];
+    double t14_rows[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double t24_rows[ROWS_f64];
+    double t26_rows[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t1 = -f_i;
+        t1_rows[row] = t1;
+        const double t2 = fabs(f_i);
+        t2_rows[row] = t2;
+        const double t7 = minimum(64.0, t2);
+        const double t8 = rint(16.0 * t7);
+        const double t9 = 0.0625 * t8;
+        const pair a0 = pair_mul(pair_scale(pair_diff(t9, t7), 0.5), pair_sum(t9, t7));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair a2 = pair_neg(pair_prod((0.001953125 * t8), t8));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const double t12 = maximum(-1.2676506002282294e+30, minimum(64.0, t1));
+        t12_rows[row] = t12;
+        const double t14 = fabs(t12);
+        t14_rows[row] = t14;
+        const double t19 = minimum(64.0, t14);
+        const double t20 = rint(16.0 * t19);
+        const double t21 = 0.0625 * t20;
+        const pair a4 = pair_mul(pair_scale(pair_diff(t21, t19), 0.5), pair_sum(t21, t19));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a6 = pair_neg(pair_prod((0.001953125 * t20), t20));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+        const double t24 = maximum(-1.2676506002282294e+30, minimum(64.0, f_i));
+        t24_rows[row] = t24;
+        const double t26 = fabs(t24);
+        t26_rows[row] = t26;
+        const double t31 = minimum(64.0, t26);
+        const double t32 = rint(16.0 * t31);
+        const double t33 = 0.0625 * t32;
+        const pair a8 = pair_mul(pair_scale(pair_diff(t33, t31), 0.5), pair_sum(t33, t31));
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+        const pair a10 = pair_neg(pair_prod((0.001953125 * t32), t32));
+        a10_hi[row] = a10.hi;
+        a10_lo[row] = a10.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    pair_exp_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_exp_rows(a10_hi, a10_lo, a11_hi, a11_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const double t12 = t12_rows[row];
+        const double t14 = t14_rows[row];
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const double t24 = t24_rows[row];
+        const double t26 = t26_rows[row];
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const pair a11 = {a11_hi[row], a11_lo[row]};
         const double t0 = 1.0 - y_i;
-        const double t1 = -f_i;
-        const double t2 = fabs(f_i);
         const double t3 = minimum(1.2676506002282294e+30, t2);
         const pair t4 = pair_div(pair_diff(t3, 4.0), pair_sum(4.0, t3));
         const pair t5 = pair_order(pair_add_d(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add_d(pair_mul(pair_diff(((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t4) / 1.25e+29) * pair_rounded(t4) - 3.6291570418843135e-08) * pair_rounded(t4) - 1.3470044747078458e-07) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 1.7801125236838621e-06) * pair_rounded(t4) - 1.1236017736040415e-06) * pair_rounded(t4)) * pair_rounded(t4) - 1.460119195672493e-06) * pair_rounded(t4) - 3.179754982440019e-05) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 0.000150332811085615) * pair_rounded(t4) - 0.0002893128318825679) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 0.0024857923897225673) * pair_rounded(t4) - 0.00037358712267111387) * pair_rounded(t4)) * pair_rounded(t4) - 0.004488589746531045) * pair_rounded(t4) - 0.02080045431427855) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4)), 0.1382244914787328), t4), 0.06751792792276208)), t4))), t4), (pair){1.1822045015192792, -4.8421856547996864e-17})), t4))), pair_sum(4.0, t2)), t2));
         const pair t6 = pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5);
-        const double t7 = minimum(64.0, t2);
-        const double t8 = rint(16.0 * t7);
-        const double t9 = 0.0625 * t8;
-        const pair t10 = pair_mul(t6, pair_mul(pair_exp_short(pair_mul(pair_scale(pair_diff(t9, t7), 0.5), pair_sum(t9, t7))), pair_exp_short(pair_neg(pair_prod((0.001953125 * t8), t8)))));
+        const pair t10 = pair_mul(t6, pair_mul(a1, a3));
         const pair t11 = pair_div(t10, pair_of((1.0 - pair_rounded(pair_div(t10, t5)))));
-        const double t12 = maximum(-1.2676506002282294e+30, minimum(64.0, t1));
         const int t13 = (t12 < 0.0);
-        const double t14 = fabs(t12);
         const double t15 = minimum(1.2676506002282294e+30, t14);
         const pair t16 = pair_div(pair_diff(t15, 4.0), pair_sum(4.0, t15));
         const pair t17 = pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_sum(0.06751792792276208, (((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t16) / 1.25e+29) * pair_rounded(t16) - 3.6291570418843135e-08) * pair_rounded(t16) - 1.3470044747078458e-07) * pair_rounded(t16)) * pair_rounded(t16)) * pair_rounded(t16) - 1.7801125236838621e-06) * pair_rounded(t16) - 1.1236017736040415e-06) * pair_rounded(t16)) * pair_rounded(t16) - 1.460119195672493e-06) * pair_rounded(t16) - 3.179754982440019e-05) * pair_rounded(t16)) * pair_rounded(t16)) * pair_rounded(t16) - 0.000150332811085615) * pair_rounded(t16) - 0.0002893128318825679) * pair_rounded(t16)) * pair_rounded(t16)) * pair_rounded(t16) - 0.0024857923897225673) * pair_rounded(t16) - 0.00037358712267111387) * pair_rounded(t16)) * pair_rounded(t16) - 0.004488589746531045) * pair_rounded(t16) - 0.02080045431427855) * pair_rounded(t16)) * pair_rounded(t16)) * pair_rounded(t16) - 0.1382244914787328) * pair_rounded(t16))), t16))), t16), (pair){1.1822045015192792, -4.8421856547996864e-17})), t16))), pair_sum(4.0, t14));
         const pair t18 = pair_order(pair_add_d(t17, t14));
-        const double t19 = minimum(64.0, t14);
-        const double t20 = rint(16.0 * t19);
-        const double t21 = 0.0625 * t20;
-        const pair t22 = pair_mul(t6, pair_mul(pair_exp_short(pair_mul(pair_scale(pair_diff(t21, t19), 0.5), pair_sum(t21, t19))), pair_exp(pair_neg(pair_prod((0.001953125 * t20), t20)))));
+        const pair t22 = pair_mul(t6, pair_mul(a5, a7));
         const pair t23 = pair_if(t13, t18, pair_div(t22, pair_order(pair_add_d(pair_neg(pair_div(t22, t18)), 1.0))));
-        const double t24 = maximum(-1.2676506002282294e+30, minimum(64.0, f_i));
         const int t25 = (t24 < 0.0);
-        const double t26 = fabs(t24);
         const double t27 = minimum(1.2676506002282294e+30, t26);
         const pair t28 = pair_div(pair_diff(t27, 4.0), pair_sum(4.0, t27));
         const pair t29 = pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add_d(pair_mul_d(t28, ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t28) / 1.25e+29) * pair_rounded(t28) - 3.6291570418843135e-08) * pair_rounded(t28) - 1.3470044747078458e-07) * pair_rounded(t28)) * pair_rounded(t28)) * pair_rounded(t28) - 1.7801125236838621e-06) * pair_rounded(t28) - 1.1236017736040415e-06) * pair_rounded(t28)) * pair_rounded(t28) - 1.460119195672493e-06) * pair_rounded(t28) - 3.179754982440019e-05) * pair_rounded(t28)) * pair_rounded(t28)) * pair_rounded(t28) - 0.000150332811085615) * pair_rounded(t28) - 0.0002893128318825679) * pair_rounded(t28)) * pair_rounded(t28)) * pair_rounded(t28) - 0.0024857923897225673) * pair_rounded(t28) - 0.00037358712267111387) * pair_rounded(t28)) * pair_rounded(t28) - 0.004488589746531045) * pair_rounded(t28) - 0.02080045431427855) * pair_rounded(t28)) * pair_rounded(t28)) * pair_rounded(t28) - 0.1382244914787328)), 0.06751792792276208)), t28))), t28), (pair){1.1822045015192792, -4.8421856547996864e-17})), t28))), pair_sum(4.0, t26));
         const pair t30 = pair_order(pair_add_d(t29, t26));
-        const double t31 = minimum(64.0, t26);
-        const double t32 = rint(16.0 * t31);
-        const double t33 = 0.0625 * t32;
-        const pair t34 = pair_mul(t6, pair_mul(pair_exp(pair_mul(pair_scale(pair_diff(t33, t31), 0.5), pair_sum(t33, t31))), pair_exp(pair_neg(pair_prod((0.001953125 * t32), t32)))));
+        const pair t34 = pair_mul(t6, pair_mul(a9, a11));
         const pair t35 = pair_if(t25, t30, pair_div(t34, pair_order(pair_add_d(pair_neg(pair_div(t34, t30)), 1.0))));
         gradient[row] = t0 * pair_rounded(pair_if((t1 < 0.0), t5, t11)) - y_i * pair_rounded(pair_if((f_i < 0.0), t5, t11));
         hessian[row] = pair_value(pair_order(pair_add(pair_mul_d(pair_if((t1 < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t23, pair_if(t13, t17, pair_order(pair_add_d(t23, t12))))), t0), pair_mul_d(pair_if((f_i < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t35, pair_if(t25, t29, pair_order(pair_add_d(t35, t24))))), y_i))));
     }
 #else
     (void)constants;
+    double t1_rows[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t12_rows[ROWS_f64];
+    double t14_rows[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double t24_rows[ROWS_f64];
+    double t26_rows[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t1 = -f_i;
+        t1_rows[row] = t1;
+        const double t2 = fabs(f_i);
+        t2_rows[row] = t2;
+        const double t7 = minimum(64.0, t2);
+        const double t8 = rint(16.0 * t7);
+        const double t9 = 0.0625 * t8;
+        const pair a0 = pair_mul(pair_scale(pair_diff(t9, t7), 0.5), pair_sum(t9, t7));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair a2 = pair_neg(pair_prod((0.001953125 * t8), t8));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const double t12 = maximum(-1.2676506002282294e+30, minimum(64.0, t1));
+        t12_rows[row] = t12;
+        const double t14 = fabs(t12);
+        t14_rows[row] = t14;
+        const double t19 = minimum(64.0, t14);
+        const double t20 = rint(16.0 * t19);
+        const double t21 = 0.0625 * t20;
+        const pair a4 = pair_mul(pair_scale(pair_diff(t21, t19), 0.5), pair_sum(t21, t19));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a6 = pair_neg(pair_prod((0.001953125 * t20), t20));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+        const double t24 = maximum(-1.2676506002282294e+30, minimum(64.0, f_i));
+        t24_rows[row] = t24;
+        const double t26 = fabs(t24);
+        t26_rows[row] = t26;
+        const double t31 = minimum(64.0, t26);
+        const double t32 = rint(16.0 * t31);
+        const double t33 = 0.0625 * t32;
+        const pair a8 = pair_mul(pair_scale(pair_diff(t33, t31), 0.5), pair_sum(t33, t31));
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+        const pair a10 = pair_neg(pair_prod((0.001953125 * t32), t32));
+        a10_hi[row] = a10.hi;
+        a10_lo[row] = a10.lo;
+    }
+    pair_exp_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    pair_exp_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_exp_rows(a10_hi, a10_lo, a11_hi, a11_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const double t12 = t12_rows[row];
+        const double t14 = t14_rows[row];
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const double t24 = t24_rows[row];
+        const double t26 = t26_rows[row];
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const pair a11 = {a11_hi[row], a11_lo[row]};
         const pair t0 = pair_diff(1.0, y_i);
-        const double t1 = -f_i;
-        const double t2 = fabs(f_i);
         const double t3 = minimum(1.2676506002282294e+30, t2);
         const pair t4 = pair_div(pair_diff(t3, 4.0), pair_sum(4.0, t3));
         const pair t5 = pair_order(pair_add_d(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_order(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_order(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_order(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_order(pair_add_d(pair_neg((pair){3.179754982440019e-05, -1.274689980679372e-21}), (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t4) / 1.25e+29) * pair_rounded(t4) - 3.6291570418843135e-08) * pair_rounded(t4) - 1.3470044747078458e-07) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 1.7801125236838621e-06) * pair_rounded(t4) - 1.1236017736040415e-06) * pair_rounded(t4)) * pair_rounded(t4) - 1.460119195672493e-06) * pair_rounded(t4)))), t4))), t4))), t4), (pair){0.000150332811085615, -8.248471580667563e-21})), t4), (pair){0.0002893128318825679, 2.3597650518968946e-20})), t4))), t4))), t4), (pair){0.0024857923897225673, 7.642672065521043e-20})), t4), (pair){0.00037358712267111387, 2.050925506802734e-21})), t4))), t4), (pair){0.004488589746531045, 3.4007948926488687e-19})), t4), (pair){0.02080045431427855, -2.995941427604068e-19})), t4))), t4))), t4), (pair){0.1382244914787328, 3.10561715558205e-18})), t4))), t4))), t4), (pair){1.1822045015192792, -4.8421856547996864e-17})), t4))), pair_sum(4.0, t2)), t2));
         const pair t6 = pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5);
-        const double t7 = minimum(64.0, t2);
-        const double t8 = rint(16.0 * t7);
-        const double t9 = 0.0625 * t8;
-        const pair t10 = pair_mul(t6, pair_mul(pair_exp(pair_mul(pair_scale(pair_diff(t9, t7), 0.5), pair_sum(t9, t7))), pair_exp(pair_neg(pair_prod((0.001953125 * t8), t8)))));
+        const pair t10 = pair_mul(t6, pair_mul(a1, a3));
         const pair t11 = pair_div(t10, pair_order(pair_add_d(pair_neg(pair_div(t10, t5)), 1.0)));
-        const double t12 = maximum(-1.2676506002282294e+30, minimum(64.0, t1));
         const int t13 = (t12 < 0.0);
-        const double t14 = fabs(t12);
         const double t15 = minimum(1.2676506002282294e+30, t14);
         const pair t16 = pair_div(pair_diff(t15, 4.0), pair_sum(4.0, t15));
         const pair t17 = pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_order(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_order(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_order(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add_d(pair_mul_d(t16, (8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t16) / 1.25e+29) * pair_rounded(t16) - 3.6291570418843135e-08) * pair_rounded(t16) - 1.3470044747078458e-07) * pair_rounded(t16)) * pair_rounded(t16)) * pair_rounded(t16) - 1.7801125236838621e-06) * pair_rounded(t16) - 1.1236017736040415e-06) * pair_rounded(t16))), -1.460119195672493e-06)), t16), (pair){3.179754982440019e-05, -1.274689980679372e-21})), t16))), t16))), t16), (pair){0.000150332811085615, -8.248471580667563e-21})), t16), (pair){0.0002893128318825679, 2.3597650518968946e-20})), t16))), t16))), t16), (pair){0.0024857923897225673, 7.642672065521043e-20})), t16), (pair){0.00037358712267111387, 2.050925506802734e-21})), t16))), t16), (pair){0.004488589746531045, 3.4007948926488687e-19})), t16), (pair){0.02080045431427855, -2.995941427604068e-19})), t16))), t16))), t16), (pair){0.1382244914787328, 3.10561715558205e-18})), t16))), t16))), t16), (pair){1.1822045015192792, -4.8421856547996864e-17})), t16))), pair_sum(4.0, t14));
         const pair t18 = pair_order(pair_add_d(t17, t14));
-        const double t19 = minimum(64.0, t14);
-        const double t20 = rint(16.0 * t19);
-        const double t21 = 0.0625 * t20;
-        const pair t22 = pair_mul(t6, pair_mul(pair_exp(pair_mul(pair_scale(pair_diff(t21, t19), 0.5), pair_sum(t21, t19))), pair_exp(pair_neg(pair_prod((0.001953125 * t20), t20)))));
+        const pair t22 = pair_mul(t6, pair_mul(a5, a7));
         const pair t23 = pair_if(t13, t18, pair_div(t22, pair_order(pair_add_d(pair_neg(pair_div(t22, t18)), 1.0))));
-        const double t24 = maximum(-1.2676506002282294e+30, minimum(64.0, f_i));
         const int t25 = (t24 < 0.0);
-        const double t26 = fabs(t24);
         const double t27 = minimum(1.2676506002282294e+30, t26);
         const pair t28 = pair_div(pair_diff(t27, 4.0), pair_sum(4.0, t27));
         const pair t29 = pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_order(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_order(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_order(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add_d(pair_mul_d(t28, (8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t28) / 1.25e+29) * pair_rounded(t28) - 3.6291570418843135e-08) * pair_rounded(t28) - 1.3470044747078458e-07) * pair_rounded(t28)) * pair_rounded(t28)) * pair_rounded(t28) - 1.7801125236838621e-06) * pair_rounded(t28) - 1.1236017736040415e-06) * pair_rounded(t28))), -1.460119195672493e-06)), t28), (pair){3.179754982440019e-05, -1.274689980679372e-21})), t28))), t28))), t28), (pair){0.000150332811085615, -8.248471580667563e-21})), t28), (pair){0.0002893128318825679, 2.3597650518968946e-20})), t28))), t28))), t28), (pair){0.0024857923897225673, 7.642672065521043e-20})), t28), (pair){0.00037358712267111387, 2.050925506802734e-21})), t28))), t28), (pair){0.004488589746531045, 3.4007948926488687e-19})), t28), (pair){0.02080045431427855, -2.995941427604068e-19})), t28))), t28))), t28), (pair){0.1382244914787328, 3.10561715558205e-18})), t28))), t28))), t28), (pair){1.1822045015192792, -4.8421856547996864e-17})), t28))), pair_sum(4.0, t26));
         const pair t30 = pair_order(pair_add_d(t29, t26));
-        const double t31 = minimum(64.0, t26);
-        const double t32 = rint(16.0 * t31);
-        const double t33 = 0.0625 * t32;
-        const pair t34 = pair_mul(t6, pair_mul(pair_exp(pair_mul(pair_scale(pair_diff(t33, t31), 0.5), pair_sum(t33, t31))), pair_exp(pair_neg(pair_prod((0.001953125 * t32), t32)))));
+        const pair t34 = pair_mul(t6, pair_mul(a9, a11));
         const pair t35 = pair_if(t25, t30, pair_div(t34, pair_order(pair_add_d(pair_neg(pair_div(t34, t30)), 1.0))));
         gradient[row] = pair_value(pair_order(pair_sub(pair_mul(t0, pair_if((t1 < 0.0), t5, t11)), pair_mul_d(pair_if((f_i < 0.0), t5, t11), y_i))));
         hessian[row] = pair_value(pair_order(pair_add(pair_mul(t0, pair_if((t1 < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t23, pair_if(t13, t17, pair_order(pair_add_d(t23, t12)))))), pair_mul_d(pair_if((f_i < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t35, pair_if(t25, t29, pair_order(pair_add_d(t35, t24))))), y_i))));
@@ -870,53 +1363,143 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double t13_rows[ROWS_f64];
+    double t16_rows[ROWS_f64];
+    double t20_rows[ROWS_f64];
+    double t22_rows[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double t32_rows[ROWS_f64];
+    double t34_rows[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
-        const double y_i = y[row];
         const double f_i = f[row];
-        const int t0 = (f_i < -1099511627776.0);
-        const int t1 = (f_i < 0.0);
         const double t2 = fabs(f_i);
         const double t3 = minimum(1.2676506002282294e+30, t2);
         const pair t4 = pair_div(pair_diff(t3, 4.0), pair_sum(4.0, t3));
         const pair t5 = pair_order(pair_add_d(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add_d(pair_mul(pair_diff(((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t4) / 1.25e+29) * pair_rounded(t4) - 3.6291570418843135e-08) * pair_rounded(t4) - 1.3470044747078458e-07) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 1.7801125236838621e-06) * pair_rounded(t4) - 1.1236017736040415e-06) * pair_rounded(t4)) * pair_rounded(t4) - 1.460119195672493e-06) * pair_rounded(t4) - 3.179754982440019e-05) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 0.000150332811085615) * pair_rounded(t4) - 0.0002893128318825679) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 0.0024857923897225673) * pair_rounded(t4) - 0.00037358712267111387) * pair_rounded(t4)) * pair_rounded(t4) - 0.004488589746531045) * pair_rounded(t4) - 0.02080045431427855) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4)), 0.1382244914787328), t4), 0.06751792792276208)), t4))), t4), (pair){1.1822045015192792, -4.8421856547996864e-17})), t4))), pair_sum(4.0, t2)), t2));
-        const pair t6 = pair_diff((-log_fast(pair_rounded(pair_mul_d(t5, 2.5066282746310007)))), (f_i * (0.5 * f_i)));
-        const pair t7 = pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        a0_rows[row] = pair_rounded(pair_mul_d(t5, 2.5066282746310007));
         const double t8 = minimum(64.0, t2);
         const double t9 = rint(16.0 * t8);
         const double t10 = 0.0625 * t9;
-        const pair t11 = pair_mul(t7, pair_mul(pair_exp_short(pair_mul(pair_scale(pair_diff(t10, t8), 0.5), pair_sum(t10, t8))), pair_exp_short(pair_neg(pair_prod((0.001953125 * t9), t9)))));
+        const pair a2 = pair_mul(pair_scale(pair_diff(t10, t8), 0.5), pair_sum(t10, t8));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = pair_neg(pair_prod((0.001953125 * t9), t9));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const double t16 = -f_i;
+        t16_rows[row] = t16;
+        const double t20 = maximum(-1.2676506002282294e+30, minimum(64.0, t16));
+        t20_rows[row] = t20;
+        const double t22 = fabs(t20);
+        t22_rows[row] = t22;
+        const double t27 = minimum(64.0, t22);
+        const double t28 = rint(16.0 * t27);
+        const double t29 = 0.0625 * t28;
+        const pair a7 = pair_mul(pair_scale(pair_diff(t29, t27), 0.5), pair_sum(t29, t27));
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+        const pair a9 = pair_neg(pair_prod((0.001953125 * t28), t28));
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+        const double t32 = maximum(-1.2676506002282294e+30, minimum(64.0, f_i));
+        t32_rows[row] = t32;
+        const double t34 = fabs(t32);
+        t34_rows[row] = t34;
+        const double t39 = minimum(64.0, t34);
+        const double t40 = rint(16.0 * t39);
+        const double t41 = 0.0625 * t40;
+        const pair a11 = pair_mul(pair_scale(pair_diff(t41, t39), 0.5), pair_sum(t41, t39));
+        a11_hi[row] = a11.hi;
+        a11_lo[row] = a11.lo;
+        const pair a13 = pair_neg(pair_prod((0.001953125 * t40), t40));
+        a13_hi[row] = a13.hi;
+        a13_lo[row] = a13.lo;
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    pair_exp_rows(a11_hi, a11_lo, a12_hi, a12_lo);
+    pair_exp_rows(a13_hi, a13_lo, a14_hi, a14_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair t7 = pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5);
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const pair t11 = pair_mul(t7, pair_mul(a3, a5));
+        t11_hi[row] = t11.hi;
+        t11_lo[row] = t11.lo;
         const pair t12 = pair_div(t11, t5);
-        const double t13 = log1p_fast(pair_rounded(pair_neg(t12)));
+        t12_hi[row] = t12.hi;
+        t12_lo[row] = t12.lo;
+        a6_rows[row] = pair_rounded(pair_neg(t12));
+    }
+    log1p_fast_rows(a6_rows, t13_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const double a1 = a1_rows[row];
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const double t13 = t13_rows[row];
+        const double t16 = t16_rows[row];
+        const double t20 = t20_rows[row];
+        const double t22 = t22_rows[row];
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const double t32 = t32_rows[row];
+        const double t34 = t34_rows[row];
+        const pair a12 = {a12_hi[row], a12_lo[row]};
+        const pair a14 = {a14_hi[row], a14_lo[row]};
+        const int t0 = (f_i < -1099511627776.0);
+        const int t1 = (f_i < 0.0);
+        const pair t6 = pair_diff((-a1), (f_i * (0.5 * f_i)));
         const double t14 = -0.5 * f_i;
         const double t15 = 1.0 - y_i;
-        const double t16 = -f_i;
         const int t17 = (t16 < -1099511627776.0);
         const int t18 = (t16 < 0.0);
         const pair t19 = pair_div(t11, pair_of((1.0 - pair_rounded(t12))));
-        const double t20 = maximum(-1.2676506002282294e+30, minimum(64.0, t16));
         const int t21 = (t20 < 0.0);
-        const double t22 = fabs(t20);
         const double t23 = minimum(1.2676506002282294e+30, t22);
         const pair t24 = pair_div(pair_diff(t23, 4.0), pair_sum(4.0, t23));
         const pair t25 = pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_sum(0.06751792792276208, (((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t24) / 1.25e+29) * pair_rounded(t24) - 3.6291570418843135e-08) * pair_rounded(t24) - 1.3470044747078458e-07) * pair_rounded(t24)) * pair_rounded(t24)) * pair_rounded(t24) - 1.7801125236838621e-06) * pair_rounded(t24) - 1.1236017736040415e-06) * pair_rounded(t24)) * pair_rounded(t24) - 1.460119195672493e-06) * pair_rounded(t24) - 3.179754982440019e-05) * pair_rounded(t24)) * pair_rounded(t24)) * pair_rounded(t24) - 0.000150332811085615) * pair_rounded(t24) - 0.0002893128318825679) * pair_rounded(t24)) * pair_rounded(t24)) * pair_rounded(t24) - 0.0024857923897225673) * pair_rounded(t24) - 0.00037358712267111387) * pair_rounded(t24)) * pair_rounded(t24) - 0.004488589746531045) * pair_rounded(t24) - 0.02080045431427855) * pair_rounded(t24)) * pair_rounded(t24)) * pair_rounded(t24) - 0.1382244914787328) * pair_rounded(t24))), t24))), t24), (pair){1.1822045015192792, -4.8421856547996864e-17})), t24))), pair_sum(4.0, t22));
         const pair t26 = pair_order(pair_add_d(t25, t22));
-        const double t27 = minimum(64.0, t22);
-        const double t28 = rint(16.0 * t27);
-        const double t29 = 0.0625 * t28;
-        const pair t30 = pair_mul(t7, pair_mul(pair_exp_short(pair_mul(pair_scale(pair_diff(t29, t27), 0.5), pair_sum(t29, t27))), pair_exp(pair_neg(pair_prod((0.001953125 * t28), t28)))));
+        const pair t30 = pair_mul(t7, pair_mul(a8, a10));
         const pair t31 = pair_if(t21, t26, pair_div(t30, pair_order(pair_add_d(pair_neg(pair_div(t30, t26)), 1.0))));
-        const double t32 = maximum(-1.2676506002282294e+30, minimum(64.0, f_i));
         const int t33 = (t32 < 0.0);
-        const double t34 = fabs(t32);
         const double t35 = minimum(1.2676506002282294e+30, t34);
         const pair t36 = pair_div(pair_diff(t35, 4.0), pair_sum(4.0, t35));
         const pair t37 = pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add_d(pair_mul_d(t36, ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t36) / 1.25e+29) * pair_rounded(t36) - 3.6291570418843135e-08) * pair_rounded(t36) - 1.3470044747078458e-07) * pair_rounded(t36)) * pair_rounded(t36)) * pair_rounded(t36) - 1.7801125236838621e-06) * pair_rounded(t36) - 1.1236017736040415e-06) * pair_rounded(t36)) * pair_rounded(t36) - 1.460119195672493e-06) * pair_rounded(t36) - 3.179754982440019e-05) * pair_rounded(t36)) * pair_rounded(t36)) * pair_rounded(t36) - 0.000150332811085615) * pair_rounded(t36) - 0.0002893128318825679) * pair_rounded(t36)) * pair_rounded(t36)) * pair_rounded(t36) - 0.0024857923897225673) * pair_rounded(t36) - 0.00037358712267111387) * pair_rounded(t36)) * pair_rounded(t36) - 0.004488589746531045) * pair_rounded(t36) - 0.02080045431427855) * pair_rounded(t36)) * pair_rounded(t36)) * pair_rounded(t36) - 0.1382244914787328)), 0.06751792792276208)), t36))), t36), (pair){1.1822045015192792, -4.8421856547996864e-17})), t36))), pair_sum(4.0, t34));
         const pair t38 = pair_order(pair_add_d(t37, t34));
-        const double t39 = minimum(64.0, t34);
-        const double t40 = rint(16.0 * t39);
-        const double t41 = 0.0625 * t40;
-        const pair t42 = pair_mul(t7, pair_mul(pair_exp(pair_mul(pair_scale(pair_diff(t41, t39), 0.5), pair_sum(t41, t39))), pair_exp(pair_neg(pair_prod((0.001953125 * t40), t40)))));
+        const pair t42 = pair_mul(t7, pair_mul(a12, a14));
         const pair t43 = pair_if(t33, t38, pair_div(t42, pair_order(pair_add_d(pair_neg(pair_div(t42, t38)), 1.0))));
         loss[row] = pair_value(pair_order(pair_sub(pair_neg(pair_mul_d(pair_mul_d(pair_if(t0, pair_of(f_i), pair_if(t1, t6, pair_of(t13))), y_i), (t0 ? t14 : 1.0))), pair_mul_d(pair_mul_d(pair_if(t17, pair_of(t16), pair_if(t18, t6, pair_of(t13))), t15), (t17 ? -t14 : 1.0)))));
         gradient[row] = t15 * pair_rounded(pair_if(t18, t5, t19)) - y_i * pair_rounded(pair_if(t1, t5, t19));
@@ -924,53 +1507,147 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     }
 #else
     (void)constants;
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double t16_rows[ROWS_f64];
+    double t20_rows[ROWS_f64];
+    double t22_rows[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double t32_rows[ROWS_f64];
+    double t34_rows[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
-        const double y_i = y[row];
         const double f_i = f[row];
-        const int t0 = (f_i < -1099511627776.0);
-        const int t1 = (f_i < 0.0);
         const double t2 = fabs(f_i);
         const double t3 = minimum(1.2676506002282294e+30, t2);
         const pair t4 = pair_div(pair_diff(t3, 4.0), pair_sum(4.0, t3));
         const pair t5 = pair_order(pair_add_d(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_order(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_order(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_order(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_order(pair_add_d(pair_neg((pair){3.179754982440019e-05, -1.274689980679372e-21}), (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t4) / 1.25e+29) * pair_rounded(t4) - 3.6291570418843135e-08) * pair_rounded(t4) - 1.3470044747078458e-07) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 1.7801125236838621e-06) * pair_rounded(t4) - 1.1236017736040415e-06) * pair_rounded(t4)) * pair_rounded(t4) - 1.460119195672493e-06) * pair_rounded(t4)))), t4))), t4))), t4), (pair){0.000150332811085615, -8.248471580667563e-21})), t4), (pair){0.0002893128318825679, 2.3597650518968946e-20})), t4))), t4))), t4), (pair){0.0024857923897225673, 7.642672065521043e-20})), t4), (pair){0.00037358712267111387, 2.050925506802734e-21})), t4))), t4), (pair){0.004488589746531045, 3.4007948926488687e-19})), t4), (pair){0.02080045431427855, -2.995941427604068e-19})), t4))), t4))), t4), (pair){0.1382244914787328, 3.10561715558205e-18})), t4))), t4))), t4), (pair){1.1822045015192792, -4.8421856547996864e-17})), t4))), pair_sum(4.0, t2)), t2));
-        const pair t6 = pair_order(pair_sub(pair_neg(pair_log(pair_mul((pair){2.5066282746310007, -1.8328579980459167e-16}, t5))), pair_prod(f_i, (0.5 * f_i))));
-        const pair t7 = pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair a0 = pair_mul((pair){2.5066282746310007, -1.8328579980459167e-16}, t5);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
         const double t8 = minimum(64.0, t2);
         const double t9 = rint(16.0 * t8);
         const double t10 = 0.0625 * t9;
-        const pair t11 = pair_mul(t7, pair_mul(pair_exp(pair_mul(pair_scale(pair_diff(t10, t8), 0.5), pair_sum(t10, t8))), pair_exp(pair_neg(pair_prod((0.001953125 * t9), t9)))));
+        const pair a2 = pair_mul(pair_scale(pair_diff(t10, t8), 0.5), pair_sum(t10, t8));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = pair_neg(pair_prod((0.001953125 * t9), t9));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const double t16 = -f_i;
+        t16_rows[row] = t16;
+        const double t20 = maximum(-1.2676506002282294e+30, minimum(64.0, t16));
+        t20_rows[row] = t20;
+        const double t22 = fabs(t20);
+        t22_rows[row] = t22;
+        const double t27 = minimum(64.0, t22);
+        const double t28 = rint(16.0 * t27);
+        const double t29 = 0.0625 * t28;
+        const pair a7 = pair_mul(pair_scale(pair_diff(t29, t27), 0.5), pair_sum(t29, t27));
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+        const pair a9 = pair_neg(pair_prod((0.001953125 * t28), t28));
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+        const double t32 = maximum(-1.2676506002282294e+30, minimum(64.0, f_i));
+        t32_rows[row] = t32;
+        const double t34 = fabs(t32);
+        t34_rows[row] = t34;
+        const double t39 = minimum(64.0, t34);
+        const double t40 = rint(16.0 * t39);
+        const double t41 = 0.0625 * t40;
+        const pair a11 = pair_mul(pair_scale(pair_diff(t41, t39), 0.5), pair_sum(t41, t39));
+        a11_hi[row] = a11.hi;
+        a11_lo[row] = a11.lo;
+        const pair a13 = pair_neg(pair_prod((0.001953125 * t40), t40));
+        a13_hi[row] = a13.hi;
+        a13_lo[row] = a13.lo;
+    }
+    pair_log_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    pair_exp_rows(a11_hi, a11_lo, a12_hi, a12_lo);
+    pair_exp_rows(a13_hi, a13_lo, a14_hi, a14_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair t7 = pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5);
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const pair t11 = pair_mul(t7, pair_mul(a3, a5));
+        t11_hi[row] = t11.hi;
+        t11_lo[row] = t11.lo;
         const pair t12 = pair_div(t11, t5);
-        const pair t13 = pair_log1p(pair_neg(t12));
+        t12_hi[row] = t12.hi;
+        t12_lo[row] = t12.lo;
+        const pair a6 = pair_neg(t12);
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+    }
+    pair_log1p_rows(a6_hi, a6_lo, t13_hi, t13_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const double t16 = t16_rows[row];
+        const double t20 = t20_rows[row];
+        const double t22 = t22_rows[row];
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const double t32 = t32_rows[row];
+        const double t34 = t34_rows[row];
+        const pair a12 = {a12_hi[row], a12_lo[row]};
+        const pair a14 = {a14_hi[row], a14_lo[row]};
+        const int t0 = (f_i < -1099511627776.0);
+        const int t1 = (f_i < 0.0);
+        const pair t6 = pair_order(pair_sub(pair_neg(a1), pair_prod(f_i, (0.5 * f_i))));
         const double t14 = -0.5 * f_i;
         const pair t15 = pair_diff(1.0, y_i);
-        const double t16 = -f_i;
         const int t17 = (t16 < -1099511627776.0);
         const int t18 = (t16 < 0.0);
         const pair t19 = pair_div(t11, pair_order(pair_add_d(pair_neg(t12), 1.0)));
-        const double t20 = maximum(-1.2676506002282294e+30, minimum(64.0, t16));
         const int t21 = (t20 < 0.0);
-        const double t22 = fabs(t20);
         const double t23 = minimum(1.2676506002282294e+30, t22);
         const pair t24 = pair_div(pair_diff(t23, 4.0), pair_sum(4.0, t23));
         const pair t25 = pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_order(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_order(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_order(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add_d(pair_mul_d(t24, (8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t24) / 1.25e+29) * pair_rounded(t24) - 3.6291570418843135e-08) * pair_rounded(t24) - 1.3470044747078458e-07) * pair_rounded(t24)) * pair_rounded(t24)) * pair_rounded(t24) - 1.7801125236838621e-06) * pair_rounded(t24) - 1.1236017736040415e-06) * pair_rounded(t24))), -1.460119195672493e-06)), t24), (pair){3.179754982440019e-05, -1.274689980679372e-21})), t24))), t24))), t24), (pair){0.000150332811085615, -8.248471580667563e-21})), t24), (pair){0.0002893128318825679, 2.3597650518968946e-20})), t24))), t24))), t24), (pair){0.0024857923897225673, 7.642672065521043e-20})), t24), (pair){0.00037358712267111387, 2.050925506802734e-21})), t24))), t24), (pair){0.004488589746531045, 3.4007948926488687e-19})), t24), (pair){0.02080045431427855, -2.995941427604068e-19})), t24))), t24))), t24), (pair){0.1382244914787328, 3.10561715558205e-18})), t24))), t24))), t24), (pair){1.1822045015192792, -4.8421856547996864e-17})), t24))), pair_sum(4.0, t22));
         const pair t26 = pair_order(pair_add_d(t25, t22));
-        const double t27 = minimum(64.0, t22);
-        const double t28 = rint(16.0 * t27);
-        const double t29 = 0.0625 * t28;
-        const pair t30 = pair_mul(t7, pair_mul(pair_exp(pair_mul(pair_scale(pair_diff(t29, t27), 0.5), pair_sum(t29, t27))), pair_exp(pair_neg(pair_prod((0.001953125 * t28), t28)))));
+        const pair t30 = pair_mul(t7, pair_mul(a8, a10));
         const pair t31 = pair_if(t21, t26, pair_div(t30, pair_order(pair_add_d(pair_neg(pair_div(t30, t26)), 1.0))));
-        const double t32 = maximum(-1.2676506002282294e+30, minimum(64.0, f_i));
         const int t33 = (t32 < 0.0);
-        const double t34 = fabs(t32);
         const double t35 = minimum(1.2676506002282294e+30, t34);
         const pair t36 = pair_div(pair_diff(t35, 4.0), pair_sum(4.0, t35));
         const pair t37 = pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_order(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_order(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_order(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add_d(pair_mul_d(t36, (8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t36) / 1.25e+29) * pair_rounded(t36) - 3.6291570418843135e-08) * pair_rounded(t36) - 1.3470044747078458e-07) * pair_rounded(t36)) * pair_rounded(t36)) * pair_rounded(t36) - 1.7801125236838621e-06) * pair_rounded(t36) - 1.1236017736040415e-06) * pair_rounded(t36))), -1.460119195672493e-06)), t36), (pair){3.179754982440019e-05, -1.274689980679372e-21})), t36))), t36))), t36), (pair){0.000150332811085615, -8.248471580667563e-21})), t36), (pair){0.0002893128318825679, 2.3597650518968946e-20})), t36))), t36))), t36), (pair){0.0024857923897225673, 7.642672065521043e-20})), t36), (pair){0.00037358712267111387, 2.050925506802734e-21})), t36))), t36), (pair){0.004488589746531045, 3.4007948926488687e-19})), t36), (pair){0.02080045431427855, -2.995941427604068e-19})), t36))), t36))), t36), (pair){0.1382244914787328, 3.10561715558205e-18})), t36))), t36))), t36), (pair){1.1822045015192792, -4.8421856547996864e-17})), t36))), pair_sum(4.0, t34));
         const pair t38 = pair_order(pair_add_d(t37, t34));
-        const double t39 = minimum(64.0, t34);
-        const double t40 = rint(16.0 * t39);
-        const double t41 = 0.0625 * t40;
-        const pair t42 = pair_mul(t7, pair_mul(pair_exp(pair_mul(pair_scale(pair_diff(t41, t39), 0.5), pair_sum(t41, t39))), pair_exp(pair_neg(pair_prod((0.001953125 * t40), t40)))));
+        const pair t42 = pair_mul(t7, pair_mul(a12, a14));
         const pair t43 = pair_if(t33, t38, pair_div(t42, pair_order(pair_add_d(pair_neg(pair_div(t42, t38)), 1.0))));
         loss[row] = pair_value(pair_order(pair_sub(pair_neg(pair_mul_d(pair_mul_d(pair_if(t0, pair_of(f_i), pair_if(t1, t6, t13)), y_i), (t0 ? t14 : 1.0))), pair_mul_d(pair_mul(t15, pair_if(t17, pair_of(t16), pair_if(t18, t6, t13))), (t17 ? -t14 : 1.0)))));
         gradient[row] = pair_value(pair_order(pair_sub(pair_mul(t15, pair_if(t18, t5, t19)), pair_mul_d(pair_if(t1, t5, t19), y_i))));
@@ -1005,30 +1682,72 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
     double *const mean = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t0_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
         const double t0 = fabs(f_i);
+        t0_rows[row] = t0;
         const double t1 = minimum(64.0, t0);
         const double t2 = rint(16.0 * t1);
         const double t3 = 0.0625 * t2;
+        const pair a0 = pair_mul(pair_scale(pair_diff(t3, t1), 0.5), pair_sum(t3, t1));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair a2 = pair_neg(pair_prod((0.001953125 * t2), t2));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t0 = t0_rows[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
         const double t4 = minimum(1.2676506002282294e+30, t0);
         const pair t5 = pair_div(pair_diff(t4, 4.0), pair_sum(4.0, t4));
-        const pair t6 = pair_div(pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(pair_exp_short(pair_mul(pair_scale(pair_diff(t3, t1), 0.5), pair_sum(t3, t1))), pair_exp_short(pair_neg(pair_prod((0.001953125 * t2), t2))))), pair_order(pair_add_d(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add_d(pair_mul(pair_diff(((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t5) / 1.25e+29) * pair_rounded(t5) - 3.6291570418843135e-08) * pair_rounded(t5) - 1.3470044747078458e-07) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5) - 1.7801125236838621e-06) * pair_rounded(t5) - 1.1236017736040415e-06) * pair_rounded(t5)) * pair_rounded(t5) - 1.460119195672493e-06) * pair_rounded(t5) - 3.179754982440019e-05) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5) - 0.000150332811085615) * pair_rounded(t5) - 0.0002893128318825679) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5) - 0.0024857923897225673) * pair_rounded(t5) - 0.00037358712267111387) * pair_rounded(t5)) * pair_rounded(t5) - 0.004488589746531045) * pair_rounded(t5) - 0.02080045431427855) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5)), 0.1382244914787328), t5), 0.06751792792276208)), t5))), t5), (pair){1.1822045015192792, -4.8421856547996864e-17})), t5))), pair_sum(4.0, t0)), t0)));
+        const pair t6 = pair_div(pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(a1, a3)), pair_order(pair_add_d(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add_d(pair_mul(pair_diff(((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t5) / 1.25e+29) * pair_rounded(t5) - 3.6291570418843135e-08) * pair_rounded(t5) - 1.3470044747078458e-07) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5) - 1.7801125236838621e-06) * pair_rounded(t5) - 1.1236017736040415e-06) * pair_rounded(t5)) * pair_rounded(t5) - 1.460119195672493e-06) * pair_rounded(t5) - 3.179754982440019e-05) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5) - 0.000150332811085615) * pair_rounded(t5) - 0.0002893128318825679) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5) - 0.0024857923897225673) * pair_rounded(t5) - 0.00037358712267111387) * pair_rounded(t5)) * pair_rounded(t5) - 0.004488589746531045) * pair_rounded(t5) - 0.02080045431427855) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5)), 0.1382244914787328), t5), 0.06751792792276208)), t5))), t5), (pair){1.1822045015192792, -4.8421856547996864e-17})), t5))), pair_sum(4.0, t0)), t0)));
         mean[row] = pair_rounded(pair_if((f_i < 0.0), t6, pair_of(1.0 - pair_rounded(t6))));
     }
 #else
     (void)constants;
+    double t0_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
         const double t0 = fabs(f_i);
+        t0_rows[row] = t0;
         const double t1 = minimum(64.0, t0);
         const double t2 = rint(16.0 * t1);
         const double t3 = 0.0625 * t2;
+        const pair a0 = pair_mul(pair_scale(pair_diff(t3, t1), 0.5), pair_sum(t3, t1));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair a2 = pair_neg(pair_prod((0.001953125 * t2), t2));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t0 = t0_rows[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
         const double t4 = minimum(1.2676506002282294e+30, t0);
         const pair t5 = pair_div(pair_diff(t4, 4.0), pair_sum(4.0, t4));
-        const pair t6 = pair_div(pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(pair_exp(pair_mul(pair_scale(pair_diff(t3, t1), 0.5), pair_sum(t3, t1))), pair_exp(pair_neg(pair_prod((0.001953125 * t2), t2))))), pair_order(pair_add_d(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_order(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_order(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_order(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_order(pair_add_d(pair_neg((pair){3.179754982440019e-05, -1.274689980679372e-21}), (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t5) / 1.25e+29) * pair_rounded(t5) - 3.6291570418843135e-08) * pair_rounded(t5) - 1.3470044747078458e-07) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5) - 1.7801125236838621e-06) * pair_rounded(t5) - 1.1236017736040415e-06) * pair_rounded(t5)) * pair_rounded(t5) - 1.460119195672493e-06) * pair_rounded(t5)))), t5))), t5))), t5), (pair){0.000150332811085615, -8.248471580667563e-21})), t5), (pair){0.0002893128318825679, 2.3597650518968946e-20})), t5))), t5))), t5), (pair){0.0024857923897225673, 7.642672065521043e-20})), t5), (pair){0.00037358712267111387, 2.050925506802734e-21})), t5))), t5), (pair){0.004488589746531045, 3.4007948926488687e-19})), t5), (pair){0.02080045431427855, -2.995941427604068e-19})), t5))), t5))), t5), (pair){0.1382244914787328, 3.10561715558205e-18})), t5))), t5))), t5), (pair){1.1822045015192792, -4.8421856547996864e-17})), t5))), pair_sum(4.0, t0)), t0)));
+        const pair t6 = pair_div(pair_mul(pair_scale(pair_sqrt((pair){0.6366197723675814, -3.935735335036497e-17}), 0.5), pair_mul(a1, a3)), pair_order(pair_add_d(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add((pair){0.06751792792276208, 3.733786057350318e-18}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.03370366765367635, -1.0972000024910078e-18}, pair_mul(pair_order(pair_add((pair){0.03165652747899704, -3.0090767493076973e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.007961411175370185, 6.020050050038417e-19}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.0005948619697239542, 4.8926293259762504e-20}, pair_mul(pair_order(pair_add((pair){0.0006654963571823578, 6.0220947073270386e-21}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.00010493908715006714, 4.6401488618976766e-21}, pair_mul(pair_order(pair_add((pair){2.5601218260245907e-05, -5.763034649454838e-22}, pair_mul(pair_order(pair_add_d(pair_neg((pair){3.179754982440019e-05, -1.274689980679372e-21}), (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t5) / 1.25e+29) * pair_rounded(t5) - 3.6291570418843135e-08) * pair_rounded(t5) - 1.3470044747078458e-07) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5) - 1.7801125236838621e-06) * pair_rounded(t5) - 1.1236017736040415e-06) * pair_rounded(t5)) * pair_rounded(t5) - 1.460119195672493e-06) * pair_rounded(t5)))), t5))), t5))), t5), (pair){0.000150332811085615, -8.248471580667563e-21})), t5), (pair){0.0002893128318825679, 2.3597650518968946e-20})), t5))), t5))), t5), (pair){0.0024857923897225673, 7.642672065521043e-20})), t5), (pair){0.00037358712267111387, 2.050925506802734e-21})), t5))), t5), (pair){0.004488589746531045, 3.4007948926488687e-19})), t5), (pair){0.02080045431427855, -2.995941427604068e-19})), t5))), t5))), t5), (pair){0.1382244914787328, 3.10561715558205e-18})), t5))), t5))), t5), (pair){1.1822045015192792, -4.8421856547996864e-17})), t5))), pair_sum(4.0, t0)), t0)));
         mean[row] = pair_rounded(pair_if((f_i < 0.0), t6, pair_order(pair_add_d(pair_neg(t6), 1.0))));
     }
 #endif
@@ -1053,7 +1772,9 @@ void lossforge_binomial_probit_inverse_link_f64(size_t n, const double *f, doubl
     void *const outputs[] = {mean};
     lossforge_binomial_probit_inverse_link_f64_at(n, 1, inputs, NULL, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -1096,20 +1817,49 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     (void)constants;
+    double t4_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double t9_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
         const double f_i = f[row];
-        const int t0 = (f_i < -1099511627776.0);
         const double t1 = fabs(f_i);
         const double t2 = minimum(1.2676506002282294e+30, t1);
         const double t3 = (t2 - 4.0) / (4.0 + t2);
         const double t4 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t3 / 1.25e+29) * t3 - 3.6291570418843135e-08) * t3 - 1.3470044747078458e-07) * t3) * t3) * t3 - 1.7801125236838621e-06) * t3 - 1.1236017736040415e-06) * t3) * t3 - 1.460119195672493e-06) * t3 - 3.179754982440019e-05) * t3) * t3) * t3 - 0.000150332811085615) * t3 - 0.0002893128318825679) * t3) * t3) * t3 - 0.0024857923897225673) * t3 - 0.00037358712267111387) * t3) * t3 - 0.004488589746531045) * t3 - 0.02080045431427855) * t3) * t3) * t3 - 0.1382244914787328) * t3) * t3) * t3 - pair_value((pair){1.1822045015192792, -4.8421856547996864e-17})) * t3) / (4.0 + t1) + t1;
-        const double t5 = -log_fast(2.5066282746310007 * t4) - f_i * (0.5 * f_i);
+        t4_rows[row] = t4;
+        a0_rows[row] = 2.5066282746310007 * t4;
         const double t6 = minimum(64.0, t1);
         const double t7 = rint(16.0 * t6);
         const double t8 = 0.0625 * t7;
-        const double t9 = log1p_fast(-(0.5 * sqrt(0.6366197723675814) * (exp_fast(0.5 * (t8 - t6) * (t8 + t6)) * exp_fast(-(0.001953125 * t7 * t7))) / t4));
+        a2_rows[row] = 0.5 * (t8 - t6) * (t8 + t6);
+        a4_rows[row] = -(0.001953125 * t7 * t7);
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    exp_fast_rows(a2_rows, a3_rows);
+    exp_fast_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t4 = t4_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        a6_rows[row] = -(0.5 * sqrt(0.6366197723675814) * (a3 * a5) / t4);
+    }
+    log1p_fast_rows(a6_rows, t9_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double a1 = a1_rows[row];
+        const double t9 = t9_rows[row];
+        const int t0 = (f_i < -1099511627776.0);
+        const double t5 = -a1 - f_i * (0.5 * f_i);
         const double t10 = -0.5 * f_i;
         const double t11 = -f_i;
         const int t12 = (t11 < -1099511627776.0);
@@ -1138,18 +1888,35 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     (void)constants;
+    double t0_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        const double t0 = fabs(f_i);
+        t0_rows[row] = t0;
+        const double t4 = minimum(64.0, t0);
+        const double t5 = rint(16.0 * t4);
+        const double t6 = 0.0625 * t5;
+        a0_rows[row] = 0.5 * (t6 - t4) * (t6 + t4);
+        a2_rows[row] = -(0.001953125 * t5 * t5);
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    exp_fast_rows(a2_rows, a3_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = fabs(f_i);
+        const double t0 = t0_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
         const double t1 = minimum(1.2676506002282294e+30, t0);
         const double t2 = (t1 - 4.0) / (4.0 + t1);
         const double t3 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t2 / 1.25e+29) * t2 - 3.6291570418843135e-08) * t2 - 1.3470044747078458e-07) * t2) * t2) * t2 - 1.7801125236838621e-06) * t2 - 1.1236017736040415e-06) * t2) * t2 - 1.460119195672493e-06) * t2 - 3.179754982440019e-05) * t2) * t2) * t2 - 0.000150332811085615) * t2 - 0.0002893128318825679) * t2) * t2) * t2 - 0.0024857923897225673) * t2 - 0.00037358712267111387) * t2) * t2 - 0.004488589746531045) * t2 - 0.02080045431427855) * t2) * t2) * t2 - 0.1382244914787328) * t2) * t2) * t2 - pair_value((pair){1.1822045015192792, -4.8421856547996864e-17})) * t2) / (4.0 + t0) + t0;
-        const double t4 = minimum(64.0, t0);
-        const double t5 = rint(16.0 * t4);
-        const double t6 = 0.0625 * t5;
-        const double t7 = 0.5 * sqrt(0.6366197723675814) * (exp_fast(0.5 * (t6 - t4) * (t6 + t4)) * exp_fast(-(0.001953125 * t5 * t5)));
+        const double t7 = 0.5 * sqrt(0.6366197723675814) * (a1 * a3);
         const double t8 = t7 / (1.0 - t7 / t3);
         gradient[row] = (float)((1.0 - y_i) * ((-f_i < 0.0) ? t3 : t8) - y_i * ((f_i < 0.0) ? t3 : t8));
     }
@@ -1176,35 +1943,74 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
     (void)constants;
+    double t0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t14_rows[ROWS_f32];
+    double t16_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        const double t0 = -f_i;
+        t0_rows[row] = t0;
+        const double t1 = maximum(-1.2676506002282294e+30, minimum(64.0, t0));
+        t1_rows[row] = t1;
+        const double t3 = fabs(t1);
+        t3_rows[row] = t3;
+        const double t9 = minimum(64.0, t3);
+        const double t10 = rint(16.0 * t9);
+        const double t11 = 0.0625 * t10;
+        a0_rows[row] = 0.5 * (t11 - t9) * (t11 + t9);
+        a2_rows[row] = -(0.001953125 * t10 * t10);
+        const double t14 = maximum(-1.2676506002282294e+30, minimum(64.0, f_i));
+        t14_rows[row] = t14;
+        const double t16 = fabs(t14);
+        t16_rows[row] = t16;
+        const double t21 = minimum(64.0, t16);
+        const double t22 = rint(16.0 * t21);
+        const double t23 = 0.0625 * t22;
+        a4_rows[row] = 0.5 * (t23 - t21) * (t23 + t21);
+        a6_rows[row] = -(0.001953125 * t22 * t22);
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    exp_fast_rows(a2_rows, a3_rows);
+    exp_fast_rows(a4_rows, a5_rows);
+    exp_fast_rows(a6_rows, a7_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = -f_i;
-        const double t1 = maximum(-1.2676506002282294e+30, minimum(64.0, t0));
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t3 = t3_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double t14 = t14_rows[row];
+        const double t16 = t16_rows[row];
+        const double a5 = a5_rows[row];
+        const double a7 = a7_rows[row];
         const int t2 = (t1 < 0.0);
-        const double t3 = fabs(t1);
         const double t4 = minimum(1.2676506002282294e+30, t3);
         const double t5 = (t4 - 4.0) / (4.0 + t4);
         const double t6 = (1.8048571559157687 + pair_value(pair_order(pair_sub(pair_prod((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t5 / 1.25e+29) * t5 - 3.6291570418843135e-08) * t5 - 1.3470044747078458e-07) * t5) * t5) * t5 - 1.7801125236838621e-06) * t5 - 1.1236017736040415e-06) * t5) * t5 - 1.460119195672493e-06) * t5 - 3.179754982440019e-05) * t5) * t5) * t5 - 0.000150332811085615) * t5 - 0.0002893128318825679) * t5) * t5) * t5 - 0.0024857923897225673) * t5 - 0.00037358712267111387) * t5) * t5 - 0.004488589746531045) * t5 - 0.02080045431427855) * t5) * t5) * t5 - 0.1382244914787328) * t5) * t5), t5), (pair){1.1822045015192792, -4.8421856547996864e-17}))) * t5) / (4.0 + t3);
         const double t7 = t6 + t3;
         const double t8 = 0.5 * sqrt(0.6366197723675814);
-        const double t9 = minimum(64.0, t3);
-        const double t10 = rint(16.0 * t9);
-        const double t11 = 0.0625 * t10;
-        const double t12 = t8 * (exp_fast(0.5 * (t11 - t9) * (t11 + t9)) * exp_fast(-(0.001953125 * t10 * t10)));
+        const double t12 = t8 * (a1 * a3);
         const double t13 = (t2 ? t7 : t12 / (1.0 - t12 / t7));
-        const double t14 = maximum(-1.2676506002282294e+30, minimum(64.0, f_i));
         const int t15 = (t14 < 0.0);
-        const double t16 = fabs(t14);
         const double t17 = minimum(1.2676506002282294e+30, t16);
         const pair t18 = pair_div(pair_diff(t17, 4.0), pair_sum(4.0, t17));
         const double t19 = (1.8048571559157687 + pair_value(pair_order(pair_sub(pair_mul_d(t18, (0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t18) / 1.25e+29) * pair_rounded(t18) - 3.6291570418843135e-08) * pair_rounded(t18) - 1.3470044747078458e-07) * pair_rounded(t18)) * pair_rounded(t18)) * pair_rounded(t18) - 1.7801125236838621e-06) * pair_rounded(t18) - 1.1236017736040415e-06) * pair_rounded(t18)) * pair_rounded(t18) - 1.460119195672493e-06) * pair_rounded(t18) - 3.179754982440019e-05) * pair_rounded(t18)) * pair_rounded(t18)) * pair_rounded(t18) - 0.000150332811085615) * pair_rounded(t18) - 0.0002893128318825679) * pair_rounded(t18)) * pair_rounded(t18)) * pair_rounded(t18) - 0.0024857923897225673) * pair_rounded(t18) - 0.00037358712267111387) * pair_rounded(t18)) * pair_rounded(t18) - 0.004488589746531045) * pair_rounded(t18) - 0.02080045431427855) * pair_rounded(t18)) * pair_rounded(t18)) * pair_rounded(t18) - 0.1382244914787328) * pair_rounded(t18)) * pair_rounded(t18))), (pair){1.1822045015192792, -4.8421856547996864e-17}))) * pair_rounded(t18)) / (4.0 + t16);
         const double t20 = t19 + t16;
-        const double t21 = minimum(64.0, t16);
-        const double t22 = rint(16.0 * t21);
-        const double t23 = 0.0625 * t22;
-        const double t24 = t8 * (exp_fast(0.5 * (t23 - t21) * (t23 + t21)) * exp_fast(-(0.001953125 * t22 * t22)));
+        const double t24 = t8 * (a5 * a7);
         const double t25 = (t15 ? t20 : t24 / (1.0 - t24 / t20));
         hessian[row] = (float)((1.0 - y_i) * ((t0 < -1.2676506002282294e+30) ? 1.0 : t13 * (t2 ? t6 : t13 + t1)) + y_i * ((f_i < -1.2676506002282294e+30) ? 1.0 : t25 * (t15 ? t19 : t25 + t14)));
     }
@@ -1232,23 +2038,59 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     (void)constants;
+    double t5_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double t10_rows[ROWS_f32];
+    double t11_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double t12_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
         const double f_i = f[row];
-        const int t0 = (f_i < -1099511627776.0);
-        const int t1 = (f_i < 0.0);
         const double t2 = fabs(f_i);
         const double t3 = minimum(1.2676506002282294e+30, t2);
         const double t4 = (t3 - 4.0) / (4.0 + t3);
         const double t5 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t4 / 1.25e+29) * t4 - 3.6291570418843135e-08) * t4 - 1.3470044747078458e-07) * t4) * t4) * t4 - 1.7801125236838621e-06) * t4 - 1.1236017736040415e-06) * t4) * t4 - 1.460119195672493e-06) * t4 - 3.179754982440019e-05) * t4) * t4) * t4 - 0.000150332811085615) * t4 - 0.0002893128318825679) * t4) * t4) * t4 - 0.0024857923897225673) * t4 - 0.00037358712267111387) * t4) * t4 - 0.004488589746531045) * t4 - 0.02080045431427855) * t4) * t4) * t4 - 0.1382244914787328) * t4) * t4) * t4 - pair_value((pair){1.1822045015192792, -4.8421856547996864e-17})) * t4) / (4.0 + t2) + t2;
-        const double t6 = -log_fast(2.5066282746310007 * t5) - f_i * (0.5 * f_i);
+        t5_rows[row] = t5;
+        a0_rows[row] = 2.5066282746310007 * t5;
         const double t7 = minimum(64.0, t2);
         const double t8 = rint(16.0 * t7);
         const double t9 = 0.0625 * t8;
-        const double t10 = 0.5 * sqrt(0.6366197723675814) * (exp_fast(0.5 * (t9 - t7) * (t9 + t7)) * exp_fast(-(0.001953125 * t8 * t8)));
+        a2_rows[row] = 0.5 * (t9 - t7) * (t9 + t7);
+        a4_rows[row] = -(0.001953125 * t8 * t8);
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    exp_fast_rows(a2_rows, a3_rows);
+    exp_fast_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t5 = t5_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double t10 = 0.5 * sqrt(0.6366197723675814) * (a3 * a5);
+        t10_rows[row] = t10;
         const double t11 = t10 / t5;
-        const double t12 = log1p_fast(-t11);
+        t11_rows[row] = t11;
+        a6_rows[row] = -t11;
+    }
+    log1p_fast_rows(a6_rows, t12_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t5 = t5_rows[row];
+        const double a1 = a1_rows[row];
+        const double t10 = t10_rows[row];
+        const double t11 = t11_rows[row];
+        const double t12 = t12_rows[row];
+        const int t0 = (f_i < -1099511627776.0);
+        const int t1 = (f_i < 0.0);
+        const double t6 = -a1 - f_i * (0.5 * f_i);
         const double t13 = -0.5 * f_i;
         const double t14 = 1.0 - y_i;
         const double t15 = -f_i;
@@ -1282,45 +2124,97 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
     (void)constants;
+    double t1_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t12_rows[ROWS_f32];
+    double t14_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double t24_rows[ROWS_f32];
+    double t26_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
+    double a10_rows[ROWS_f32];
+    double a11_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        const double t1 = -f_i;
+        t1_rows[row] = t1;
+        const double t2 = fabs(f_i);
+        t2_rows[row] = t2;
+        const double t7 = minimum(64.0, t2);
+        const double t8 = rint(16.0 * t7);
+        const double t9 = 0.0625 * t8;
+        a0_rows[row] = 0.5 * (t9 - t7) * (t9 + t7);
+        a2_rows[row] = -(0.001953125 * t8 * t8);
+        const double t12 = maximum(-1.2676506002282294e+30, minimum(64.0, t1));
+        t12_rows[row] = t12;
+        const double t14 = fabs(t12);
+        t14_rows[row] = t14;
+        const double t19 = minimum(64.0, t14);
+        const double t20 = rint(16.0 * t19);
+        const double t21 = 0.0625 * t20;
+        a4_rows[row] = 0.5 * (t21 - t19) * (t21 + t19);
+        a6_rows[row] = -(0.001953125 * t20 * t20);
+        const double t24 = maximum(-1.2676506002282294e+30, minimum(64.0, f_i));
+        t24_rows[row] = t24;
+        const double t26 = fabs(t24);
+        t26_rows[row] = t26;
+        const double t31 = minimum(64.0, t26);
+        const double t32 = rint(16.0 * t31);
+        const double t33 = 0.0625 * t32;
+        a8_rows[row] = 0.5 * (t33 - t31) * (t33 + t31);
+        a10_rows[row] = -(0.001953125 * t32 * t32);
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    exp_fast_rows(a2_rows, a3_rows);
+    exp_fast_rows(a4_rows, a5_rows);
+    exp_fast_rows(a6_rows, a7_rows);
+    exp_fast_rows(a8_rows, a9_rows);
+    exp_fast_rows(a10_rows, a11_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double t12 = t12_rows[row];
+        const double t14 = t14_rows[row];
+        const double a5 = a5_rows[row];
+        const double a7 = a7_rows[row];
+        const double t24 = t24_rows[row];
+        const double t26 = t26_rows[row];
+        const double a9 = a9_rows[row];
+        const double a11 = a11_rows[row];
         const double t0 = 1.0 - y_i;
-        const double t1 = -f_i;
-        const double t2 = fabs(f_i);
         const double t3 = minimum(1.2676506002282294e+30, t2);
         const double t4 = (t3 - 4.0) / (4.0 + t3);
         const double t5 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t4 / 1.25e+29) * t4 - 3.6291570418843135e-08) * t4 - 1.3470044747078458e-07) * t4) * t4) * t4 - 1.7801125236838621e-06) * t4 - 1.1236017736040415e-06) * t4) * t4 - 1.460119195672493e-06) * t4 - 3.179754982440019e-05) * t4) * t4) * t4 - 0.000150332811085615) * t4 - 0.0002893128318825679) * t4) * t4) * t4 - 0.0024857923897225673) * t4 - 0.00037358712267111387) * t4) * t4 - 0.004488589746531045) * t4 - 0.02080045431427855) * t4) * t4) * t4 - 0.1382244914787328) * t4) * t4) * t4 - pair_value((pair){1.1822045015192792, -4.8421856547996864e-17})) * t4) / (4.0 + t2) + t2;
         const double t6 = 0.5 * sqrt(0.6366197723675814);
-        const double t7 = minimum(64.0, t2);
-        const double t8 = rint(16.0 * t7);
-        const double t9 = 0.0625 * t8;
-        const double t10 = t6 * (exp_fast(0.5 * (t9 - t7) * (t9 + t7)) * exp_fast(-(0.001953125 * t8 * t8)));
+        const double t10 = t6 * (a1 * a3);
         const double t11 = t10 / (1.0 - t10 / t5);
-        const double t12 = maximum(-1.2676506002282294e+30, minimum(64.0, t1));
         const int t13 = (t12 < 0.0);
-        const double t14 = fabs(t12);
         const double t15 = minimum(1.2676506002282294e+30, t14);
         const double t16 = (t15 - 4.0) / (4.0 + t15);
         const double t17 = (1.8048571559157687 + pair_value(pair_order(pair_sub(pair_prod((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t16 / 1.25e+29) * t16 - 3.6291570418843135e-08) * t16 - 1.3470044747078458e-07) * t16) * t16) * t16 - 1.7801125236838621e-06) * t16 - 1.1236017736040415e-06) * t16) * t16 - 1.460119195672493e-06) * t16 - 3.179754982440019e-05) * t16) * t16) * t16 - 0.000150332811085615) * t16 - 0.0002893128318825679) * t16) * t16) * t16 - 0.0024857923897225673) * t16 - 0.00037358712267111387) * t16) * t16 - 0.004488589746531045) * t16 - 0.02080045431427855) * t16) * t16) * t16 - 0.1382244914787328) * t16) * t16), t16), (pair){1.1822045015192792, -4.8421856547996864e-17}))) * t16) / (4.0 + t14);
         const double t18 = t17 + t14;
-        const double t19 = minimum(64.0, t14);
-        const double t20 = rint(16.0 * t19);
-        const double t21 = 0.0625 * t20;
-        const double t22 = t6 * (exp_fast(0.5 * (t21 - t19) * (t21 + t19)) * exp_fast(-(0.001953125 * t20 * t20)));
+        const double t22 = t6 * (a5 * a7);
         const double t23 = (t13 ? t18 : t22 / (1.0 - t22 / t18));
-        const double t24 = maximum(-1.2676506002282294e+30, minimum(64.0, f_i));
         const int t25 = (t24 < 0.0);
-        const double t26 = fabs(t24);
         const double t27 = minimum(1.2676506002282294e+30, t26);
         const pair t28 = pair_div(pair_diff(t27, 4.0), pair_sum(4.0, t27));
         const double t29 = (1.8048571559157687 + pair_value(pair_order(pair_sub(pair_mul_d(t28, (0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t28) / 1.25e+29) * pair_rounded(t28) - 3.6291570418843135e-08) * pair_rounded(t28) - 1.3470044747078458e-07) * pair_rounded(t28)) * pair_rounded(t28)) * pair_rounded(t28) - 1.7801125236838621e-06) * pair_rounded(t28) - 1.1236017736040415e-06) * pair_rounded(t28)) * pair_rounded(t28) - 1.460119195672493e-06) * pair_rounded(t28) - 3.179754982440019e-05) * pair_rounded(t28)) * pair_rounded(t28)) * pair_rounded(t28) - 0.000150332811085615) * pair_rounded(t28) - 0.0002893128318825679) * pair_rounded(t28)) * pair_rounded(t28)) * pair_rounded(t28) - 0.0024857923897225673) * pair_rounded(t28) - 0.00037358712267111387) * pair_rounded(t28)) * pair_rounded(t28) - 0.004488589746531045) * pair_rounded(t28) - 0.02080045431427855) * pair_rounded(t28)) * pair_rounded(t28)) * pair_rounded(t28) - 0.1382244914787328) * pair_rounded(t28)) * pair_rounded(t28))), (pair){1.1822045015192792, -4.8421856547996864e-17}))) * pair_rounded(t28)) / (4.0 + t26);
         const double t30 = t29 + t26;
-        const double t31 = minimum(64.0, t26);
-        const double t32 = rint(16.0 * t31);
-        const double t33 = 0.0625 * t32;
-        const double t34 = t6 * (exp_fast(0.5 * (t33 - t31) * (t33 + t31)) * exp_fast(-(0.001953125 * t32 * t32)));
+        const double t34 = t6 * (a9 * a11);
         const double t35 = (t25 ? t30 : t34 / (1.0 - t34 / t30));
         gradient[row] = (float)(t0 * ((t1 < 0.0) ? t5 : t11) - y_i * ((f_i < 0.0) ? t5 : t11));
         hessian[row] = (float)(t0 * ((t1 < -1.2676506002282294e+30) ? 1.0 : t23 * (t13 ? t17 : t23 + t12)) + y_i * ((f_i < -1.2676506002282294e+30) ? 1.0 : t35 * (t25 ? t29 : t35 + t24)));
@@ -1350,53 +2244,127 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
     (void)constants;
+    double t5_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double t11_rows[ROWS_f32];
+    double t12_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double t13_rows[ROWS_f32];
+    double t16_rows[ROWS_f32];
+    double t20_rows[ROWS_f32];
+    double t22_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
+    double a10_rows[ROWS_f32];
+    double t32_rows[ROWS_f32];
+    double t34_rows[ROWS_f32];
+    double a11_rows[ROWS_f32];
+    double a12_rows[ROWS_f32];
+    double a13_rows[ROWS_f32];
+    double a14_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
         const double f_i = f[row];
-        const int t0 = (f_i < -1099511627776.0);
-        const int t1 = (f_i < 0.0);
         const double t2 = fabs(f_i);
         const double t3 = minimum(1.2676506002282294e+30, t2);
         const double t4 = (t3 - 4.0) / (4.0 + t3);
         const double t5 = (1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t4 / 1.25e+29) * t4 - 3.6291570418843135e-08) * t4 - 1.3470044747078458e-07) * t4) * t4) * t4 - 1.7801125236838621e-06) * t4 - 1.1236017736040415e-06) * t4) * t4 - 1.460119195672493e-06) * t4 - 3.179754982440019e-05) * t4) * t4) * t4 - 0.000150332811085615) * t4 - 0.0002893128318825679) * t4) * t4) * t4 - 0.0024857923897225673) * t4 - 0.00037358712267111387) * t4) * t4 - 0.004488589746531045) * t4 - 0.02080045431427855) * t4) * t4) * t4 - 0.1382244914787328) * t4) * t4) * t4 - pair_value((pair){1.1822045015192792, -4.8421856547996864e-17})) * t4) / (4.0 + t2) + t2;
-        const double t6 = -log_fast(2.5066282746310007 * t5) - f_i * (0.5 * f_i);
-        const double t7 = 0.5 * sqrt(0.6366197723675814);
+        t5_rows[row] = t5;
+        a0_rows[row] = 2.5066282746310007 * t5;
         const double t8 = minimum(64.0, t2);
         const double t9 = rint(16.0 * t8);
         const double t10 = 0.0625 * t9;
-        const double t11 = t7 * (exp_fast(0.5 * (t10 - t8) * (t10 + t8)) * exp_fast(-(0.001953125 * t9 * t9)));
+        a2_rows[row] = 0.5 * (t10 - t8) * (t10 + t8);
+        a4_rows[row] = -(0.001953125 * t9 * t9);
+        const double t16 = -f_i;
+        t16_rows[row] = t16;
+        const double t20 = maximum(-1.2676506002282294e+30, minimum(64.0, t16));
+        t20_rows[row] = t20;
+        const double t22 = fabs(t20);
+        t22_rows[row] = t22;
+        const double t27 = minimum(64.0, t22);
+        const double t28 = rint(16.0 * t27);
+        const double t29 = 0.0625 * t28;
+        a7_rows[row] = 0.5 * (t29 - t27) * (t29 + t27);
+        a9_rows[row] = -(0.001953125 * t28 * t28);
+        const double t32 = maximum(-1.2676506002282294e+30, minimum(64.0, f_i));
+        t32_rows[row] = t32;
+        const double t34 = fabs(t32);
+        t34_rows[row] = t34;
+        const double t39 = minimum(64.0, t34);
+        const double t40 = rint(16.0 * t39);
+        const double t41 = 0.0625 * t40;
+        a11_rows[row] = 0.5 * (t41 - t39) * (t41 + t39);
+        a13_rows[row] = -(0.001953125 * t40 * t40);
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    exp_fast_rows(a2_rows, a3_rows);
+    exp_fast_rows(a4_rows, a5_rows);
+    exp_fast_rows(a7_rows, a8_rows);
+    exp_fast_rows(a9_rows, a10_rows);
+    exp_fast_rows(a11_rows, a12_rows);
+    exp_fast_rows(a13_rows, a14_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t5 = t5_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double t7 = 0.5 * sqrt(0.6366197723675814);
+        t7_rows[row] = t7;
+        const double t11 = t7 * (a3 * a5);
+        t11_rows[row] = t11;
         const double t12 = t11 / t5;
-        const double t13 = log1p_fast(-t12);
+        t12_rows[row] = t12;
+        a6_rows[row] = -t12;
+    }
+    log1p_fast_rows(a6_rows, t13_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t5 = t5_rows[row];
+        const double a1 = a1_rows[row];
+        const double t7 = t7_rows[row];
+        const double t11 = t11_rows[row];
+        const double t12 = t12_rows[row];
+        const double t13 = t13_rows[row];
+        const double t16 = t16_rows[row];
+        const double t20 = t20_rows[row];
+        const double t22 = t22_rows[row];
+        const double a8 = a8_rows[row];
+        const double a10 = a10_rows[row];
+        const double t32 = t32_rows[row];
+        const double t34 = t34_rows[row];
+        const double a12 = a12_rows[row];
+        const double a14 = a14_rows[row];
+        const int t0 = (f_i < -1099511627776.0);
+        const int t1 = (f_i < 0.0);
+        const double t6 = -a1 - f_i * (0.5 * f_i);
         const double t14 = -0.5 * f_i;
         const double t15 = 1.0 - y_i;
-        const double t16 = -f_i;
         const int t17 = (t16 < -1099511627776.0);
         const int t18 = (t16 < 0.0);
         const double t19 = t11 / (1.0 - t12);
-        const double t20 = maximum(-1.2676506002282294e+30, minimum(64.0, t16));
         const int t21 = (t20 < 0.0);
-        const double t22 = fabs(t20);
         const double t23 = minimum(1.2676506002282294e+30, t22);
         const double t24 = (t23 - 4.0) / (4.0 + t23);
         const double t25 = (1.8048571559157687 + pair_value(pair_order(pair_sub(pair_prod((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t24 / 1.25e+29) * t24 - 3.6291570418843135e-08) * t24 - 1.3470044747078458e-07) * t24) * t24) * t24 - 1.7801125236838621e-06) * t24 - 1.1236017736040415e-06) * t24) * t24 - 1.460119195672493e-06) * t24 - 3.179754982440019e-05) * t24) * t24) * t24 - 0.000150332811085615) * t24 - 0.0002893128318825679) * t24) * t24) * t24 - 0.0024857923897225673) * t24 - 0.00037358712267111387) * t24) * t24 - 0.004488589746531045) * t24 - 0.02080045431427855) * t24) * t24) * t24 - 0.1382244914787328) * t24) * t24), t24), (pair){1.1822045015192792, -4.8421856547996864e-17}))) * t24) / (4.0 + t22);
         const double t26 = t25 + t22;
-        const double t27 = minimum(64.0, t22);
-        const double t28 = rint(16.0 * t27);
-        const double t29 = 0.0625 * t28;
-        const double t30 = t7 * (exp_fast(0.5 * (t29 - t27) * (t29 + t27)) * exp_fast(-(0.001953125 * t28 * t28)));
+        const double t30 = t7 * (a8 * a10);
         const double t31 = (t21 ? t26 : t30 / (1.0 - t30 / t26));
-        const double t32 = maximum(-1.2676506002282294e+30, minimum(64.0, f_i));
         const int t33 = (t32 < 0.0);
-        const double t34 = fabs(t32);
         const double t35 = minimum(1.2676506002282294e+30, t34);
         const pair t36 = pair_div(pair_diff(t35, 4.0), pair_sum(4.0, t35));
         const double t37 = (1.8048571559157687 + pair_value(pair_order(pair_sub(pair_mul_d(t36, (0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t36) / 1.25e+29) * pair_rounded(t36) - 3.6291570418843135e-08) * pair_rounded(t36) - 1.3470044747078458e-07) * pair_rounded(t36)) * pair_rounded(t36)) * pair_rounded(t36) - 1.7801125236838621e-06) * pair_rounded(t36) - 1.1236017736040415e-06) * pair_rounded(t36)) * pair_rounded(t36) - 1.460119195672493e-06) * pair_rounded(t36) - 3.179754982440019e-05) * pair_rounded(t36)) * pair_rounded(t36)) * pair_rounded(t36) - 0.000150332811085615) * pair_rounded(t36) - 0.0002893128318825679) * pair_rounded(t36)) * pair_rounded(t36)) * pair_rounded(t36) - 0.0024857923897225673) * pair_rounded(t36) - 0.00037358712267111387) * pair_rounded(t36)) * pair_rounded(t36) - 0.004488589746531045) * pair_rounded(t36) - 0.02080045431427855) * pair_rounded(t36)) * pair_rounded(t36)) * pair_rounded(t36) - 0.1382244914787328) * pair_rounded(t36)) * pair_rounded(t36))), (pair){1.1822045015192792, -4.8421856547996864e-17}))) * pair_rounded(t36)) / (4.0 + t34);
         const double t38 = t37 + t34;
-        const double t39 = minimum(64.0, t34);
-        const double t40 = rint(16.0 * t39);
-        const double t41 = 0.0625 * t40;
-        const double t42 = t7 * (exp_fast(0.5 * (t41 - t39) * (t41 + t39)) * exp_fast(-(0.001953125 * t40 * t40)));
+        const double t42 = t7 * (a12 * a14);
         const double t43 = (t33 ? t38 : t42 / (1.0 - t42 / t38));
         loss[row] = (float)(-(y_i * (t0 ? f_i : (t1 ? t6 : t13)) * (t0 ? t14 : 1.0)) - t15 * (t17 ? t16 : (t18 ? t6 : t13)) * (t17 ? -t14 : 1.0));
         gradient[row] = (float)(t15 * (t18 ? t5 : t19) - y_i * (t1 ? t5 : t19));
@@ -1424,16 +2392,33 @@ static void inverse_link_rows_f32(const float *const *inputs, const double *cons
     const float *const f = inputs[0];
     float *const mean = outputs[0];
     (void)constants;
+    double t0_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
         const double t0 = fabs(f_i);
+        t0_rows[row] = t0;
         const double t1 = minimum(64.0, t0);
         const double t2 = rint(16.0 * t1);
         const double t3 = 0.0625 * t2;
+        a0_rows[row] = 0.5 * (t3 - t1) * (t3 + t1);
+        a2_rows[row] = -(0.001953125 * t2 * t2);
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    exp_fast_rows(a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        const double t0 = t0_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
         const double t4 = minimum(1.2676506002282294e+30, t0);
         const double t5 = (t4 - 4.0) / (4.0 + t4);
-        const double t6 = 0.5 * sqrt(0.6366197723675814) * (exp_fast(0.5 * (t3 - t1) * (t3 + t1)) * exp_fast(-(0.001953125 * t2 * t2))) / ((1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t5 / 1.25e+29) * t5 - 3.6291570418843135e-08) * t5 - 1.3470044747078458e-07) * t5) * t5) * t5 - 1.7801125236838621e-06) * t5 - 1.1236017736040415e-06) * t5) * t5 - 1.460119195672493e-06) * t5 - 3.179754982440019e-05) * t5) * t5) * t5 - 0.000150332811085615) * t5 - 0.0002893128318825679) * t5) * t5) * t5 - 0.0024857923897225673) * t5 - 0.00037358712267111387) * t5) * t5 - 0.004488589746531045) * t5 - 0.02080045431427855) * t5) * t5) * t5 - 0.1382244914787328) * t5) * t5) * t5 - pair_value((pair){1.1822045015192792, -4.8421856547996864e-17})) * t5) / (4.0 + t0) + t0);
+        const double t6 = 0.5 * sqrt(0.6366197723675814) * (a1 * a3) / ((1.8048571559157687 + ((0.40195670380622883 + (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * t5 / 1.25e+29) * t5 - 3.6291570418843135e-08) * t5 - 1.3470044747078458e-07) * t5) * t5) * t5 - 1.7801125236838621e-06) * t5 - 1.1236017736040415e-06) * t5) * t5 - 1.460119195672493e-06) * t5 - 3.179754982440019e-05) * t5) * t5) * t5 - 0.000150332811085615) * t5 - 0.0002893128318825679) * t5) * t5) * t5 - 0.0024857923897225673) * t5 - 0.00037358712267111387) * t5) * t5 - 0.004488589746531045) * t5 - 0.02080045431427855) * t5) * t5) * t5 - 0.1382244914787328) * t5) * t5) * t5 - pair_value((pair){1.1822045015192792, -4.8421856547996864e-17})) * t5) / (4.0 + t0) + t0);
         mean[row] = (float)((f_i < 0.0) ? t6 : 1.0 - t6);
     }
 }
@@ -1452,3 +2437,4 @@ void lossforge_binomial_probit_inverse_link_f32(size_t n, const float *f, float 
     void *const outputs[] = {mean};
     lossforge_binomial_probit_inverse_link_f32_at(n, 1, inputs, NULL, outputs);
 }
+#endif

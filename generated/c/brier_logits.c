@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -247,6 +247,27 @@ INLINE pair pair_scale(pair a, double unit)
     return made;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_exp_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -290,22 +311,40 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const double t2 = (1.0 - y_i) * pair_rounded(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1)) - y_i * pair_rounded(pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1));
         loss[row] = t2 * t2;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_order(pair_sub(pair_mul(pair_diff(1.0, y_i), pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1)), pair_mul_d(pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1), y_i)));
         loss[row] = pair_rounded(pair_mul(t2, t2));
@@ -340,11 +379,20 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
@@ -352,11 +400,20 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
@@ -392,11 +449,20 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
@@ -404,11 +470,20 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
@@ -445,11 +520,20 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
@@ -459,11 +543,20 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
@@ -502,11 +595,20 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
@@ -515,11 +617,20 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
@@ -558,11 +669,20 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
@@ -573,11 +693,20 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
@@ -614,10 +743,19 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
     const double *const z = inputs[0];
     double *const mean = outputs[0];
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
-        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         mean[row] = pair_rounded(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), pair_add_d(t0, 1.0)));
     }
 }
@@ -636,7 +774,9 @@ void lossforge_brier_logits_inverse_link_f64(size_t n, const double *z, double *
     void *const outputs[] = {mean};
     lossforge_brier_logits_inverse_link_f64_at(n, 1, inputs, NULL, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -679,11 +819,19 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const z = inputs[1];
     float *const loss = outputs[0];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = exp_fast(-fabs(z_i));
+        const double t0 = t0_rows[row];
         const double t1 = 1.0 + t0;
         const double t2 = (1.0 - y_i) * (((0.0 <= z_i) ? 1.0 : t0) / t1) - y_i * (((0.0 <= -z_i) ? 1.0 : t0) / t1);
         loss[row] = (float)(t2 * t2);
@@ -711,11 +859,19 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const z = inputs[1];
     float *const gradient = outputs[0];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = exp_fast(-fabs(z_i));
+        const double t0 = t0_rows[row];
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
         const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
@@ -744,11 +900,19 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const z = inputs[1];
     float *const hessian = outputs[0];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = exp_fast(-fabs(z_i));
+        const double t0 = t0_rows[row];
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
         const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
@@ -778,11 +942,19 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = exp_fast(-fabs(z_i));
+        const double t0 = t0_rows[row];
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
         const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
@@ -814,11 +986,19 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = exp_fast(-fabs(z_i));
+        const double t0 = t0_rows[row];
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
         const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
@@ -850,11 +1030,19 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = exp_fast(-fabs(z_i));
+        const double t0 = t0_rows[row];
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
         const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
@@ -885,10 +1073,18 @@ static void inverse_link_rows_f32(const float *const *inputs, const double *cons
     const float *const z = inputs[0];
     float *const mean = outputs[0];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double z_i = z[row];
-        const double t0 = exp_fast(-fabs(z_i));
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        const double t0 = t0_rows[row];
         mean[row] = (float)(((0.0 <= z_i) ? 1.0 : t0) / (1.0 + t0));
     }
 }
@@ -907,3 +1103,4 @@ void lossforge_brier_logits_inverse_link_f32(size_t n, const float *z, float *me
     void *const outputs[] = {mean};
     lossforge_brier_logits_inverse_link_f32_at(n, 1, inputs, NULL, outputs);
 }
+#endif

@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -322,6 +322,45 @@ HELPER double sign(double x)
     return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void log_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log_fast(a[row]);
+    }
+}
+
+ONCE static void log1p_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -368,34 +407,102 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const double c2 = constants[1];
     const double c1 = constants[2];
     const double c3 = constants[3];
+    double t1_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t1 = fabs(r);
+        t1_rows[row] = t1;
         const int t2 = (c1 < t1);
         const pair t3 = pair_abs(pair_quot(r, c));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
         const pair t4 = pair_min(pair_of(1.0), pair_order(t3));
         const pair t5 = pair_max(pair_of(1.0), pair_order(t3));
-        loss[row] = c2 * (t2 ? 2.0 * (log_fast((t2 ? t1 : 1.0)) - c3) : ((pair_rounded(t3) <= 1.0) ? log1p_fast(pair_rounded(t4) * pair_rounded(t4)) : 2.0 * log_fast(pair_rounded(t5)) + log1p_fast(1.0 / (pair_rounded(t5) * pair_rounded(t5)))));
+        t5_rows[row] = t5.hi;
+        a0_rows[row] = (t2 ? t1 : 1.0);
+        a2_rows[row] = pair_rounded(t4) * pair_rounded(t4);
+        a5_rows[row] = 1.0 / (pair_rounded(t5) * pair_rounded(t5));
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log_fast_rows(t5_rows, a4_rows);
+    log1p_fast_rows(a5_rows, a6_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t1 = t1_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a4 = a4_rows[row];
+        const double a6 = a6_rows[row];
+        const int t2 = (c1 < t1);
+        loss[row] = c2 * (t2 ? 2.0 * (a1 - c3) : ((pair_rounded(t3) <= 1.0) ? a3 : 2.0 * a4 + a6));
     }
 #else
     const double c = constants[0];
     const pair c2 = {constants[1], constants[2]};
     const double c1 = constants[3];
     const pair c3 = {constants[4], constants[5]};
+    double t1_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t1 = fabs(r);
+        t1_rows[row] = t1;
         const int t2 = (c1 < t1);
         const pair t3 = pair_abs(pair_quot(r, c));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
         const pair t4 = pair_min(pair_of(1.0), pair_order(t3));
         const pair t5 = pair_max(pair_of(1.0), pair_order(t3));
-        loss[row] = pair_rounded(pair_mul(c2, pair_if(t2, pair_scale(pair_order(pair_sub(pair_log(pair_of((t2 ? t1 : 1.0))), c3)), 2.0), pair_if((pair_rounded(t3) <= 1.0), pair_log1p(pair_mul(t4, t4)), pair_add(pair_scale(pair_log(t5), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t5, t5))))))));
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        a0_rows[row] = (t2 ? t1 : 1.0);
+        const pair a2 = pair_mul(t4, t4);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a5 = pair_div(pair_of(1.0), pair_mul(t5, t5));
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log1p_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_log_rows(t5_hi, t5_lo, a4_hi, a4_lo);
+    pair_log1p_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t1 = t1_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const int t2 = (c1 < t1);
+        loss[row] = pair_rounded(pair_mul(c2, pair_if(t2, pair_scale(pair_order(pair_sub(a1, c3)), 2.0), pair_if((pair_rounded(t3) <= 1.0), a3, pair_add(pair_scale(a4, 2.0), a6)))));
     }
 #endif
 }
@@ -552,21 +659,62 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const double c2 = constants[1];
     const double c1 = constants[2];
     const double c3 = constants[3];
+    double t1_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t7_rows[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double t9_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t1 = fabs(r);
+        t1_rows[row] = t1;
         const int t2 = (c1 < t1);
         const pair t3 = pair_quot(r, c);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
         const pair t4 = pair_abs(t3);
-        const int t5 = (pair_rounded(t4) <= 1.0);
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
         const pair t6 = pair_min(pair_of(1.0), pair_order(t4));
-        const double t7 = pair_rounded(t6) * pair_rounded(t6);
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        t7_rows[row] = pair_rounded(t6) * pair_rounded(t6);
         const pair t8 = pair_max(pair_of(1.0), pair_order(t4));
-        const double t9 = 1.0 / (pair_rounded(t8) * pair_rounded(t8));
-        loss[row] = c2 * (t2 ? 2.0 * (log_fast((t2 ? t1 : 1.0)) - c3) : (t5 ? log1p_fast(t7) : 2.0 * log_fast(pair_rounded(t8)) + log1p_fast(t9)));
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
+        t9_rows[row] = 1.0 / (pair_rounded(t8) * pair_rounded(t8));
+        a0_rows[row] = (t2 ? t1 : 1.0);
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(t7_rows, a2_rows);
+    log_fast_rows(t8_hi, a3_rows);
+    log1p_fast_rows(t9_rows, a4_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t1 = t1_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const double t7 = t7_rows[row];
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const double t9 = t9_rows[row];
+        const double a1 = a1_rows[row];
+        const double a2 = a2_rows[row];
+        const double a3 = a3_rows[row];
+        const double a4 = a4_rows[row];
+        const int t2 = (c1 < t1);
+        const int t5 = (pair_rounded(t4) <= 1.0);
+        loss[row] = c2 * (t2 ? 2.0 * (a1 - c3) : (t5 ? a2 : 2.0 * a3 + a4));
         gradient[row] = c * ((t5 ? pair_rounded(t6) / (1.0 + t7) : 1.0 / ((1.0 + t9) * pair_rounded(t8))) * sign(pair_rounded(t3)));
     }
 #else
@@ -574,21 +722,67 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const pair c2 = {constants[1], constants[2]};
     const double c1 = constants[3];
     const pair c3 = {constants[4], constants[5]};
+    double t1_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t1 = fabs(r);
+        t1_rows[row] = t1;
         const int t2 = (c1 < t1);
         const pair t3 = pair_quot(r, c);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
         const pair t4 = pair_abs(t3);
-        const int t5 = (pair_rounded(t4) <= 1.0);
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
         const pair t6 = pair_min(pair_of(1.0), pair_order(t4));
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
         const pair t7 = pair_mul(t6, t6);
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
         const pair t8 = pair_max(pair_of(1.0), pair_order(t4));
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
         const pair t9 = pair_div(pair_of(1.0), pair_mul(t8, t8));
-        loss[row] = pair_rounded(pair_mul(c2, pair_if(t2, pair_scale(pair_order(pair_sub(pair_log(pair_of((t2 ? t1 : 1.0))), c3)), 2.0), pair_if(t5, pair_log1p(t7), pair_add(pair_scale(pair_log(t8), 2.0), pair_log1p(t9))))));
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+        a0_rows[row] = (t2 ? t1 : 1.0);
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log1p_rows(t7_hi, t7_lo, a2_hi, a2_lo);
+    pair_log_rows(t8_hi, t8_lo, a3_hi, a3_lo);
+    pair_log1p_rows(t9_hi, t9_lo, a4_hi, a4_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t1 = t1_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const int t2 = (c1 < t1);
+        const int t5 = (pair_rounded(t4) <= 1.0);
+        loss[row] = pair_rounded(pair_mul(c2, pair_if(t2, pair_scale(pair_order(pair_sub(a1, c3)), 2.0), pair_if(t5, a2, pair_add(pair_scale(a3, 2.0), a4)))));
         gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if(t5, pair_div(t6, pair_add_d(t7, 1.0)), pair_div(pair_of(1.0), pair_mul(pair_add_d(t9, 1.0), t8))), sign(pair_rounded(t3))), c));
     }
 #endif
@@ -703,25 +897,66 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const double c2 = constants[1];
     const double c1 = constants[2];
     const double c3 = constants[3];
+    double t1_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t7_rows[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double t9_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t1 = fabs(r);
+        t1_rows[row] = t1;
         const int t2 = (c1 < t1);
         const pair t3 = pair_quot(r, c);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
         const pair t4 = pair_abs(t3);
-        const int t5 = (pair_rounded(t4) <= 1.0);
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
         const pair t6 = pair_min(pair_of(1.0), pair_order(t4));
-        const double t7 = pair_rounded(t6) * pair_rounded(t6);
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        t7_rows[row] = pair_rounded(t6) * pair_rounded(t6);
         const pair t8 = pair_max(pair_of(1.0), pair_order(t4));
-        const double t9 = 1.0 / (pair_rounded(t8) * pair_rounded(t8));
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
+        t9_rows[row] = 1.0 / (pair_rounded(t8) * pair_rounded(t8));
+        a0_rows[row] = (t2 ? t1 : 1.0);
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(t7_rows, a2_rows);
+    log_fast_rows(t8_hi, a3_rows);
+    log1p_fast_rows(t9_rows, a4_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t1 = t1_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const double t7 = t7_rows[row];
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const double t9 = t9_rows[row];
+        const double a1 = a1_rows[row];
+        const double a2 = a2_rows[row];
+        const double a3 = a3_rows[row];
+        const double a4 = a4_rows[row];
+        const int t2 = (c1 < t1);
+        const int t5 = (pair_rounded(t4) <= 1.0);
         const double t10 = 1.0 + t7;
         const pair t11 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t8)));
         const pair t12 = pair_mul(t11, t11);
         const double t13 = (t5 ? 1.0 / t10 : pair_rounded(t12) / (1.0 + pair_rounded(t12)));
-        loss[row] = c2 * (t2 ? 2.0 * (log_fast((t2 ? t1 : 1.0)) - c3) : (t5 ? log1p_fast(t7) : 2.0 * log_fast(pair_rounded(t8)) + log1p_fast(t9)));
+        loss[row] = c2 * (t2 ? 2.0 * (a1 - c3) : (t5 ? a2 : 2.0 * a3 + a4));
         gradient[row] = c * ((t5 ? pair_rounded(t6) / t10 : 1.0 / ((1.0 + t9) * pair_rounded(t8))) * sign(pair_rounded(t3)));
         hessian[row] = (2.0 * t13 - 1.0) * t13;
     }
@@ -730,25 +965,71 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const pair c2 = {constants[1], constants[2]};
     const double c1 = constants[3];
     const pair c3 = {constants[4], constants[5]};
+    double t1_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t1 = fabs(r);
+        t1_rows[row] = t1;
         const int t2 = (c1 < t1);
         const pair t3 = pair_quot(r, c);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
         const pair t4 = pair_abs(t3);
-        const int t5 = (pair_rounded(t4) <= 1.0);
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
         const pair t6 = pair_min(pair_of(1.0), pair_order(t4));
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
         const pair t7 = pair_mul(t6, t6);
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
         const pair t8 = pair_max(pair_of(1.0), pair_order(t4));
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
         const pair t9 = pair_div(pair_of(1.0), pair_mul(t8, t8));
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+        a0_rows[row] = (t2 ? t1 : 1.0);
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log1p_rows(t7_hi, t7_lo, a2_hi, a2_lo);
+    pair_log_rows(t8_hi, t8_lo, a3_hi, a3_lo);
+    pair_log1p_rows(t9_hi, t9_lo, a4_hi, a4_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t1 = t1_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const int t2 = (c1 < t1);
+        const int t5 = (pair_rounded(t4) <= 1.0);
         const pair t10 = pair_add_d(t7, 1.0);
         const pair t11 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t8)));
         const pair t12 = pair_mul(t11, t11);
         const pair t13 = pair_if(t5, pair_div(pair_of(1.0), t10), pair_div(t12, pair_add_d(t12, 1.0)));
-        loss[row] = pair_rounded(pair_mul(c2, pair_if(t2, pair_scale(pair_order(pair_sub(pair_log(pair_of((t2 ? t1 : 1.0))), c3)), 2.0), pair_if(t5, pair_log1p(t7), pair_add(pair_scale(pair_log(t8), 2.0), pair_log1p(t9))))));
+        loss[row] = pair_rounded(pair_mul(c2, pair_if(t2, pair_scale(pair_order(pair_sub(a1, c3)), 2.0), pair_if(t5, a2, pair_add(pair_scale(a3, 2.0), a4)))));
         gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if(t5, pair_div(t6, t10), pair_div(pair_of(1.0), pair_mul(pair_add_d(t9, 1.0), t8))), sign(pair_rounded(t3))), c));
         hessian[row] = pair_rounded(pair_mul(pair_order(pair_add_d(pair_scale(t13, 2.0), -1.0)), t13));
     }
@@ -783,7 +1064,9 @@ void lossforge_cauchy_loss_gradient_hessian_f64(size_t n, const double *y, const
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_cauchy_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -829,17 +1112,47 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const double c2 = constants[1];
     const double c1 = constants[2];
     const double c3 = constants[3];
+    double t1_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t1 = fabs(r);
+        t1_rows[row] = t1;
         const int t2 = (c1 < t1);
         const double t3 = fabs(r / c);
+        t3_rows[row] = t3;
         const double t4 = minimum(1.0, t3);
         const double t5 = maximum(1.0, t3);
-        loss[row] = (float)(c2 * (t2 ? 2.0 * (log_fast((t2 ? t1 : 1.0)) - c3) : ((t3 <= 1.0) ? log1p_fast(t4 * t4) : 2.0 * log_fast(t5) + log1p_fast(1.0 / (t5 * t5)))));
+        t5_rows[row] = t5;
+        a0_rows[row] = (t2 ? t1 : 1.0);
+        a2_rows[row] = t4 * t4;
+        a5_rows[row] = 1.0 / (t5 * t5);
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log_fast_rows(t5_rows, a4_rows);
+    log1p_fast_rows(a5_rows, a6_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t1 = t1_rows[row];
+        const double t3 = t3_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a4 = a4_rows[row];
+        const double a6 = a6_rows[row];
+        const int t2 = (c1 < t1);
+        loss[row] = (float)(c2 * (t2 ? 2.0 * (a1 - c3) : ((t3 <= 1.0) ? a3 : 2.0 * a4 + a6)));
     }
 }
 
@@ -944,21 +1257,58 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const double c2 = constants[1];
     const double c1 = constants[2];
     const double c3 = constants[3];
+    double t1_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double t8_rows[ROWS_f32];
+    double t9_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t1 = fabs(r);
+        t1_rows[row] = t1;
         const int t2 = (c1 < t1);
         const double t3 = r / c;
+        t3_rows[row] = t3;
         const double t4 = fabs(t3);
-        const int t5 = (t4 <= 1.0);
+        t4_rows[row] = t4;
         const double t6 = minimum(1.0, t4);
-        const double t7 = t6 * t6;
+        t6_rows[row] = t6;
+        t7_rows[row] = t6 * t6;
         const double t8 = maximum(1.0, t4);
-        const double t9 = 1.0 / (t8 * t8);
-        loss[row] = (float)(c2 * (t2 ? 2.0 * (log_fast((t2 ? t1 : 1.0)) - c3) : (t5 ? log1p_fast(t7) : 2.0 * log_fast(t8) + log1p_fast(t9))));
+        t8_rows[row] = t8;
+        t9_rows[row] = 1.0 / (t8 * t8);
+        a0_rows[row] = (t2 ? t1 : 1.0);
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(t7_rows, a2_rows);
+    log_fast_rows(t8_rows, a3_rows);
+    log1p_fast_rows(t9_rows, a4_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t1 = t1_rows[row];
+        const double t3 = t3_rows[row];
+        const double t4 = t4_rows[row];
+        const double t6 = t6_rows[row];
+        const double t7 = t7_rows[row];
+        const double t8 = t8_rows[row];
+        const double t9 = t9_rows[row];
+        const double a1 = a1_rows[row];
+        const double a2 = a2_rows[row];
+        const double a3 = a3_rows[row];
+        const double a4 = a4_rows[row];
+        const int t2 = (c1 < t1);
+        const int t5 = (t4 <= 1.0);
+        loss[row] = (float)(c2 * (t2 ? 2.0 * (a1 - c3) : (t5 ? a2 : 2.0 * a3 + a4)));
         gradient[row] = (float)(c * ((t5 ? t6 / (1.0 + t7) : 1.0 / ((1.0 + t9) * t8)) * sign(t3)));
     }
 }
@@ -1036,25 +1386,62 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     const double c2 = constants[1];
     const double c1 = constants[2];
     const double c3 = constants[3];
+    double t1_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double t8_rows[ROWS_f32];
+    double t9_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t1 = fabs(r);
+        t1_rows[row] = t1;
         const int t2 = (c1 < t1);
         const double t3 = r / c;
+        t3_rows[row] = t3;
         const double t4 = fabs(t3);
-        const int t5 = (t4 <= 1.0);
+        t4_rows[row] = t4;
         const double t6 = minimum(1.0, t4);
-        const double t7 = t6 * t6;
+        t6_rows[row] = t6;
+        t7_rows[row] = t6 * t6;
         const double t8 = maximum(1.0, t4);
-        const double t9 = 1.0 / (t8 * t8);
+        t8_rows[row] = t8;
+        t9_rows[row] = 1.0 / (t8 * t8);
+        a0_rows[row] = (t2 ? t1 : 1.0);
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(t7_rows, a2_rows);
+    log_fast_rows(t8_rows, a3_rows);
+    log1p_fast_rows(t9_rows, a4_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t1 = t1_rows[row];
+        const double t3 = t3_rows[row];
+        const double t4 = t4_rows[row];
+        const double t6 = t6_rows[row];
+        const double t7 = t7_rows[row];
+        const double t8 = t8_rows[row];
+        const double t9 = t9_rows[row];
+        const double a1 = a1_rows[row];
+        const double a2 = a2_rows[row];
+        const double a3 = a3_rows[row];
+        const double a4 = a4_rows[row];
+        const int t2 = (c1 < t1);
+        const int t5 = (t4 <= 1.0);
         const double t10 = 1.0 + t7;
         const double t11 = minimum(1.0, 1.0 / t8);
         const double t12 = t11 * t11;
         const double t13 = (t5 ? 1.0 / t10 : t12 / (1.0 + t12));
-        loss[row] = (float)(c2 * (t2 ? 2.0 * (log_fast((t2 ? t1 : 1.0)) - c3) : (t5 ? log1p_fast(t7) : 2.0 * log_fast(t8) + log1p_fast(t9))));
+        loss[row] = (float)(c2 * (t2 ? 2.0 * (a1 - c3) : (t5 ? a2 : 2.0 * a3 + a4)));
         gradient[row] = (float)(c * ((t5 ? t6 / t10 : 1.0 / ((1.0 + t9) * t8)) * sign(t3)));
         hessian[row] = (float)((2.0 * t13 - 1.0) * t13);
     }
@@ -1079,3 +1466,4 @@ void lossforge_cauchy_loss_gradient_hessian_f32(size_t n, const float *y, const 
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_cauchy_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

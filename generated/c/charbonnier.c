@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -221,6 +221,27 @@ HELPER double hypot_v(double a, double b)
     return most != most ? most : most * sqrt(1.0 + q * q);
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_hypot_rows(const double *a, const double *a_lo, const double *b, const double *b_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_hypot((pair){a[row], a_lo[row]}, (pair){b[row], b_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void hypot_v_rows(const double *a, const double *b, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = hypot_v(a[row], b[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -264,21 +285,40 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double epsilon = constants[0];
+    double r_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double r = f_i - y_i;
-        loss[row] = hypot_v(r, epsilon);
+        r_rows[row] = f_i - y_i;
+        a0_rows[row] = epsilon;
+    }
+    hypot_v_rows(r_rows, a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double a1 = a1_rows[row];
+        loss[row] = a1;
     }
 #else
     const double epsilon = constants[0];
+    double r_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double r = f_i - y_i;
-        loss[row] = pair_rounded(pair_hypot(pair_of(r), pair_of(epsilon)));
+        r_rows[row] = f_i - y_i;
+        a0_rows[row] = epsilon;
+    }
+    pair_hypot_rows(r_rows, zeros, a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        loss[row] = pair_rounded(a1);
     }
 #endif
 }
@@ -311,27 +351,76 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double epsilon = constants[0];
+    double t0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = r / epsilon;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
-        const double t2 = minimum(1.0, t1);
-        gradient[row] = ((t1 <= 1.0) ? t2 / hypot_v(1.0, t2) : 1.0 / hypot_v(1.0, 1.0 / maximum(1.0, t1))) * sign(t0);
+        t1_rows[row] = t1;
+        t2_rows[row] = minimum(1.0, t1);
+        a0_rows[row] = 1.0;
+        a2_rows[row] = 1.0 / maximum(1.0, t1);
+    }
+    hypot_v_rows(a0_rows, t2_rows, a1_rows);
+    hypot_v_rows(a0_rows, a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        gradient[row] = ((t1 <= 1.0) ? t2 / a1 : 1.0 / a3) * sign(t0);
     }
 #else
     const double epsilon = constants[0];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, epsilon);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_abs(t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const pair t2 = pair_min(pair_of(1.0), pair_order(t1));
-        gradient[row] = pair_rounded(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(t2, pair_hypot(pair_of(1.0), t2)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1)))))), sign(pair_rounded(t0))));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        a0_rows[row] = 1.0;
+        const pair a2 = pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1)));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_hypot_rows(a0_rows, zeros, t2_hi, t2_lo, a1_hi, a1_lo);
+    pair_hypot_rows(a0_rows, zeros, a2_hi, a2_lo, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        gradient[row] = pair_rounded(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(t2, a1), pair_div(pair_of(1.0), a3)), sign(pair_rounded(t0))));
     }
 #endif
 }
@@ -364,23 +453,59 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double epsilon = constants[0];
+    double r_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const pair t0 = pair_hypot(pair_of(1.0), pair_of(r / epsilon));
-        hessian[row] = 1.0 / (pair_rounded(t0) * pair_rounded(t0) * hypot_v(r, epsilon));
+        r_rows[row] = r;
+        a0_rows[row] = 1.0;
+        a1_rows[row] = r / epsilon;
+        a2_rows[row] = epsilon;
+    }
+    pair_hypot_rows(a0_rows, zeros, a1_rows, zeros, t0_hi, t0_lo);
+    hypot_v_rows(r_rows, a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const double a3 = a3_rows[row];
+        hessian[row] = 1.0 / (pair_rounded(t0) * pair_rounded(t0) * a3);
     }
 #else
     const double epsilon = constants[0];
+    double r_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const pair t0 = pair_hypot(pair_of(1.0), pair_quot(r, epsilon));
-        hessian[row] = pair_rounded(pair_div(pair_of(1.0), pair_mul(pair_mul(t0, t0), pair_hypot(pair_of(r), pair_of(epsilon)))));
+        r_rows[row] = r;
+        a0_rows[row] = 1.0;
+        const pair a1 = pair_quot(r, epsilon);
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        a2_rows[row] = epsilon;
+    }
+    pair_hypot_rows(a0_rows, zeros, a1_hi, a1_lo, t0_hi, t0_lo);
+    pair_hypot_rows(r_rows, zeros, a2_rows, zeros, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        hessian[row] = pair_rounded(pair_div(pair_of(1.0), pair_mul(pair_mul(t0, t0), a3)));
     }
 #endif
 }
@@ -414,29 +539,92 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     const double epsilon = constants[0];
+    double r_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = r / epsilon;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
-        const double t2 = minimum(1.0, t1);
-        loss[row] = hypot_v(r, epsilon);
-        gradient[row] = ((t1 <= 1.0) ? t2 / hypot_v(1.0, t2) : 1.0 / hypot_v(1.0, 1.0 / maximum(1.0, t1))) * sign(t0);
+        t1_rows[row] = t1;
+        t2_rows[row] = minimum(1.0, t1);
+        a0_rows[row] = epsilon;
+        a2_rows[row] = 1.0;
+        a4_rows[row] = 1.0 / maximum(1.0, t1);
+    }
+    hypot_v_rows(r_rows, a0_rows, a1_rows);
+    hypot_v_rows(a2_rows, t2_rows, a3_rows);
+    hypot_v_rows(a2_rows, a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        loss[row] = a1;
+        gradient[row] = ((t1 <= 1.0) ? t2 / a3 : 1.0 / a5) * sign(t0);
     }
 #else
     const double epsilon = constants[0];
+    double r_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_quot(r, epsilon);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_abs(t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const pair t2 = pair_min(pair_of(1.0), pair_order(t1));
-        loss[row] = pair_rounded(pair_hypot(pair_of(r), pair_of(epsilon)));
-        gradient[row] = pair_rounded(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(t2, pair_hypot(pair_of(1.0), t2)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1)))))), sign(pair_rounded(t0))));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        a0_rows[row] = epsilon;
+        a2_rows[row] = 1.0;
+        const pair a4 = pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1)));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_hypot_rows(r_rows, zeros, a0_rows, zeros, a1_hi, a1_lo);
+    pair_hypot_rows(a2_rows, zeros, t2_hi, t2_lo, a3_hi, a3_lo);
+    pair_hypot_rows(a2_rows, zeros, a4_hi, a4_lo, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        loss[row] = pair_rounded(a1);
+        gradient[row] = pair_rounded(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(t2, a3), pair_div(pair_of(1.0), a5)), sign(pair_rounded(t0))));
     }
 #endif
 }
@@ -470,31 +658,99 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     const double epsilon = constants[0];
+    double r_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = r / epsilon;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
-        const double t2 = minimum(1.0, t1);
-        const pair t3 = pair_hypot(pair_of(1.0), pair_of(t0));
-        gradient[row] = ((t1 <= 1.0) ? t2 / hypot_v(1.0, t2) : 1.0 / hypot_v(1.0, 1.0 / maximum(1.0, t1))) * sign(t0);
-        hessian[row] = 1.0 / (pair_rounded(t3) * pair_rounded(t3) * hypot_v(r, epsilon));
+        t1_rows[row] = t1;
+        t2_rows[row] = minimum(1.0, t1);
+        a0_rows[row] = 1.0;
+        a2_rows[row] = 1.0 / maximum(1.0, t1);
+        a4_rows[row] = epsilon;
+    }
+    pair_hypot_rows(a0_rows, zeros, t0_rows, zeros, t3_hi, t3_lo);
+    hypot_v_rows(a0_rows, t2_rows, a1_rows);
+    hypot_v_rows(a0_rows, a2_rows, a3_rows);
+    hypot_v_rows(r_rows, a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        gradient[row] = ((t1 <= 1.0) ? t2 / a1 : 1.0 / a3) * sign(t0);
+        hessian[row] = 1.0 / (pair_rounded(t3) * pair_rounded(t3) * a5);
     }
 #else
     const double epsilon = constants[0];
+    double r_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_quot(r, epsilon);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_abs(t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const pair t2 = pair_min(pair_of(1.0), pair_order(t1));
-        const pair t3 = pair_hypot(pair_of(1.0), t0);
-        gradient[row] = pair_rounded(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(t2, pair_hypot(pair_of(1.0), t2)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1)))))), sign(pair_rounded(t0))));
-        hessian[row] = pair_rounded(pair_div(pair_of(1.0), pair_mul(pair_mul(t3, t3), pair_hypot(pair_of(r), pair_of(epsilon)))));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        a0_rows[row] = 1.0;
+        const pair a2 = pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1)));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a4_rows[row] = epsilon;
+    }
+    pair_hypot_rows(a0_rows, zeros, t0_hi, t0_lo, t3_hi, t3_lo);
+    pair_hypot_rows(a0_rows, zeros, t2_hi, t2_lo, a1_hi, a1_lo);
+    pair_hypot_rows(a0_rows, zeros, a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_hypot_rows(r_rows, zeros, a4_rows, zeros, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        gradient[row] = pair_rounded(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(t2, a1), pair_div(pair_of(1.0), a3)), sign(pair_rounded(t0))));
+        hessian[row] = pair_rounded(pair_div(pair_of(1.0), pair_mul(pair_mul(t3, t3), a5)));
     }
 #endif
 }
@@ -529,34 +785,100 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     const double epsilon = constants[0];
+    double r_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double t3_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = hypot_v(r, epsilon);
+        r_rows[row] = r;
+        a0_rows[row] = epsilon;
         const double t1 = r / epsilon;
+        t1_rows[row] = t1;
         const double t2 = fabs(t1);
-        const double t3 = minimum(1.0, t2);
-        const pair t4 = pair_hypot(pair_of(1.0), pair_of(t1));
+        t2_rows[row] = t2;
+        t3_rows[row] = minimum(1.0, t2);
+        a1_rows[row] = 1.0;
+        a3_rows[row] = 1.0 / maximum(1.0, t2);
+    }
+    hypot_v_rows(r_rows, a0_rows, t0_rows);
+    pair_hypot_rows(a1_rows, zeros, t1_rows, zeros, t4_hi, t4_lo);
+    hypot_v_rows(a1_rows, t3_rows, a2_rows);
+    hypot_v_rows(a1_rows, a3_rows, a4_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double t3 = t3_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const double a2 = a2_rows[row];
+        const double a4 = a4_rows[row];
         loss[row] = t0;
-        gradient[row] = ((t2 <= 1.0) ? t3 / hypot_v(1.0, t3) : 1.0 / hypot_v(1.0, 1.0 / maximum(1.0, t2))) * sign(t1);
+        gradient[row] = ((t2 <= 1.0) ? t3 / a2 : 1.0 / a4) * sign(t1);
         hessian[row] = 1.0 / (pair_rounded(t4) * pair_rounded(t4) * t0);
     }
 #else
     const double epsilon = constants[0];
+    double r_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const pair t0 = pair_hypot(pair_of(r), pair_of(epsilon));
+        r_rows[row] = r;
+        a0_rows[row] = epsilon;
         const pair t1 = pair_quot(r, epsilon);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const pair t2 = pair_abs(t1);
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
         const pair t3 = pair_min(pair_of(1.0), pair_order(t2));
-        const pair t4 = pair_hypot(pair_of(1.0), t1);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        a1_rows[row] = 1.0;
+        const pair a3 = pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t2)));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+    }
+    pair_hypot_rows(r_rows, zeros, a0_rows, zeros, t0_hi, t0_lo);
+    pair_hypot_rows(a1_rows, zeros, t1_hi, t1_lo, t4_hi, t4_lo);
+    pair_hypot_rows(a1_rows, zeros, t3_hi, t3_lo, a2_hi, a2_lo);
+    pair_hypot_rows(a1_rows, zeros, a3_hi, a3_lo, a4_hi, a4_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
         loss[row] = pair_rounded(t0);
-        gradient[row] = pair_rounded(pair_scale(pair_if((pair_rounded(t2) <= 1.0), pair_div(t3, pair_hypot(pair_of(1.0), t3)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t2)))))), sign(pair_rounded(t1))));
+        gradient[row] = pair_rounded(pair_scale(pair_if((pair_rounded(t2) <= 1.0), pair_div(t3, a2), pair_div(pair_of(1.0), a4)), sign(pair_rounded(t1))));
         hessian[row] = pair_rounded(pair_div(pair_of(1.0), pair_mul(pair_mul(t4, t4), t0)));
     }
 #endif
@@ -582,7 +904,9 @@ void lossforge_charbonnier_loss_gradient_hessian_f64(size_t n, const double *y, 
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_charbonnier_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -625,12 +949,21 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     const double epsilon = constants[0];
+    double r_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double r = f_i - y_i;
-        loss[row] = (float)hypot_v(r, epsilon);
+        r_rows[row] = f_i - y_i;
+        a0_rows[row] = epsilon;
+    }
+    hypot_v_rows(r_rows, a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double a1 = a1_rows[row];
+        loss[row] = (float)a1;
     }
 }
 
@@ -656,15 +989,36 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     const double epsilon = constants[0];
+    double t0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = r / epsilon;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
-        const double t2 = minimum(1.0, t1);
-        gradient[row] = (float)(((t1 <= 1.0) ? t2 / hypot_v(1.0, t2) : 1.0 / hypot_v(1.0, 1.0 / maximum(1.0, t1))) * sign(t0));
+        t1_rows[row] = t1;
+        t2_rows[row] = minimum(1.0, t1);
+        a0_rows[row] = 1.0;
+        a2_rows[row] = 1.0 / maximum(1.0, t1);
+    }
+    hypot_v_rows(a0_rows, t2_rows, a1_rows);
+    hypot_v_rows(a0_rows, a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        gradient[row] = (float)(((t1 <= 1.0) ? t2 / a1 : 1.0 / a3) * sign(t0));
     }
 }
 
@@ -690,13 +1044,29 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
     const double epsilon = constants[0];
+    double r_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = hypot_v(1.0, r / epsilon);
-        hessian[row] = (float)(1.0 / (t0 * t0 * hypot_v(r, epsilon)));
+        r_rows[row] = r;
+        a0_rows[row] = 1.0;
+        a1_rows[row] = r / epsilon;
+        a2_rows[row] = epsilon;
+    }
+    hypot_v_rows(a0_rows, a1_rows, t0_rows);
+    hypot_v_rows(r_rows, a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double a3 = a3_rows[row];
+        hessian[row] = (float)(1.0 / (t0 * t0 * a3));
     }
 }
 
@@ -723,16 +1093,44 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     const double epsilon = constants[0];
+    double r_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = r / epsilon;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
-        const double t2 = minimum(1.0, t1);
-        loss[row] = (float)hypot_v(r, epsilon);
-        gradient[row] = (float)(((t1 <= 1.0) ? t2 / hypot_v(1.0, t2) : 1.0 / hypot_v(1.0, 1.0 / maximum(1.0, t1))) * sign(t0));
+        t1_rows[row] = t1;
+        t2_rows[row] = minimum(1.0, t1);
+        a0_rows[row] = epsilon;
+        a2_rows[row] = 1.0;
+        a4_rows[row] = 1.0 / maximum(1.0, t1);
+    }
+    hypot_v_rows(r_rows, a0_rows, a1_rows);
+    hypot_v_rows(a2_rows, t2_rows, a3_rows);
+    hypot_v_rows(a2_rows, a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        loss[row] = (float)a1;
+        gradient[row] = (float)(((t1 <= 1.0) ? t2 / a3 : 1.0 / a5) * sign(t0));
     }
 }
 
@@ -759,17 +1157,47 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
     const double epsilon = constants[0];
+    double r_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = r / epsilon;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
-        const double t2 = minimum(1.0, t1);
-        const double t3 = hypot_v(1.0, t0);
-        gradient[row] = (float)(((t1 <= 1.0) ? t2 / hypot_v(1.0, t2) : 1.0 / hypot_v(1.0, 1.0 / maximum(1.0, t1))) * sign(t0));
-        hessian[row] = (float)(1.0 / (t3 * t3 * hypot_v(r, epsilon)));
+        t1_rows[row] = t1;
+        t2_rows[row] = minimum(1.0, t1);
+        a0_rows[row] = 1.0;
+        a2_rows[row] = 1.0 / maximum(1.0, t1);
+        a4_rows[row] = epsilon;
+    }
+    hypot_v_rows(a0_rows, t0_rows, t3_rows);
+    hypot_v_rows(a0_rows, t2_rows, a1_rows);
+    hypot_v_rows(a0_rows, a2_rows, a3_rows);
+    hypot_v_rows(r_rows, a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double t3 = t3_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        gradient[row] = (float)(((t1 <= 1.0) ? t2 / a1 : 1.0 / a3) * sign(t0));
+        hessian[row] = (float)(1.0 / (t3 * t3 * a5));
     }
 }
 
@@ -797,18 +1225,47 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
     const double epsilon = constants[0];
+    double r_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = hypot_v(r, epsilon);
+        r_rows[row] = r;
+        a0_rows[row] = epsilon;
         const double t1 = r / epsilon;
+        t1_rows[row] = t1;
         const double t2 = fabs(t1);
-        const double t3 = minimum(1.0, t2);
-        const double t4 = hypot_v(1.0, t1);
+        t2_rows[row] = t2;
+        t3_rows[row] = minimum(1.0, t2);
+        a1_rows[row] = 1.0;
+        a3_rows[row] = 1.0 / maximum(1.0, t2);
+    }
+    hypot_v_rows(r_rows, a0_rows, t0_rows);
+    hypot_v_rows(a1_rows, t1_rows, t4_rows);
+    hypot_v_rows(a1_rows, t3_rows, a2_rows);
+    hypot_v_rows(a1_rows, a3_rows, a4_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double t3 = t3_rows[row];
+        const double t4 = t4_rows[row];
+        const double a2 = a2_rows[row];
+        const double a4 = a4_rows[row];
         loss[row] = (float)t0;
-        gradient[row] = (float)(((t2 <= 1.0) ? t3 / hypot_v(1.0, t3) : 1.0 / hypot_v(1.0, 1.0 / maximum(1.0, t2))) * sign(t1));
+        gradient[row] = (float)(((t2 <= 1.0) ? t3 / a2 : 1.0 / a4) * sign(t1));
         hessian[row] = (float)(1.0 / (t4 * t4 * t0));
     }
 }
@@ -828,3 +1285,4 @@ void lossforge_charbonnier_loss_gradient_hessian_f32(size_t n, const float *y, c
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_charbonnier_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -87,14 +87,6 @@ INLINE double quotient_rest(double a, double q, double b)
     const double p = q * b;
     return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
 #endif
-}
-
-/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
-INLINE pair pair_order(pair a)
-{
-    const double t = a.hi + a.lo;
-    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
-    return made;
 }
 
 INLINE double pair_rounded(pair a)
@@ -356,19 +348,30 @@ INLINE pair pair_power_log(pair x)
     return made;
 }
 
-/* Of pairs in order: the sign of a negative base follows from b.hi. */
-INLINE pair pair_pow(pair a, pair b)
+/* a**b from log|a|, of pairs in order: the sign of a negative base follows from b.hi. */
+INLINE pair pair_pow_by(pair a, pair b, pair log)
 {
-    const pair size = pair_exp(pair_mul(b, pair_power_log(a)));
+    const pair size = pair_exp(pair_mul(b, log));
     const double h = power_of(a.hi, b.hi, size.hi);
     const pair made = {h, h == size.hi ? size.lo : (h == -size.hi ? -size.lo : 0.0)};
     return made;
 }
 
+INLINE pair pair_pow(pair a, pair b)
+{
+    return pair_pow_by(a, b, pair_power_log(a));
+}
+
+/* x**y from log|x|. */
+INLINE double pow_fast_by(double x, double y, pair log)
+{
+    const pair a = pair_mul_d(log, y);
+    return power_of(x, y, exp_fast_of(a.hi, pair_rest(a)));
+}
+
 INLINE double pow_fast(double x, double y)
 {
-    const pair a = pair_mul_d(power_log(pair_of(x)), y);
-    return power_of(x, y, exp_fast_of(a.hi, pair_rest(a)));
+    return pow_fast_by(x, y, power_log(pair_of(x)));
 }
 
 /* For float: neither overflow nor subnormal numbers. */
@@ -393,6 +396,47 @@ INLINE double pow_single(double x, double y)
     return power_of(x, y, fused(scale, e, scale));
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_power_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_power_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_pow_by_rows(const double *a, const double *a_lo, const double *b, const double *b_lo, const double *c, const double *c_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_pow_by((pair){a[row], a_lo[row]}, (pair){b[row], b_lo[row]}, (pair){c[row], c_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void power_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = power_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pow_fast_by_rows(const double *a, const double *b, const double *c, const double *c_lo, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = pow_fast_by(a[row], b[row], (pair){c[row], c_lo[row]});
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -438,23 +482,59 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const double q = constants[0];
     const pair t0 = {constants[1], constants[2]};
     const pair t1 = {constants[3], constants[4]};
+    double m_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        loss[row] = ((m == m) ? ((m <= pair_rounded(t1)) ? 1.0 - m : pair_rounded(pair_pow(pair_order(pair_div(t1, pair_of(m))), pair_of(q))) / pair_value(t0)) : m);
+        m_rows[row] = m;
+        const pair a0 = pair_div(t1, pair_of(m));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a1_rows[row] = q;
+    }
+    pair_power_log_rows(a0_hi, a0_lo, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    pair_pow_by_rows(a0_hi, a0_lo, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double m = m_rows[row];
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        loss[row] = ((m == m) ? ((m <= pair_rounded(t1)) ? 1.0 - m : pair_rounded(a2) / pair_value(t0)) : m);
     }
 #else
     const double q = constants[0];
     const pair t0 = {constants[1], constants[2]};
     const pair t1 = {constants[3], constants[4]};
+    double m_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        loss[row] = pair_rounded(pair_if((m == m), pair_if((m <= pair_rounded(t1)), pair_diff(1.0, m), pair_div(pair_pow(pair_order(pair_div(t1, pair_of(m))), pair_of(q)), t0)), pair_of(m)));
+        m_rows[row] = m;
+        const pair a0 = pair_div(t1, pair_of(m));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a1_rows[row] = q;
+    }
+    pair_power_log_rows(a0_hi, a0_lo, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    pair_pow_by_rows(a0_hi, a0_lo, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double m = m_rows[row];
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        loss[row] = pair_rounded(pair_if((m == m), pair_if((m <= pair_rounded(t1)), pair_diff(1.0, m), pair_div(a2, t0)), pair_of(m)));
     }
 #endif
 }
@@ -493,23 +573,61 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     const double q = constants[0];
     const pair t0 = {constants[1], constants[2]};
     const pair t1 = {constants[3], constants[4]};
+    double m_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        gradient[row] = ((m <= pair_rounded(t1)) ? -y_i : -(q * y_i * pair_rounded(pair_pow(pair_order(pair_div(t1, pair_of(m))), pair_of(q))) / (m * pair_value(t0))));
+        m_rows[row] = m;
+        const pair a0 = pair_div(t1, pair_of(m));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a1_rows[row] = q;
+    }
+    pair_power_log_rows(a0_hi, a0_lo, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    pair_pow_by_rows(a0_hi, a0_lo, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        gradient[row] = ((m <= pair_rounded(t1)) ? -y_i : -(q * y_i * pair_rounded(a2) / (m * pair_value(t0))));
     }
 #else
     const double q = constants[0];
     const pair t0 = {constants[1], constants[2]};
     const pair t1 = {constants[3], constants[4]};
+    double m_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        gradient[row] = pair_rounded(pair_if((m <= pair_rounded(t1)), pair_of(-y_i), pair_neg(pair_div(pair_mul_d(pair_pow(pair_order(pair_div(t1, pair_of(m))), pair_of(q)), (q * y_i)), pair_mul_d(t0, m)))));
+        m_rows[row] = m;
+        const pair a0 = pair_div(t1, pair_of(m));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a1_rows[row] = q;
+    }
+    pair_power_log_rows(a0_hi, a0_lo, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    pair_pow_by_rows(a0_hi, a0_lo, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        gradient[row] = pair_rounded(pair_if((m <= pair_rounded(t1)), pair_of(-y_i), pair_neg(pair_div(pair_mul_d(a2, (q * y_i)), pair_mul_d(t0, m)))));
     }
 #endif
 }
@@ -548,23 +666,59 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     const double q = constants[0];
     const pair t0 = {constants[1], constants[2]};
     const double c1 = constants[3];
+    double m_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        hessian[row] = ((m == m) ? ((m < pair_rounded(t0)) ? 0.0 : ((pair_rounded(t0) < m) ? q * pair_rounded(pair_pow(pair_order(pair_div(t0, pair_of(m))), pair_of(q))) / (m * m) : c1)) : m);
+        m_rows[row] = m;
+        const pair a0 = pair_div(t0, pair_of(m));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a1_rows[row] = q;
+    }
+    pair_power_log_rows(a0_hi, a0_lo, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    pair_pow_by_rows(a0_hi, a0_lo, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double m = m_rows[row];
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        hessian[row] = ((m == m) ? ((m < pair_rounded(t0)) ? 0.0 : ((pair_rounded(t0) < m) ? q * pair_rounded(a2) / (m * m) : c1)) : m);
     }
 #else
     const double q = constants[0];
     const pair t0 = {constants[1], constants[2]};
     const pair c1 = {constants[3], constants[4]};
+    double m_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        hessian[row] = pair_rounded(pair_if((m == m), pair_if((m < pair_rounded(t0)), pair_of(0.0), pair_if((pair_rounded(t0) < m), pair_div(pair_mul_d(pair_pow(pair_order(pair_div(t0, pair_of(m))), pair_of(q)), q), pair_prod(m, m)), c1)), pair_of(m)));
+        m_rows[row] = m;
+        const pair a0 = pair_div(t0, pair_of(m));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a1_rows[row] = q;
+    }
+    pair_power_log_rows(a0_hi, a0_lo, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    pair_pow_by_rows(a0_hi, a0_lo, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double m = m_rows[row];
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        hessian[row] = pair_rounded(pair_if((m == m), pair_if((m < pair_rounded(t0)), pair_of(0.0), pair_if((pair_rounded(t0) < m), pair_div(pair_mul_d(a2, q), pair_prod(m, m)), c1)), pair_of(m)));
     }
 #endif
 }
@@ -604,13 +758,31 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const double q = constants[0];
     const pair t0 = {constants[1], constants[2]};
     const pair t1 = {constants[3], constants[4]};
+    double m_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
+        m_rows[row] = m;
+        const pair a0 = pair_div(t1, pair_of(m));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a1_rows[row] = q;
+    }
+    pair_power_log_rows(a0_hi, a0_lo, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    pair_pow_by_rows(a0_hi, a0_lo, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, t3_hi, t3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
         const int t2 = (m <= pair_rounded(t1));
-        const pair t3 = pair_pow(pair_order(pair_div(t1, pair_of(m))), pair_of(q));
         loss[row] = ((m == m) ? (t2 ? 1.0 - m : pair_rounded(t3) / pair_value(t0)) : m);
         gradient[row] = (t2 ? -y_i : -(q * y_i * pair_rounded(t3) / (m * pair_value(t0))));
     }
@@ -618,13 +790,31 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const double q = constants[0];
     const pair t0 = {constants[1], constants[2]};
     const pair t1 = {constants[3], constants[4]};
+    double m_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
+        m_rows[row] = m;
+        const pair a0 = pair_div(t1, pair_of(m));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a1_rows[row] = q;
+    }
+    pair_power_log_rows(a0_hi, a0_lo, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    pair_pow_by_rows(a0_hi, a0_lo, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, t3_hi, t3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
         const int t2 = (m <= pair_rounded(t1));
-        const pair t3 = pair_pow(pair_order(pair_div(t1, pair_of(m))), pair_of(q));
         loss[row] = pair_rounded(pair_if((m == m), pair_if(t2, pair_diff(1.0, m), pair_div(t3, t0)), pair_of(m)));
         gradient[row] = pair_rounded(pair_if(t2, pair_of(-y_i), pair_neg(pair_div(pair_mul_d(t3, (q * y_i)), pair_mul_d(t0, m)))));
     }
@@ -667,12 +857,30 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const pair t0 = {constants[1], constants[2]};
     const double c2 = constants[3];
     const pair t1 = {constants[4], constants[5]};
+    double m_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t2 = pair_pow(pair_order(pair_div(t1, pair_of(m))), pair_of(q));
+        m_rows[row] = m;
+        const pair a0 = pair_div(t1, pair_of(m));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a1_rows[row] = q;
+    }
+    pair_power_log_rows(a0_hi, a0_lo, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    pair_pow_by_rows(a0_hi, a0_lo, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, t2_hi, t2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
         gradient[row] = ((m <= pair_rounded(t1)) ? -y_i : -(q * y_i * pair_rounded(t2) / (m * pair_value(t0))));
         hessian[row] = ((m == m) ? ((m < pair_rounded(t1)) ? 0.0 : ((pair_rounded(t1) < m) ? q * pair_rounded(t2) / (m * m) : c2)) : m);
     }
@@ -681,12 +889,30 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const pair t0 = {constants[1], constants[2]};
     const pair c2 = {constants[3], constants[4]};
     const pair t1 = {constants[5], constants[6]};
+    double m_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t2 = pair_pow(pair_order(pair_div(t1, pair_of(m))), pair_of(q));
+        m_rows[row] = m;
+        const pair a0 = pair_div(t1, pair_of(m));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a1_rows[row] = q;
+    }
+    pair_power_log_rows(a0_hi, a0_lo, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    pair_pow_by_rows(a0_hi, a0_lo, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, t2_hi, t2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
         gradient[row] = pair_rounded(pair_if((m <= pair_rounded(t1)), pair_of(-y_i), pair_neg(pair_div(pair_mul_d(t2, (q * y_i)), pair_mul_d(t0, m)))));
         hessian[row] = pair_rounded(pair_if((m == m), pair_if((m < pair_rounded(t1)), pair_of(0.0), pair_if((pair_rounded(t1) < m), pair_div(pair_mul_d(t2, q), pair_prod(m, m)), c2)), pair_of(m)));
     }
@@ -732,14 +958,32 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const pair t1 = {constants[1], constants[2]};
     const double c2 = constants[3];
     const pair t2 = {constants[4], constants[5]};
+    double m_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
+        m_rows[row] = m;
+        const pair a0 = pair_div(t2, pair_of(m));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a1_rows[row] = q;
+    }
+    pair_power_log_rows(a0_hi, a0_lo, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    pair_pow_by_rows(a0_hi, a0_lo, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, t4_hi, t4_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
         const int t0 = (m == m);
         const int t3 = (m <= pair_rounded(t2));
-        const pair t4 = pair_pow(pair_order(pair_div(t2, pair_of(m))), pair_of(q));
         loss[row] = (t0 ? (t3 ? 1.0 - m : pair_rounded(t4) / pair_value(t1)) : m);
         gradient[row] = (t3 ? -y_i : -(q * y_i * pair_rounded(t4) / (m * pair_value(t1))));
         hessian[row] = (t0 ? ((m < pair_rounded(t2)) ? 0.0 : ((pair_rounded(t2) < m) ? q * pair_rounded(t4) / (m * m) : c2)) : m);
@@ -749,14 +993,32 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const pair t1 = {constants[1], constants[2]};
     const pair c2 = {constants[3], constants[4]};
     const pair t2 = {constants[5], constants[6]};
+    double m_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
+        m_rows[row] = m;
+        const pair a0 = pair_div(t2, pair_of(m));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a1_rows[row] = q;
+    }
+    pair_power_log_rows(a0_hi, a0_lo, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    pair_pow_by_rows(a0_hi, a0_lo, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, t4_hi, t4_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
         const int t0 = (m == m);
         const int t3 = (m <= pair_rounded(t2));
-        const pair t4 = pair_pow(pair_order(pair_div(t2, pair_of(m))), pair_of(q));
         loss[row] = pair_rounded(pair_if(t0, pair_if(t3, pair_diff(1.0, m), pair_div(t4, t1)), pair_of(m)));
         gradient[row] = pair_rounded(pair_if(t3, pair_of(-y_i), pair_neg(pair_div(pair_mul_d(t4, (q * y_i)), pair_mul_d(t1, m)))));
         hessian[row] = pair_rounded(pair_if(t0, pair_if((m < pair_rounded(t2)), pair_of(0.0), pair_if((pair_rounded(t2) < m), pair_div(pair_mul_d(t4, q), pair_prod(m, m)), c2)), pair_of(m)));
@@ -790,7 +1052,9 @@ void lossforge_distance_weighted_discrimination_loss_gradient_hessian_f64(size_t
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_distance_weighted_discrimination_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -835,12 +1099,28 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const double q = constants[0];
     const double t0 = constants[1];
     const double t1 = constants[2];
+    double m_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a0_power_log_hi[ROWS_f32], a0_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        loss[row] = (float)((m == m) ? ((m <= t1) ? 1.0 - m : pow_fast(t1 / m, q) / t0) : m);
+        m_rows[row] = m;
+        a0_rows[row] = t1 / m;
+        a1_rows[row] = q;
+    }
+    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double m = m_rows[row];
+        const double a2 = a2_rows[row];
+        loss[row] = (float)((m == m) ? ((m <= t1) ? 1.0 - m : a2 / t0) : m);
     }
 }
 
@@ -870,12 +1150,29 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const double q = constants[0];
     const double t0 = constants[1];
     const double t1 = constants[2];
+    double m_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a0_power_log_hi[ROWS_f32], a0_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        gradient[row] = (float)((m <= t1) ? -y_i : -(q * y_i * pow_fast(t1 / m, q) / (m * t0)));
+        m_rows[row] = m;
+        a0_rows[row] = t1 / m;
+        a1_rows[row] = q;
+    }
+    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double a2 = a2_rows[row];
+        gradient[row] = (float)((m <= t1) ? -y_i : -(q * y_i * a2 / (m * t0)));
     }
 }
 
@@ -905,12 +1202,28 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const double q = constants[0];
     const double t0 = constants[1];
     const double c1 = constants[2];
+    double m_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a0_power_log_hi[ROWS_f32], a0_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        hessian[row] = (float)((m == m) ? ((m < t0) ? 0.0 : ((t0 < m) ? q * pow_fast(t0 / m, q) / (m * m) : c1)) : m);
+        m_rows[row] = m;
+        a0_rows[row] = t0 / m;
+        a1_rows[row] = q;
+    }
+    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double m = m_rows[row];
+        const double a2 = a2_rows[row];
+        hessian[row] = (float)((m == m) ? ((m < t0) ? 0.0 : ((t0 < m) ? q * a2 / (m * m) : c1)) : m);
     }
 }
 
@@ -941,13 +1254,29 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const double q = constants[0];
     const double t0 = constants[1];
     const double t1 = constants[2];
+    double m_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double a0_power_log_hi[ROWS_f32], a0_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
+        m_rows[row] = m;
+        a0_rows[row] = t1 / m;
+        a1_rows[row] = q;
+    }
+    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double t3 = t3_rows[row];
         const int t2 = (m <= t1);
-        const double t3 = pow_fast(t1 / m, q);
         loss[row] = (float)((m == m) ? (t2 ? 1.0 - m : t3 / t0) : m);
         gradient[row] = (float)(t2 ? -y_i : -(q * y_i * t3 / (m * t0)));
     }
@@ -981,12 +1310,28 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const double t0 = constants[1];
     const double c2 = constants[2];
     const double t1 = constants[3];
+    double m_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double a0_power_log_hi[ROWS_f32], a0_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t2 = pow_fast(t1 / m, q);
+        m_rows[row] = m;
+        a0_rows[row] = t1 / m;
+        a1_rows[row] = q;
+    }
+    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double t2 = t2_rows[row];
         gradient[row] = (float)((m <= t1) ? -y_i : -(q * y_i * t2 / (m * t0)));
         hessian[row] = (float)((m == m) ? ((m < t1) ? 0.0 : ((t1 < m) ? q * t2 / (m * m) : c2)) : m);
     }
@@ -1022,14 +1367,30 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     const double t1 = constants[1];
     const double c2 = constants[2];
     const double t2 = constants[3];
+    double m_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double a0_power_log_hi[ROWS_f32], a0_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
+        m_rows[row] = m;
+        a0_rows[row] = t2 / m;
+        a1_rows[row] = q;
+    }
+    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t4_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double t4 = t4_rows[row];
         const int t0 = (m == m);
         const int t3 = (m <= t2);
-        const double t4 = pow_fast(t2 / m, q);
         loss[row] = (float)(t0 ? (t3 ? 1.0 - m : t4 / t1) : m);
         gradient[row] = (float)(t3 ? -y_i : -(q * y_i * t4 / (m * t1)));
         hessian[row] = (float)(t0 ? ((m < t2) ? 0.0 : ((t2 < m) ? q * t4 / (m * m) : c2)) : m);
@@ -1054,3 +1415,4 @@ void lossforge_distance_weighted_discrimination_loss_gradient_hessian_f32(size_t
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_distance_weighted_discrimination_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

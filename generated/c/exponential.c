@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -160,6 +160,41 @@ INLINE float exp_fastf(float x)
     return (1.0f + e) * from_bitsf(to_bitsf(z) << 23) * back;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void exp_v_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_v(a[row]);
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+ONCE static void exp_vf_rows(const float *a, float *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_vf(a[row]);
+    }
+}
+
+ONCE static void exp_fastf_rows(const float *a, float *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fastf(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -203,21 +238,37 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        loss[row] = exp_fast(-m);
+        a0_rows[row] = -m;
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double a1 = a1_rows[row];
+        loss[row] = a1;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        loss[row] = exp_v(-m);
+        a0_rows[row] = -m;
+    }
+    exp_v_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double a1 = a1_rows[row];
+        loss[row] = a1;
     }
 #endif
 }
@@ -249,21 +300,39 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        gradient[row] = -(y_i * exp_fast(-m));
+        a0_rows[row] = -m;
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double a1 = a1_rows[row];
+        gradient[row] = -(y_i * a1);
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        gradient[row] = -(y_i * exp_v(-m));
+        a0_rows[row] = -m;
+    }
+    exp_v_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double a1 = a1_rows[row];
+        gradient[row] = -(y_i * a1);
     }
 #endif
 }
@@ -295,21 +364,37 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        hessian[row] = exp_fast(-m);
+        a0_rows[row] = -m;
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double a1 = a1_rows[row];
+        hessian[row] = a1;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        hessian[row] = exp_v(-m);
+        a0_rows[row] = -m;
+    }
+    exp_v_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double a1 = a1_rows[row];
+        hessian[row] = a1;
     }
 #endif
 }
@@ -342,23 +427,39 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-m);
+        a0_rows[row] = -m;
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double t0 = t0_rows[row];
         loss[row] = t0;
         gradient[row] = -(y_i * t0);
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_v(-m);
+        a0_rows[row] = -m;
+    }
+    exp_v_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double t0 = t0_rows[row];
         loss[row] = t0;
         gradient[row] = -(y_i * t0);
     }
@@ -393,23 +494,39 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-m);
+        a0_rows[row] = -m;
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double t0 = t0_rows[row];
         gradient[row] = -(y_i * t0);
         hessian[row] = t0;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_v(-m);
+        a0_rows[row] = -m;
+    }
+    exp_v_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double t0 = t0_rows[row];
         gradient[row] = -(y_i * t0);
         hessian[row] = t0;
     }
@@ -445,24 +562,40 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-m);
+        a0_rows[row] = -m;
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double t0 = t0_rows[row];
         loss[row] = t0;
         gradient[row] = -(y_i * t0);
         hessian[row] = t0;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_v(-m);
+        a0_rows[row] = -m;
+    }
+    exp_v_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double t0 = t0_rows[row];
         loss[row] = t0;
         gradient[row] = -(y_i * t0);
         hessian[row] = t0;
@@ -489,7 +622,9 @@ void lossforge_exponential_loss_gradient_hessian_f64(size_t n, const double *y, 
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_exponential_loss_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -533,21 +668,37 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     float *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float m = f_i * y_i;
-        loss[row] = exp_fastf(-m);
+        a0_rows[row] = -m;
+    }
+    exp_fastf_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float a1 = a1_rows[row];
+        loss[row] = a1;
     }
 #else
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float m = f_i * y_i;
-        loss[row] = exp_vf(-m);
+        a0_rows[row] = -m;
+    }
+    exp_vf_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float a1 = a1_rows[row];
+        loss[row] = a1;
     }
 #endif
 }
@@ -579,21 +730,39 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     float *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float m = f_i * y_i;
-        gradient[row] = -(y_i * exp_fastf(-m));
+        a0_rows[row] = -m;
+    }
+    exp_fastf_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float a1 = a1_rows[row];
+        gradient[row] = -(y_i * a1);
     }
 #else
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float m = f_i * y_i;
-        gradient[row] = -(y_i * exp_vf(-m));
+        a0_rows[row] = -m;
+    }
+    exp_vf_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float a1 = a1_rows[row];
+        gradient[row] = -(y_i * a1);
     }
 #endif
 }
@@ -625,21 +794,37 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     float *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float m = f_i * y_i;
-        hessian[row] = exp_fastf(-m);
+        a0_rows[row] = -m;
+    }
+    exp_fastf_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float a1 = a1_rows[row];
+        hessian[row] = a1;
     }
 #else
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float m = f_i * y_i;
-        hessian[row] = exp_vf(-m);
+        a0_rows[row] = -m;
+    }
+    exp_vf_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float a1 = a1_rows[row];
+        hessian[row] = a1;
     }
 #endif
 }
@@ -672,23 +857,39 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float m = f_i * y_i;
-        const float t0 = exp_fastf(-m);
+        a0_rows[row] = -m;
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float t0 = t0_rows[row];
         loss[row] = t0;
         gradient[row] = -(y_i * t0);
     }
 #else
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float m = f_i * y_i;
-        const float t0 = exp_vf(-m);
+        a0_rows[row] = -m;
+    }
+    exp_vf_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float t0 = t0_rows[row];
         loss[row] = t0;
         gradient[row] = -(y_i * t0);
     }
@@ -723,23 +924,39 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float m = f_i * y_i;
-        const float t0 = exp_fastf(-m);
+        a0_rows[row] = -m;
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float t0 = t0_rows[row];
         gradient[row] = -(y_i * t0);
         hessian[row] = t0;
     }
 #else
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float m = f_i * y_i;
-        const float t0 = exp_vf(-m);
+        a0_rows[row] = -m;
+    }
+    exp_vf_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float t0 = t0_rows[row];
         gradient[row] = -(y_i * t0);
         hessian[row] = t0;
     }
@@ -775,24 +992,40 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float m = f_i * y_i;
-        const float t0 = exp_fastf(-m);
+        a0_rows[row] = -m;
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float t0 = t0_rows[row];
         loss[row] = t0;
         gradient[row] = -(y_i * t0);
         hessian[row] = t0;
     }
 #else
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float m = f_i * y_i;
-        const float t0 = exp_vf(-m);
+        a0_rows[row] = -m;
+    }
+    exp_vf_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float t0 = t0_rows[row];
         loss[row] = t0;
         gradient[row] = -(y_i * t0);
         hessian[row] = t0;
@@ -819,3 +1052,4 @@ void lossforge_exponential_loss_gradient_hessian_f32(size_t n, const float *y, c
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_exponential_loss_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
+#endif

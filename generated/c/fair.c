@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -300,6 +300,27 @@ HELPER double sign(double x)
     return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void log1p_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -343,37 +364,85 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double c = constants[0];
+    double r_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = fabs(r);
+        t0_rows[row] = t0;
         const pair t1 = pair_quot(t0, c);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const int t2 = (pair_rounded(t1) <= 0.5);
+        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        a0_rows[row] = pair_rounded(pair_if(t2, pair_of(1.0), t7));
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const double t0 = t0_rows[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double a1 = a1_rows[row];
         const int t2 = (pair_rounded(t1) <= 0.5);
         const pair t3 = pair_if(t2, t1, pair_of(0.0));
         const pair t4 = pair_add_d(t3, 2.0);
         const pair t5 = pair_quot(r, c);
         const pair t6 = pair_div(pair_div(pair_if(t2, pair_mul(t5, t5), pair_of(0.0)), t4), t4);
-        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
-        loss[row] = pair_rounded(pair_mul_d(pair_if(t2, pair_order(pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_prod(19.0, ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t6)) * pair_rounded(t6)) / 575.0) * pair_rounded(t6))), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0)))), (pair_rounded(t3) / pair_rounded(t4)))), pair_of(1.0 - (t2 ? 1.0 : 1.0 / pair_rounded(t7)) * log1p_fast(pair_rounded(pair_if(t2, pair_of(1.0), t7))))), (c * t0)));
+        loss[row] = pair_rounded(pair_mul_d(pair_if(t2, pair_order(pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_prod(19.0, ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t6)) * pair_rounded(t6)) / 575.0) * pair_rounded(t6))), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0)))), (pair_rounded(t3) / pair_rounded(t4)))), pair_of(1.0 - (t2 ? 1.0 : 1.0 / pair_rounded(t7)) * a1)), (c * t0)));
     }
 #else
     const double c = constants[0];
+    double r_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = fabs(r);
+        t0_rows[row] = t0;
         const pair t1 = pair_quot(t0, c);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const int t2 = (pair_rounded(t1) <= 0.5);
+        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const pair a0 = pair_if(t2, pair_of(1.0), t7);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_log1p_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const double t0 = t0_rows[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
         const int t2 = (pair_rounded(t1) <= 0.5);
         const pair t3 = pair_if(t2, t1, pair_of(0.0));
         const pair t4 = pair_add_d(t3, 2.0);
         const pair t5 = pair_quot(r, c);
         const pair t6 = pair_div(pair_div(pair_if(t2, pair_mul(t5, t5), pair_of(0.0)), t4), t4);
-        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
-        loss[row] = pair_rounded(pair_mul(pair_prod(c, t0), pair_if(t2, pair_order(pair_sub(pair_div(t3, t4), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t7)), pair_log1p(pair_if(t2, pair_of(1.0), t7)))), 1.0)))));
+        loss[row] = pair_rounded(pair_mul(pair_prod(c, t0), pair_if(t2, pair_order(pair_sub(pair_div(t3, t4), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t7)), a1)), 1.0)))));
     }
 #endif
 }
@@ -507,40 +576,88 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     const double c = constants[0];
+    double r_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = fabs(r);
+        t0_rows[row] = t0;
         const pair t1 = pair_quot(t0, c);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const int t2 = (pair_rounded(t1) <= 0.5);
+        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        a0_rows[row] = pair_rounded(pair_if(t2, pair_of(1.0), t7));
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const double t0 = t0_rows[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double a1 = a1_rows[row];
         const int t2 = (pair_rounded(t1) <= 0.5);
         const pair t3 = pair_if(t2, t1, pair_of(0.0));
         const pair t4 = pair_add_d(t3, 2.0);
         const pair t5 = pair_quot(r, c);
         const pair t6 = pair_div(pair_div(pair_if(t2, pair_mul(t5, t5), pair_of(0.0)), t4), t4);
-        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
         const pair t8 = pair_min(pair_of(1.0), pair_order(t1));
-        loss[row] = pair_rounded(pair_mul_d(pair_if(t2, pair_order(pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_prod(19.0, ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t6)) * pair_rounded(t6)) / 575.0) * pair_rounded(t6))), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0)))), (pair_rounded(t3) / pair_rounded(t4)))), pair_of(1.0 - (t2 ? 1.0 : 1.0 / pair_rounded(t7)) * log1p_fast(pair_rounded(pair_if(t2, pair_of(1.0), t7))))), (c * t0)));
+        loss[row] = pair_rounded(pair_mul_d(pair_if(t2, pair_order(pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_prod(19.0, ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t6)) * pair_rounded(t6)) / 575.0) * pair_rounded(t6))), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0)))), (pair_rounded(t3) / pair_rounded(t4)))), pair_of(1.0 - (t2 ? 1.0 : 1.0 / pair_rounded(t7)) * a1)), (c * t0)));
         gradient[row] = c * ((pair_rounded(t1) <= 1.0) ? pair_rounded(t8) / (1.0 + pair_rounded(t8)) : 1.0 / (1.0 + 1.0 / pair_rounded(pair_max(pair_of(1.0), pair_order(t1))))) * sign(r);
     }
 #else
     const double c = constants[0];
+    double r_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = fabs(r);
+        t0_rows[row] = t0;
         const pair t1 = pair_quot(t0, c);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const int t2 = (pair_rounded(t1) <= 0.5);
+        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const pair a0 = pair_if(t2, pair_of(1.0), t7);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_log1p_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const double t0 = t0_rows[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
         const int t2 = (pair_rounded(t1) <= 0.5);
         const pair t3 = pair_if(t2, t1, pair_of(0.0));
         const pair t4 = pair_add_d(t3, 2.0);
         const pair t5 = pair_quot(r, c);
         const pair t6 = pair_div(pair_div(pair_if(t2, pair_mul(t5, t5), pair_of(0.0)), t4), t4);
-        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
         const pair t8 = pair_min(pair_of(1.0), pair_order(t1));
-        loss[row] = pair_rounded(pair_mul(pair_prod(c, t0), pair_if(t2, pair_order(pair_sub(pair_div(t3, t4), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t7)), pair_log1p(pair_if(t2, pair_of(1.0), t7)))), 1.0)))));
+        loss[row] = pair_rounded(pair_mul(pair_prod(c, t0), pair_if(t2, pair_order(pair_sub(pair_div(t3, t4), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t7)), a1)), 1.0)))));
         gradient[row] = pair_rounded(pair_scale(pair_mul_d(pair_if((pair_rounded(t1) <= 1.0), pair_div(t8, pair_add_d(t8, 1.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1))), 1.0))), c), sign(r)));
     }
 #endif
@@ -632,43 +749,91 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     const double c = constants[0];
+    double r_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = fabs(r);
+        t0_rows[row] = t0;
         const pair t1 = pair_quot(t0, c);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const int t2 = (pair_rounded(t1) <= 0.5);
+        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        a0_rows[row] = pair_rounded(pair_if(t2, pair_of(1.0), t7));
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const double t0 = t0_rows[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double a1 = a1_rows[row];
         const int t2 = (pair_rounded(t1) <= 0.5);
         const pair t3 = pair_if(t2, t1, pair_of(0.0));
         const pair t4 = pair_add_d(t3, 2.0);
         const pair t5 = pair_quot(r, c);
         const pair t6 = pair_div(pair_div(pair_if(t2, pair_mul(t5, t5), pair_of(0.0)), t4), t4);
-        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
         const pair t8 = pair_min(pair_of(1.0), pair_order(t1));
         const double t9 = 1.0 + pair_rounded(t1);
-        loss[row] = pair_rounded(pair_mul_d(pair_if(t2, pair_order(pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_prod(19.0, ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t6)) * pair_rounded(t6)) / 575.0) * pair_rounded(t6))), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0)))), (pair_rounded(t3) / pair_rounded(t4)))), pair_of(1.0 - (t2 ? 1.0 : 1.0 / pair_rounded(t7)) * log1p_fast(pair_rounded(pair_if(t2, pair_of(1.0), t7))))), (c * t0)));
+        loss[row] = pair_rounded(pair_mul_d(pair_if(t2, pair_order(pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_prod(19.0, ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t6)) * pair_rounded(t6)) / 575.0) * pair_rounded(t6))), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0)))), (pair_rounded(t3) / pair_rounded(t4)))), pair_of(1.0 - (t2 ? 1.0 : 1.0 / pair_rounded(t7)) * a1)), (c * t0)));
         gradient[row] = c * ((pair_rounded(t1) <= 1.0) ? pair_rounded(t8) / (1.0 + pair_rounded(t8)) : 1.0 / (1.0 + 1.0 / pair_rounded(pair_max(pair_of(1.0), pair_order(t1))))) * sign(r);
         hessian[row] = 1.0 / (t9 * t9);
     }
 #else
     const double c = constants[0];
+    double r_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = fabs(r);
+        t0_rows[row] = t0;
         const pair t1 = pair_quot(t0, c);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const int t2 = (pair_rounded(t1) <= 0.5);
+        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const pair a0 = pair_if(t2, pair_of(1.0), t7);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_log1p_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const double t0 = t0_rows[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
         const int t2 = (pair_rounded(t1) <= 0.5);
         const pair t3 = pair_if(t2, t1, pair_of(0.0));
         const pair t4 = pair_add_d(t3, 2.0);
         const pair t5 = pair_quot(r, c);
         const pair t6 = pair_div(pair_div(pair_if(t2, pair_mul(t5, t5), pair_of(0.0)), t4), t4);
-        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
         const pair t8 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t9 = pair_add_d(t1, 1.0);
-        loss[row] = pair_rounded(pair_mul(pair_prod(c, t0), pair_if(t2, pair_order(pair_sub(pair_div(t3, t4), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t7)), pair_log1p(pair_if(t2, pair_of(1.0), t7)))), 1.0)))));
+        loss[row] = pair_rounded(pair_mul(pair_prod(c, t0), pair_if(t2, pair_order(pair_sub(pair_div(t3, t4), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t7)), a1)), 1.0)))));
         gradient[row] = pair_rounded(pair_scale(pair_mul_d(pair_if((pair_rounded(t1) <= 1.0), pair_div(t8, pair_add_d(t8, 1.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1))), 1.0))), c), sign(r)));
         hessian[row] = pair_rounded(pair_div(pair_of(1.0), pair_mul(t9, t9)));
     }
@@ -695,7 +860,9 @@ void lossforge_fair_loss_gradient_hessian_f64(size_t n, const double *y, const d
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_fair_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -738,20 +905,41 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     const double c = constants[0];
+    double r_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = fabs(r);
+        t0_rows[row] = t0;
         const double t1 = t0 / c;
+        t1_rows[row] = t1;
+        const int t2 = (t1 <= 0.5);
+        const double t7 = minimum(1.2676506002282294e+30, t1);
+        t7_rows[row] = t7;
+        a0_rows[row] = (t2 ? 1.0 : t7);
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t7 = t7_rows[row];
+        const double a1 = a1_rows[row];
         const int t2 = (t1 <= 0.5);
         const double t3 = (t2 ? t1 : 0.0);
         const double t4 = 2.0 + t3;
         const double t5 = r / c;
         const double t6 = (t2 ? t5 * t5 : 0.0) / t4 / t4;
-        const double t7 = minimum(1.2676506002282294e+30, t1);
-        loss[row] = (float)(c * t0 * (t2 ? t3 / t4 - t6 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) / t4 / 3.0) : 1.0 - (t2 ? 1.0 : 1.0 / t7) * log1p_fast((t2 ? 1.0 : t7))));
+        loss[row] = (float)(c * t0 * (t2 ? t3 / t4 - t6 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) / t4 / 3.0) : 1.0 - (t2 ? 1.0 : 1.0 / t7) * a1));
     }
 }
 
@@ -843,21 +1031,42 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     const double c = constants[0];
+    double r_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = fabs(r);
+        t0_rows[row] = t0;
         const double t1 = t0 / c;
+        t1_rows[row] = t1;
+        const int t2 = (t1 <= 0.5);
+        const double t7 = minimum(1.2676506002282294e+30, t1);
+        t7_rows[row] = t7;
+        a0_rows[row] = (t2 ? 1.0 : t7);
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t7 = t7_rows[row];
+        const double a1 = a1_rows[row];
         const int t2 = (t1 <= 0.5);
         const double t3 = (t2 ? t1 : 0.0);
         const double t4 = 2.0 + t3;
         const double t5 = r / c;
         const double t6 = (t2 ? t5 * t5 : 0.0) / t4 / t4;
-        const double t7 = minimum(1.2676506002282294e+30, t1);
         const double t8 = minimum(1.0, t1);
-        loss[row] = (float)(c * t0 * (t2 ? t3 / t4 - t6 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) / t4 / 3.0) : 1.0 - (t2 ? 1.0 : 1.0 / t7) * log1p_fast((t2 ? 1.0 : t7))));
+        loss[row] = (float)(c * t0 * (t2 ? t3 / t4 - t6 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) / t4 / 3.0) : 1.0 - (t2 ? 1.0 : 1.0 / t7) * a1));
         gradient[row] = (float)(c * ((t1 <= 1.0) ? t8 / (1.0 + t8) : 1.0 / (1.0 + 1.0 / maximum(1.0, t1))) * sign(r));
     }
 }
@@ -922,22 +1131,43 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
     const double c = constants[0];
+    double r_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = fabs(r);
+        t0_rows[row] = t0;
         const double t1 = t0 / c;
+        t1_rows[row] = t1;
+        const int t2 = (t1 <= 0.5);
+        const double t7 = minimum(1.2676506002282294e+30, t1);
+        t7_rows[row] = t7;
+        a0_rows[row] = (t2 ? 1.0 : t7);
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t7 = t7_rows[row];
+        const double a1 = a1_rows[row];
         const int t2 = (t1 <= 0.5);
         const double t3 = (t2 ? t1 : 0.0);
         const double t4 = 2.0 + t3;
         const double t5 = r / c;
         const double t6 = (t2 ? t5 * t5 : 0.0) / t4 / t4;
-        const double t7 = minimum(1.2676506002282294e+30, t1);
         const double t8 = minimum(1.0, t1);
         const double t9 = 1.0 + t1;
-        loss[row] = (float)(c * t0 * (t2 ? t3 / t4 - t6 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) / t4 / 3.0) : 1.0 - (t2 ? 1.0 : 1.0 / t7) * log1p_fast((t2 ? 1.0 : t7))));
+        loss[row] = (float)(c * t0 * (t2 ? t3 / t4 - t6 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) / t4 / 3.0) : 1.0 - (t2 ? 1.0 : 1.0 / t7) * a1));
         gradient[row] = (float)(c * ((t1 <= 1.0) ? t8 / (1.0 + t8) : 1.0 / (1.0 + 1.0 / maximum(1.0, t1))) * sign(r));
         hessian[row] = (float)(1.0 / (t9 * t9));
     }
@@ -958,3 +1188,4 @@ void lossforge_fair_loss_gradient_hessian_f32(size_t n, const float *y, const fl
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_fair_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -443,19 +443,30 @@ INLINE pair pair_power_log(pair x)
     return made;
 }
 
-/* Of pairs in order: the sign of a negative base follows from b.hi. */
-INLINE pair pair_pow(pair a, pair b)
+/* a**b from log|a|, of pairs in order: the sign of a negative base follows from b.hi. */
+INLINE pair pair_pow_by(pair a, pair b, pair log)
 {
-    const pair size = pair_exp(pair_mul(b, pair_power_log(a)));
+    const pair size = pair_exp(pair_mul(b, log));
     const double h = power_of(a.hi, b.hi, size.hi);
     const pair made = {h, h == size.hi ? size.lo : (h == -size.hi ? -size.lo : 0.0)};
     return made;
 }
 
+INLINE pair pair_pow(pair a, pair b)
+{
+    return pair_pow_by(a, b, pair_power_log(a));
+}
+
+/* x**y from log|x|. */
+INLINE double pow_fast_by(double x, double y, pair log)
+{
+    const pair a = pair_mul_d(log, y);
+    return power_of(x, y, exp_fast_of(a.hi, pair_rest(a)));
+}
+
 INLINE double pow_fast(double x, double y)
 {
-    const pair a = pair_mul_d(power_log(pair_of(x)), y);
-    return power_of(x, y, exp_fast_of(a.hi, pair_rest(a)));
+    return pow_fast_by(x, y, power_log(pair_of(x)));
 }
 
 /* For float: neither overflow nor subnormal numbers. */
@@ -485,6 +496,83 @@ HELPER double maximum(double a, double b)
     return a > b ? a : b;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_exp_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_power_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_power_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_pow_by_rows(const double *a, const double *a_lo, const double *b, const double *b_lo, const double *c, const double *c_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_pow_by((pair){a[row], a_lo[row]}, (pair){b[row], b_lo[row]}, (pair){c[row], c_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void log1p_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fast(a[row]);
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+ONCE static void power_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = power_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pow_fast_by_rows(const double *a, const double *b, const double *c, const double *c_lo, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = pow_fast_by(a[row], b[row], (pair){c[row], c_lo[row]});
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -530,29 +618,105 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const double gamma_2 = constants[0];
     const double alpha = constants[1];
     const double c0 = constants[2];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double t3_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a1_pair_power_log_hi[ROWS_f64], a1_pair_power_log_lo[ROWS_f64];
+    double a4_pair_power_log_hi[ROWS_f64], a4_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = pair_add_d(t0, 1.0);
+        const double t3 = -z_i;
+        t3_rows[row] = t3;
+        const pair a1 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        a2_rows[row] = gamma_2;
+        const pair a4 = pair_div(pair_if((0.0 <= t3), pair_of(1.0), t0), t1);
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    log1p_fast_rows(t0_hi, t2_rows);
+    pair_power_log_rows(a1_hi, a1_lo, a1_pair_power_log_hi, a1_pair_power_log_lo);
+    pair_pow_by_rows(a1_hi, a1_lo, a2_rows, zeros, a1_pair_power_log_hi, a1_pair_power_log_lo, a3_hi, a3_lo);
+    pair_power_log_rows(a4_hi, a4_lo, a4_pair_power_log_hi, a4_pair_power_log_lo);
+    pair_pow_by_rows(a4_hi, a4_lo, a2_rows, zeros, a4_pair_power_log_hi, a4_pair_power_log_lo, a5_hi, a5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
-        const pair t1 = pair_add_d(t0, 1.0);
-        const double t2 = log1p_fast(pair_value(t0));
-        const double t3 = -z_i;
-        loss[row] = pair_rounded(pair_mul_d(pair_diff(1.0, y_i), (c0 * pair_rounded(pair_pow(pair_order(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1)), pair_of(gamma_2)))))) * pair_value(pair_sum(t2, maximum(0.0, z_i))) + pair_rounded(pair_mul_d(pair_pow(pair_order(pair_div(pair_if((0.0 <= t3), pair_of(1.0), t0), t1)), pair_of(gamma_2)), (alpha * y_i))) * pair_value(pair_sum(t2, maximum(0.0, t3)));
+        const double t2 = t2_rows[row];
+        const double t3 = t3_rows[row];
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        loss[row] = pair_rounded(pair_mul_d(pair_diff(1.0, y_i), (c0 * pair_rounded(a3)))) * pair_value(pair_sum(t2, maximum(0.0, z_i))) + pair_rounded(pair_mul_d(a5, (alpha * y_i))) * pair_value(pair_sum(t2, maximum(0.0, t3)));
     }
 #else
     const double gamma_2 = constants[0];
     const double alpha = constants[1];
     const pair c0 = {constants[2], constants[3]};
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a1_pair_power_log_hi[ROWS_f64], a1_pair_power_log_lo[ROWS_f64];
+    double a4_pair_power_log_hi[ROWS_f64], a4_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = pair_add_d(t0, 1.0);
+        const double t3 = -z_i;
+        t3_rows[row] = t3;
+        const pair a1 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        a2_rows[row] = gamma_2;
+        const pair a4 = pair_div(pair_if((0.0 <= t3), pair_of(1.0), t0), t1);
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_log1p_rows(t0_hi, t0_lo, t2_hi, t2_lo);
+    pair_power_log_rows(a1_hi, a1_lo, a1_pair_power_log_hi, a1_pair_power_log_lo);
+    pair_pow_by_rows(a1_hi, a1_lo, a2_rows, zeros, a1_pair_power_log_hi, a1_pair_power_log_lo, a3_hi, a3_lo);
+    pair_power_log_rows(a4_hi, a4_lo, a4_pair_power_log_hi, a4_pair_power_log_lo);
+    pair_pow_by_rows(a4_hi, a4_lo, a2_rows, zeros, a4_pair_power_log_hi, a4_pair_power_log_lo, a5_hi, a5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
-        const pair t1 = pair_add_d(t0, 1.0);
-        const pair t2 = pair_log1p(t0);
-        const double t3 = -z_i;
-        loss[row] = pair_rounded(pair_add(pair_mul(pair_mul(pair_mul(c0, pair_pow(pair_order(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1)), pair_of(gamma_2))), pair_diff(1.0, y_i)), pair_add_d(t2, maximum(0.0, z_i))), pair_mul(pair_mul(pair_prod(alpha, y_i), pair_pow(pair_order(pair_div(pair_if((0.0 <= t3), pair_of(1.0), t0), t1)), pair_of(gamma_2))), pair_add_d(t2, maximum(0.0, t3)))));
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double t3 = t3_rows[row];
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        loss[row] = pair_rounded(pair_add(pair_mul(pair_mul(pair_mul(c0, a3), pair_diff(1.0, y_i)), pair_add_d(t2, maximum(0.0, z_i))), pair_mul(pair_mul(pair_prod(alpha, y_i), a5), pair_add_d(t2, maximum(0.0, t3)))));
     }
 #endif
 }
@@ -593,19 +757,55 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     const double t0 = constants[2];
     const double c2 = constants[3];
     const pair c1 = {constants[4], constants[5]};
+    double a0_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t6_rows[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_rows[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t4_pair_power_log_hi[ROWS_f64], t4_pair_power_log_lo[ROWS_f64];
+    double t7_pair_power_log_hi[ROWS_f64], t7_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t2_hi, t2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = pair_add_d(t2, 1.0);
+        const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t2), t3);
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        a1_rows[row] = gamma_2;
+        const double t6 = -z_i;
+        t6_rows[row] = t6;
+        const pair t7 = pair_div(pair_if((0.0 <= t6), pair_of(1.0), t2), t3);
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+    }
+    pair_power_log_rows(t4_hi, t4_lo, t4_pair_power_log_hi, t4_pair_power_log_lo);
+    pair_pow_by_rows(t4_hi, t4_lo, a1_rows, zeros, t4_pair_power_log_hi, t4_pair_power_log_lo, t5_hi, t5_lo);
+    log1p_fast_rows(t2_hi, t8_rows);
+    pair_power_log_rows(t7_hi, t7_lo, t7_pair_power_log_hi, t7_pair_power_log_lo);
+    pair_pow_by_rows(t7_hi, t7_lo, a1_rows, zeros, t7_pair_power_log_hi, t7_pair_power_log_lo, t9_hi, t9_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const double t6 = t6_rows[row];
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t8 = t8_rows[row];
+        const pair t9 = {t9_hi[row], t9_lo[row]};
         const pair t1 = pair_diff(1.0, y_i);
-        const pair t2 = pair_exp(pair_of(-fabs(z_i)));
-        const pair t3 = pair_add_d(t2, 1.0);
-        const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t2), t3);
-        const pair t5 = pair_pow(pair_order(t4), pair_of(gamma_2));
-        const double t6 = -z_i;
-        const pair t7 = pair_div(pair_if((0.0 <= t6), pair_of(1.0), t2), t3);
-        const double t8 = log1p_fast(pair_value(t2));
-        const pair t9 = pair_pow(pair_order(t7), pair_of(gamma_2));
         gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_mul(pair_mul_d(t9, (alpha * y_i)), t7)), (pair_rounded(pair_mul(c1, pair_mul(pair_mul(pair_mul(t1, t5), t7), pair_sum(t8, maximum(0.0, z_i))))) + pair_rounded(pair_mul(pair_mul_d(t1, (t0 * pair_rounded(t5))), t4)))))) - pair_rounded(pair_mul_d(pair_mul(pair_mul(pair_mul_d(t9, y_i), t4), pair_sum(t8, maximum(0.0, t6))), c2));
     }
 #else
@@ -614,19 +814,55 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     const pair t0 = {constants[2], constants[3]};
     const pair c2 = {constants[4], constants[5]};
     const pair c1 = {constants[6], constants[7]};
+    double a0_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t6_rows[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t4_pair_power_log_hi[ROWS_f64], t4_pair_power_log_lo[ROWS_f64];
+    double t7_pair_power_log_hi[ROWS_f64], t7_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t2_hi, t2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = pair_add_d(t2, 1.0);
+        const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t2), t3);
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        a1_rows[row] = gamma_2;
+        const double t6 = -z_i;
+        t6_rows[row] = t6;
+        const pair t7 = pair_div(pair_if((0.0 <= t6), pair_of(1.0), t2), t3);
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+    }
+    pair_power_log_rows(t4_hi, t4_lo, t4_pair_power_log_hi, t4_pair_power_log_lo);
+    pair_pow_by_rows(t4_hi, t4_lo, a1_rows, zeros, t4_pair_power_log_hi, t4_pair_power_log_lo, t5_hi, t5_lo);
+    pair_log1p_rows(t2_hi, t2_lo, t8_hi, t8_lo);
+    pair_power_log_rows(t7_hi, t7_lo, t7_pair_power_log_hi, t7_pair_power_log_lo);
+    pair_pow_by_rows(t7_hi, t7_lo, a1_rows, zeros, t7_pair_power_log_hi, t7_pair_power_log_lo, t9_hi, t9_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const double t6 = t6_rows[row];
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
         const pair t1 = pair_diff(1.0, y_i);
-        const pair t2 = pair_exp(pair_of(-fabs(z_i)));
-        const pair t3 = pair_add_d(t2, 1.0);
-        const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t2), t3);
-        const pair t5 = pair_pow(pair_order(t4), pair_of(gamma_2));
-        const double t6 = -z_i;
-        const pair t7 = pair_div(pair_if((0.0 <= t6), pair_of(1.0), t2), t3);
-        const pair t8 = pair_log1p(t2);
-        const pair t9 = pair_pow(pair_order(t7), pair_of(gamma_2));
         gradient[row] = pair_value(pair_order(pair_sub(pair_order(pair_sub(pair_add(pair_mul(c1, pair_mul(pair_mul(pair_mul(t1, t5), t7), pair_add_d(t8, maximum(0.0, z_i)))), pair_mul(pair_mul(pair_mul(t0, t5), t1), t4)), pair_mul(pair_mul(pair_prod(alpha, y_i), t9), t7))), pair_mul(c2, pair_mul(pair_mul(pair_mul_d(t9, y_i), t4), pair_add_d(t8, maximum(0.0, t6)))))));
     }
 #endif
@@ -676,21 +912,57 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     const double c4 = constants[6];
     const double c5 = constants[7];
     const pair c6 = {constants[8], constants[9]};
+    double a0_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t6_rows[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t11_rows[ROWS_f64];
+    double t4_pair_power_log_hi[ROWS_f64], t4_pair_power_log_lo[ROWS_f64];
+    double t7_pair_power_log_hi[ROWS_f64], t7_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t2_hi, t2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = pair_add_d(t2, 1.0);
+        const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t2), t3);
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        a1_rows[row] = gamma_2;
+        const double t6 = -z_i;
+        t6_rows[row] = t6;
+        const pair t7 = pair_div(pair_if((0.0 <= t6), pair_of(1.0), t2), t3);
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+    }
+    pair_power_log_rows(t4_hi, t4_lo, t4_pair_power_log_hi, t4_pair_power_log_lo);
+    pair_pow_by_rows(t4_hi, t4_lo, a1_rows, zeros, t4_pair_power_log_hi, t4_pair_power_log_lo, t5_hi, t5_lo);
+    pair_power_log_rows(t7_hi, t7_lo, t7_pair_power_log_hi, t7_pair_power_log_lo);
+    pair_pow_by_rows(t7_hi, t7_lo, a1_rows, zeros, t7_pair_power_log_hi, t7_pair_power_log_lo, t9_hi, t9_lo);
+    log1p_fast_rows(t2_hi, t11_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const double t6 = t6_rows[row];
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const double t11 = t11_rows[row];
         const pair t1 = pair_diff(1.0, y_i);
-        const pair t2 = pair_exp(pair_of(-fabs(z_i)));
-        const pair t3 = pair_add_d(t2, 1.0);
-        const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t2), t3);
-        const pair t5 = pair_pow(pair_order(t4), pair_of(gamma_2));
-        const double t6 = -z_i;
-        const pair t7 = pair_div(pair_if((0.0 <= t6), pair_of(1.0), t2), t3);
         const pair t8 = pair_mul(pair_mul(pair_mul(t1, t5), t4), t7);
-        const pair t9 = pair_pow(pair_order(t7), pair_of(gamma_2));
         const pair t10 = pair_mul(pair_mul(pair_mul_d(t9, y_i), t4), t7);
-        const double t11 = log1p_fast(pair_value(t2));
         const pair t12 = pair_sum(t11, maximum(0.0, z_i));
         const pair t14 = pair_sum(t11, maximum(0.0, t6));
         hessian[row] = pair_value(pair_order(pair_sub(pair_order(pair_sub(pair_add_d(pair_add_d(pair_add(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul(t7, t5), t7), t1), t12), c4), pair_add_d(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul_d(t4, y_i), t4), t9), t14), c5), (pair_rounded(pair_mul(pair_mul(pair_mul_d(t1, (t0 * pair_rounded(t5))), t4), t7)) + pair_rounded(pair_mul(pair_mul_d(t9, (alpha * y_i)), t4)) * pair_rounded(t7)))), (c3 * pair_rounded(t10))), (c2 * pair_rounded(t8))), pair_mul_d(pair_mul(t10, t14), t13))), pair_mul(c6, pair_mul(t8, t12)))));
@@ -705,21 +977,57 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     const pair c4 = {constants[10], constants[11]};
     const pair c5 = {constants[12], constants[13]};
     const pair c6 = {constants[14], constants[15]};
+    double a0_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t6_rows[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double t4_pair_power_log_hi[ROWS_f64], t4_pair_power_log_lo[ROWS_f64];
+    double t7_pair_power_log_hi[ROWS_f64], t7_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t2_hi, t2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = pair_add_d(t2, 1.0);
+        const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t2), t3);
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        a1_rows[row] = gamma_2;
+        const double t6 = -z_i;
+        t6_rows[row] = t6;
+        const pair t7 = pair_div(pair_if((0.0 <= t6), pair_of(1.0), t2), t3);
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+    }
+    pair_power_log_rows(t4_hi, t4_lo, t4_pair_power_log_hi, t4_pair_power_log_lo);
+    pair_pow_by_rows(t4_hi, t4_lo, a1_rows, zeros, t4_pair_power_log_hi, t4_pair_power_log_lo, t5_hi, t5_lo);
+    pair_power_log_rows(t7_hi, t7_lo, t7_pair_power_log_hi, t7_pair_power_log_lo);
+    pair_pow_by_rows(t7_hi, t7_lo, a1_rows, zeros, t7_pair_power_log_hi, t7_pair_power_log_lo, t9_hi, t9_lo);
+    pair_log1p_rows(t2_hi, t2_lo, t11_hi, t11_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const double t6 = t6_rows[row];
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
         const pair t1 = pair_diff(1.0, y_i);
-        const pair t2 = pair_exp(pair_of(-fabs(z_i)));
-        const pair t3 = pair_add_d(t2, 1.0);
-        const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t2), t3);
-        const pair t5 = pair_pow(pair_order(t4), pair_of(gamma_2));
-        const double t6 = -z_i;
-        const pair t7 = pair_div(pair_if((0.0 <= t6), pair_of(1.0), t2), t3);
         const pair t8 = pair_mul(pair_mul(pair_mul(t1, t5), t4), t7);
-        const pair t9 = pair_pow(pair_order(t7), pair_of(gamma_2));
         const pair t10 = pair_mul(pair_mul(pair_mul_d(t9, y_i), t4), t7);
-        const pair t11 = pair_log1p(t2);
         const pair t12 = pair_add_d(t11, maximum(0.0, z_i));
         const pair t14 = pair_add_d(t11, maximum(0.0, t6));
         hessian[row] = pair_value(pair_order(pair_sub(pair_order(pair_sub(pair_add(pair_mul(c2, t8), pair_add(pair_mul(c3, t10), pair_add(pair_mul(c4, pair_mul(pair_mul(pair_mul(pair_mul(t7, t5), t7), t1), t12)), pair_add(pair_mul(c5, pair_mul(pair_mul(pair_mul(pair_mul_d(t4, y_i), t4), t9), t14)), pair_add(pair_mul(pair_mul(pair_mul(pair_mul(t0, t5), t1), t4), t7), pair_mul(pair_mul(pair_mul(pair_prod(alpha, y_i), t9), t4), t7)))))), pair_mul(t13, pair_mul(t10, t14)))), pair_mul(c6, pair_mul(t8, t12)))));
@@ -776,21 +1084,57 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const double t0 = constants[2];
     const double c2 = constants[3];
     const pair c1 = {constants[4], constants[5]};
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t7_rows[ROWS_f64];
+    double t9_rows[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double t3_pair_power_log_hi[ROWS_f64], t3_pair_power_log_lo[ROWS_f64];
+    double t10_pair_power_log_hi[ROWS_f64], t10_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        a1_rows[row] = gamma_2;
+        const double t9 = -z_i;
+        t9_rows[row] = t9;
+        const pair t10 = pair_div(pair_if((0.0 <= t9), pair_of(1.0), t1), t2);
+        t10_hi[row] = t10.hi;
+        t10_lo[row] = t10.lo;
+    }
+    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
+    pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, t4_hi, t4_lo);
+    log1p_fast_rows(t1_hi, t7_rows);
+    pair_power_log_rows(t10_hi, t10_lo, t10_pair_power_log_hi, t10_pair_power_log_lo);
+    pair_pow_by_rows(t10_hi, t10_lo, a1_rows, zeros, t10_pair_power_log_hi, t10_pair_power_log_lo, t11_hi, t11_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
-        const pair t2 = pair_add_d(t1, 1.0);
-        const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const pair t4 = pair_pow(pair_order(t3), pair_of(gamma_2));
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const double t7 = t7_rows[row];
+        const double t9 = t9_rows[row];
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
         const pair t5 = pair_diff(1.0, y_i);
         const pair t6 = pair_mul_d(t5, (t0 * pair_rounded(t4)));
-        const double t7 = log1p_fast(pair_value(t1));
         const pair t8 = pair_sum(t7, maximum(0.0, z_i));
-        const double t9 = -z_i;
-        const pair t10 = pair_div(pair_if((0.0 <= t9), pair_of(1.0), t1), t2);
-        const pair t11 = pair_pow(pair_order(t10), pair_of(gamma_2));
         const pair t12 = pair_mul_d(t11, (alpha * y_i));
         const pair t13 = pair_sum(t7, maximum(0.0, t9));
         loss[row] = pair_rounded(t6) * pair_value(t8) + pair_rounded(t12) * pair_value(t13);
@@ -802,21 +1146,57 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const pair t0 = {constants[2], constants[3]};
     const pair c2 = {constants[4], constants[5]};
     const pair c1 = {constants[6], constants[7]};
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t9_rows[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double t3_pair_power_log_hi[ROWS_f64], t3_pair_power_log_lo[ROWS_f64];
+    double t10_pair_power_log_hi[ROWS_f64], t10_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        a1_rows[row] = gamma_2;
+        const double t9 = -z_i;
+        t9_rows[row] = t9;
+        const pair t10 = pair_div(pair_if((0.0 <= t9), pair_of(1.0), t1), t2);
+        t10_hi[row] = t10.hi;
+        t10_lo[row] = t10.lo;
+    }
+    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
+    pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, t4_hi, t4_lo);
+    pair_log1p_rows(t1_hi, t1_lo, t7_hi, t7_lo);
+    pair_power_log_rows(t10_hi, t10_lo, t10_pair_power_log_hi, t10_pair_power_log_lo);
+    pair_pow_by_rows(t10_hi, t10_lo, a1_rows, zeros, t10_pair_power_log_hi, t10_pair_power_log_lo, t11_hi, t11_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
-        const pair t2 = pair_add_d(t1, 1.0);
-        const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const pair t4 = pair_pow(pair_order(t3), pair_of(gamma_2));
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t9 = t9_rows[row];
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
         const pair t5 = pair_diff(1.0, y_i);
         const pair t6 = pair_mul(pair_mul(t0, t4), t5);
-        const pair t7 = pair_log1p(t1);
         const pair t8 = pair_add_d(t7, maximum(0.0, z_i));
-        const double t9 = -z_i;
-        const pair t10 = pair_div(pair_if((0.0 <= t9), pair_of(1.0), t1), t2);
-        const pair t11 = pair_pow(pair_order(t10), pair_of(gamma_2));
         const pair t12 = pair_mul(pair_prod(alpha, y_i), t11);
         const pair t13 = pair_add_d(t7, maximum(0.0, t9));
         loss[row] = pair_rounded(pair_add(pair_mul(t6, t8), pair_mul(t12, t13)));
@@ -870,22 +1250,58 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const double c3 = constants[7];
     const double c5 = constants[8];
     const double c6 = constants[9];
+    double a0_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t8_rows[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t10_rows[ROWS_f64];
+    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double t5_pair_power_log_hi[ROWS_f64], t5_pair_power_log_lo[ROWS_f64];
+    double t9_pair_power_log_hi[ROWS_f64], t9_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t3_hi, t3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = pair_add_d(t3, 1.0);
+        const pair t5 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t3), t4);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        a1_rows[row] = gamma_2;
+        const double t8 = -z_i;
+        t8_rows[row] = t8;
+        const pair t9 = pair_div(pair_if((0.0 <= t8), pair_of(1.0), t3), t4);
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+    }
+    pair_power_log_rows(t5_hi, t5_lo, t5_pair_power_log_hi, t5_pair_power_log_lo);
+    pair_pow_by_rows(t5_hi, t5_lo, a1_rows, zeros, t5_pair_power_log_hi, t5_pair_power_log_lo, t6_hi, t6_lo);
+    log1p_fast_rows(t3_hi, t10_rows);
+    pair_power_log_rows(t9_hi, t9_lo, t9_pair_power_log_hi, t9_pair_power_log_lo);
+    pair_pow_by_rows(t9_hi, t9_lo, a1_rows, zeros, t9_pair_power_log_hi, t9_pair_power_log_lo, t13_hi, t13_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const double t8 = t8_rows[row];
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const double t10 = t10_rows[row];
+        const pair t13 = {t13_hi[row], t13_lo[row]};
         const pair t2 = pair_diff(1.0, y_i);
-        const pair t3 = pair_exp(pair_of(-fabs(z_i)));
-        const pair t4 = pair_add_d(t3, 1.0);
-        const pair t5 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t3), t4);
-        const pair t6 = pair_pow(pair_order(t5), pair_of(gamma_2));
         const pair t7 = pair_mul(t2, t6);
-        const double t8 = -z_i;
-        const pair t9 = pair_div(pair_if((0.0 <= t8), pair_of(1.0), t3), t4);
-        const double t10 = log1p_fast(pair_value(t3));
         const pair t11 = pair_sum(t10, maximum(0.0, z_i));
         const pair t12 = pair_mul(pair_mul_d(t2, (t0 * pair_rounded(t6))), t5);
-        const pair t13 = pair_pow(pair_order(t9), pair_of(gamma_2));
         const pair t14 = pair_mul_d(t13, (alpha * y_i));
         const pair t16 = pair_mul(pair_mul_d(t13, y_i), t5);
         const pair t17 = pair_sum(t10, maximum(0.0, t8));
@@ -904,22 +1320,58 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const pair c3 = {constants[10], constants[11]};
     const pair c5 = {constants[12], constants[13]};
     const pair c6 = {constants[14], constants[15]};
+    double a0_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t8_rows[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double t5_pair_power_log_hi[ROWS_f64], t5_pair_power_log_lo[ROWS_f64];
+    double t9_pair_power_log_hi[ROWS_f64], t9_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t3_hi, t3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = pair_add_d(t3, 1.0);
+        const pair t5 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t3), t4);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        a1_rows[row] = gamma_2;
+        const double t8 = -z_i;
+        t8_rows[row] = t8;
+        const pair t9 = pair_div(pair_if((0.0 <= t8), pair_of(1.0), t3), t4);
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+    }
+    pair_power_log_rows(t5_hi, t5_lo, t5_pair_power_log_hi, t5_pair_power_log_lo);
+    pair_pow_by_rows(t5_hi, t5_lo, a1_rows, zeros, t5_pair_power_log_hi, t5_pair_power_log_lo, t6_hi, t6_lo);
+    pair_log1p_rows(t3_hi, t3_lo, t10_hi, t10_lo);
+    pair_power_log_rows(t9_hi, t9_lo, t9_pair_power_log_hi, t9_pair_power_log_lo);
+    pair_pow_by_rows(t9_hi, t9_lo, a1_rows, zeros, t9_pair_power_log_hi, t9_pair_power_log_lo, t13_hi, t13_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const double t8 = t8_rows[row];
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t13 = {t13_hi[row], t13_lo[row]};
         const pair t2 = pair_diff(1.0, y_i);
-        const pair t3 = pair_exp(pair_of(-fabs(z_i)));
-        const pair t4 = pair_add_d(t3, 1.0);
-        const pair t5 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t3), t4);
-        const pair t6 = pair_pow(pair_order(t5), pair_of(gamma_2));
         const pair t7 = pair_mul(t2, t6);
-        const double t8 = -z_i;
-        const pair t9 = pair_div(pair_if((0.0 <= t8), pair_of(1.0), t3), t4);
-        const pair t10 = pair_log1p(t3);
         const pair t11 = pair_add_d(t10, maximum(0.0, z_i));
         const pair t12 = pair_mul(pair_mul(pair_mul(t0, t6), t2), t5);
-        const pair t13 = pair_pow(pair_order(t9), pair_of(gamma_2));
         const pair t14 = pair_mul(pair_prod(alpha, y_i), t13);
         const pair t16 = pair_mul(pair_mul_d(t13, y_i), t5);
         const pair t17 = pair_add_d(t10, maximum(0.0, t8));
@@ -985,21 +1437,57 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const double c3 = constants[7];
     const double c5 = constants[8];
     const double c6 = constants[9];
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t7_rows[ROWS_f64];
+    double t9_rows[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double t3_pair_power_log_hi[ROWS_f64], t3_pair_power_log_lo[ROWS_f64];
+    double t10_pair_power_log_hi[ROWS_f64], t10_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        a1_rows[row] = gamma_2;
+        const double t9 = -z_i;
+        t9_rows[row] = t9;
+        const pair t10 = pair_div(pair_if((0.0 <= t9), pair_of(1.0), t1), t2);
+        t10_hi[row] = t10.hi;
+        t10_lo[row] = t10.lo;
+    }
+    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
+    pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, t4_hi, t4_lo);
+    log1p_fast_rows(t1_hi, t7_rows);
+    pair_power_log_rows(t10_hi, t10_lo, t10_pair_power_log_hi, t10_pair_power_log_lo);
+    pair_pow_by_rows(t10_hi, t10_lo, a1_rows, zeros, t10_pair_power_log_hi, t10_pair_power_log_lo, t11_hi, t11_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
-        const pair t2 = pair_add_d(t1, 1.0);
-        const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const pair t4 = pair_pow(pair_order(t3), pair_of(gamma_2));
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const double t7 = t7_rows[row];
+        const double t9 = t9_rows[row];
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
         const pair t5 = pair_diff(1.0, y_i);
         const pair t6 = pair_mul_d(t5, (t0 * pair_rounded(t4)));
-        const double t7 = log1p_fast(pair_value(t1));
         const pair t8 = pair_sum(t7, maximum(0.0, z_i));
-        const double t9 = -z_i;
-        const pair t10 = pair_div(pair_if((0.0 <= t9), pair_of(1.0), t1), t2);
-        const pair t11 = pair_pow(pair_order(t10), pair_of(gamma_2));
         const pair t12 = pair_mul_d(t11, (alpha * y_i));
         const pair t13 = pair_sum(t7, maximum(0.0, t9));
         const pair t15 = pair_mul(t5, t4);
@@ -1021,21 +1509,57 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const pair c3 = {constants[10], constants[11]};
     const pair c5 = {constants[12], constants[13]};
     const pair c6 = {constants[14], constants[15]};
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t9_rows[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double t3_pair_power_log_hi[ROWS_f64], t3_pair_power_log_lo[ROWS_f64];
+    double t10_pair_power_log_hi[ROWS_f64], t10_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = pair_add_d(t1, 1.0);
+        const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        a1_rows[row] = gamma_2;
+        const double t9 = -z_i;
+        t9_rows[row] = t9;
+        const pair t10 = pair_div(pair_if((0.0 <= t9), pair_of(1.0), t1), t2);
+        t10_hi[row] = t10.hi;
+        t10_lo[row] = t10.lo;
+    }
+    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
+    pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, t4_hi, t4_lo);
+    pair_log1p_rows(t1_hi, t1_lo, t7_hi, t7_lo);
+    pair_power_log_rows(t10_hi, t10_lo, t10_pair_power_log_hi, t10_pair_power_log_lo);
+    pair_pow_by_rows(t10_hi, t10_lo, a1_rows, zeros, t10_pair_power_log_hi, t10_pair_power_log_lo, t11_hi, t11_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
-        const pair t2 = pair_add_d(t1, 1.0);
-        const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const pair t4 = pair_pow(pair_order(t3), pair_of(gamma_2));
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t9 = t9_rows[row];
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
         const pair t5 = pair_diff(1.0, y_i);
         const pair t6 = pair_mul(pair_mul(t0, t4), t5);
-        const pair t7 = pair_log1p(t1);
         const pair t8 = pair_add_d(t7, maximum(0.0, z_i));
-        const double t9 = -z_i;
-        const pair t10 = pair_div(pair_if((0.0 <= t9), pair_of(1.0), t1), t2);
-        const pair t11 = pair_pow(pair_order(t10), pair_of(gamma_2));
         const pair t12 = pair_mul(pair_prod(alpha, y_i), t11);
         const pair t13 = pair_add_d(t7, maximum(0.0, t9));
         const pair t15 = pair_mul(t5, t4);
@@ -1092,10 +1616,19 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
     const double *const z = inputs[0];
     double *const mean = outputs[0];
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
-        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         mean[row] = pair_rounded(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), pair_add_d(t0, 1.0)));
     }
 }
@@ -1115,7 +1648,9 @@ void lossforge_focal_inverse_link_f64(size_t n, const double *z, double gamma_2,
     void *const outputs[] = {mean};
     lossforge_focal_inverse_link_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -1160,15 +1695,49 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const double gamma_2 = constants[0];
     const double alpha = constants[1];
     const double c0 = constants[2];
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a1_power_log_hi[ROWS_f32], a1_power_log_lo[ROWS_f32];
+    double a4_power_log_hi[ROWS_f32], a4_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        const double t0 = t0_rows[row];
+        const double t1 = 1.0 + t0;
+        const double t3 = -z_i;
+        t3_rows[row] = t3;
+        a1_rows[row] = ((0.0 <= z_i) ? 1.0 : t0) / t1;
+        a2_rows[row] = gamma_2;
+        a4_rows[row] = ((0.0 <= t3) ? 1.0 : t0) / t1;
+    }
+    log1p_fast_rows(t0_rows, t2_rows);
+    power_log_rows(a1_rows, zeros, a1_power_log_hi, a1_power_log_lo);
+    pow_fast_by_rows(a1_rows, a2_rows, a1_power_log_hi, a1_power_log_lo, a3_rows);
+    power_log_rows(a4_rows, zeros, a4_power_log_hi, a4_power_log_lo);
+    pow_fast_by_rows(a4_rows, a2_rows, a4_power_log_hi, a4_power_log_lo, a5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = exp_fast(-fabs(z_i));
-        const double t1 = 1.0 + t0;
-        const double t2 = log1p_fast(t0);
-        const double t3 = -z_i;
-        loss[row] = (float)(c0 * pow_fast(((0.0 <= z_i) ? 1.0 : t0) / t1, gamma_2) * (1.0 - y_i) * (t2 + maximum(0.0, z_i)) + alpha * y_i * pow_fast(((0.0 <= t3) ? 1.0 : t0) / t1, gamma_2) * (t2 + maximum(0.0, t3)));
+        const double t2 = t2_rows[row];
+        const double t3 = t3_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        loss[row] = (float)(c0 * a3 * (1.0 - y_i) * (t2 + maximum(0.0, z_i)) + alpha * y_i * a5 * (t2 + maximum(0.0, t3)));
     }
 }
 
@@ -1200,19 +1769,51 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const double t0 = constants[2];
     const double c2 = constants[3];
     const double c1 = constants[4];
+    double a0_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double t8_rows[ROWS_f32];
+    double t9_rows[ROWS_f32];
+    double t4_power_log_hi[ROWS_f32], t4_power_log_lo[ROWS_f32];
+    double t7_power_log_hi[ROWS_f32], t7_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        const double t2 = t2_rows[row];
+        const double t3 = 1.0 + t2;
+        t4_rows[row] = ((0.0 <= z_i) ? 1.0 : t2) / t3;
+        a1_rows[row] = gamma_2;
+        const double t6 = -z_i;
+        t6_rows[row] = t6;
+        t7_rows[row] = ((0.0 <= t6) ? 1.0 : t2) / t3;
+    }
+    power_log_rows(t4_rows, zeros, t4_power_log_hi, t4_power_log_lo);
+    pow_fast_by_rows(t4_rows, a1_rows, t4_power_log_hi, t4_power_log_lo, t5_rows);
+    log1p_fast_rows(t2_rows, t8_rows);
+    power_log_rows(t7_rows, zeros, t7_power_log_hi, t7_power_log_lo);
+    pow_fast_by_rows(t7_rows, a1_rows, t7_power_log_hi, t7_power_log_lo, t9_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
+        const double t4 = t4_rows[row];
+        const double t5 = t5_rows[row];
+        const double t6 = t6_rows[row];
+        const double t7 = t7_rows[row];
+        const double t8 = t8_rows[row];
+        const double t9 = t9_rows[row];
         const double t1 = 1.0 - y_i;
-        const double t2 = exp_fast(-fabs(z_i));
-        const double t3 = 1.0 + t2;
-        const double t4 = ((0.0 <= z_i) ? 1.0 : t2) / t3;
-        const double t5 = pow_fast(t4, gamma_2);
-        const double t6 = -z_i;
-        const double t7 = ((0.0 <= t6) ? 1.0 : t2) / t3;
-        const double t8 = log1p_fast(t2);
-        const double t9 = pow_fast(t7, gamma_2);
         gradient[row] = (float)(c1 * (t1 * t5 * t7 * (t8 + maximum(0.0, z_i))) + t0 * t5 * t1 * t4 - alpha * y_i * t9 * t7 - c2 * (y_i * t9 * t4 * (t8 + maximum(0.0, t6))));
     }
 }
@@ -1251,21 +1852,53 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const double c4 = constants[6];
     const double c5 = constants[7];
     const double c6 = constants[8];
+    double a0_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double t9_rows[ROWS_f32];
+    double t11_rows[ROWS_f32];
+    double t4_power_log_hi[ROWS_f32], t4_power_log_lo[ROWS_f32];
+    double t7_power_log_hi[ROWS_f32], t7_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        const double t2 = t2_rows[row];
+        const double t3 = 1.0 + t2;
+        t4_rows[row] = ((0.0 <= z_i) ? 1.0 : t2) / t3;
+        a1_rows[row] = gamma_2;
+        const double t6 = -z_i;
+        t6_rows[row] = t6;
+        t7_rows[row] = ((0.0 <= t6) ? 1.0 : t2) / t3;
+    }
+    power_log_rows(t4_rows, zeros, t4_power_log_hi, t4_power_log_lo);
+    pow_fast_by_rows(t4_rows, a1_rows, t4_power_log_hi, t4_power_log_lo, t5_rows);
+    power_log_rows(t7_rows, zeros, t7_power_log_hi, t7_power_log_lo);
+    pow_fast_by_rows(t7_rows, a1_rows, t7_power_log_hi, t7_power_log_lo, t9_rows);
+    log1p_fast_rows(t2_rows, t11_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
+        const double t4 = t4_rows[row];
+        const double t5 = t5_rows[row];
+        const double t6 = t6_rows[row];
+        const double t7 = t7_rows[row];
+        const double t9 = t9_rows[row];
+        const double t11 = t11_rows[row];
         const double t1 = 1.0 - y_i;
-        const double t2 = exp_fast(-fabs(z_i));
-        const double t3 = 1.0 + t2;
-        const double t4 = ((0.0 <= z_i) ? 1.0 : t2) / t3;
-        const double t5 = pow_fast(t4, gamma_2);
-        const double t6 = -z_i;
-        const double t7 = ((0.0 <= t6) ? 1.0 : t2) / t3;
         const double t8 = t1 * t5 * t4 * t7;
-        const double t9 = pow_fast(t7, gamma_2);
         const double t10 = y_i * t9 * t4 * t7;
-        const double t11 = log1p_fast(t2);
         const double t12 = t11 + maximum(0.0, z_i);
         const double t14 = t11 + maximum(0.0, t6);
         hessian[row] = (float)(c2 * t8 + (c3 * t10 + (c4 * (t7 * t5 * t7 * t1 * t12) + (c5 * (y_i * t4 * t4 * t9 * t14) + (t0 * t5 * t1 * t4 * t7 + alpha * y_i * t9 * t4 * t7)))) - t13 * (t10 * t14) - c6 * (t8 * t12));
@@ -1307,21 +1940,53 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const double t0 = constants[2];
     const double c2 = constants[3];
     const double c1 = constants[4];
+    double a0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double t9_rows[ROWS_f32];
+    double t10_rows[ROWS_f32];
+    double t11_rows[ROWS_f32];
+    double t3_power_log_hi[ROWS_f32], t3_power_log_lo[ROWS_f32];
+    double t10_power_log_hi[ROWS_f32], t10_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        const double t1 = t1_rows[row];
+        const double t2 = 1.0 + t1;
+        t3_rows[row] = ((0.0 <= z_i) ? 1.0 : t1) / t2;
+        a1_rows[row] = gamma_2;
+        const double t9 = -z_i;
+        t9_rows[row] = t9;
+        t10_rows[row] = ((0.0 <= t9) ? 1.0 : t1) / t2;
+    }
+    power_log_rows(t3_rows, zeros, t3_power_log_hi, t3_power_log_lo);
+    pow_fast_by_rows(t3_rows, a1_rows, t3_power_log_hi, t3_power_log_lo, t4_rows);
+    log1p_fast_rows(t1_rows, t7_rows);
+    power_log_rows(t10_rows, zeros, t10_power_log_hi, t10_power_log_lo);
+    pow_fast_by_rows(t10_rows, a1_rows, t10_power_log_hi, t10_power_log_lo, t11_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t1 = exp_fast(-fabs(z_i));
-        const double t2 = 1.0 + t1;
-        const double t3 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
-        const double t4 = pow_fast(t3, gamma_2);
+        const double t3 = t3_rows[row];
+        const double t4 = t4_rows[row];
+        const double t7 = t7_rows[row];
+        const double t9 = t9_rows[row];
+        const double t10 = t10_rows[row];
+        const double t11 = t11_rows[row];
         const double t5 = 1.0 - y_i;
         const double t6 = t0 * t4 * t5;
-        const double t7 = log1p_fast(t1);
         const double t8 = t7 + maximum(0.0, z_i);
-        const double t9 = -z_i;
-        const double t10 = ((0.0 <= t9) ? 1.0 : t1) / t2;
-        const double t11 = pow_fast(t10, gamma_2);
         const double t12 = alpha * y_i * t11;
         const double t13 = t7 + maximum(0.0, t9);
         loss[row] = (float)(t6 * t8 + t12 * t13);
@@ -1364,22 +2029,54 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const double c3 = constants[6];
     const double c5 = constants[7];
     const double c6 = constants[8];
+    double a0_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
+    double t8_rows[ROWS_f32];
+    double t9_rows[ROWS_f32];
+    double t10_rows[ROWS_f32];
+    double t13_rows[ROWS_f32];
+    double t5_power_log_hi[ROWS_f32], t5_power_log_lo[ROWS_f32];
+    double t9_power_log_hi[ROWS_f32], t9_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        const double t3 = t3_rows[row];
+        const double t4 = 1.0 + t3;
+        t5_rows[row] = ((0.0 <= z_i) ? 1.0 : t3) / t4;
+        a1_rows[row] = gamma_2;
+        const double t8 = -z_i;
+        t8_rows[row] = t8;
+        t9_rows[row] = ((0.0 <= t8) ? 1.0 : t3) / t4;
+    }
+    power_log_rows(t5_rows, zeros, t5_power_log_hi, t5_power_log_lo);
+    pow_fast_by_rows(t5_rows, a1_rows, t5_power_log_hi, t5_power_log_lo, t6_rows);
+    log1p_fast_rows(t3_rows, t10_rows);
+    power_log_rows(t9_rows, zeros, t9_power_log_hi, t9_power_log_lo);
+    pow_fast_by_rows(t9_rows, a1_rows, t9_power_log_hi, t9_power_log_lo, t13_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
+        const double t5 = t5_rows[row];
+        const double t6 = t6_rows[row];
+        const double t8 = t8_rows[row];
+        const double t9 = t9_rows[row];
+        const double t10 = t10_rows[row];
+        const double t13 = t13_rows[row];
         const double t2 = 1.0 - y_i;
-        const double t3 = exp_fast(-fabs(z_i));
-        const double t4 = 1.0 + t3;
-        const double t5 = ((0.0 <= z_i) ? 1.0 : t3) / t4;
-        const double t6 = pow_fast(t5, gamma_2);
         const double t7 = t2 * t6;
-        const double t8 = -z_i;
-        const double t9 = ((0.0 <= t8) ? 1.0 : t3) / t4;
-        const double t10 = log1p_fast(t3);
         const double t11 = t10 + maximum(0.0, z_i);
         const double t12 = t0 * t6 * t2 * t5;
-        const double t13 = pow_fast(t9, gamma_2);
         const double t14 = alpha * y_i * t13;
         const double t16 = y_i * t13 * t5;
         const double t17 = t10 + maximum(0.0, t8);
@@ -1430,21 +2127,53 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     const double c3 = constants[6];
     const double c5 = constants[7];
     const double c6 = constants[8];
+    double a0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double t9_rows[ROWS_f32];
+    double t10_rows[ROWS_f32];
+    double t11_rows[ROWS_f32];
+    double t3_power_log_hi[ROWS_f32], t3_power_log_lo[ROWS_f32];
+    double t10_power_log_hi[ROWS_f32], t10_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        const double t1 = t1_rows[row];
+        const double t2 = 1.0 + t1;
+        t3_rows[row] = ((0.0 <= z_i) ? 1.0 : t1) / t2;
+        a1_rows[row] = gamma_2;
+        const double t9 = -z_i;
+        t9_rows[row] = t9;
+        t10_rows[row] = ((0.0 <= t9) ? 1.0 : t1) / t2;
+    }
+    power_log_rows(t3_rows, zeros, t3_power_log_hi, t3_power_log_lo);
+    pow_fast_by_rows(t3_rows, a1_rows, t3_power_log_hi, t3_power_log_lo, t4_rows);
+    log1p_fast_rows(t1_rows, t7_rows);
+    power_log_rows(t10_rows, zeros, t10_power_log_hi, t10_power_log_lo);
+    pow_fast_by_rows(t10_rows, a1_rows, t10_power_log_hi, t10_power_log_lo, t11_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t1 = exp_fast(-fabs(z_i));
-        const double t2 = 1.0 + t1;
-        const double t3 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
-        const double t4 = pow_fast(t3, gamma_2);
+        const double t3 = t3_rows[row];
+        const double t4 = t4_rows[row];
+        const double t7 = t7_rows[row];
+        const double t9 = t9_rows[row];
+        const double t10 = t10_rows[row];
+        const double t11 = t11_rows[row];
         const double t5 = 1.0 - y_i;
         const double t6 = t0 * t4 * t5;
-        const double t7 = log1p_fast(t1);
         const double t8 = t7 + maximum(0.0, z_i);
-        const double t9 = -z_i;
-        const double t10 = ((0.0 <= t9) ? 1.0 : t1) / t2;
-        const double t11 = pow_fast(t10, gamma_2);
         const double t12 = alpha * y_i * t11;
         const double t13 = t7 + maximum(0.0, t9);
         const double t15 = t5 * t4;
@@ -1487,10 +2216,18 @@ static void inverse_link_rows_f32(const float *const *inputs, const double *cons
     const float *const z = inputs[0];
     float *const mean = outputs[0];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double z_i = z[row];
-        const double t0 = exp_fast(-fabs(z_i));
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        const double t0 = t0_rows[row];
         mean[row] = (float)(((0.0 <= z_i) ? 1.0 : t0) / (1.0 + t0));
     }
 }
@@ -1510,3 +2247,4 @@ void lossforge_focal_inverse_link_f32(size_t n, const float *z, float gamma_2, f
     void *const outputs[] = {mean};
     lossforge_focal_inverse_link_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

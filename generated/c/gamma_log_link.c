@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -137,12 +137,6 @@ INLINE double pair_rounded(pair a)
     return islessgreater(t, a.hi) ? t : a.hi;
 }
 
-INLINE pair pair_of(double x)
-{
-    const pair made = {x, 0.0};
-    return made;
-}
-
 INLINE double pair_value(pair a)
 {
     return a.hi;
@@ -250,6 +244,43 @@ INLINE float exp_fastf(float x)
     return (1.0f + e) * from_bitsf(to_bitsf(z) << 23) * back;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+ONCE static void exp_v_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_v(a[row]);
+    }
+}
+
+ONCE static void exp_fastf_rows(const float *a, float *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fastf(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -293,20 +324,37 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = -(0.5 * f_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = exp_fast(-(0.5 * f_i));
+        const double t0 = t0_rows[row];
         loss[row] = f_i + y_i * t0 * t0;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = -(0.5 * f_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_exp_short(pair_of(-(0.5 * f_i)));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         loss[row] = pair_value(pair_order(pair_add_d(pair_mul(pair_mul_d(t0, y_i), t0), f_i)));
     }
 #endif
@@ -339,20 +387,35 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = -(0.5 * f_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
-        const double f_i = f[row];
-        const double t0 = exp_fast(-(0.5 * f_i));
+        const double t0 = t0_rows[row];
         gradient[row] = 1.0 - y_i * t0 * t0;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = -(0.5 * f_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
-        const double f_i = f[row];
-        const pair t0 = pair_exp_short(pair_of(-(0.5 * f_i)));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_mul(pair_mul_d(t0, y_i), t0)), 1.0)));
     }
 #endif
@@ -385,20 +448,35 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = -(0.5 * f_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
-        const double f_i = f[row];
-        const double t0 = exp_fast(-(0.5 * f_i));
+        const double t0 = t0_rows[row];
         hessian[row] = y_i * t0 * t0;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = -(0.5 * f_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
-        const double f_i = f[row];
-        const pair t0 = pair_exp_short(pair_of(-(0.5 * f_i)));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         hessian[row] = pair_rounded(pair_mul(pair_mul_d(t0, y_i), t0));
     }
 #endif
@@ -432,22 +510,39 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = -(0.5 * f_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = exp_fast(-(0.5 * f_i));
+        const double t0 = t0_rows[row];
         const double t1 = y_i * t0 * t0;
         loss[row] = f_i + t1;
         gradient[row] = 1.0 - t1;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = -(0.5 * f_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_exp_short(pair_of(-(0.5 * f_i)));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_mul(pair_mul_d(t0, y_i), t0);
         loss[row] = pair_value(pair_order(pair_add_d(t1, f_i)));
         gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(t1), 1.0)));
@@ -483,22 +578,37 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = -(0.5 * f_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
-        const double f_i = f[row];
-        const double t0 = exp_fast(-(0.5 * f_i));
+        const double t0 = t0_rows[row];
         const double t1 = y_i * t0 * t0;
         gradient[row] = 1.0 - t1;
         hessian[row] = t1;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = -(0.5 * f_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
-        const double f_i = f[row];
-        const pair t0 = pair_exp_short(pair_of(-(0.5 * f_i)));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_mul(pair_mul_d(t0, y_i), t0);
         gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(t1), 1.0)));
         hessian[row] = pair_rounded(t1);
@@ -535,11 +645,19 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = -(0.5 * f_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = exp_fast(-(0.5 * f_i));
+        const double t0 = t0_rows[row];
         const double t1 = y_i * t0 * t0;
         loss[row] = f_i + t1;
         gradient[row] = 1.0 - t1;
@@ -547,11 +665,20 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = -(0.5 * f_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_exp_short(pair_of(-(0.5 * f_i)));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_mul(pair_mul_d(t0, y_i), t0);
         loss[row] = pair_value(pair_order(pair_add_d(t1, f_i)));
         gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(t1), 1.0)));
@@ -586,17 +713,33 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
     double *const mean = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        mean[row] = exp_fast(f_i);
+        a0_rows[row] = f_i;
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double a1 = a1_rows[row];
+        mean[row] = a1;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        mean[row] = exp_v(f_i);
+        a0_rows[row] = f_i;
+    }
+    exp_v_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double a1 = a1_rows[row];
+        mean[row] = a1;
     }
 #endif
 }
@@ -620,7 +763,9 @@ void lossforge_gamma_log_link_inverse_link_f64(size_t n, const double *f, double
     void *const outputs[] = {mean};
     lossforge_gamma_log_link_inverse_link_f64_at(n, 1, inputs, NULL, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -664,20 +809,36 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     float *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float f_i = f[row];
+        a0_rows[row] = -(0.5f * f_i);
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float t0 = exp_fastf(-(0.5f * f_i));
+        const float t0 = t0_rows[row];
         loss[row] = f_i + y_i * t0 * t0;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = -(0.5 * f_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = exp_fast(-(0.5 * f_i));
+        const double t0 = t0_rows[row];
         loss[row] = (float)(f_i + y_i * t0 * t0);
     }
 #endif
@@ -710,20 +871,34 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     float *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float f_i = f[row];
+        a0_rows[row] = -(0.5f * f_i);
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
-        const float f_i = f[row];
-        const float t0 = exp_fastf(-(0.5f * f_i));
+        const float t0 = t0_rows[row];
         gradient[row] = 1.0f - y_i * t0 * t0;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = -(0.5 * f_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
-        const double f_i = f[row];
-        const double t0 = exp_fast(-(0.5 * f_i));
+        const double t0 = t0_rows[row];
         gradient[row] = (float)(1.0 - y_i * t0 * t0);
     }
 #endif
@@ -756,20 +931,34 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     float *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float f_i = f[row];
+        a0_rows[row] = -(0.5f * f_i);
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
-        const float f_i = f[row];
-        const float t0 = exp_fastf(-(0.5f * f_i));
+        const float t0 = t0_rows[row];
         hessian[row] = y_i * t0 * t0;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = -(0.5 * f_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
-        const double f_i = f[row];
-        const double t0 = exp_fast(-(0.5 * f_i));
+        const double t0 = t0_rows[row];
         hessian[row] = (float)(y_i * t0 * t0);
     }
 #endif
@@ -803,22 +992,38 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float f_i = f[row];
+        a0_rows[row] = -(0.5f * f_i);
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float t0 = exp_fastf(-(0.5f * f_i));
+        const float t0 = t0_rows[row];
         const float t1 = y_i * t0 * t0;
         loss[row] = f_i + t1;
         gradient[row] = 1.0f - t1;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = -(0.5 * f_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = exp_fast(-(0.5 * f_i));
+        const double t0 = t0_rows[row];
         const double t1 = y_i * t0 * t0;
         loss[row] = (float)(f_i + t1);
         gradient[row] = (float)(1.0 - t1);
@@ -854,22 +1059,36 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float f_i = f[row];
+        a0_rows[row] = -(0.5f * f_i);
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
-        const float f_i = f[row];
-        const float t0 = exp_fastf(-(0.5f * f_i));
+        const float t0 = t0_rows[row];
         const float t1 = y_i * t0 * t0;
         gradient[row] = 1.0f - t1;
         hessian[row] = t1;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = -(0.5 * f_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
-        const double f_i = f[row];
-        const double t0 = exp_fast(-(0.5 * f_i));
+        const double t0 = t0_rows[row];
         const double t1 = y_i * t0 * t0;
         gradient[row] = (float)(1.0 - t1);
         hessian[row] = (float)t1;
@@ -906,11 +1125,19 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float f_i = f[row];
+        a0_rows[row] = -(0.5f * f_i);
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float t0 = exp_fastf(-(0.5f * f_i));
+        const float t0 = t0_rows[row];
         const float t1 = y_i * t0 * t0;
         loss[row] = f_i + t1;
         gradient[row] = 1.0f - t1;
@@ -918,11 +1145,19 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = -(0.5 * f_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = exp_fast(-(0.5 * f_i));
+        const double t0 = t0_rows[row];
         const double t1 = y_i * t0 * t0;
         loss[row] = (float)(f_i + t1);
         gradient[row] = (float)(1.0 - t1);
@@ -957,17 +1192,33 @@ static void inverse_link_rows_f32(const float *const *inputs, const double *cons
     float *const mean = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float f_i = f[row];
-        mean[row] = exp_fastf(f_i);
+        a0_rows[row] = f_i;
+    }
+    exp_fastf_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float a1 = a1_rows[row];
+        mean[row] = a1;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        mean[row] = (float)exp_fast(f_i);
+        a0_rows[row] = f_i;
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double a1 = a1_rows[row];
+        mean[row] = (float)a1;
     }
 #endif
 }
@@ -991,3 +1242,4 @@ void lossforge_gamma_log_link_inverse_link_f32(size_t n, const float *f, float *
     void *const outputs[] = {mean};
     lossforge_gamma_log_link_inverse_link_f32_at(n, 1, inputs, NULL, outputs);
 }
+#endif

@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -231,6 +231,35 @@ INLINE pair pair_scale(pair a, double unit)
     return made;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void exp_v_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_v(a[row]);
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 3, OUTPUTS_f64 = 6 };
 
 /* A kernel takes a block of rows. */
@@ -275,14 +304,23 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double log_sigma_i = log_sigma[row];
+        a0_rows[row] = -(0.5 * log_sigma_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t2_hi, t2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double mu_i = mu[row];
         const double log_sigma_i = log_sigma[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
         const double t0 = y_i - mu_i;
         const int t1 = (t0 == 0.0);
-        const pair t2 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t3 = pair_if(t1, pair_of(0.0), pair_mul_d(pair_if(t1, pair_of(0.0), t2), t0));
         const int t4 = (pair_rounded(t3) == 0.0);
         const pair t5 = pair_if(t4, pair_of(0.0), pair_mul(t3, pair_if(t4, pair_of(0.0), t2)));
@@ -290,14 +328,23 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double log_sigma_i = log_sigma[row];
+        a0_rows[row] = -(0.5 * log_sigma_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t2_hi, t2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double mu_i = mu[row];
         const double log_sigma_i = log_sigma[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
         const pair t0 = pair_diff(y_i, mu_i);
         const int t1 = (pair_value(t0) == 0.0);
-        const pair t2 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t3 = pair_if(t1, pair_of(0.0), pair_mul(t0, pair_if(t1, pair_of(0.0), t2)));
         const int t4 = (pair_rounded(t3) == 0.0);
         const pair t5 = pair_if(t4, pair_of(0.0), pair_mul(t3, pair_if(t4, pair_of(0.0), t2)));
@@ -335,15 +382,24 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient_log_sigma = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double log_sigma_i = log_sigma[row];
+        a0_rows[row] = -(0.5 * log_sigma_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t3_hi, t3_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double mu_i = mu[row];
         const double log_sigma_i = log_sigma[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
         const int t0 = (log_sigma_i == log_sigma_i);
         const double t1 = y_i - mu_i;
         const int t2 = (t1 == 0.0);
-        const pair t3 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t4 = pair_if(t2, pair_of(0.0), pair_mul_d(pair_if(t2, pair_of(0.0), t3), t1));
         const int t5 = (pair_rounded(t4) == 0.0);
         const pair t6 = pair_if(t5, pair_of(0.0), pair_mul(t4, pair_if(t5, pair_of(0.0), t3)));
@@ -355,15 +411,24 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double log_sigma_i = log_sigma[row];
+        a0_rows[row] = -(0.5 * log_sigma_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t3_hi, t3_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double mu_i = mu[row];
         const double log_sigma_i = log_sigma[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
         const int t0 = (log_sigma_i == log_sigma_i);
         const pair t1 = pair_diff(y_i, mu_i);
         const int t2 = (pair_value(t1) == 0.0);
-        const pair t3 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t4 = pair_if(t2, pair_of(0.0), pair_mul(t1, pair_if(t2, pair_of(0.0), t3)));
         const int t5 = (pair_rounded(t4) == 0.0);
         const pair t6 = pair_if(t5, pair_of(0.0), pair_mul(t4, pair_if(t5, pair_of(0.0), t3)));
@@ -406,43 +471,71 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double *const hessian_log_sigma_log_sigma = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double log_sigma_i = log_sigma[row];
+        a0_rows[row] = -(0.5 * log_sigma_i);
+        a1_rows[row] = -(2.0 * log_sigma_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t3_hi, t3_lo);
+    exp_fast_rows(a1_rows, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double mu_i = mu[row];
         const double log_sigma_i = log_sigma[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double a2 = a2_rows[row];
         const int t0 = (log_sigma_i == log_sigma_i);
         const double t1 = y_i - mu_i;
         const int t2 = (t1 == 0.0);
-        const pair t3 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t4 = pair_if(t2, pair_of(0.0), pair_mul_d(pair_if(t2, pair_of(0.0), t3), t1));
         const int t5 = (pair_rounded(t4) == 0.0);
         const pair t6 = pair_if(t5, pair_of(0.0), pair_mul(t4, pair_if(t5, pair_of(0.0), t3)));
         const int t7 = (pair_rounded(t6) == 0.0);
         const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t6, pair_if(t7, pair_of(0.0), t3)));
         const int t9 = (pair_rounded(t8) == 0.0);
-        hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_fast(-(2.0 * log_sigma_i)) : mu_i);
+        hessian_mu_mu[row] = ((mu_i == mu_i) ? a2 : mu_i);
         hessian_mu_log_sigma[row] = (t0 ? 2.0 * (t9 ? 0.0 : pair_rounded(t8) * pair_value(pair_if(t9, pair_of(0.0), t3))) : log_sigma_i);
         hessian_log_sigma_log_sigma[row] = (t0 ? pair_rounded(pair_scale(t6, 2.0)) * pair_rounded(t6) : log_sigma_i);
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double log_sigma_i = log_sigma[row];
+        a0_rows[row] = -(0.5 * log_sigma_i);
+        a1_rows[row] = -(2.0 * log_sigma_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t3_hi, t3_lo);
+    exp_v_rows(a1_rows, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double mu_i = mu[row];
         const double log_sigma_i = log_sigma[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double a2 = a2_rows[row];
         const int t0 = (log_sigma_i == log_sigma_i);
         const pair t1 = pair_diff(y_i, mu_i);
         const int t2 = (pair_value(t1) == 0.0);
-        const pair t3 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t4 = pair_if(t2, pair_of(0.0), pair_mul(t1, pair_if(t2, pair_of(0.0), t3)));
         const int t5 = (pair_rounded(t4) == 0.0);
         const pair t6 = pair_if(t5, pair_of(0.0), pair_mul(t4, pair_if(t5, pair_of(0.0), t3)));
         const int t7 = (pair_rounded(t6) == 0.0);
         const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t6, pair_if(t7, pair_of(0.0), t3)));
         const int t9 = (pair_rounded(t8) == 0.0);
-        hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_v(-(2.0 * log_sigma_i)) : mu_i);
+        hessian_mu_mu[row] = ((mu_i == mu_i) ? a2 : mu_i);
         hessian_mu_log_sigma[row] = pair_rounded(pair_if(t0, pair_scale(pair_if(t9, pair_of(0.0), pair_mul(t8, pair_if(t9, pair_of(0.0), t3))), 2.0), pair_of(log_sigma_i)));
         hessian_log_sigma_log_sigma[row] = pair_rounded(pair_if(t0, pair_mul(pair_scale(t6, 2.0), t6), pair_of(log_sigma_i)));
     }
@@ -479,14 +572,23 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient_log_sigma = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double log_sigma_i = log_sigma[row];
+        a0_rows[row] = -(0.5 * log_sigma_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t2_hi, t2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double mu_i = mu[row];
         const double log_sigma_i = log_sigma[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
         const double t0 = y_i - mu_i;
         const int t1 = (t0 == 0.0);
-        const pair t2 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t3 = pair_if(t1, pair_of(0.0), pair_mul_d(pair_if(t1, pair_of(0.0), t2), t0));
         const int t4 = (pair_rounded(t3) == 0.0);
         const pair t5 = pair_if(t4, pair_of(0.0), pair_mul(t3, pair_if(t4, pair_of(0.0), t2)));
@@ -500,14 +602,23 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double log_sigma_i = log_sigma[row];
+        a0_rows[row] = -(0.5 * log_sigma_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t2_hi, t2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double mu_i = mu[row];
         const double log_sigma_i = log_sigma[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
         const pair t0 = pair_diff(y_i, mu_i);
         const int t1 = (pair_value(t0) == 0.0);
-        const pair t2 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t3 = pair_if(t1, pair_of(0.0), pair_mul(t0, pair_if(t1, pair_of(0.0), t2)));
         const int t4 = (pair_rounded(t3) == 0.0);
         const pair t5 = pair_if(t4, pair_of(0.0), pair_mul(t3, pair_if(t4, pair_of(0.0), t2)));
@@ -554,15 +665,29 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian_log_sigma_log_sigma = outputs[4];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double log_sigma_i = log_sigma[row];
+        a0_rows[row] = -(0.5 * log_sigma_i);
+        a1_rows[row] = -(2.0 * log_sigma_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t3_hi, t3_lo);
+    exp_fast_rows(a1_rows, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double mu_i = mu[row];
         const double log_sigma_i = log_sigma[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double a2 = a2_rows[row];
         const int t0 = (log_sigma_i == log_sigma_i);
         const double t1 = y_i - mu_i;
         const int t2 = (t1 == 0.0);
-        const pair t3 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t4 = pair_if(t2, pair_of(0.0), pair_mul_d(pair_if(t2, pair_of(0.0), t3), t1));
         const int t5 = (pair_rounded(t4) == 0.0);
         const pair t6 = pair_if(t5, pair_of(0.0), pair_mul(t4, pair_if(t5, pair_of(0.0), t3)));
@@ -572,21 +697,35 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double t10 = (t9 ? 0.0 : pair_rounded(t8) * pair_value(pair_if(t9, pair_of(0.0), t3)));
         gradient_mu[row] = (t0 ? -t10 : log_sigma_i);
         gradient_log_sigma[row] = (t0 ? 1.0 - pair_rounded(t6) * pair_rounded(t6) : log_sigma_i);
-        hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_fast(-(2.0 * log_sigma_i)) : mu_i);
+        hessian_mu_mu[row] = ((mu_i == mu_i) ? a2 : mu_i);
         hessian_mu_log_sigma[row] = (t0 ? 2.0 * t10 : log_sigma_i);
         hessian_log_sigma_log_sigma[row] = (t0 ? pair_rounded(pair_scale(t6, 2.0)) * pair_rounded(t6) : log_sigma_i);
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double log_sigma_i = log_sigma[row];
+        a0_rows[row] = -(0.5 * log_sigma_i);
+        a1_rows[row] = -(2.0 * log_sigma_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t3_hi, t3_lo);
+    exp_v_rows(a1_rows, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double mu_i = mu[row];
         const double log_sigma_i = log_sigma[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double a2 = a2_rows[row];
         const int t0 = (log_sigma_i == log_sigma_i);
         const pair t1 = pair_diff(y_i, mu_i);
         const int t2 = (pair_value(t1) == 0.0);
-        const pair t3 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t4 = pair_if(t2, pair_of(0.0), pair_mul(t1, pair_if(t2, pair_of(0.0), t3)));
         const int t5 = (pair_rounded(t4) == 0.0);
         const pair t6 = pair_if(t5, pair_of(0.0), pair_mul(t4, pair_if(t5, pair_of(0.0), t3)));
@@ -596,7 +735,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t10 = pair_if(t9, pair_of(0.0), pair_mul(t8, pair_if(t9, pair_of(0.0), t3)));
         gradient_mu[row] = pair_rounded(pair_if(t0, pair_neg(t10), pair_of(log_sigma_i)));
         gradient_log_sigma[row] = pair_value(pair_if(t0, pair_order(pair_add_d(pair_neg(pair_mul(t6, t6)), 1.0)), pair_of(log_sigma_i)));
-        hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_v(-(2.0 * log_sigma_i)) : mu_i);
+        hessian_mu_mu[row] = ((mu_i == mu_i) ? a2 : mu_i);
         hessian_mu_log_sigma[row] = pair_rounded(pair_if(t0, pair_scale(t10, 2.0), pair_of(log_sigma_i)));
         hessian_log_sigma_log_sigma[row] = pair_rounded(pair_if(t0, pair_mul(pair_scale(t6, 2.0), t6), pair_of(log_sigma_i)));
     }
@@ -636,14 +775,28 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian_log_sigma_log_sigma = outputs[5];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double log_sigma_i = log_sigma[row];
+        a0_rows[row] = -(0.5 * log_sigma_i);
+        a1_rows[row] = -(2.0 * log_sigma_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t2_hi, t2_lo);
+    exp_fast_rows(a1_rows, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double mu_i = mu[row];
         const double log_sigma_i = log_sigma[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double a2 = a2_rows[row];
         const double t0 = y_i - mu_i;
         const int t1 = (t0 == 0.0);
-        const pair t2 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t3 = pair_if(t1, pair_of(0.0), pair_mul_d(pair_if(t1, pair_of(0.0), t2), t0));
         const int t4 = (pair_rounded(t3) == 0.0);
         const pair t5 = pair_if(t4, pair_of(0.0), pair_mul(t3, pair_if(t4, pair_of(0.0), t2)));
@@ -655,20 +808,34 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         loss[row] = log_sigma_i + pair_rounded(pair_scale(t5, 0.5)) * pair_rounded(t5);
         gradient_mu[row] = (t6 ? -t10 : log_sigma_i);
         gradient_log_sigma[row] = (t6 ? 1.0 - pair_rounded(t5) * pair_rounded(t5) : log_sigma_i);
-        hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_fast(-(2.0 * log_sigma_i)) : mu_i);
+        hessian_mu_mu[row] = ((mu_i == mu_i) ? a2 : mu_i);
         hessian_mu_log_sigma[row] = (t6 ? 2.0 * t10 : log_sigma_i);
         hessian_log_sigma_log_sigma[row] = (t6 ? pair_rounded(pair_scale(t5, 2.0)) * pair_rounded(t5) : log_sigma_i);
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double log_sigma_i = log_sigma[row];
+        a0_rows[row] = -(0.5 * log_sigma_i);
+        a1_rows[row] = -(2.0 * log_sigma_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t2_hi, t2_lo);
+    exp_v_rows(a1_rows, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double mu_i = mu[row];
         const double log_sigma_i = log_sigma[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double a2 = a2_rows[row];
         const pair t0 = pair_diff(y_i, mu_i);
         const int t1 = (pair_value(t0) == 0.0);
-        const pair t2 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t3 = pair_if(t1, pair_of(0.0), pair_mul(t0, pair_if(t1, pair_of(0.0), t2)));
         const int t4 = (pair_rounded(t3) == 0.0);
         const pair t5 = pair_if(t4, pair_of(0.0), pair_mul(t3, pair_if(t4, pair_of(0.0), t2)));
@@ -680,7 +847,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         loss[row] = pair_value(pair_order(pair_add_d(pair_mul(pair_scale(t5, 0.5), t5), log_sigma_i)));
         gradient_mu[row] = pair_rounded(pair_if(t6, pair_neg(t10), pair_of(log_sigma_i)));
         gradient_log_sigma[row] = pair_value(pair_if(t6, pair_order(pair_add_d(pair_neg(pair_mul(t5, t5)), 1.0)), pair_of(log_sigma_i)));
-        hessian_mu_mu[row] = ((mu_i == mu_i) ? exp_v(-(2.0 * log_sigma_i)) : mu_i);
+        hessian_mu_mu[row] = ((mu_i == mu_i) ? a2 : mu_i);
         hessian_mu_log_sigma[row] = pair_rounded(pair_if(t6, pair_scale(t10, 2.0), pair_of(log_sigma_i)));
         hessian_log_sigma_log_sigma[row] = pair_rounded(pair_if(t6, pair_mul(pair_scale(t5, 2.0), t5), pair_of(log_sigma_i)));
     }
@@ -706,7 +873,9 @@ void lossforge_gaussian_nll_loss_gradient_hessian_f64(size_t n, const double *y,
     void *const outputs[] = {loss, gradient_mu, gradient_log_sigma, hessian_mu_mu, hessian_mu_log_sigma, hessian_log_sigma_log_sigma};
     lossforge_gaussian_nll_loss_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 3, OUTPUTS_f32 = 6 };
 
 /* A kernel takes a block of rows. */
@@ -750,14 +919,23 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const log_sigma = inputs[2];
     float *const loss = outputs[0];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double log_sigma_i = log_sigma[row];
+        a0_rows[row] = -(0.5 * log_sigma_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t2_hi, t2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double mu_i = mu[row];
         const double log_sigma_i = log_sigma[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
         const double t0 = y_i - mu_i;
         const int t1 = (t0 == 0.0);
-        const pair t2 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t3 = pair_if(t1, pair_of(0.0), pair_mul_d(pair_if(t1, pair_of(0.0), t2), t0));
         const int t4 = (pair_rounded(t3) == 0.0);
         const pair t5 = pair_if(t4, pair_of(0.0), pair_mul(t3, pair_if(t4, pair_of(0.0), t2)));
@@ -788,15 +966,24 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     float *const gradient_mu = outputs[0];
     float *const gradient_log_sigma = outputs[1];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double log_sigma_i = log_sigma[row];
+        a0_rows[row] = -(0.5 * log_sigma_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t3_hi, t3_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double mu_i = mu[row];
         const double log_sigma_i = log_sigma[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
         const int t0 = (log_sigma_i == log_sigma_i);
         const double t1 = y_i - mu_i;
         const int t2 = (t1 == 0.0);
-        const pair t3 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t4 = pair_if(t2, pair_of(0.0), pair_mul_d(pair_if(t2, pair_of(0.0), t3), t1));
         const int t5 = (pair_rounded(t4) == 0.0);
         const pair t6 = pair_if(t5, pair_of(0.0), pair_mul(t4, pair_if(t5, pair_of(0.0), t3)));
@@ -832,22 +1019,36 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     float *const hessian_mu_log_sigma = outputs[1];
     float *const hessian_log_sigma_log_sigma = outputs[2];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double log_sigma_i = log_sigma[row];
+        a0_rows[row] = -(0.5 * log_sigma_i);
+        a1_rows[row] = -(2.0 * log_sigma_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t3_hi, t3_lo);
+    exp_fast_rows(a1_rows, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double mu_i = mu[row];
         const double log_sigma_i = log_sigma[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double a2 = a2_rows[row];
         const int t0 = (log_sigma_i == log_sigma_i);
         const double t1 = y_i - mu_i;
         const int t2 = (t1 == 0.0);
-        const pair t3 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t4 = pair_if(t2, pair_of(0.0), pair_mul_d(pair_if(t2, pair_of(0.0), t3), t1));
         const int t5 = (pair_rounded(t4) == 0.0);
         const pair t6 = pair_if(t5, pair_of(0.0), pair_mul(t4, pair_if(t5, pair_of(0.0), t3)));
         const int t7 = (pair_rounded(t6) == 0.0);
         const pair t8 = pair_if(t7, pair_of(0.0), pair_mul(t6, pair_if(t7, pair_of(0.0), t3)));
         const int t9 = (pair_rounded(t8) == 0.0);
-        hessian_mu_mu[row] = (float)((mu_i == mu_i) ? exp_fast(-(2.0 * log_sigma_i)) : mu_i);
+        hessian_mu_mu[row] = (float)((mu_i == mu_i) ? a2 : mu_i);
         hessian_mu_log_sigma[row] = (float)(t0 ? 2.0 * (t9 ? 0.0 : pair_rounded(t8) * pair_value(pair_if(t9, pair_of(0.0), t3))) : log_sigma_i);
         hessian_log_sigma_log_sigma[row] = (float)(t0 ? pair_rounded(pair_scale(t6, 2.0)) * pair_rounded(t6) : log_sigma_i);
     }
@@ -877,14 +1078,23 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const gradient_mu = outputs[1];
     float *const gradient_log_sigma = outputs[2];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double log_sigma_i = log_sigma[row];
+        a0_rows[row] = -(0.5 * log_sigma_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t2_hi, t2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double mu_i = mu[row];
         const double log_sigma_i = log_sigma[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
         const double t0 = y_i - mu_i;
         const int t1 = (t0 == 0.0);
-        const pair t2 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t3 = pair_if(t1, pair_of(0.0), pair_mul_d(pair_if(t1, pair_of(0.0), t2), t0));
         const int t4 = (pair_rounded(t3) == 0.0);
         const pair t5 = pair_if(t4, pair_of(0.0), pair_mul(t3, pair_if(t4, pair_of(0.0), t2)));
@@ -924,15 +1134,29 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const hessian_mu_log_sigma = outputs[3];
     float *const hessian_log_sigma_log_sigma = outputs[4];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double log_sigma_i = log_sigma[row];
+        a0_rows[row] = -(0.5 * log_sigma_i);
+        a1_rows[row] = -(2.0 * log_sigma_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t3_hi, t3_lo);
+    exp_fast_rows(a1_rows, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double mu_i = mu[row];
         const double log_sigma_i = log_sigma[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double a2 = a2_rows[row];
         const int t0 = (log_sigma_i == log_sigma_i);
         const double t1 = y_i - mu_i;
         const int t2 = (t1 == 0.0);
-        const pair t3 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t4 = pair_if(t2, pair_of(0.0), pair_mul_d(pair_if(t2, pair_of(0.0), t3), t1));
         const int t5 = (pair_rounded(t4) == 0.0);
         const pair t6 = pair_if(t5, pair_of(0.0), pair_mul(t4, pair_if(t5, pair_of(0.0), t3)));
@@ -942,7 +1166,7 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         const double t10 = (t9 ? 0.0 : pair_rounded(t8) * pair_value(pair_if(t9, pair_of(0.0), t3)));
         gradient_mu[row] = (float)(t0 ? -t10 : log_sigma_i);
         gradient_log_sigma[row] = (float)(t0 ? 1.0 - pair_rounded(t6) * pair_rounded(t6) : log_sigma_i);
-        hessian_mu_mu[row] = (float)((mu_i == mu_i) ? exp_fast(-(2.0 * log_sigma_i)) : mu_i);
+        hessian_mu_mu[row] = (float)((mu_i == mu_i) ? a2 : mu_i);
         hessian_mu_log_sigma[row] = (float)(t0 ? 2.0 * t10 : log_sigma_i);
         hessian_log_sigma_log_sigma[row] = (float)(t0 ? pair_rounded(pair_scale(t6, 2.0)) * pair_rounded(t6) : log_sigma_i);
     }
@@ -975,14 +1199,28 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const hessian_mu_log_sigma = outputs[4];
     float *const hessian_log_sigma_log_sigma = outputs[5];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double log_sigma_i = log_sigma[row];
+        a0_rows[row] = -(0.5 * log_sigma_i);
+        a1_rows[row] = -(2.0 * log_sigma_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t2_hi, t2_lo);
+    exp_fast_rows(a1_rows, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double mu_i = mu[row];
         const double log_sigma_i = log_sigma[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double a2 = a2_rows[row];
         const double t0 = y_i - mu_i;
         const int t1 = (t0 == 0.0);
-        const pair t2 = pair_exp_short(pair_of(-(0.5 * log_sigma_i)));
         const pair t3 = pair_if(t1, pair_of(0.0), pair_mul_d(pair_if(t1, pair_of(0.0), t2), t0));
         const int t4 = (pair_rounded(t3) == 0.0);
         const pair t5 = pair_if(t4, pair_of(0.0), pair_mul(t3, pair_if(t4, pair_of(0.0), t2)));
@@ -994,7 +1232,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         loss[row] = (float)(log_sigma_i + pair_rounded(pair_scale(t5, 0.5)) * pair_rounded(t5));
         gradient_mu[row] = (float)(t6 ? -t10 : log_sigma_i);
         gradient_log_sigma[row] = (float)(t6 ? 1.0 - pair_rounded(t5) * pair_rounded(t5) : log_sigma_i);
-        hessian_mu_mu[row] = (float)((mu_i == mu_i) ? exp_fast(-(2.0 * log_sigma_i)) : mu_i);
+        hessian_mu_mu[row] = (float)((mu_i == mu_i) ? a2 : mu_i);
         hessian_mu_log_sigma[row] = (float)(t6 ? 2.0 * t10 : log_sigma_i);
         hessian_log_sigma_log_sigma[row] = (float)(t6 ? pair_rounded(pair_scale(t5, 2.0)) * pair_rounded(t5) : log_sigma_i);
     }
@@ -1014,3 +1252,4 @@ void lossforge_gaussian_nll_loss_gradient_hessian_f32(size_t n, const float *y, 
     void *const outputs[] = {loss, gradient_mu, gradient_log_sigma, hessian_mu_mu, hessian_mu_log_sigma, hessian_log_sigma_log_sigma};
     lossforge_gaussian_nll_loss_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
+#endif

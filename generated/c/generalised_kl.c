@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -306,6 +306,45 @@ HELPER double minimum(double a, double b)
     return a < b ? a : b;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void log1p_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fast(a[row]);
+    }
+}
+
+ONCE static void log_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -349,6 +388,21 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t2_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t4_rows[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -356,22 +410,78 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const int t0 = (y_i <= 0.0);
         const int t1 = (y_i <= 2.0 * f_i);
         const double t2 = (t0 ? 1.0 : y_i);
+        t2_rows[row] = t2;
         const pair t3 = pair_diff(f_i, t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
         const double t4 = maximum(-0.5, f_i - 1.0);
+        t4_rows[row] = t4;
         const double t5 = maximum(-0.5, (f_i - y_i) / y_i);
+        t5_rows[row] = t5;
         const int t6 = (0.0 < y_i);
         const int t7 = (((-0.3333333333333333 <= t4) && t0 && (t4 <= 0.5)) || ((-0.3333333333333333 <= t5) && (t5 <= 0.5) && t6));
         const pair t8 = pair_max(pair_of(-0.5), pair_order(pair_mul(t3, pair_if(t0, pair_of(1.0), pair_quot(1.0, y_i)))));
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
+        const pair t12 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t8));
+        t12_hi[row] = t12.hi;
+        t12_lo[row] = t12.lo;
+        const int t13 = (((0.5 <= f_i) && t0 && (f_i <= 2.0)) || (t1 && (f_i <= 2.0 * y_i) && t6));
+        const int t14 = ((t0 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t6));
+        a0_rows[row] = pair_rounded(pair_if(t7, pair_of(1.0), t12));
+        a2_rows[row] = (t13 ? (t2 - f_i) / f_i : 0.0);
+        a5_rows[row] = f_i;
+        a7_rows[row] = (t14 ? 1.0 : t2 / f_i);
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log_fast_rows(t2_rows, a4_rows);
+    log_fast_rows(a5_rows, a6_rows);
+    log_fast_rows(a7_rows, a8_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t2 = t2_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double t4 = t4_rows[row];
+        const double t5 = t5_rows[row];
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a4 = a4_rows[row];
+        const double a6 = a6_rows[row];
+        const double a8 = a8_rows[row];
+        const int t0 = (y_i <= 0.0);
+        const int t1 = (y_i <= 2.0 * f_i);
+        const int t6 = (0.0 < y_i);
+        const int t7 = (((-0.3333333333333333 <= t4) && t0 && (t4 <= 0.5)) || ((-0.3333333333333333 <= t5) && (t5 <= 0.5) && t6));
         const pair t9 = pair_if(t7, t8, pair_of(0.0));
         const pair t10 = pair_order(pair_add_d(t9, 2.0));
         const pair t11 = pair_div(pair_div(pair_if(t7, pair_mul(t8, t8), pair_of(0.0)), t10), t10);
-        const pair t12 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t8));
         const int t13 = (((0.5 <= f_i) && t0 && (f_i <= 2.0)) || (t1 && (f_i <= 2.0 * y_i) && t6));
         const int t14 = ((t0 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t6));
-        loss[row] = pair_rounded(pair_if((f_i == f_i), pair_if(t0, pair_of(f_i), pair_if(t1, pair_mul(t3, pair_if(t7, pair_order(pair_add_d(pair_neg(pair_mul(t11, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t11)) * pair_rounded(t11)) / 575.0) * pair_rounded(t11))), 21.0), 2.0), t11), 17.0), pair_of(19.0)), 2.0), t11), 15.0), pair_of(17.0)), 2.0), t11), 13.0), pair_of(15.0)), 2.0), t11), 11.0), pair_of(13.0)), 2.0), t11), 9.0), pair_of(11.0)), 2.0), t11), 7.0), pair_of(9.0)), 2.0), t11), 5.0), pair_of(7.0)), 2.0), t11), 3.0), pair_of(5.0)), 2.0), t10), pair_of(3.0)))), (pair_rounded(t9) / pair_value(t10)))), pair_of(1.0 - (t7 ? 1.0 : 1.0 / pair_rounded(t12)) * log1p_fast(pair_rounded(pair_if(t7, pair_of(1.0), t12)))))), pair_of(f_i + t2 * (t13 ? log1p_fast((t13 ? (t2 - f_i) / f_i : 0.0)) : (t14 ? log_fast(t2) - log_fast(f_i) : log_fast((t14 ? 1.0 : t2 / f_i)))) - t2))), pair_of(f_i)));
+        loss[row] = pair_rounded(pair_if((f_i == f_i), pair_if(t0, pair_of(f_i), pair_if(t1, pair_mul(t3, pair_if(t7, pair_order(pair_add_d(pair_neg(pair_mul(t11, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t11)) * pair_rounded(t11)) / 575.0) * pair_rounded(t11))), 21.0), 2.0), t11), 17.0), pair_of(19.0)), 2.0), t11), 15.0), pair_of(17.0)), 2.0), t11), 13.0), pair_of(15.0)), 2.0), t11), 11.0), pair_of(13.0)), 2.0), t11), 9.0), pair_of(11.0)), 2.0), t11), 7.0), pair_of(9.0)), 2.0), t11), 5.0), pair_of(7.0)), 2.0), t11), 3.0), pair_of(5.0)), 2.0), t10), pair_of(3.0)))), (pair_rounded(t9) / pair_value(t10)))), pair_of(1.0 - (t7 ? 1.0 : 1.0 / pair_rounded(t12)) * a1))), pair_of(f_i + t2 * (t13 ? a3 : (t14 ? a4 - a6 : a8)) - t2))), pair_of(f_i)));
     }
 #else
     (void)constants;
+    double t2_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t4_rows[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -379,19 +489,65 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const int t0 = (y_i <= 0.0);
         const int t1 = (y_i <= 2.0 * f_i);
         const double t2 = (t0 ? 1.0 : y_i);
+        t2_rows[row] = t2;
         const pair t3 = pair_diff(f_i, t2);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
         const double t4 = maximum(-0.5, f_i - 1.0);
+        t4_rows[row] = t4;
         const double t5 = maximum(-0.5, (f_i - y_i) / y_i);
+        t5_rows[row] = t5;
         const int t6 = (0.0 < y_i);
         const int t7 = (((-0.3333333333333333 <= t4) && t0 && (t4 <= 0.5)) || ((-0.3333333333333333 <= t5) && (t5 <= 0.5) && t6));
         const pair t8 = pair_max(pair_of(-0.5), pair_order(pair_mul(t3, pair_if(t0, pair_of(1.0), pair_quot(1.0, y_i)))));
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
+        const pair t12 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t8));
+        t12_hi[row] = t12.hi;
+        t12_lo[row] = t12.lo;
+        const int t13 = (((0.5 <= f_i) && t0 && (f_i <= 2.0)) || (t1 && (f_i <= 2.0 * y_i) && t6));
+        const int t14 = ((t0 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t6));
+        const pair a0 = pair_if(t7, pair_of(1.0), t12);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair a2 = pair_if(t13, pair_div(pair_diff(t2, f_i), pair_of(f_i)), pair_of(0.0));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a5_rows[row] = f_i;
+        const pair a7 = pair_if(t14, pair_of(1.0), pair_quot(t2, f_i));
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+    }
+    pair_log1p_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_log1p_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_log_rows(t2_rows, zeros, a4_hi, a4_lo);
+    pair_log_rows(a5_rows, zeros, a6_hi, a6_lo);
+    pair_log_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t2 = t2_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double t4 = t4_rows[row];
+        const double t5 = t5_rows[row];
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const int t0 = (y_i <= 0.0);
+        const int t1 = (y_i <= 2.0 * f_i);
+        const int t6 = (0.0 < y_i);
+        const int t7 = (((-0.3333333333333333 <= t4) && t0 && (t4 <= 0.5)) || ((-0.3333333333333333 <= t5) && (t5 <= 0.5) && t6));
         const pair t9 = pair_if(t7, t8, pair_of(0.0));
         const pair t10 = pair_order(pair_add_d(t9, 2.0));
         const pair t11 = pair_div(pair_div(pair_if(t7, pair_mul(t8, t8), pair_of(0.0)), t10), t10);
-        const pair t12 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t8));
         const int t13 = (((0.5 <= f_i) && t0 && (f_i <= 2.0)) || (t1 && (f_i <= 2.0 * y_i) && t6));
         const int t14 = ((t0 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t6));
-        loss[row] = pair_rounded(pair_if((f_i == f_i), pair_if(t0, pair_of(f_i), pair_if(t1, pair_mul(t3, pair_if(t7, pair_order(pair_sub(pair_div(t9, t10), pair_mul(t11, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t11, 23.0), 25.0), t11), 42.0), pair_of(575.0)), 2.0), t11), 19.0), pair_of(21.0)), 2.0), t11), 17.0), pair_of(19.0)), 2.0), t11), 15.0), pair_of(17.0)), 2.0), t11), 13.0), pair_of(15.0)), 2.0), t11), 11.0), pair_of(13.0)), 2.0), t11), 9.0), pair_of(11.0)), 2.0), t11), 7.0), pair_of(9.0)), 2.0), t11), 5.0), pair_of(7.0)), 2.0), t11), 3.0), pair_of(5.0)), 2.0), t10), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t7, pair_of(1.0), pair_div(pair_of(1.0), t12)), pair_log1p(pair_if(t7, pair_of(1.0), t12)))), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t13, pair_log1p(pair_if(t13, pair_div(pair_diff(t2, f_i), pair_of(f_i)), pair_of(0.0))), pair_if(t14, pair_order(pair_sub(pair_log(pair_of(t2)), pair_log(pair_of(f_i)))), pair_log(pair_if(t14, pair_of(1.0), pair_quot(t2, f_i))))), t2), f_i)), -t2)))), pair_of(f_i)));
+        loss[row] = pair_rounded(pair_if((f_i == f_i), pair_if(t0, pair_of(f_i), pair_if(t1, pair_mul(t3, pair_if(t7, pair_order(pair_sub(pair_div(t9, t10), pair_mul(t11, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t11, 23.0), 25.0), t11), 42.0), pair_of(575.0)), 2.0), t11), 19.0), pair_of(21.0)), 2.0), t11), 17.0), pair_of(19.0)), 2.0), t11), 15.0), pair_of(17.0)), 2.0), t11), 13.0), pair_of(15.0)), 2.0), t11), 11.0), pair_of(13.0)), 2.0), t11), 9.0), pair_of(11.0)), 2.0), t11), 7.0), pair_of(9.0)), 2.0), t11), 5.0), pair_of(7.0)), 2.0), t11), 3.0), pair_of(5.0)), 2.0), t10), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t7, pair_of(1.0), pair_div(pair_of(1.0), t12)), a1)), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t13, a3, pair_if(t14, pair_order(pair_sub(a4, a6)), a8)), t2), f_i)), -t2)))), pair_of(f_i)));
     }
 #endif
 }
@@ -514,52 +670,169 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t3_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double t6_rows[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const int t0 = (f_i == f_i);
         const int t1 = (y_i <= 0.0);
         const int t2 = (y_i <= 2.0 * f_i);
         const double t3 = (t1 ? 1.0 : y_i);
+        t3_rows[row] = t3;
         const pair t4 = pair_diff(f_i, t3);
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
         const double t5 = maximum(-0.5, f_i - 1.0);
+        t5_rows[row] = t5;
         const double t6 = maximum(-0.5, (f_i - y_i) / y_i);
+        t6_rows[row] = t6;
         const int t7 = (0.0 < y_i);
         const int t8 = (((-0.3333333333333333 <= t5) && t1 && (t5 <= 0.5)) || ((-0.3333333333333333 <= t6) && (t6 <= 0.5) && t7));
         const pair t9 = pair_max(pair_of(-0.5), pair_order(pair_mul(t4, pair_if(t1, pair_of(1.0), pair_quot(1.0, y_i)))));
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+        const pair t13 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t9));
+        t13_hi[row] = t13.hi;
+        t13_lo[row] = t13.lo;
+        const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
+        const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
+        a0_rows[row] = pair_rounded(pair_if(t8, pair_of(1.0), t13));
+        a2_rows[row] = (t14 ? (t3 - f_i) / f_i : 0.0);
+        a5_rows[row] = f_i;
+        a7_rows[row] = (t15 ? 1.0 : t3 / f_i);
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log_fast_rows(t3_rows, a4_rows);
+    log_fast_rows(a5_rows, a6_rows);
+    log_fast_rows(a7_rows, a8_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t3 = t3_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const double t5 = t5_rows[row];
+        const double t6 = t6_rows[row];
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a4 = a4_rows[row];
+        const double a6 = a6_rows[row];
+        const double a8 = a8_rows[row];
+        const int t0 = (f_i == f_i);
+        const int t1 = (y_i <= 0.0);
+        const int t2 = (y_i <= 2.0 * f_i);
+        const int t7 = (0.0 < y_i);
+        const int t8 = (((-0.3333333333333333 <= t5) && t1 && (t5 <= 0.5)) || ((-0.3333333333333333 <= t6) && (t6 <= 0.5) && t7));
         const pair t10 = pair_if(t8, t9, pair_of(0.0));
         const pair t11 = pair_order(pair_add_d(t10, 2.0));
         const pair t12 = pair_div(pair_div(pair_if(t8, pair_mul(t9, t9), pair_of(0.0)), t11), t11);
-        const pair t13 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t9));
         const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
-        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_of(f_i), pair_if(t2, pair_mul(t4, pair_if(t8, pair_order(pair_add_d(pair_neg(pair_mul(t12, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t12)) * pair_rounded(t12)) / 575.0) * pair_rounded(t12))), 21.0), 2.0), t12), 17.0), pair_of(19.0)), 2.0), t12), 15.0), pair_of(17.0)), 2.0), t12), 13.0), pair_of(15.0)), 2.0), t12), 11.0), pair_of(13.0)), 2.0), t12), 9.0), pair_of(11.0)), 2.0), t12), 7.0), pair_of(9.0)), 2.0), t12), 5.0), pair_of(7.0)), 2.0), t12), 3.0), pair_of(5.0)), 2.0), t11), pair_of(3.0)))), (pair_rounded(t10) / pair_value(t11)))), pair_of(1.0 - (t8 ? 1.0 : 1.0 / pair_rounded(t13)) * log1p_fast(pair_rounded(pair_if(t8, pair_of(1.0), t13)))))), pair_of(f_i + t3 * (t14 ? log1p_fast((t14 ? (t3 - f_i) / f_i : 0.0)) : (t15 ? log_fast(t3) - log_fast(f_i) : log_fast((t15 ? 1.0 : t3 / f_i)))) - t3))), pair_of(f_i)));
+        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_of(f_i), pair_if(t2, pair_mul(t4, pair_if(t8, pair_order(pair_add_d(pair_neg(pair_mul(t12, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t12)) * pair_rounded(t12)) / 575.0) * pair_rounded(t12))), 21.0), 2.0), t12), 17.0), pair_of(19.0)), 2.0), t12), 15.0), pair_of(17.0)), 2.0), t12), 13.0), pair_of(15.0)), 2.0), t12), 11.0), pair_of(13.0)), 2.0), t12), 9.0), pair_of(11.0)), 2.0), t12), 7.0), pair_of(9.0)), 2.0), t12), 5.0), pair_of(7.0)), 2.0), t12), 3.0), pair_of(5.0)), 2.0), t11), pair_of(3.0)))), (pair_rounded(t10) / pair_value(t11)))), pair_of(1.0 - (t8 ? 1.0 : 1.0 / pair_rounded(t13)) * a1))), pair_of(f_i + t3 * (t14 ? a3 : (t15 ? a4 - a6 : a8)) - t3))), pair_of(f_i)));
         gradient[row] = (t0 ? 1.0 - ((y_i == 0.0) ? 0.0 : y_i / f_i) : f_i);
     }
 #else
     (void)constants;
+    double t3_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double t6_rows[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const int t0 = (f_i == f_i);
         const int t1 = (y_i <= 0.0);
         const int t2 = (y_i <= 2.0 * f_i);
         const double t3 = (t1 ? 1.0 : y_i);
+        t3_rows[row] = t3;
         const pair t4 = pair_diff(f_i, t3);
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
         const double t5 = maximum(-0.5, f_i - 1.0);
+        t5_rows[row] = t5;
         const double t6 = maximum(-0.5, (f_i - y_i) / y_i);
+        t6_rows[row] = t6;
         const int t7 = (0.0 < y_i);
         const int t8 = (((-0.3333333333333333 <= t5) && t1 && (t5 <= 0.5)) || ((-0.3333333333333333 <= t6) && (t6 <= 0.5) && t7));
         const pair t9 = pair_max(pair_of(-0.5), pair_order(pair_mul(t4, pair_if(t1, pair_of(1.0), pair_quot(1.0, y_i)))));
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+        const pair t13 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t9));
+        t13_hi[row] = t13.hi;
+        t13_lo[row] = t13.lo;
+        const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
+        const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
+        const pair a0 = pair_if(t8, pair_of(1.0), t13);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair a2 = pair_if(t14, pair_div(pair_diff(t3, f_i), pair_of(f_i)), pair_of(0.0));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a5_rows[row] = f_i;
+        const pair a7 = pair_if(t15, pair_of(1.0), pair_quot(t3, f_i));
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+    }
+    pair_log1p_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_log1p_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_log_rows(t3_rows, zeros, a4_hi, a4_lo);
+    pair_log_rows(a5_rows, zeros, a6_hi, a6_lo);
+    pair_log_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t3 = t3_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const double t5 = t5_rows[row];
+        const double t6 = t6_rows[row];
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const int t0 = (f_i == f_i);
+        const int t1 = (y_i <= 0.0);
+        const int t2 = (y_i <= 2.0 * f_i);
+        const int t7 = (0.0 < y_i);
+        const int t8 = (((-0.3333333333333333 <= t5) && t1 && (t5 <= 0.5)) || ((-0.3333333333333333 <= t6) && (t6 <= 0.5) && t7));
         const pair t10 = pair_if(t8, t9, pair_of(0.0));
         const pair t11 = pair_order(pair_add_d(t10, 2.0));
         const pair t12 = pair_div(pair_div(pair_if(t8, pair_mul(t9, t9), pair_of(0.0)), t11), t11);
-        const pair t13 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t9));
         const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
-        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_of(f_i), pair_if(t2, pair_mul(t4, pair_if(t8, pair_order(pair_sub(pair_div(t10, t11), pair_mul(t12, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t12, 23.0), 25.0), t12), 42.0), pair_of(575.0)), 2.0), t12), 19.0), pair_of(21.0)), 2.0), t12), 17.0), pair_of(19.0)), 2.0), t12), 15.0), pair_of(17.0)), 2.0), t12), 13.0), pair_of(15.0)), 2.0), t12), 11.0), pair_of(13.0)), 2.0), t12), 9.0), pair_of(11.0)), 2.0), t12), 7.0), pair_of(9.0)), 2.0), t12), 5.0), pair_of(7.0)), 2.0), t12), 3.0), pair_of(5.0)), 2.0), t11), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t8, pair_of(1.0), pair_div(pair_of(1.0), t13)), pair_log1p(pair_if(t8, pair_of(1.0), t13)))), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t14, pair_log1p(pair_if(t14, pair_div(pair_diff(t3, f_i), pair_of(f_i)), pair_of(0.0))), pair_if(t15, pair_order(pair_sub(pair_log(pair_of(t3)), pair_log(pair_of(f_i)))), pair_log(pair_if(t15, pair_of(1.0), pair_quot(t3, f_i))))), t3), f_i)), -t3)))), pair_of(f_i)));
+        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_of(f_i), pair_if(t2, pair_mul(t4, pair_if(t8, pair_order(pair_sub(pair_div(t10, t11), pair_mul(t12, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t12, 23.0), 25.0), t12), 42.0), pair_of(575.0)), 2.0), t12), 19.0), pair_of(21.0)), 2.0), t12), 17.0), pair_of(19.0)), 2.0), t12), 15.0), pair_of(17.0)), 2.0), t12), 13.0), pair_of(15.0)), 2.0), t12), 11.0), pair_of(13.0)), 2.0), t12), 9.0), pair_of(11.0)), 2.0), t12), 7.0), pair_of(9.0)), 2.0), t12), 5.0), pair_of(7.0)), 2.0), t12), 3.0), pair_of(5.0)), 2.0), t11), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t8, pair_of(1.0), pair_div(pair_of(1.0), t13)), a1)), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t14, a3, pair_if(t15, pair_order(pair_sub(a4, a6)), a8)), t3), f_i)), -t3)))), pair_of(f_i)));
         gradient[row] = pair_value(pair_if(t0, pair_order(pair_add_d(pair_neg(pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, f_i))), 1.0)), pair_of(f_i)));
     }
 #endif
@@ -645,55 +918,172 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t3_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double t6_rows[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const int t0 = (f_i == f_i);
         const int t1 = (y_i <= 0.0);
         const int t2 = (y_i <= 2.0 * f_i);
         const double t3 = (t1 ? 1.0 : y_i);
+        t3_rows[row] = t3;
         const pair t4 = pair_diff(f_i, t3);
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
         const double t5 = maximum(-0.5, f_i - 1.0);
+        t5_rows[row] = t5;
         const double t6 = maximum(-0.5, (f_i - y_i) / y_i);
+        t6_rows[row] = t6;
         const int t7 = (0.0 < y_i);
         const int t8 = (((-0.3333333333333333 <= t5) && t1 && (t5 <= 0.5)) || ((-0.3333333333333333 <= t6) && (t6 <= 0.5) && t7));
         const pair t9 = pair_max(pair_of(-0.5), pair_order(pair_mul(t4, pair_if(t1, pair_of(1.0), pair_quot(1.0, y_i)))));
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+        const pair t13 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t9));
+        t13_hi[row] = t13.hi;
+        t13_lo[row] = t13.lo;
+        const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
+        const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
+        a0_rows[row] = pair_rounded(pair_if(t8, pair_of(1.0), t13));
+        a2_rows[row] = (t14 ? (t3 - f_i) / f_i : 0.0);
+        a5_rows[row] = f_i;
+        a7_rows[row] = (t15 ? 1.0 : t3 / f_i);
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log_fast_rows(t3_rows, a4_rows);
+    log_fast_rows(a5_rows, a6_rows);
+    log_fast_rows(a7_rows, a8_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t3 = t3_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const double t5 = t5_rows[row];
+        const double t6 = t6_rows[row];
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a4 = a4_rows[row];
+        const double a6 = a6_rows[row];
+        const double a8 = a8_rows[row];
+        const int t0 = (f_i == f_i);
+        const int t1 = (y_i <= 0.0);
+        const int t2 = (y_i <= 2.0 * f_i);
+        const int t7 = (0.0 < y_i);
+        const int t8 = (((-0.3333333333333333 <= t5) && t1 && (t5 <= 0.5)) || ((-0.3333333333333333 <= t6) && (t6 <= 0.5) && t7));
         const pair t10 = pair_if(t8, t9, pair_of(0.0));
         const pair t11 = pair_order(pair_add_d(t10, 2.0));
         const pair t12 = pair_div(pair_div(pair_if(t8, pair_mul(t9, t9), pair_of(0.0)), t11), t11);
-        const pair t13 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t9));
         const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
         const double t16 = ((y_i == 0.0) ? 0.0 : y_i / f_i);
-        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_of(f_i), pair_if(t2, pair_mul(t4, pair_if(t8, pair_order(pair_add_d(pair_neg(pair_mul(t12, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t12)) * pair_rounded(t12)) / 575.0) * pair_rounded(t12))), 21.0), 2.0), t12), 17.0), pair_of(19.0)), 2.0), t12), 15.0), pair_of(17.0)), 2.0), t12), 13.0), pair_of(15.0)), 2.0), t12), 11.0), pair_of(13.0)), 2.0), t12), 9.0), pair_of(11.0)), 2.0), t12), 7.0), pair_of(9.0)), 2.0), t12), 5.0), pair_of(7.0)), 2.0), t12), 3.0), pair_of(5.0)), 2.0), t11), pair_of(3.0)))), (pair_rounded(t10) / pair_value(t11)))), pair_of(1.0 - (t8 ? 1.0 : 1.0 / pair_rounded(t13)) * log1p_fast(pair_rounded(pair_if(t8, pair_of(1.0), t13)))))), pair_of(f_i + t3 * (t14 ? log1p_fast((t14 ? (t3 - f_i) / f_i : 0.0)) : (t15 ? log_fast(t3) - log_fast(f_i) : log_fast((t15 ? 1.0 : t3 / f_i)))) - t3))), pair_of(f_i)));
+        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_of(f_i), pair_if(t2, pair_mul(t4, pair_if(t8, pair_order(pair_add_d(pair_neg(pair_mul(t12, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t12)) * pair_rounded(t12)) / 575.0) * pair_rounded(t12))), 21.0), 2.0), t12), 17.0), pair_of(19.0)), 2.0), t12), 15.0), pair_of(17.0)), 2.0), t12), 13.0), pair_of(15.0)), 2.0), t12), 11.0), pair_of(13.0)), 2.0), t12), 9.0), pair_of(11.0)), 2.0), t12), 7.0), pair_of(9.0)), 2.0), t12), 5.0), pair_of(7.0)), 2.0), t12), 3.0), pair_of(5.0)), 2.0), t11), pair_of(3.0)))), (pair_rounded(t10) / pair_value(t11)))), pair_of(1.0 - (t8 ? 1.0 : 1.0 / pair_rounded(t13)) * a1))), pair_of(f_i + t3 * (t14 ? a3 : (t15 ? a4 - a6 : a8)) - t3))), pair_of(f_i)));
         gradient[row] = (t0 ? 1.0 - t16 : f_i);
         hessian[row] = (t0 ? ((t16 == 0.0) ? 0.0 : t16 / f_i) : f_i);
     }
 #else
     (void)constants;
+    double t3_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double t6_rows[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const int t0 = (f_i == f_i);
         const int t1 = (y_i <= 0.0);
         const int t2 = (y_i <= 2.0 * f_i);
         const double t3 = (t1 ? 1.0 : y_i);
+        t3_rows[row] = t3;
         const pair t4 = pair_diff(f_i, t3);
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
         const double t5 = maximum(-0.5, f_i - 1.0);
+        t5_rows[row] = t5;
         const double t6 = maximum(-0.5, (f_i - y_i) / y_i);
+        t6_rows[row] = t6;
         const int t7 = (0.0 < y_i);
         const int t8 = (((-0.3333333333333333 <= t5) && t1 && (t5 <= 0.5)) || ((-0.3333333333333333 <= t6) && (t6 <= 0.5) && t7));
         const pair t9 = pair_max(pair_of(-0.5), pair_order(pair_mul(t4, pair_if(t1, pair_of(1.0), pair_quot(1.0, y_i)))));
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+        const pair t13 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t9));
+        t13_hi[row] = t13.hi;
+        t13_lo[row] = t13.lo;
+        const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
+        const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
+        const pair a0 = pair_if(t8, pair_of(1.0), t13);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair a2 = pair_if(t14, pair_div(pair_diff(t3, f_i), pair_of(f_i)), pair_of(0.0));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a5_rows[row] = f_i;
+        const pair a7 = pair_if(t15, pair_of(1.0), pair_quot(t3, f_i));
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+    }
+    pair_log1p_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_log1p_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_log_rows(t3_rows, zeros, a4_hi, a4_lo);
+    pair_log_rows(a5_rows, zeros, a6_hi, a6_lo);
+    pair_log_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t3 = t3_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const double t5 = t5_rows[row];
+        const double t6 = t6_rows[row];
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const int t0 = (f_i == f_i);
+        const int t1 = (y_i <= 0.0);
+        const int t2 = (y_i <= 2.0 * f_i);
+        const int t7 = (0.0 < y_i);
+        const int t8 = (((-0.3333333333333333 <= t5) && t1 && (t5 <= 0.5)) || ((-0.3333333333333333 <= t6) && (t6 <= 0.5) && t7));
         const pair t10 = pair_if(t8, t9, pair_of(0.0));
         const pair t11 = pair_order(pair_add_d(t10, 2.0));
         const pair t12 = pair_div(pair_div(pair_if(t8, pair_mul(t9, t9), pair_of(0.0)), t11), t11);
-        const pair t13 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t9));
         const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
         const pair t16 = pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, f_i));
-        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_of(f_i), pair_if(t2, pair_mul(t4, pair_if(t8, pair_order(pair_sub(pair_div(t10, t11), pair_mul(t12, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t12, 23.0), 25.0), t12), 42.0), pair_of(575.0)), 2.0), t12), 19.0), pair_of(21.0)), 2.0), t12), 17.0), pair_of(19.0)), 2.0), t12), 15.0), pair_of(17.0)), 2.0), t12), 13.0), pair_of(15.0)), 2.0), t12), 11.0), pair_of(13.0)), 2.0), t12), 9.0), pair_of(11.0)), 2.0), t12), 7.0), pair_of(9.0)), 2.0), t12), 5.0), pair_of(7.0)), 2.0), t12), 3.0), pair_of(5.0)), 2.0), t11), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t8, pair_of(1.0), pair_div(pair_of(1.0), t13)), pair_log1p(pair_if(t8, pair_of(1.0), t13)))), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t14, pair_log1p(pair_if(t14, pair_div(pair_diff(t3, f_i), pair_of(f_i)), pair_of(0.0))), pair_if(t15, pair_order(pair_sub(pair_log(pair_of(t3)), pair_log(pair_of(f_i)))), pair_log(pair_if(t15, pair_of(1.0), pair_quot(t3, f_i))))), t3), f_i)), -t3)))), pair_of(f_i)));
+        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_of(f_i), pair_if(t2, pair_mul(t4, pair_if(t8, pair_order(pair_sub(pair_div(t10, t11), pair_mul(t12, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t12, 23.0), 25.0), t12), 42.0), pair_of(575.0)), 2.0), t12), 19.0), pair_of(21.0)), 2.0), t12), 17.0), pair_of(19.0)), 2.0), t12), 15.0), pair_of(17.0)), 2.0), t12), 13.0), pair_of(15.0)), 2.0), t12), 11.0), pair_of(13.0)), 2.0), t12), 9.0), pair_of(11.0)), 2.0), t12), 7.0), pair_of(9.0)), 2.0), t12), 5.0), pair_of(7.0)), 2.0), t12), 3.0), pair_of(5.0)), 2.0), t11), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t8, pair_of(1.0), pair_div(pair_of(1.0), t13)), a1)), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t14, a3, pair_if(t15, pair_order(pair_sub(a4, a6)), a8)), t3), f_i)), -t3)))), pair_of(f_i)));
         gradient[row] = pair_value(pair_if(t0, pair_order(pair_add_d(pair_neg(t16), 1.0)), pair_of(f_i)));
         hessian[row] = pair_rounded(pair_if(t0, pair_if((pair_rounded(t16) == 0.0), pair_of(0.0), pair_div(t16, pair_of(f_i))), pair_of(f_i)));
     }
@@ -719,7 +1109,9 @@ void lossforge_generalised_kl_loss_gradient_hessian_f64(size_t n, const double *
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_generalised_kl_loss_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -762,6 +1154,21 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     (void)constants;
+    double t2_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double t8_rows[ROWS_f32];
+    double t12_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -769,19 +1176,56 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const int t0 = (y_i <= 0.0);
         const int t1 = (y_i <= 2.0 * f_i);
         const double t2 = (t0 ? 1.0 : y_i);
+        t2_rows[row] = t2;
         const double t3 = f_i - t2;
+        t3_rows[row] = t3;
         const double t4 = maximum(-0.5, f_i - 1.0);
+        t4_rows[row] = t4;
         const double t5 = maximum(-0.5, (f_i - y_i) / y_i);
+        t5_rows[row] = t5;
         const int t6 = (0.0 < y_i);
         const int t7 = (((-0.3333333333333333 <= t4) && t0 && (t4 <= 0.5)) || ((-0.3333333333333333 <= t5) && (t5 <= 0.5) && t6));
         const double t8 = maximum(-0.5, t3 * (t0 ? 1.0 : 1.0 / y_i));
+        t8_rows[row] = t8;
+        const double t12 = minimum(1.2676506002282294e+30, t8);
+        t12_rows[row] = t12;
+        const int t13 = (((0.5 <= f_i) && t0 && (f_i <= 2.0)) || (t1 && (f_i <= 2.0 * y_i) && t6));
+        const int t14 = ((t0 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t6));
+        a0_rows[row] = (t7 ? 1.0 : t12);
+        a2_rows[row] = (t13 ? (t2 - f_i) / f_i : 0.0);
+        a5_rows[row] = f_i;
+        a7_rows[row] = (t14 ? 1.0 : t2 / f_i);
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log_fast_rows(t2_rows, a4_rows);
+    log_fast_rows(a5_rows, a6_rows);
+    log_fast_rows(a7_rows, a8_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t2 = t2_rows[row];
+        const double t3 = t3_rows[row];
+        const double t4 = t4_rows[row];
+        const double t5 = t5_rows[row];
+        const double t8 = t8_rows[row];
+        const double t12 = t12_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a4 = a4_rows[row];
+        const double a6 = a6_rows[row];
+        const double a8 = a8_rows[row];
+        const int t0 = (y_i <= 0.0);
+        const int t1 = (y_i <= 2.0 * f_i);
+        const int t6 = (0.0 < y_i);
+        const int t7 = (((-0.3333333333333333 <= t4) && t0 && (t4 <= 0.5)) || ((-0.3333333333333333 <= t5) && (t5 <= 0.5) && t6));
         const double t9 = (t7 ? t8 : 0.0);
         const double t10 = 2.0 + t9;
         const double t11 = (t7 ? t8 * t8 : 0.0) / t10 / t10;
-        const double t12 = minimum(1.2676506002282294e+30, t8);
         const int t13 = (((0.5 <= f_i) && t0 && (f_i <= 2.0)) || (t1 && (f_i <= 2.0 * y_i) && t6));
         const int t14 = ((t0 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t6));
-        loss[row] = (float)((f_i == f_i) ? (t0 ? f_i : (t1 ? t3 * (t7 ? t9 / t10 - t11 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t11) * t11) / 575.0) * t11) / 21.0) * t11) / 19.0) * t11) / 17.0) * t11) / 15.0) * t11) / 13.0) * t11) / 11.0) * t11) / 9.0) * t11) / 7.0) * t11) / 5.0) / t10 / 3.0) : 1.0 - (t7 ? 1.0 : 1.0 / t12) * log1p_fast((t7 ? 1.0 : t12))) : f_i + t2 * (t13 ? log1p_fast((t13 ? (t2 - f_i) / f_i : 0.0)) : (t14 ? log_fast(t2) - log_fast(f_i) : log_fast((t14 ? 1.0 : t2 / f_i)))) - t2)) : f_i);
+        loss[row] = (float)((f_i == f_i) ? (t0 ? f_i : (t1 ? t3 * (t7 ? t9 / t10 - t11 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t11) * t11) / 575.0) * t11) / 21.0) * t11) / 19.0) * t11) / 17.0) * t11) / 15.0) * t11) / 13.0) * t11) / 11.0) * t11) / 9.0) * t11) / 7.0) * t11) / 5.0) / t10 / 3.0) : 1.0 - (t7 ? 1.0 : 1.0 / t12) * a1) : f_i + t2 * (t13 ? a3 : (t14 ? a4 - a6 : a8)) - t2)) : f_i);
     }
 }
 
@@ -866,27 +1310,79 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     (void)constants;
+    double t3_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
+    double t9_rows[ROWS_f32];
+    double t13_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const int t0 = (f_i == f_i);
         const int t1 = (y_i <= 0.0);
         const int t2 = (y_i <= 2.0 * f_i);
         const double t3 = (t1 ? 1.0 : y_i);
+        t3_rows[row] = t3;
         const double t4 = f_i - t3;
+        t4_rows[row] = t4;
         const double t5 = maximum(-0.5, f_i - 1.0);
+        t5_rows[row] = t5;
         const double t6 = maximum(-0.5, (f_i - y_i) / y_i);
+        t6_rows[row] = t6;
         const int t7 = (0.0 < y_i);
         const int t8 = (((-0.3333333333333333 <= t5) && t1 && (t5 <= 0.5)) || ((-0.3333333333333333 <= t6) && (t6 <= 0.5) && t7));
         const double t9 = maximum(-0.5, t4 * (t1 ? 1.0 : 1.0 / y_i));
+        t9_rows[row] = t9;
+        const double t13 = minimum(1.2676506002282294e+30, t9);
+        t13_rows[row] = t13;
+        const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
+        const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
+        a0_rows[row] = (t8 ? 1.0 : t13);
+        a2_rows[row] = (t14 ? (t3 - f_i) / f_i : 0.0);
+        a5_rows[row] = f_i;
+        a7_rows[row] = (t15 ? 1.0 : t3 / f_i);
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log_fast_rows(t3_rows, a4_rows);
+    log_fast_rows(a5_rows, a6_rows);
+    log_fast_rows(a7_rows, a8_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t3 = t3_rows[row];
+        const double t4 = t4_rows[row];
+        const double t5 = t5_rows[row];
+        const double t6 = t6_rows[row];
+        const double t9 = t9_rows[row];
+        const double t13 = t13_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a4 = a4_rows[row];
+        const double a6 = a6_rows[row];
+        const double a8 = a8_rows[row];
+        const int t0 = (f_i == f_i);
+        const int t1 = (y_i <= 0.0);
+        const int t2 = (y_i <= 2.0 * f_i);
+        const int t7 = (0.0 < y_i);
+        const int t8 = (((-0.3333333333333333 <= t5) && t1 && (t5 <= 0.5)) || ((-0.3333333333333333 <= t6) && (t6 <= 0.5) && t7));
         const double t10 = (t8 ? t9 : 0.0);
         const double t11 = 2.0 + t10;
         const double t12 = (t8 ? t9 * t9 : 0.0) / t11 / t11;
-        const double t13 = minimum(1.2676506002282294e+30, t9);
         const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
-        loss[row] = (float)(t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - t12 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t12) * t12) / 575.0) * t12) / 21.0) * t12) / 19.0) * t12) / 17.0) * t12) / 15.0) * t12) / 13.0) * t12) / 11.0) * t12) / 9.0) * t12) / 7.0) * t12) / 5.0) / t11 / 3.0) : 1.0 - (t8 ? 1.0 : 1.0 / t13) * log1p_fast((t8 ? 1.0 : t13))) : f_i + t3 * (t14 ? log1p_fast((t14 ? (t3 - f_i) / f_i : 0.0)) : (t15 ? log_fast(t3) - log_fast(f_i) : log_fast((t15 ? 1.0 : t3 / f_i)))) - t3)) : f_i);
+        loss[row] = (float)(t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - t12 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t12) * t12) / 575.0) * t12) / 21.0) * t12) / 19.0) * t12) / 17.0) * t12) / 15.0) * t12) / 13.0) * t12) / 11.0) * t12) / 9.0) * t12) / 7.0) * t12) / 5.0) / t11 / 3.0) : 1.0 - (t8 ? 1.0 : 1.0 / t13) * a1) : f_i + t3 * (t14 ? a3 : (t15 ? a4 - a6 : a8)) - t3)) : f_i);
         gradient[row] = (float)(t0 ? 1.0 - ((y_i == 0.0) ? 0.0 : y_i / f_i) : f_i);
     }
 }
@@ -947,28 +1443,80 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
     (void)constants;
+    double t3_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
+    double t9_rows[ROWS_f32];
+    double t13_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const int t0 = (f_i == f_i);
         const int t1 = (y_i <= 0.0);
         const int t2 = (y_i <= 2.0 * f_i);
         const double t3 = (t1 ? 1.0 : y_i);
+        t3_rows[row] = t3;
         const double t4 = f_i - t3;
+        t4_rows[row] = t4;
         const double t5 = maximum(-0.5, f_i - 1.0);
+        t5_rows[row] = t5;
         const double t6 = maximum(-0.5, (f_i - y_i) / y_i);
+        t6_rows[row] = t6;
         const int t7 = (0.0 < y_i);
         const int t8 = (((-0.3333333333333333 <= t5) && t1 && (t5 <= 0.5)) || ((-0.3333333333333333 <= t6) && (t6 <= 0.5) && t7));
         const double t9 = maximum(-0.5, t4 * (t1 ? 1.0 : 1.0 / y_i));
+        t9_rows[row] = t9;
+        const double t13 = minimum(1.2676506002282294e+30, t9);
+        t13_rows[row] = t13;
+        const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
+        const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
+        a0_rows[row] = (t8 ? 1.0 : t13);
+        a2_rows[row] = (t14 ? (t3 - f_i) / f_i : 0.0);
+        a5_rows[row] = f_i;
+        a7_rows[row] = (t15 ? 1.0 : t3 / f_i);
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log_fast_rows(t3_rows, a4_rows);
+    log_fast_rows(a5_rows, a6_rows);
+    log_fast_rows(a7_rows, a8_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t3 = t3_rows[row];
+        const double t4 = t4_rows[row];
+        const double t5 = t5_rows[row];
+        const double t6 = t6_rows[row];
+        const double t9 = t9_rows[row];
+        const double t13 = t13_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a4 = a4_rows[row];
+        const double a6 = a6_rows[row];
+        const double a8 = a8_rows[row];
+        const int t0 = (f_i == f_i);
+        const int t1 = (y_i <= 0.0);
+        const int t2 = (y_i <= 2.0 * f_i);
+        const int t7 = (0.0 < y_i);
+        const int t8 = (((-0.3333333333333333 <= t5) && t1 && (t5 <= 0.5)) || ((-0.3333333333333333 <= t6) && (t6 <= 0.5) && t7));
         const double t10 = (t8 ? t9 : 0.0);
         const double t11 = 2.0 + t10;
         const double t12 = (t8 ? t9 * t9 : 0.0) / t11 / t11;
-        const double t13 = minimum(1.2676506002282294e+30, t9);
         const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
         const double t16 = ((y_i == 0.0) ? 0.0 : y_i / f_i);
-        loss[row] = (float)(t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - t12 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t12) * t12) / 575.0) * t12) / 21.0) * t12) / 19.0) * t12) / 17.0) * t12) / 15.0) * t12) / 13.0) * t12) / 11.0) * t12) / 9.0) * t12) / 7.0) * t12) / 5.0) / t11 / 3.0) : 1.0 - (t8 ? 1.0 : 1.0 / t13) * log1p_fast((t8 ? 1.0 : t13))) : f_i + t3 * (t14 ? log1p_fast((t14 ? (t3 - f_i) / f_i : 0.0)) : (t15 ? log_fast(t3) - log_fast(f_i) : log_fast((t15 ? 1.0 : t3 / f_i)))) - t3)) : f_i);
+        loss[row] = (float)(t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - t12 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t12) * t12) / 575.0) * t12) / 21.0) * t12) / 19.0) * t12) / 17.0) * t12) / 15.0) * t12) / 13.0) * t12) / 11.0) * t12) / 9.0) * t12) / 7.0) * t12) / 5.0) / t11 / 3.0) : 1.0 - (t8 ? 1.0 : 1.0 / t13) * a1) : f_i + t3 * (t14 ? a3 : (t15 ? a4 - a6 : a8)) - t3)) : f_i);
         gradient[row] = (float)(t0 ? 1.0 - t16 : f_i);
         hessian[row] = (float)(t0 ? ((t16 == 0.0) ? 0.0 : t16 / f_i) : f_i);
     }
@@ -988,3 +1536,4 @@ void lossforge_generalised_kl_loss_gradient_hessian_f32(size_t n, const float *y
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_generalised_kl_loss_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
+#endif

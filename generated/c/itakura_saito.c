@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -306,6 +306,45 @@ HELPER double minimum(double a, double b)
     return a < b ? a : b;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void log1p_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fast(a[row]);
+    }
+}
+
+ONCE static void log_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -349,6 +388,19 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    double a9_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -356,18 +408,64 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const int t0 = (f_i <= 2.0 * y_i);
         const pair t1 = pair_div(pair_diff(y_i, f_i), pair_of(f_i));
         const pair t2 = pair_max(pair_of(-0.5), pair_order(t1));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const int t3 = ((-0.3333333333333333 <= pair_rounded(t2)) && (pair_rounded(t2) <= 0.5));
+        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t2));
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const double t8 = y_i / f_i;
+        t8_rows[row] = t8;
+        const int t9 = ((y_i <= 2.0 * f_i) && t0);
+        const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
+        a0_rows[row] = pair_rounded(pair_if(t3, pair_of(1.0), t7));
+        a2_rows[row] = pair_rounded(pair_if(t9, t1, pair_of(0.0)));
+        a4_rows[row] = y_i;
+        a6_rows[row] = f_i;
+        a8_rows[row] = (t10 ? 1.0 : t8);
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log_fast_rows(a4_rows, a5_rows);
+    log_fast_rows(a6_rows, a7_rows);
+    log_fast_rows(a8_rows, a9_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t8 = t8_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double a7 = a7_rows[row];
+        const double a9 = a9_rows[row];
+        const int t0 = (f_i <= 2.0 * y_i);
         const int t3 = ((-0.3333333333333333 <= pair_rounded(t2)) && (pair_rounded(t2) <= 0.5));
         const pair t4 = pair_if(t3, t2, pair_of(0.0));
         const pair t5 = pair_order(pair_add_d(t4, 2.0));
         const pair t6 = pair_div(pair_div(pair_if(t3, pair_mul(t2, t2), pair_of(0.0)), t5), t5);
-        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t2));
-        const double t8 = y_i / f_i;
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
-        loss[row] = pair_rounded(pair_if(t0, pair_mul(pair_if(t3, pair_order(pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t6)) * pair_rounded(t6)) / 575.0) * pair_rounded(t6))), 21.0), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t5), pair_of(3.0)))), (pair_rounded(t4) / pair_value(t5)))), pair_of(1.0 - (t3 ? 1.0 : 1.0 / pair_rounded(t7)) * log1p_fast(pair_rounded(pair_if(t3, pair_of(1.0), t7))))), t2), pair_of(t8 - 1.0 - (t9 ? log1p_fast(pair_rounded(pair_if(t9, t1, pair_of(0.0)))) : (t10 ? log_fast(y_i) - log_fast(f_i) : log_fast((t10 ? 1.0 : t8)))))));
+        loss[row] = pair_rounded(pair_if(t0, pair_mul(pair_if(t3, pair_order(pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t6)) * pair_rounded(t6)) / 575.0) * pair_rounded(t6))), 21.0), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t5), pair_of(3.0)))), (pair_rounded(t4) / pair_value(t5)))), pair_of(1.0 - (t3 ? 1.0 : 1.0 / pair_rounded(t7)) * a1)), t2), pair_of(t8 - 1.0 - (t9 ? a3 : (t10 ? a5 - a7 : a9)))));
     }
 #else
     (void)constants;
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -375,15 +473,54 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const int t0 = (f_i <= 2.0 * y_i);
         const pair t1 = pair_div(pair_diff(y_i, f_i), pair_of(f_i));
         const pair t2 = pair_max(pair_of(-0.5), pair_order(t1));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const int t3 = ((-0.3333333333333333 <= pair_rounded(t2)) && (pair_rounded(t2) <= 0.5));
+        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t2));
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const pair t8 = pair_quot(y_i, f_i);
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
+        const int t9 = ((y_i <= 2.0 * f_i) && t0);
+        const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
+        const pair a0 = pair_if(t3, pair_of(1.0), t7);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair a2 = pair_if(t9, t1, pair_of(0.0));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a4_rows[row] = y_i;
+        a6_rows[row] = f_i;
+        const pair a8 = pair_if(t10, pair_of(1.0), t8);
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+    }
+    pair_log1p_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_log1p_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_log_rows(a4_rows, zeros, a5_hi, a5_lo);
+    pair_log_rows(a6_rows, zeros, a7_hi, a7_lo);
+    pair_log_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const int t0 = (f_i <= 2.0 * y_i);
         const int t3 = ((-0.3333333333333333 <= pair_rounded(t2)) && (pair_rounded(t2) <= 0.5));
         const pair t4 = pair_if(t3, t2, pair_of(0.0));
         const pair t5 = pair_order(pair_add_d(t4, 2.0));
         const pair t6 = pair_div(pair_div(pair_if(t3, pair_mul(t2, t2), pair_of(0.0)), t5), t5);
-        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t2));
-        const pair t8 = pair_quot(y_i, f_i);
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
-        loss[row] = pair_rounded(pair_if(t0, pair_mul(pair_if(t3, pair_order(pair_sub(pair_div(t4, t5), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t5), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t3, pair_of(1.0), pair_div(pair_of(1.0), t7)), pair_log1p(pair_if(t3, pair_of(1.0), t7)))), 1.0))), t2), pair_order(pair_sub(pair_order(pair_add_d(t8, -1.0)), pair_if(t9, pair_log1p(pair_if(t9, t1, pair_of(0.0))), pair_if(t10, pair_order(pair_sub(pair_log(pair_of(y_i)), pair_log(pair_of(f_i)))), pair_log(pair_if(t10, pair_of(1.0), t8))))))));
+        loss[row] = pair_rounded(pair_if(t0, pair_mul(pair_if(t3, pair_order(pair_sub(pair_div(t4, t5), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t5), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t3, pair_of(1.0), pair_div(pair_of(1.0), t7)), a1)), 1.0))), t2), pair_order(pair_sub(pair_order(pair_add_d(t8, -1.0)), pair_if(t9, a3, pair_if(t10, pair_order(pair_sub(a5, a7)), a9))))));
     }
 #endif
 }
@@ -506,6 +643,19 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    double a9_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -513,19 +663,65 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t0 = (f_i <= 2.0 * y_i);
         const pair t1 = pair_div(pair_diff(y_i, f_i), pair_of(f_i));
         const pair t2 = pair_max(pair_of(-0.5), pair_order(t1));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const int t3 = ((-0.3333333333333333 <= pair_rounded(t2)) && (pair_rounded(t2) <= 0.5));
+        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t2));
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const double t8 = y_i / f_i;
+        t8_rows[row] = t8;
+        const int t9 = ((y_i <= 2.0 * f_i) && t0);
+        const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
+        a0_rows[row] = pair_rounded(pair_if(t3, pair_of(1.0), t7));
+        a2_rows[row] = pair_rounded(pair_if(t9, t1, pair_of(0.0)));
+        a4_rows[row] = y_i;
+        a6_rows[row] = f_i;
+        a8_rows[row] = (t10 ? 1.0 : t8);
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log_fast_rows(a4_rows, a5_rows);
+    log_fast_rows(a6_rows, a7_rows);
+    log_fast_rows(a8_rows, a9_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t8 = t8_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double a7 = a7_rows[row];
+        const double a9 = a9_rows[row];
+        const int t0 = (f_i <= 2.0 * y_i);
         const int t3 = ((-0.3333333333333333 <= pair_rounded(t2)) && (pair_rounded(t2) <= 0.5));
         const pair t4 = pair_if(t3, t2, pair_of(0.0));
         const pair t5 = pair_order(pair_add_d(t4, 2.0));
         const pair t6 = pair_div(pair_div(pair_if(t3, pair_mul(t2, t2), pair_of(0.0)), t5), t5);
-        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t2));
-        const double t8 = y_i / f_i;
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
-        loss[row] = pair_rounded(pair_if(t0, pair_mul(pair_if(t3, pair_order(pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t6)) * pair_rounded(t6)) / 575.0) * pair_rounded(t6))), 21.0), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t5), pair_of(3.0)))), (pair_rounded(t4) / pair_value(t5)))), pair_of(1.0 - (t3 ? 1.0 : 1.0 / pair_rounded(t7)) * log1p_fast(pair_rounded(pair_if(t3, pair_of(1.0), t7))))), t2), pair_of(t8 - 1.0 - (t9 ? log1p_fast(pair_rounded(pair_if(t9, t1, pair_of(0.0)))) : (t10 ? log_fast(y_i) - log_fast(f_i) : log_fast((t10 ? 1.0 : t8)))))));
+        loss[row] = pair_rounded(pair_if(t0, pair_mul(pair_if(t3, pair_order(pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t6)) * pair_rounded(t6)) / 575.0) * pair_rounded(t6))), 21.0), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t5), pair_of(3.0)))), (pair_rounded(t4) / pair_value(t5)))), pair_of(1.0 - (t3 ? 1.0 : 1.0 / pair_rounded(t7)) * a1)), t2), pair_of(t8 - 1.0 - (t9 ? a3 : (t10 ? a5 - a7 : a9)))));
         gradient[row] = (1.0 - t8) / f_i;
     }
 #else
     (void)constants;
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -533,15 +729,54 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t0 = (f_i <= 2.0 * y_i);
         const pair t1 = pair_div(pair_diff(y_i, f_i), pair_of(f_i));
         const pair t2 = pair_max(pair_of(-0.5), pair_order(t1));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const int t3 = ((-0.3333333333333333 <= pair_rounded(t2)) && (pair_rounded(t2) <= 0.5));
+        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t2));
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const pair t8 = pair_quot(y_i, f_i);
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
+        const int t9 = ((y_i <= 2.0 * f_i) && t0);
+        const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
+        const pair a0 = pair_if(t3, pair_of(1.0), t7);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair a2 = pair_if(t9, t1, pair_of(0.0));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a4_rows[row] = y_i;
+        a6_rows[row] = f_i;
+        const pair a8 = pair_if(t10, pair_of(1.0), t8);
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+    }
+    pair_log1p_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_log1p_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_log_rows(a4_rows, zeros, a5_hi, a5_lo);
+    pair_log_rows(a6_rows, zeros, a7_hi, a7_lo);
+    pair_log_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const int t0 = (f_i <= 2.0 * y_i);
         const int t3 = ((-0.3333333333333333 <= pair_rounded(t2)) && (pair_rounded(t2) <= 0.5));
         const pair t4 = pair_if(t3, t2, pair_of(0.0));
         const pair t5 = pair_order(pair_add_d(t4, 2.0));
         const pair t6 = pair_div(pair_div(pair_if(t3, pair_mul(t2, t2), pair_of(0.0)), t5), t5);
-        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t2));
-        const pair t8 = pair_quot(y_i, f_i);
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
-        loss[row] = pair_rounded(pair_if(t0, pair_mul(pair_if(t3, pair_order(pair_sub(pair_div(t4, t5), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t5), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t3, pair_of(1.0), pair_div(pair_of(1.0), t7)), pair_log1p(pair_if(t3, pair_of(1.0), t7)))), 1.0))), t2), pair_order(pair_sub(pair_order(pair_add_d(t8, -1.0)), pair_if(t9, pair_log1p(pair_if(t9, t1, pair_of(0.0))), pair_if(t10, pair_order(pair_sub(pair_log(pair_of(y_i)), pair_log(pair_of(f_i)))), pair_log(pair_if(t10, pair_of(1.0), t8))))))));
+        loss[row] = pair_rounded(pair_if(t0, pair_mul(pair_if(t3, pair_order(pair_sub(pair_div(t4, t5), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t5), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t3, pair_of(1.0), pair_div(pair_of(1.0), t7)), a1)), 1.0))), t2), pair_order(pair_sub(pair_order(pair_add_d(t8, -1.0)), pair_if(t9, a3, pair_if(t10, pair_order(pair_sub(a5, a7)), a9))))));
         gradient[row] = pair_rounded(pair_div(pair_order(pair_add_d(pair_neg(t8), 1.0)), pair_of(f_i)));
     }
 #endif
@@ -627,6 +862,19 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    double a9_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -634,21 +882,67 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t0 = (f_i <= 2.0 * y_i);
         const pair t1 = pair_div(pair_diff(y_i, f_i), pair_of(f_i));
         const pair t2 = pair_max(pair_of(-0.5), pair_order(t1));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const int t3 = ((-0.3333333333333333 <= pair_rounded(t2)) && (pair_rounded(t2) <= 0.5));
+        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t2));
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const double t8 = y_i / f_i;
+        t8_rows[row] = t8;
+        const int t9 = ((y_i <= 2.0 * f_i) && t0);
+        const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
+        a0_rows[row] = pair_rounded(pair_if(t3, pair_of(1.0), t7));
+        a2_rows[row] = pair_rounded(pair_if(t9, t1, pair_of(0.0)));
+        a4_rows[row] = y_i;
+        a6_rows[row] = f_i;
+        a8_rows[row] = (t10 ? 1.0 : t8);
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log_fast_rows(a4_rows, a5_rows);
+    log_fast_rows(a6_rows, a7_rows);
+    log_fast_rows(a8_rows, a9_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t8 = t8_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double a7 = a7_rows[row];
+        const double a9 = a9_rows[row];
+        const int t0 = (f_i <= 2.0 * y_i);
         const int t3 = ((-0.3333333333333333 <= pair_rounded(t2)) && (pair_rounded(t2) <= 0.5));
         const pair t4 = pair_if(t3, t2, pair_of(0.0));
         const pair t5 = pair_order(pair_add_d(t4, 2.0));
         const pair t6 = pair_div(pair_div(pair_if(t3, pair_mul(t2, t2), pair_of(0.0)), t5), t5);
-        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t2));
-        const double t8 = y_i / f_i;
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
         const double t11 = (1.0 - t8) / f_i;
-        loss[row] = pair_rounded(pair_if(t0, pair_mul(pair_if(t3, pair_order(pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t6)) * pair_rounded(t6)) / 575.0) * pair_rounded(t6))), 21.0), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t5), pair_of(3.0)))), (pair_rounded(t4) / pair_value(t5)))), pair_of(1.0 - (t3 ? 1.0 : 1.0 / pair_rounded(t7)) * log1p_fast(pair_rounded(pair_if(t3, pair_of(1.0), t7))))), t2), pair_of(t8 - 1.0 - (t9 ? log1p_fast(pair_rounded(pair_if(t9, t1, pair_of(0.0)))) : (t10 ? log_fast(y_i) - log_fast(f_i) : log_fast((t10 ? 1.0 : t8)))))));
+        loss[row] = pair_rounded(pair_if(t0, pair_mul(pair_if(t3, pair_order(pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t6)) * pair_rounded(t6)) / 575.0) * pair_rounded(t6))), 21.0), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t5), pair_of(3.0)))), (pair_rounded(t4) / pair_value(t5)))), pair_of(1.0 - (t3 ? 1.0 : 1.0 / pair_rounded(t7)) * a1)), t2), pair_of(t8 - 1.0 - (t9 ? a3 : (t10 ? a5 - a7 : a9)))));
         gradient[row] = t11;
         hessian[row] = t8 / f_i / f_i - t11 / f_i;
     }
 #else
     (void)constants;
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -656,16 +950,55 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t0 = (f_i <= 2.0 * y_i);
         const pair t1 = pair_div(pair_diff(y_i, f_i), pair_of(f_i));
         const pair t2 = pair_max(pair_of(-0.5), pair_order(t1));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const int t3 = ((-0.3333333333333333 <= pair_rounded(t2)) && (pair_rounded(t2) <= 0.5));
+        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t2));
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const pair t8 = pair_quot(y_i, f_i);
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
+        const int t9 = ((y_i <= 2.0 * f_i) && t0);
+        const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
+        const pair a0 = pair_if(t3, pair_of(1.0), t7);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair a2 = pair_if(t9, t1, pair_of(0.0));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a4_rows[row] = y_i;
+        a6_rows[row] = f_i;
+        const pair a8 = pair_if(t10, pair_of(1.0), t8);
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+    }
+    pair_log1p_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_log1p_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_log_rows(a4_rows, zeros, a5_hi, a5_lo);
+    pair_log_rows(a6_rows, zeros, a7_hi, a7_lo);
+    pair_log_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const int t0 = (f_i <= 2.0 * y_i);
         const int t3 = ((-0.3333333333333333 <= pair_rounded(t2)) && (pair_rounded(t2) <= 0.5));
         const pair t4 = pair_if(t3, t2, pair_of(0.0));
         const pair t5 = pair_order(pair_add_d(t4, 2.0));
         const pair t6 = pair_div(pair_div(pair_if(t3, pair_mul(t2, t2), pair_of(0.0)), t5), t5);
-        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t2));
-        const pair t8 = pair_quot(y_i, f_i);
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
         const pair t11 = pair_div(pair_order(pair_add_d(pair_neg(t8), 1.0)), pair_of(f_i));
-        loss[row] = pair_rounded(pair_if(t0, pair_mul(pair_if(t3, pair_order(pair_sub(pair_div(t4, t5), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t5), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t3, pair_of(1.0), pair_div(pair_of(1.0), t7)), pair_log1p(pair_if(t3, pair_of(1.0), t7)))), 1.0))), t2), pair_order(pair_sub(pair_order(pair_add_d(t8, -1.0)), pair_if(t9, pair_log1p(pair_if(t9, t1, pair_of(0.0))), pair_if(t10, pair_order(pair_sub(pair_log(pair_of(y_i)), pair_log(pair_of(f_i)))), pair_log(pair_if(t10, pair_of(1.0), t8))))))));
+        loss[row] = pair_rounded(pair_if(t0, pair_mul(pair_if(t3, pair_order(pair_sub(pair_div(t4, t5), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t5), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t3, pair_of(1.0), pair_div(pair_of(1.0), t7)), a1)), 1.0))), t2), pair_order(pair_sub(pair_order(pair_add_d(t8, -1.0)), pair_if(t9, a3, pair_if(t10, pair_order(pair_sub(a5, a7)), a9))))));
         gradient[row] = pair_rounded(t11);
         hessian[row] = pair_value(pair_order(pair_sub(pair_div(pair_div(t8, pair_of(f_i)), pair_of(f_i)), pair_div(t11, pair_of(f_i)))));
     }
@@ -691,7 +1024,9 @@ void lossforge_itakura_saito_loss_gradient_hessian_f64(size_t n, const double *y
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_itakura_saito_loss_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -734,6 +1069,19 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     (void)constants;
+    double t2_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double t8_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -741,15 +1089,45 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const int t0 = (f_i <= 2.0 * y_i);
         const double t1 = (y_i - f_i) / f_i;
         const double t2 = maximum(-0.5, t1);
+        t2_rows[row] = t2;
+        const int t3 = ((-0.3333333333333333 <= t2) && (t2 <= 0.5));
+        const double t7 = minimum(1.2676506002282294e+30, t2);
+        t7_rows[row] = t7;
+        const double t8 = y_i / f_i;
+        t8_rows[row] = t8;
+        const int t9 = ((y_i <= 2.0 * f_i) && t0);
+        const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
+        a0_rows[row] = (t3 ? 1.0 : t7);
+        a2_rows[row] = (t9 ? t1 : 0.0);
+        a4_rows[row] = y_i;
+        a6_rows[row] = f_i;
+        a8_rows[row] = (t10 ? 1.0 : t8);
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log_fast_rows(a4_rows, a5_rows);
+    log_fast_rows(a6_rows, a7_rows);
+    log_fast_rows(a8_rows, a9_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t2 = t2_rows[row];
+        const double t7 = t7_rows[row];
+        const double t8 = t8_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double a7 = a7_rows[row];
+        const double a9 = a9_rows[row];
+        const int t0 = (f_i <= 2.0 * y_i);
         const int t3 = ((-0.3333333333333333 <= t2) && (t2 <= 0.5));
         const double t4 = (t3 ? t2 : 0.0);
         const double t5 = 2.0 + t4;
         const double t6 = (t3 ? t2 * t2 : 0.0) / t5 / t5;
-        const double t7 = minimum(1.2676506002282294e+30, t2);
-        const double t8 = y_i / f_i;
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
-        loss[row] = (float)(t0 ? (t3 ? t4 / t5 - t6 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) / t5 / 3.0) : 1.0 - (t3 ? 1.0 : 1.0 / t7) * log1p_fast((t3 ? 1.0 : t7))) * t2 : t8 - 1.0 - (t9 ? log1p_fast((t9 ? t1 : 0.0)) : (t10 ? log_fast(y_i) - log_fast(f_i) : log_fast((t10 ? 1.0 : t8)))));
+        loss[row] = (float)(t0 ? (t3 ? t4 / t5 - t6 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) / t5 / 3.0) : 1.0 - (t3 ? 1.0 : 1.0 / t7) * a1) * t2 : t8 - 1.0 - (t9 ? a3 : (t10 ? a5 - a7 : a9)));
     }
 }
 
@@ -834,6 +1212,19 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     (void)constants;
+    double t2_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double t8_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -841,15 +1232,45 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const int t0 = (f_i <= 2.0 * y_i);
         const double t1 = (y_i - f_i) / f_i;
         const double t2 = maximum(-0.5, t1);
+        t2_rows[row] = t2;
+        const int t3 = ((-0.3333333333333333 <= t2) && (t2 <= 0.5));
+        const double t7 = minimum(1.2676506002282294e+30, t2);
+        t7_rows[row] = t7;
+        const double t8 = y_i / f_i;
+        t8_rows[row] = t8;
+        const int t9 = ((y_i <= 2.0 * f_i) && t0);
+        const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
+        a0_rows[row] = (t3 ? 1.0 : t7);
+        a2_rows[row] = (t9 ? t1 : 0.0);
+        a4_rows[row] = y_i;
+        a6_rows[row] = f_i;
+        a8_rows[row] = (t10 ? 1.0 : t8);
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log_fast_rows(a4_rows, a5_rows);
+    log_fast_rows(a6_rows, a7_rows);
+    log_fast_rows(a8_rows, a9_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t2 = t2_rows[row];
+        const double t7 = t7_rows[row];
+        const double t8 = t8_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double a7 = a7_rows[row];
+        const double a9 = a9_rows[row];
+        const int t0 = (f_i <= 2.0 * y_i);
         const int t3 = ((-0.3333333333333333 <= t2) && (t2 <= 0.5));
         const double t4 = (t3 ? t2 : 0.0);
         const double t5 = 2.0 + t4;
         const double t6 = (t3 ? t2 * t2 : 0.0) / t5 / t5;
-        const double t7 = minimum(1.2676506002282294e+30, t2);
-        const double t8 = y_i / f_i;
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
-        loss[row] = (float)(t0 ? (t3 ? t4 / t5 - t6 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) / t5 / 3.0) : 1.0 - (t3 ? 1.0 : 1.0 / t7) * log1p_fast((t3 ? 1.0 : t7))) * t2 : t8 - 1.0 - (t9 ? log1p_fast((t9 ? t1 : 0.0)) : (t10 ? log_fast(y_i) - log_fast(f_i) : log_fast((t10 ? 1.0 : t8)))));
+        loss[row] = (float)(t0 ? (t3 ? t4 / t5 - t6 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) / t5 / 3.0) : 1.0 - (t3 ? 1.0 : 1.0 / t7) * a1) * t2 : t8 - 1.0 - (t9 ? a3 : (t10 ? a5 - a7 : a9)));
         gradient[row] = (float)((1.0 - t8) / f_i);
     }
 }
@@ -910,6 +1331,19 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
     (void)constants;
+    double t2_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double t8_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -917,16 +1351,46 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const int t0 = (f_i <= 2.0 * y_i);
         const double t1 = (y_i - f_i) / f_i;
         const double t2 = maximum(-0.5, t1);
+        t2_rows[row] = t2;
+        const int t3 = ((-0.3333333333333333 <= t2) && (t2 <= 0.5));
+        const double t7 = minimum(1.2676506002282294e+30, t2);
+        t7_rows[row] = t7;
+        const double t8 = y_i / f_i;
+        t8_rows[row] = t8;
+        const int t9 = ((y_i <= 2.0 * f_i) && t0);
+        const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
+        a0_rows[row] = (t3 ? 1.0 : t7);
+        a2_rows[row] = (t9 ? t1 : 0.0);
+        a4_rows[row] = y_i;
+        a6_rows[row] = f_i;
+        a8_rows[row] = (t10 ? 1.0 : t8);
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log_fast_rows(a4_rows, a5_rows);
+    log_fast_rows(a6_rows, a7_rows);
+    log_fast_rows(a8_rows, a9_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t2 = t2_rows[row];
+        const double t7 = t7_rows[row];
+        const double t8 = t8_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double a7 = a7_rows[row];
+        const double a9 = a9_rows[row];
+        const int t0 = (f_i <= 2.0 * y_i);
         const int t3 = ((-0.3333333333333333 <= t2) && (t2 <= 0.5));
         const double t4 = (t3 ? t2 : 0.0);
         const double t5 = 2.0 + t4;
         const double t6 = (t3 ? t2 * t2 : 0.0) / t5 / t5;
-        const double t7 = minimum(1.2676506002282294e+30, t2);
-        const double t8 = y_i / f_i;
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
         const double t11 = (1.0 - t8) / f_i;
-        loss[row] = (float)(t0 ? (t3 ? t4 / t5 - t6 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) / t5 / 3.0) : 1.0 - (t3 ? 1.0 : 1.0 / t7) * log1p_fast((t3 ? 1.0 : t7))) * t2 : t8 - 1.0 - (t9 ? log1p_fast((t9 ? t1 : 0.0)) : (t10 ? log_fast(y_i) - log_fast(f_i) : log_fast((t10 ? 1.0 : t8)))));
+        loss[row] = (float)(t0 ? (t3 ? t4 / t5 - t6 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) / t5 / 3.0) : 1.0 - (t3 ? 1.0 : 1.0 / t7) * a1) * t2 : t8 - 1.0 - (t9 ? a3 : (t10 ? a5 - a7 : a9)));
         gradient[row] = (float)t11;
         hessian[row] = (float)(t8 / f_i / f_i - t11 / f_i);
     }
@@ -946,3 +1410,4 @@ void lossforge_itakura_saito_loss_gradient_hessian_f32(size_t n, const float *y,
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_itakura_saito_loss_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
+#endif

@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -302,6 +302,45 @@ HELPER double minimum(double a, double b)
     return a < b ? a : b;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void log_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log_fast(a[row]);
+    }
+}
+
+ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void log1p_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -345,37 +384,93 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = maximum(f_i, y_i);
+        t0_rows[row] = t0;
         const double t1 = minimum(f_i, y_i);
-        const int t2 = (t0 <= 3.0 * t1);
+        t1_rows[row] = t1;
         const pair t3 = pair_quot(t1, t0);
         const pair t4 = pair_add_d(t3, 1.0);
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        const int t7 = (1.2676506002282294e+30 * t1 < t0);
+        const pair t8 = pair_if(t7, pair_of(1.0), t3);
+        a0_rows[row] = 2.0 / pair_rounded(t4);
+        a2_rows[row] = pair_rounded(pair_scale(t8, 2.0)) / (1.0 + pair_rounded(t8));
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    log_fast_rows(a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const int t2 = (t0 <= 3.0 * t1);
         const pair t5 = pair_div(pair_diff(f_i, y_i), pair_mul_d(t4, t0));
         const pair t6 = pair_if(t2, pair_mul(t5, t5), pair_of(0.0));
         const int t7 = (1.2676506002282294e+30 * t1 < t0);
-        const pair t8 = pair_if(t7, pair_of(1.0), t3);
-        loss[row] = pair_rounded(pair_if((f_i == f_i), pair_scale(pair_if(t2, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_sum(0.001282051282051282, ((0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + pair_rounded(t6) / 1225.0) * pair_rounded(t6)) * pair_rounded(t6)) * pair_rounded(t6)) * pair_rounded(t6))), t6), 0.001422475106685633), t6), 0.0015873015873015873), t6), 0.0017825311942959), t6), 0.0020161290322580645), t6), 0.0022988505747126436), t6), 0.0026455026455026454), t6), 0.003076923076923077), t6), 0.0036231884057971015), t6), 0.004329004329004329), t6), 0.005263157894736842), t6), 0.006535947712418301), t6), 0.008333333333333333), t6), 0.01098901098901099), t6), 0.015151515151515152), t6), 0.022222222222222223), t6), 0.03571428571428571), t6), 0.06666666666666667), t6), 0.16666666666666666), t6), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t2, t5, pair_of(0.0))), pair_of(log_fast(2.0 / pair_rounded(t4)) * t0 + (t7 ? 0.0 : log_fast(pair_rounded(pair_scale(t8, 2.0)) / (1.0 + pair_rounded(t8))) * t1))), 0.5), pair_of(f_i)));
+        loss[row] = pair_rounded(pair_if((f_i == f_i), pair_scale(pair_if(t2, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_sum(0.001282051282051282, ((0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + pair_rounded(t6) / 1225.0) * pair_rounded(t6)) * pair_rounded(t6)) * pair_rounded(t6)) * pair_rounded(t6))), t6), 0.001422475106685633), t6), 0.0015873015873015873), t6), 0.0017825311942959), t6), 0.0020161290322580645), t6), 0.0022988505747126436), t6), 0.0026455026455026454), t6), 0.003076923076923077), t6), 0.0036231884057971015), t6), 0.004329004329004329), t6), 0.005263157894736842), t6), 0.006535947712418301), t6), 0.008333333333333333), t6), 0.01098901098901099), t6), 0.015151515151515152), t6), 0.022222222222222223), t6), 0.03571428571428571), t6), 0.06666666666666667), t6), 0.16666666666666666), t6), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t2, t5, pair_of(0.0))), pair_of(a1 * t0 + (t7 ? 0.0 : a3 * t1))), 0.5), pair_of(f_i)));
     }
 #else
     (void)constants;
+    double t0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = maximum(f_i, y_i);
+        t0_rows[row] = t0;
         const double t1 = minimum(f_i, y_i);
-        const int t2 = (t0 <= 3.0 * t1);
+        t1_rows[row] = t1;
         const pair t3 = pair_quot(t1, t0);
         const pair t4 = pair_add_d(t3, 1.0);
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        const int t7 = (1.2676506002282294e+30 * t1 < t0);
+        const pair t8 = pair_if(t7, pair_of(1.0), t3);
+        const pair a0 = pair_div(pair_of(2.0), t4);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair a2 = pair_div(pair_scale(t8, 2.0), pair_add_d(t8, 1.0));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_log_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_log_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const int t2 = (t0 <= 3.0 * t1);
         const pair t5 = pair_div(pair_diff(f_i, y_i), pair_mul_d(t4, t0));
         const pair t6 = pair_if(t2, pair_mul(t5, t5), pair_of(0.0));
         const int t7 = (1.2676506002282294e+30 * t1 < t0);
-        const pair t8 = pair_if(t7, pair_of(1.0), t3);
-        loss[row] = pair_rounded(pair_if((f_i == f_i), pair_scale(pair_if(t2, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add((pair){0.16666666666666666, 9.25185853854297e-18}, pair_mul(pair_add((pair){0.06666666666666667, 9.251858538542971e-19}, pair_mul(pair_add((pair){0.03571428571428571, 1.982541115402065e-18}, pair_mul(pair_add((pair){0.022222222222222223, -8.480870326997723e-19}, pair_mul(pair_add((pair){0.015151515151515152, -4.2053902447922597e-19}, pair_mul(pair_add((pair){0.01098901098901099, -8.578302903182013e-19}, pair_mul(pair_add((pair){0.008333333333333333, 1.1564823173178714e-19}, pair_mul(pair_add((pair){0.006535947712418301, -1.9841608385355636e-19}, pair_mul(pair_add((pair){0.005263157894736842, 1.186916062510447e-19}, pair_mul(pair_add((pair){0.004329004329004329, 3.7548127185645175e-21}, pair_mul(pair_add((pair){0.0036231884057971015, -4.39966098979625e-20}, pair_mul(pair_add((pair){0.003076923076923077, 2.6688053476566263e-21}, pair_mul(pair_add((pair){0.0026455026455026454, 1.4685489743719e-19}, pair_mul(pair_add((pair){0.0022988505747126436, 3.190296047773438e-20}, pair_mul(pair_add((pair){0.0020161290322580645, 5.595882180570345e-20}, pair_mul(pair_add((pair){0.0017825311942959, 1.0358865676510345e-19}, pair_mul(pair_add((pair){0.0015873015873015873, 1.3767646634736564e-21}, pair_mul(pair_add((pair){0.001422475106685633, -6.755057632270995e-20}, pair_mul(pair_add((pair){0.001282051282051282, 1.112002228190261e-21}, pair_mul(pair_add((pair){0.0011614401858304297, 1.007388778151456e-21}, pair_mul(pair_add((pair){0.0010570824524312897, -4.446833434718559e-20}, pair_mul(pair_add((pair){0.000966183574879227, 2.4407643110060147e-20}, pair_mul(pair_add((pair){0.0008865248226950354, 2.1530255907513564e-20}, pair_div(t6, pair_of(1225.0))), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t2, t5, pair_of(0.0))), pair_order(pair_add(pair_mul_d(pair_log(pair_div(pair_of(2.0), t4)), t0), pair_if(t7, pair_of(0.0), pair_mul_d(pair_log(pair_div(pair_scale(t8, 2.0), pair_add_d(t8, 1.0))), t1))))), 0.5), pair_of(f_i)));
+        loss[row] = pair_rounded(pair_if((f_i == f_i), pair_scale(pair_if(t2, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add((pair){0.16666666666666666, 9.25185853854297e-18}, pair_mul(pair_add((pair){0.06666666666666667, 9.251858538542971e-19}, pair_mul(pair_add((pair){0.03571428571428571, 1.982541115402065e-18}, pair_mul(pair_add((pair){0.022222222222222223, -8.480870326997723e-19}, pair_mul(pair_add((pair){0.015151515151515152, -4.2053902447922597e-19}, pair_mul(pair_add((pair){0.01098901098901099, -8.578302903182013e-19}, pair_mul(pair_add((pair){0.008333333333333333, 1.1564823173178714e-19}, pair_mul(pair_add((pair){0.006535947712418301, -1.9841608385355636e-19}, pair_mul(pair_add((pair){0.005263157894736842, 1.186916062510447e-19}, pair_mul(pair_add((pair){0.004329004329004329, 3.7548127185645175e-21}, pair_mul(pair_add((pair){0.0036231884057971015, -4.39966098979625e-20}, pair_mul(pair_add((pair){0.003076923076923077, 2.6688053476566263e-21}, pair_mul(pair_add((pair){0.0026455026455026454, 1.4685489743719e-19}, pair_mul(pair_add((pair){0.0022988505747126436, 3.190296047773438e-20}, pair_mul(pair_add((pair){0.0020161290322580645, 5.595882180570345e-20}, pair_mul(pair_add((pair){0.0017825311942959, 1.0358865676510345e-19}, pair_mul(pair_add((pair){0.0015873015873015873, 1.3767646634736564e-21}, pair_mul(pair_add((pair){0.001422475106685633, -6.755057632270995e-20}, pair_mul(pair_add((pair){0.001282051282051282, 1.112002228190261e-21}, pair_mul(pair_add((pair){0.0011614401858304297, 1.007388778151456e-21}, pair_mul(pair_add((pair){0.0010570824524312897, -4.446833434718559e-20}, pair_mul(pair_add((pair){0.000966183574879227, 2.4407643110060147e-20}, pair_mul(pair_add((pair){0.0008865248226950354, 2.1530255907513564e-20}, pair_div(t6, pair_of(1225.0))), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t2, t5, pair_of(0.0))), pair_order(pair_add(pair_mul_d(a1, t0), pair_if(t7, pair_of(0.0), pair_mul_d(a3, t1))))), 0.5), pair_of(f_i)));
     }
 #endif
 }
@@ -407,6 +502,18 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    double a9_rows[ROWS_f64];
+    double a10_rows[ROWS_f64];
+    double a11_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -416,10 +523,48 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t2 = pair_add_d(pair_quot(minimum(f_i, y_i), t1), 1.0);
         const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        gradient[row] = ((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_fast(pair_rounded(pair_div(t0, pair_mul_d(t2, t1)))) : (t3 ? log1p_fast((t3 ? pair_value(t0) / y_i : 0.0)) : (t4 ? log_fast(f_i) - log_fast(y_i) : log_fast((t4 ? 1.0 : f_i / y_i)))) + log_fast(2.0 / pair_rounded(t2))) : f_i);
+        a0_rows[row] = pair_rounded(pair_div(t0, pair_mul_d(t2, t1)));
+        a2_rows[row] = (t3 ? pair_value(t0) / y_i : 0.0);
+        a4_rows[row] = f_i;
+        a6_rows[row] = y_i;
+        a8_rows[row] = (t4 ? 1.0 : f_i / y_i);
+        a10_rows[row] = 2.0 / pair_rounded(t2);
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log_fast_rows(a4_rows, a5_rows);
+    log_fast_rows(a6_rows, a7_rows);
+    log_fast_rows(a8_rows, a9_rows);
+    log_fast_rows(a10_rows, a11_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double a7 = a7_rows[row];
+        const double a9 = a9_rows[row];
+        const double a11 = a11_rows[row];
+        const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
+        const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
+        gradient[row] = ((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? a1 : (t3 ? a3 : (t4 ? a5 - a7 : a9)) + a11) : f_i);
     }
 #else
     (void)constants;
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -429,7 +574,40 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t2 = pair_add_d(pair_quot(minimum(f_i, y_i), t1), 1.0);
         const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        gradient[row] = pair_rounded(pair_if((f_i == f_i), pair_scale(pair_if((y_i <= 3.0 * f_i), pair_log1p(pair_div(t0, pair_mul_d(t2, t1))), pair_order(pair_add(pair_if(t3, pair_log1p(pair_if(t3, pair_div(t0, pair_of(y_i)), pair_of(0.0))), pair_if(t4, pair_order(pair_sub(pair_log(pair_of(f_i)), pair_log(pair_of(y_i)))), pair_log(pair_if(t4, pair_of(1.0), pair_quot(f_i, y_i))))), pair_log(pair_div(pair_of(2.0), t2))))), 0.5), pair_of(f_i)));
+        const pair a0 = pair_div(t0, pair_mul_d(t2, t1));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair a2 = pair_if(t3, pair_div(t0, pair_of(y_i)), pair_of(0.0));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a4_rows[row] = f_i;
+        a6_rows[row] = y_i;
+        const pair a8 = pair_if(t4, pair_of(1.0), pair_quot(f_i, y_i));
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+        const pair a10 = pair_div(pair_of(2.0), t2);
+        a10_hi[row] = a10.hi;
+        a10_lo[row] = a10.lo;
+    }
+    pair_log1p_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_log1p_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_log_rows(a4_rows, zeros, a5_hi, a5_lo);
+    pair_log_rows(a6_rows, zeros, a7_hi, a7_lo);
+    pair_log_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_log_rows(a10_hi, a10_lo, a11_hi, a11_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const pair a11 = {a11_hi[row], a11_lo[row]};
+        const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
+        const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
+        gradient[row] = pair_rounded(pair_if((f_i == f_i), pair_scale(pair_if((y_i <= 3.0 * f_i), a1, pair_order(pair_add(pair_if(t3, a3, pair_if(t4, pair_order(pair_sub(a5, a7)), a9)), a11))), 0.5), pair_of(f_i)));
     }
 #endif
 }
@@ -506,49 +684,158 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t1_rows[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t9_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    double a9_rows[ROWS_f64];
+    double a10_rows[ROWS_f64];
+    double a11_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const int t0 = (f_i == f_i);
         const double t1 = maximum(f_i, y_i);
+        t1_rows[row] = t1;
         const double t2 = minimum(f_i, y_i);
-        const int t3 = (t1 <= 3.0 * t2);
+        t2_rows[row] = t2;
         const pair t4 = pair_diff(f_i, y_i);
         const pair t5 = pair_quot(t2, t1);
         const pair t6 = pair_add_d(t5, 1.0);
         const pair t7 = pair_div(t4, pair_mul_d(t6, t1));
-        const pair t8 = pair_if(t3, pair_mul(t7, t7), pair_of(0.0));
-        const double t9 = log_fast(2.0 / pair_rounded(t6));
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        a0_rows[row] = 2.0 / pair_rounded(t6);
         const int t10 = (1.2676506002282294e+30 * t2 < t1);
         const pair t11 = pair_if(t10, pair_of(1.0), t5);
         const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        loss[row] = pair_rounded(pair_if(t0, pair_scale(pair_if(t3, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_sum(0.001282051282051282, ((0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + pair_rounded(t8) / 1225.0) * pair_rounded(t8)) * pair_rounded(t8)) * pair_rounded(t8)) * pair_rounded(t8))), t8), 0.001422475106685633), t8), 0.0015873015873015873), t8), 0.0017825311942959), t8), 0.0020161290322580645), t8), 0.0022988505747126436), t8), 0.0026455026455026454), t8), 0.003076923076923077), t8), 0.0036231884057971015), t8), 0.004329004329004329), t8), 0.005263157894736842), t8), 0.006535947712418301), t8), 0.008333333333333333), t8), 0.01098901098901099), t8), 0.015151515151515152), t8), 0.022222222222222223), t8), 0.03571428571428571), t8), 0.06666666666666667), t8), 0.16666666666666666), t8), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t3, t7, pair_of(0.0))), pair_of(t9 * t1 + (t10 ? 0.0 : log_fast(pair_rounded(pair_scale(t11, 2.0)) / (1.0 + pair_rounded(t11))) * t2))), 0.5), pair_of(f_i)));
-        gradient[row] = (t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_fast(pair_rounded(t7)) : (t12 ? log1p_fast((t12 ? pair_value(t4) / y_i : 0.0)) : (t13 ? log_fast(f_i) - log_fast(y_i) : log_fast((t13 ? 1.0 : f_i / y_i)))) + t9) : f_i);
+        a1_rows[row] = pair_rounded(pair_scale(t11, 2.0)) / (1.0 + pair_rounded(t11));
+        a4_rows[row] = (t12 ? pair_value(t4) / y_i : 0.0);
+        a6_rows[row] = f_i;
+        a8_rows[row] = y_i;
+        a10_rows[row] = (t13 ? 1.0 : f_i / y_i);
+    }
+    log_fast_rows(a0_rows, t9_rows);
+    log_fast_rows(a1_rows, a2_rows);
+    log1p_fast_rows(t7_hi, a3_rows);
+    log1p_fast_rows(a4_rows, a5_rows);
+    log_fast_rows(a6_rows, a7_rows);
+    log_fast_rows(a8_rows, a9_rows);
+    log_fast_rows(a10_rows, a11_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t9 = t9_rows[row];
+        const double a2 = a2_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double a7 = a7_rows[row];
+        const double a9 = a9_rows[row];
+        const double a11 = a11_rows[row];
+        const int t0 = (f_i == f_i);
+        const int t3 = (t1 <= 3.0 * t2);
+        const pair t8 = pair_if(t3, pair_mul(t7, t7), pair_of(0.0));
+        const int t10 = (1.2676506002282294e+30 * t2 < t1);
+        const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
+        const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
+        loss[row] = pair_rounded(pair_if(t0, pair_scale(pair_if(t3, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_sum(0.001282051282051282, ((0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + pair_rounded(t8) / 1225.0) * pair_rounded(t8)) * pair_rounded(t8)) * pair_rounded(t8)) * pair_rounded(t8))), t8), 0.001422475106685633), t8), 0.0015873015873015873), t8), 0.0017825311942959), t8), 0.0020161290322580645), t8), 0.0022988505747126436), t8), 0.0026455026455026454), t8), 0.003076923076923077), t8), 0.0036231884057971015), t8), 0.004329004329004329), t8), 0.005263157894736842), t8), 0.006535947712418301), t8), 0.008333333333333333), t8), 0.01098901098901099), t8), 0.015151515151515152), t8), 0.022222222222222223), t8), 0.03571428571428571), t8), 0.06666666666666667), t8), 0.16666666666666666), t8), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t3, t7, pair_of(0.0))), pair_of(t9 * t1 + (t10 ? 0.0 : a2 * t2))), 0.5), pair_of(f_i)));
+        gradient[row] = (t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? a3 : (t12 ? a5 : (t13 ? a7 - a9 : a11)) + t9) : f_i);
     }
 #else
     (void)constants;
+    double t1_rows[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const int t0 = (f_i == f_i);
         const double t1 = maximum(f_i, y_i);
+        t1_rows[row] = t1;
         const double t2 = minimum(f_i, y_i);
-        const int t3 = (t1 <= 3.0 * t2);
+        t2_rows[row] = t2;
         const pair t4 = pair_diff(f_i, y_i);
         const pair t5 = pair_quot(t2, t1);
         const pair t6 = pair_add_d(t5, 1.0);
         const pair t7 = pair_div(t4, pair_mul_d(t6, t1));
-        const pair t8 = pair_if(t3, pair_mul(t7, t7), pair_of(0.0));
-        const pair t9 = pair_log(pair_div(pair_of(2.0), t6));
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const pair a0 = pair_div(pair_of(2.0), t6);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
         const int t10 = (1.2676506002282294e+30 * t2 < t1);
         const pair t11 = pair_if(t10, pair_of(1.0), t5);
         const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        loss[row] = pair_rounded(pair_if(t0, pair_scale(pair_if(t3, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add((pair){0.16666666666666666, 9.25185853854297e-18}, pair_mul(pair_add((pair){0.06666666666666667, 9.251858538542971e-19}, pair_mul(pair_add((pair){0.03571428571428571, 1.982541115402065e-18}, pair_mul(pair_add((pair){0.022222222222222223, -8.480870326997723e-19}, pair_mul(pair_add((pair){0.015151515151515152, -4.2053902447922597e-19}, pair_mul(pair_add((pair){0.01098901098901099, -8.578302903182013e-19}, pair_mul(pair_add((pair){0.008333333333333333, 1.1564823173178714e-19}, pair_mul(pair_add((pair){0.006535947712418301, -1.9841608385355636e-19}, pair_mul(pair_add((pair){0.005263157894736842, 1.186916062510447e-19}, pair_mul(pair_add((pair){0.004329004329004329, 3.7548127185645175e-21}, pair_mul(pair_add((pair){0.0036231884057971015, -4.39966098979625e-20}, pair_mul(pair_add((pair){0.003076923076923077, 2.6688053476566263e-21}, pair_mul(pair_add((pair){0.0026455026455026454, 1.4685489743719e-19}, pair_mul(pair_add((pair){0.0022988505747126436, 3.190296047773438e-20}, pair_mul(pair_add((pair){0.0020161290322580645, 5.595882180570345e-20}, pair_mul(pair_add((pair){0.0017825311942959, 1.0358865676510345e-19}, pair_mul(pair_add((pair){0.0015873015873015873, 1.3767646634736564e-21}, pair_mul(pair_add((pair){0.001422475106685633, -6.755057632270995e-20}, pair_mul(pair_add((pair){0.001282051282051282, 1.112002228190261e-21}, pair_mul(pair_add((pair){0.0011614401858304297, 1.007388778151456e-21}, pair_mul(pair_add((pair){0.0010570824524312897, -4.446833434718559e-20}, pair_mul(pair_add((pair){0.000966183574879227, 2.4407643110060147e-20}, pair_mul(pair_add((pair){0.0008865248226950354, 2.1530255907513564e-20}, pair_div(t8, pair_of(1225.0))), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t3, t7, pair_of(0.0))), pair_order(pair_add(pair_mul_d(t9, t1), pair_if(t10, pair_of(0.0), pair_mul_d(pair_log(pair_div(pair_scale(t11, 2.0), pair_add_d(t11, 1.0))), t2))))), 0.5), pair_of(f_i)));
-        gradient[row] = pair_rounded(pair_if(t0, pair_scale(pair_if((y_i <= 3.0 * f_i), pair_log1p(t7), pair_order(pair_add(pair_if(t12, pair_log1p(pair_if(t12, pair_div(t4, pair_of(y_i)), pair_of(0.0))), pair_if(t13, pair_order(pair_sub(pair_log(pair_of(f_i)), pair_log(pair_of(y_i)))), pair_log(pair_if(t13, pair_of(1.0), pair_quot(f_i, y_i))))), t9))), 0.5), pair_of(f_i)));
+        const pair a1 = pair_div(pair_scale(t11, 2.0), pair_add_d(t11, 1.0));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a4 = pair_if(t12, pair_div(t4, pair_of(y_i)), pair_of(0.0));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        a6_rows[row] = f_i;
+        a8_rows[row] = y_i;
+        const pair a10 = pair_if(t13, pair_of(1.0), pair_quot(f_i, y_i));
+        a10_hi[row] = a10.hi;
+        a10_lo[row] = a10.lo;
+    }
+    pair_log_rows(a0_hi, a0_lo, t9_hi, t9_lo);
+    pair_log_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_log1p_rows(t7_hi, t7_lo, a3_hi, a3_lo);
+    pair_log1p_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_log_rows(a6_rows, zeros, a7_hi, a7_lo);
+    pair_log_rows(a8_rows, zeros, a9_hi, a9_lo);
+    pair_log_rows(a10_hi, a10_lo, a11_hi, a11_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const pair a11 = {a11_hi[row], a11_lo[row]};
+        const int t0 = (f_i == f_i);
+        const int t3 = (t1 <= 3.0 * t2);
+        const pair t8 = pair_if(t3, pair_mul(t7, t7), pair_of(0.0));
+        const int t10 = (1.2676506002282294e+30 * t2 < t1);
+        const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
+        const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
+        loss[row] = pair_rounded(pair_if(t0, pair_scale(pair_if(t3, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add((pair){0.16666666666666666, 9.25185853854297e-18}, pair_mul(pair_add((pair){0.06666666666666667, 9.251858538542971e-19}, pair_mul(pair_add((pair){0.03571428571428571, 1.982541115402065e-18}, pair_mul(pair_add((pair){0.022222222222222223, -8.480870326997723e-19}, pair_mul(pair_add((pair){0.015151515151515152, -4.2053902447922597e-19}, pair_mul(pair_add((pair){0.01098901098901099, -8.578302903182013e-19}, pair_mul(pair_add((pair){0.008333333333333333, 1.1564823173178714e-19}, pair_mul(pair_add((pair){0.006535947712418301, -1.9841608385355636e-19}, pair_mul(pair_add((pair){0.005263157894736842, 1.186916062510447e-19}, pair_mul(pair_add((pair){0.004329004329004329, 3.7548127185645175e-21}, pair_mul(pair_add((pair){0.0036231884057971015, -4.39966098979625e-20}, pair_mul(pair_add((pair){0.003076923076923077, 2.6688053476566263e-21}, pair_mul(pair_add((pair){0.0026455026455026454, 1.4685489743719e-19}, pair_mul(pair_add((pair){0.0022988505747126436, 3.190296047773438e-20}, pair_mul(pair_add((pair){0.0020161290322580645, 5.595882180570345e-20}, pair_mul(pair_add((pair){0.0017825311942959, 1.0358865676510345e-19}, pair_mul(pair_add((pair){0.0015873015873015873, 1.3767646634736564e-21}, pair_mul(pair_add((pair){0.001422475106685633, -6.755057632270995e-20}, pair_mul(pair_add((pair){0.001282051282051282, 1.112002228190261e-21}, pair_mul(pair_add((pair){0.0011614401858304297, 1.007388778151456e-21}, pair_mul(pair_add((pair){0.0010570824524312897, -4.446833434718559e-20}, pair_mul(pair_add((pair){0.000966183574879227, 2.4407643110060147e-20}, pair_mul(pair_add((pair){0.0008865248226950354, 2.1530255907513564e-20}, pair_div(t8, pair_of(1225.0))), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t3, t7, pair_of(0.0))), pair_order(pair_add(pair_mul_d(t9, t1), pair_if(t10, pair_of(0.0), pair_mul_d(a2, t2))))), 0.5), pair_of(f_i)));
+        gradient[row] = pair_rounded(pair_if(t0, pair_scale(pair_if((y_i <= 3.0 * f_i), a3, pair_order(pair_add(pair_if(t12, a5, pair_if(t13, pair_order(pair_sub(a7, a9)), a11)), t9))), 0.5), pair_of(f_i)));
     }
 #endif
 }
@@ -581,6 +868,18 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    double a9_rows[ROWS_f64];
+    double a10_rows[ROWS_f64];
+    double a11_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -590,11 +889,49 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t2 = pair_add_d(pair_quot(minimum(f_i, y_i), t1), 1.0);
         const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        gradient[row] = ((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_fast(pair_rounded(pair_div(t0, pair_mul_d(t2, t1)))) : (t3 ? log1p_fast((t3 ? pair_value(t0) / y_i : 0.0)) : (t4 ? log_fast(f_i) - log_fast(y_i) : log_fast((t4 ? 1.0 : f_i / y_i)))) + log_fast(2.0 / pair_rounded(t2))) : f_i);
+        a0_rows[row] = pair_rounded(pair_div(t0, pair_mul_d(t2, t1)));
+        a2_rows[row] = (t3 ? pair_value(t0) / y_i : 0.0);
+        a4_rows[row] = f_i;
+        a6_rows[row] = y_i;
+        a8_rows[row] = (t4 ? 1.0 : f_i / y_i);
+        a10_rows[row] = 2.0 / pair_rounded(t2);
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log_fast_rows(a4_rows, a5_rows);
+    log_fast_rows(a6_rows, a7_rows);
+    log_fast_rows(a8_rows, a9_rows);
+    log_fast_rows(a10_rows, a11_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double a7 = a7_rows[row];
+        const double a9 = a9_rows[row];
+        const double a11 = a11_rows[row];
+        const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
+        const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
+        gradient[row] = ((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? a1 : (t3 ? a3 : (t4 ? a5 - a7 : a9)) + a11) : f_i);
         hessian[row] = 0.5 * (y_i / (f_i + y_i) / f_i);
     }
 #else
     (void)constants;
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -604,7 +941,40 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t2 = pair_add_d(pair_quot(minimum(f_i, y_i), t1), 1.0);
         const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        gradient[row] = pair_rounded(pair_if((f_i == f_i), pair_scale(pair_if((y_i <= 3.0 * f_i), pair_log1p(pair_div(t0, pair_mul_d(t2, t1))), pair_order(pair_add(pair_if(t3, pair_log1p(pair_if(t3, pair_div(t0, pair_of(y_i)), pair_of(0.0))), pair_if(t4, pair_order(pair_sub(pair_log(pair_of(f_i)), pair_log(pair_of(y_i)))), pair_log(pair_if(t4, pair_of(1.0), pair_quot(f_i, y_i))))), pair_log(pair_div(pair_of(2.0), t2))))), 0.5), pair_of(f_i)));
+        const pair a0 = pair_div(t0, pair_mul_d(t2, t1));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair a2 = pair_if(t3, pair_div(t0, pair_of(y_i)), pair_of(0.0));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a4_rows[row] = f_i;
+        a6_rows[row] = y_i;
+        const pair a8 = pair_if(t4, pair_of(1.0), pair_quot(f_i, y_i));
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+        const pair a10 = pair_div(pair_of(2.0), t2);
+        a10_hi[row] = a10.hi;
+        a10_lo[row] = a10.lo;
+    }
+    pair_log1p_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_log1p_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_log_rows(a4_rows, zeros, a5_hi, a5_lo);
+    pair_log_rows(a6_rows, zeros, a7_hi, a7_lo);
+    pair_log_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_log_rows(a10_hi, a10_lo, a11_hi, a11_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const pair a11 = {a11_hi[row], a11_lo[row]};
+        const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
+        const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
+        gradient[row] = pair_rounded(pair_if((f_i == f_i), pair_scale(pair_if((y_i <= 3.0 * f_i), a1, pair_order(pair_add(pair_if(t3, a3, pair_if(t4, pair_order(pair_sub(a5, a7)), a9)), a11))), 0.5), pair_of(f_i)));
         hessian[row] = pair_rounded(pair_scale(pair_div(pair_div(pair_of(y_i), pair_sum(f_i, y_i)), pair_of(f_i)), 0.5));
     }
 #endif
@@ -639,50 +1009,159 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t1_rows[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t9_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    double a9_rows[ROWS_f64];
+    double a10_rows[ROWS_f64];
+    double a11_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const int t0 = (f_i == f_i);
         const double t1 = maximum(f_i, y_i);
+        t1_rows[row] = t1;
         const double t2 = minimum(f_i, y_i);
-        const int t3 = (t1 <= 3.0 * t2);
+        t2_rows[row] = t2;
         const pair t4 = pair_diff(f_i, y_i);
         const pair t5 = pair_quot(t2, t1);
         const pair t6 = pair_add_d(t5, 1.0);
         const pair t7 = pair_div(t4, pair_mul_d(t6, t1));
-        const pair t8 = pair_if(t3, pair_mul(t7, t7), pair_of(0.0));
-        const double t9 = log_fast(2.0 / pair_rounded(t6));
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        a0_rows[row] = 2.0 / pair_rounded(t6);
         const int t10 = (1.2676506002282294e+30 * t2 < t1);
         const pair t11 = pair_if(t10, pair_of(1.0), t5);
         const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        loss[row] = pair_rounded(pair_if(t0, pair_scale(pair_if(t3, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_sum(0.001282051282051282, ((0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + pair_rounded(t8) / 1225.0) * pair_rounded(t8)) * pair_rounded(t8)) * pair_rounded(t8)) * pair_rounded(t8))), t8), 0.001422475106685633), t8), 0.0015873015873015873), t8), 0.0017825311942959), t8), 0.0020161290322580645), t8), 0.0022988505747126436), t8), 0.0026455026455026454), t8), 0.003076923076923077), t8), 0.0036231884057971015), t8), 0.004329004329004329), t8), 0.005263157894736842), t8), 0.006535947712418301), t8), 0.008333333333333333), t8), 0.01098901098901099), t8), 0.015151515151515152), t8), 0.022222222222222223), t8), 0.03571428571428571), t8), 0.06666666666666667), t8), 0.16666666666666666), t8), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t3, t7, pair_of(0.0))), pair_of(t9 * t1 + (t10 ? 0.0 : log_fast(pair_rounded(pair_scale(t11, 2.0)) / (1.0 + pair_rounded(t11))) * t2))), 0.5), pair_of(f_i)));
-        gradient[row] = (t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_fast(pair_rounded(t7)) : (t12 ? log1p_fast((t12 ? pair_value(t4) / y_i : 0.0)) : (t13 ? log_fast(f_i) - log_fast(y_i) : log_fast((t13 ? 1.0 : f_i / y_i)))) + t9) : f_i);
+        a1_rows[row] = pair_rounded(pair_scale(t11, 2.0)) / (1.0 + pair_rounded(t11));
+        a4_rows[row] = (t12 ? pair_value(t4) / y_i : 0.0);
+        a6_rows[row] = f_i;
+        a8_rows[row] = y_i;
+        a10_rows[row] = (t13 ? 1.0 : f_i / y_i);
+    }
+    log_fast_rows(a0_rows, t9_rows);
+    log_fast_rows(a1_rows, a2_rows);
+    log1p_fast_rows(t7_hi, a3_rows);
+    log1p_fast_rows(a4_rows, a5_rows);
+    log_fast_rows(a6_rows, a7_rows);
+    log_fast_rows(a8_rows, a9_rows);
+    log_fast_rows(a10_rows, a11_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t9 = t9_rows[row];
+        const double a2 = a2_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double a7 = a7_rows[row];
+        const double a9 = a9_rows[row];
+        const double a11 = a11_rows[row];
+        const int t0 = (f_i == f_i);
+        const int t3 = (t1 <= 3.0 * t2);
+        const pair t8 = pair_if(t3, pair_mul(t7, t7), pair_of(0.0));
+        const int t10 = (1.2676506002282294e+30 * t2 < t1);
+        const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
+        const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
+        loss[row] = pair_rounded(pair_if(t0, pair_scale(pair_if(t3, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_sum(0.001282051282051282, ((0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + pair_rounded(t8) / 1225.0) * pair_rounded(t8)) * pair_rounded(t8)) * pair_rounded(t8)) * pair_rounded(t8))), t8), 0.001422475106685633), t8), 0.0015873015873015873), t8), 0.0017825311942959), t8), 0.0020161290322580645), t8), 0.0022988505747126436), t8), 0.0026455026455026454), t8), 0.003076923076923077), t8), 0.0036231884057971015), t8), 0.004329004329004329), t8), 0.005263157894736842), t8), 0.006535947712418301), t8), 0.008333333333333333), t8), 0.01098901098901099), t8), 0.015151515151515152), t8), 0.022222222222222223), t8), 0.03571428571428571), t8), 0.06666666666666667), t8), 0.16666666666666666), t8), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t3, t7, pair_of(0.0))), pair_of(t9 * t1 + (t10 ? 0.0 : a2 * t2))), 0.5), pair_of(f_i)));
+        gradient[row] = (t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? a3 : (t12 ? a5 : (t13 ? a7 - a9 : a11)) + t9) : f_i);
         hessian[row] = 0.5 * (y_i / (f_i + y_i) / f_i);
     }
 #else
     (void)constants;
+    double t1_rows[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const int t0 = (f_i == f_i);
         const double t1 = maximum(f_i, y_i);
+        t1_rows[row] = t1;
         const double t2 = minimum(f_i, y_i);
-        const int t3 = (t1 <= 3.0 * t2);
+        t2_rows[row] = t2;
         const pair t4 = pair_diff(f_i, y_i);
         const pair t5 = pair_quot(t2, t1);
         const pair t6 = pair_add_d(t5, 1.0);
         const pair t7 = pair_div(t4, pair_mul_d(t6, t1));
-        const pair t8 = pair_if(t3, pair_mul(t7, t7), pair_of(0.0));
-        const pair t9 = pair_log(pair_div(pair_of(2.0), t6));
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const pair a0 = pair_div(pair_of(2.0), t6);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
         const int t10 = (1.2676506002282294e+30 * t2 < t1);
         const pair t11 = pair_if(t10, pair_of(1.0), t5);
         const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        loss[row] = pair_rounded(pair_if(t0, pair_scale(pair_if(t3, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add((pair){0.16666666666666666, 9.25185853854297e-18}, pair_mul(pair_add((pair){0.06666666666666667, 9.251858538542971e-19}, pair_mul(pair_add((pair){0.03571428571428571, 1.982541115402065e-18}, pair_mul(pair_add((pair){0.022222222222222223, -8.480870326997723e-19}, pair_mul(pair_add((pair){0.015151515151515152, -4.2053902447922597e-19}, pair_mul(pair_add((pair){0.01098901098901099, -8.578302903182013e-19}, pair_mul(pair_add((pair){0.008333333333333333, 1.1564823173178714e-19}, pair_mul(pair_add((pair){0.006535947712418301, -1.9841608385355636e-19}, pair_mul(pair_add((pair){0.005263157894736842, 1.186916062510447e-19}, pair_mul(pair_add((pair){0.004329004329004329, 3.7548127185645175e-21}, pair_mul(pair_add((pair){0.0036231884057971015, -4.39966098979625e-20}, pair_mul(pair_add((pair){0.003076923076923077, 2.6688053476566263e-21}, pair_mul(pair_add((pair){0.0026455026455026454, 1.4685489743719e-19}, pair_mul(pair_add((pair){0.0022988505747126436, 3.190296047773438e-20}, pair_mul(pair_add((pair){0.0020161290322580645, 5.595882180570345e-20}, pair_mul(pair_add((pair){0.0017825311942959, 1.0358865676510345e-19}, pair_mul(pair_add((pair){0.0015873015873015873, 1.3767646634736564e-21}, pair_mul(pair_add((pair){0.001422475106685633, -6.755057632270995e-20}, pair_mul(pair_add((pair){0.001282051282051282, 1.112002228190261e-21}, pair_mul(pair_add((pair){0.0011614401858304297, 1.007388778151456e-21}, pair_mul(pair_add((pair){0.0010570824524312897, -4.446833434718559e-20}, pair_mul(pair_add((pair){0.000966183574879227, 2.4407643110060147e-20}, pair_mul(pair_add((pair){0.0008865248226950354, 2.1530255907513564e-20}, pair_div(t8, pair_of(1225.0))), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t3, t7, pair_of(0.0))), pair_order(pair_add(pair_mul_d(t9, t1), pair_if(t10, pair_of(0.0), pair_mul_d(pair_log(pair_div(pair_scale(t11, 2.0), pair_add_d(t11, 1.0))), t2))))), 0.5), pair_of(f_i)));
-        gradient[row] = pair_rounded(pair_if(t0, pair_scale(pair_if((y_i <= 3.0 * f_i), pair_log1p(t7), pair_order(pair_add(pair_if(t12, pair_log1p(pair_if(t12, pair_div(t4, pair_of(y_i)), pair_of(0.0))), pair_if(t13, pair_order(pair_sub(pair_log(pair_of(f_i)), pair_log(pair_of(y_i)))), pair_log(pair_if(t13, pair_of(1.0), pair_quot(f_i, y_i))))), t9))), 0.5), pair_of(f_i)));
+        const pair a1 = pair_div(pair_scale(t11, 2.0), pair_add_d(t11, 1.0));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a4 = pair_if(t12, pair_div(t4, pair_of(y_i)), pair_of(0.0));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        a6_rows[row] = f_i;
+        a8_rows[row] = y_i;
+        const pair a10 = pair_if(t13, pair_of(1.0), pair_quot(f_i, y_i));
+        a10_hi[row] = a10.hi;
+        a10_lo[row] = a10.lo;
+    }
+    pair_log_rows(a0_hi, a0_lo, t9_hi, t9_lo);
+    pair_log_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_log1p_rows(t7_hi, t7_lo, a3_hi, a3_lo);
+    pair_log1p_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_log_rows(a6_rows, zeros, a7_hi, a7_lo);
+    pair_log_rows(a8_rows, zeros, a9_hi, a9_lo);
+    pair_log_rows(a10_hi, a10_lo, a11_hi, a11_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const pair a11 = {a11_hi[row], a11_lo[row]};
+        const int t0 = (f_i == f_i);
+        const int t3 = (t1 <= 3.0 * t2);
+        const pair t8 = pair_if(t3, pair_mul(t7, t7), pair_of(0.0));
+        const int t10 = (1.2676506002282294e+30 * t2 < t1);
+        const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
+        const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
+        loss[row] = pair_rounded(pair_if(t0, pair_scale(pair_if(t3, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add((pair){0.16666666666666666, 9.25185853854297e-18}, pair_mul(pair_add((pair){0.06666666666666667, 9.251858538542971e-19}, pair_mul(pair_add((pair){0.03571428571428571, 1.982541115402065e-18}, pair_mul(pair_add((pair){0.022222222222222223, -8.480870326997723e-19}, pair_mul(pair_add((pair){0.015151515151515152, -4.2053902447922597e-19}, pair_mul(pair_add((pair){0.01098901098901099, -8.578302903182013e-19}, pair_mul(pair_add((pair){0.008333333333333333, 1.1564823173178714e-19}, pair_mul(pair_add((pair){0.006535947712418301, -1.9841608385355636e-19}, pair_mul(pair_add((pair){0.005263157894736842, 1.186916062510447e-19}, pair_mul(pair_add((pair){0.004329004329004329, 3.7548127185645175e-21}, pair_mul(pair_add((pair){0.0036231884057971015, -4.39966098979625e-20}, pair_mul(pair_add((pair){0.003076923076923077, 2.6688053476566263e-21}, pair_mul(pair_add((pair){0.0026455026455026454, 1.4685489743719e-19}, pair_mul(pair_add((pair){0.0022988505747126436, 3.190296047773438e-20}, pair_mul(pair_add((pair){0.0020161290322580645, 5.595882180570345e-20}, pair_mul(pair_add((pair){0.0017825311942959, 1.0358865676510345e-19}, pair_mul(pair_add((pair){0.0015873015873015873, 1.3767646634736564e-21}, pair_mul(pair_add((pair){0.001422475106685633, -6.755057632270995e-20}, pair_mul(pair_add((pair){0.001282051282051282, 1.112002228190261e-21}, pair_mul(pair_add((pair){0.0011614401858304297, 1.007388778151456e-21}, pair_mul(pair_add((pair){0.0010570824524312897, -4.446833434718559e-20}, pair_mul(pair_add((pair){0.000966183574879227, 2.4407643110060147e-20}, pair_mul(pair_add((pair){0.0008865248226950354, 2.1530255907513564e-20}, pair_div(t8, pair_of(1225.0))), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t3, t7, pair_of(0.0))), pair_order(pair_add(pair_mul_d(t9, t1), pair_if(t10, pair_of(0.0), pair_mul_d(a2, t2))))), 0.5), pair_of(f_i)));
+        gradient[row] = pair_rounded(pair_if(t0, pair_scale(pair_if((y_i <= 3.0 * f_i), a3, pair_order(pair_add(pair_if(t12, a5, pair_if(t13, pair_order(pair_sub(a7, a9)), a11)), t9))), 0.5), pair_of(f_i)));
         hessian[row] = pair_rounded(pair_scale(pair_div(pair_div(pair_of(y_i), pair_sum(f_i, y_i)), pair_of(f_i)), 0.5));
     }
 #endif
@@ -707,7 +1186,9 @@ void lossforge_jensen_shannon_loss_gradient_hessian_f64(size_t n, const double *
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_jensen_shannon_loss_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -750,20 +1231,45 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     (void)constants;
+    double t0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = maximum(f_i, y_i);
+        t0_rows[row] = t0;
         const double t1 = minimum(f_i, y_i);
-        const int t2 = (t0 <= 3.0 * t1);
+        t1_rows[row] = t1;
         const double t3 = t1 / t0;
         const double t4 = 1.0 + t3;
+        t4_rows[row] = t4;
+        const int t7 = (1.2676506002282294e+30 * t1 < t0);
+        const double t8 = (t7 ? 1.0 : t3);
+        a0_rows[row] = 2.0 / t4;
+        a2_rows[row] = 2.0 * t8 / (1.0 + t8);
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    log_fast_rows(a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t4 = t4_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const int t2 = (t0 <= 3.0 * t1);
         const double t5 = (f_i - y_i) / (t4 * t0);
         const double t6 = (t2 ? t5 * t5 : 0.0);
         const int t7 = (1.2676506002282294e+30 * t1 < t0);
-        const double t8 = (t7 ? 1.0 : t3);
-        loss[row] = (float)((f_i == f_i) ? 0.5 * (t2 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t6 / 1225.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * (0.5 * f_i - 0.5 * y_i) * (t2 ? t5 : 0.0) : log_fast(2.0 / t4) * t0 + (t7 ? 0.0 : log_fast(2.0 * t8 / (1.0 + t8)) * t1)) : f_i);
+        loss[row] = (float)((f_i == f_i) ? 0.5 * (t2 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t6 / 1225.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * (0.5 * f_i - 0.5 * y_i) * (t2 ? t5 : 0.0) : a1 * t0 + (t7 ? 0.0 : a3 * t1)) : f_i);
     }
 }
 
@@ -788,6 +1294,18 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
+    double a10_rows[ROWS_f32];
+    double a11_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -797,7 +1315,32 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double t2 = 1.0 + minimum(f_i, y_i) / t1;
         const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        gradient[row] = (float)((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_fast(t0 / (t2 * t1)) : (t3 ? log1p_fast((t3 ? t0 / y_i : 0.0)) : (t4 ? log_fast(f_i) - log_fast(y_i) : log_fast((t4 ? 1.0 : f_i / y_i)))) + log_fast(2.0 / t2)) : f_i);
+        a0_rows[row] = t0 / (t2 * t1);
+        a2_rows[row] = (t3 ? t0 / y_i : 0.0);
+        a4_rows[row] = f_i;
+        a6_rows[row] = y_i;
+        a8_rows[row] = (t4 ? 1.0 : f_i / y_i);
+        a10_rows[row] = 2.0 / t2;
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log_fast_rows(a4_rows, a5_rows);
+    log_fast_rows(a6_rows, a7_rows);
+    log_fast_rows(a8_rows, a9_rows);
+    log_fast_rows(a10_rows, a11_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double a7 = a7_rows[row];
+        const double a9 = a9_rows[row];
+        const double a11 = a11_rows[row];
+        const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
+        const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
+        gradient[row] = (float)((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? a1 : (t3 ? a3 : (t4 ? a5 - a7 : a9)) + a11) : f_i);
     }
 }
 
@@ -852,26 +1395,74 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     (void)constants;
+    double t1_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t9_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
+    double a10_rows[ROWS_f32];
+    double a11_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const int t0 = (f_i == f_i);
         const double t1 = maximum(f_i, y_i);
+        t1_rows[row] = t1;
         const double t2 = minimum(f_i, y_i);
-        const int t3 = (t1 <= 3.0 * t2);
+        t2_rows[row] = t2;
         const double t4 = f_i - y_i;
         const double t5 = t2 / t1;
         const double t6 = 1.0 + t5;
-        const double t7 = t4 / (t6 * t1);
-        const double t8 = (t3 ? t7 * t7 : 0.0);
-        const double t9 = log_fast(2.0 / t6);
+        t7_rows[row] = t4 / (t6 * t1);
+        a0_rows[row] = 2.0 / t6;
         const int t10 = (1.2676506002282294e+30 * t2 < t1);
         const double t11 = (t10 ? 1.0 : t5);
         const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        loss[row] = (float)(t0 ? 0.5 * (t3 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t8 / 1225.0) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5 * f_i - 0.5 * y_i) * (t3 ? t7 : 0.0) : t9 * t1 + (t10 ? 0.0 : log_fast(2.0 * t11 / (1.0 + t11)) * t2)) : f_i);
-        gradient[row] = (float)(t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_fast(t7) : (t12 ? log1p_fast((t12 ? t4 / y_i : 0.0)) : (t13 ? log_fast(f_i) - log_fast(y_i) : log_fast((t13 ? 1.0 : f_i / y_i)))) + t9) : f_i);
+        a1_rows[row] = 2.0 * t11 / (1.0 + t11);
+        a4_rows[row] = (t12 ? t4 / y_i : 0.0);
+        a6_rows[row] = f_i;
+        a8_rows[row] = y_i;
+        a10_rows[row] = (t13 ? 1.0 : f_i / y_i);
+    }
+    log_fast_rows(a0_rows, t9_rows);
+    log_fast_rows(a1_rows, a2_rows);
+    log1p_fast_rows(t7_rows, a3_rows);
+    log1p_fast_rows(a4_rows, a5_rows);
+    log_fast_rows(a6_rows, a7_rows);
+    log_fast_rows(a8_rows, a9_rows);
+    log_fast_rows(a10_rows, a11_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double t7 = t7_rows[row];
+        const double t9 = t9_rows[row];
+        const double a2 = a2_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double a7 = a7_rows[row];
+        const double a9 = a9_rows[row];
+        const double a11 = a11_rows[row];
+        const int t0 = (f_i == f_i);
+        const int t3 = (t1 <= 3.0 * t2);
+        const double t8 = (t3 ? t7 * t7 : 0.0);
+        const int t10 = (1.2676506002282294e+30 * t2 < t1);
+        const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
+        const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
+        loss[row] = (float)(t0 ? 0.5 * (t3 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t8 / 1225.0) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5 * f_i - 0.5 * y_i) * (t3 ? t7 : 0.0) : t9 * t1 + (t10 ? 0.0 : a2 * t2)) : f_i);
+        gradient[row] = (float)(t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? a3 : (t12 ? a5 : (t13 ? a7 - a9 : a11)) + t9) : f_i);
     }
 }
 
@@ -897,6 +1488,18 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
+    double a10_rows[ROWS_f32];
+    double a11_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -906,7 +1509,32 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         const double t2 = 1.0 + minimum(f_i, y_i) / t1;
         const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        gradient[row] = (float)((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_fast(t0 / (t2 * t1)) : (t3 ? log1p_fast((t3 ? t0 / y_i : 0.0)) : (t4 ? log_fast(f_i) - log_fast(y_i) : log_fast((t4 ? 1.0 : f_i / y_i)))) + log_fast(2.0 / t2)) : f_i);
+        a0_rows[row] = t0 / (t2 * t1);
+        a2_rows[row] = (t3 ? t0 / y_i : 0.0);
+        a4_rows[row] = f_i;
+        a6_rows[row] = y_i;
+        a8_rows[row] = (t4 ? 1.0 : f_i / y_i);
+        a10_rows[row] = 2.0 / t2;
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log_fast_rows(a4_rows, a5_rows);
+    log_fast_rows(a6_rows, a7_rows);
+    log_fast_rows(a8_rows, a9_rows);
+    log_fast_rows(a10_rows, a11_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double a7 = a7_rows[row];
+        const double a9 = a9_rows[row];
+        const double a11 = a11_rows[row];
+        const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
+        const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
+        gradient[row] = (float)((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? a1 : (t3 ? a3 : (t4 ? a5 - a7 : a9)) + a11) : f_i);
         hessian[row] = (float)(0.5 * (y_i / (f_i + y_i) / f_i));
     }
 }
@@ -934,26 +1562,74 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
     (void)constants;
+    double t1_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t9_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
+    double a10_rows[ROWS_f32];
+    double a11_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const int t0 = (f_i == f_i);
         const double t1 = maximum(f_i, y_i);
+        t1_rows[row] = t1;
         const double t2 = minimum(f_i, y_i);
-        const int t3 = (t1 <= 3.0 * t2);
+        t2_rows[row] = t2;
         const double t4 = f_i - y_i;
         const double t5 = t2 / t1;
         const double t6 = 1.0 + t5;
-        const double t7 = t4 / (t6 * t1);
-        const double t8 = (t3 ? t7 * t7 : 0.0);
-        const double t9 = log_fast(2.0 / t6);
+        t7_rows[row] = t4 / (t6 * t1);
+        a0_rows[row] = 2.0 / t6;
         const int t10 = (1.2676506002282294e+30 * t2 < t1);
         const double t11 = (t10 ? 1.0 : t5);
         const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        loss[row] = (float)(t0 ? 0.5 * (t3 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t8 / 1225.0) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5 * f_i - 0.5 * y_i) * (t3 ? t7 : 0.0) : t9 * t1 + (t10 ? 0.0 : log_fast(2.0 * t11 / (1.0 + t11)) * t2)) : f_i);
-        gradient[row] = (float)(t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? log1p_fast(t7) : (t12 ? log1p_fast((t12 ? t4 / y_i : 0.0)) : (t13 ? log_fast(f_i) - log_fast(y_i) : log_fast((t13 ? 1.0 : f_i / y_i)))) + t9) : f_i);
+        a1_rows[row] = 2.0 * t11 / (1.0 + t11);
+        a4_rows[row] = (t12 ? t4 / y_i : 0.0);
+        a6_rows[row] = f_i;
+        a8_rows[row] = y_i;
+        a10_rows[row] = (t13 ? 1.0 : f_i / y_i);
+    }
+    log_fast_rows(a0_rows, t9_rows);
+    log_fast_rows(a1_rows, a2_rows);
+    log1p_fast_rows(t7_rows, a3_rows);
+    log1p_fast_rows(a4_rows, a5_rows);
+    log_fast_rows(a6_rows, a7_rows);
+    log_fast_rows(a8_rows, a9_rows);
+    log_fast_rows(a10_rows, a11_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double f_i = f[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double t7 = t7_rows[row];
+        const double t9 = t9_rows[row];
+        const double a2 = a2_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double a7 = a7_rows[row];
+        const double a9 = a9_rows[row];
+        const double a11 = a11_rows[row];
+        const int t0 = (f_i == f_i);
+        const int t3 = (t1 <= 3.0 * t2);
+        const double t8 = (t3 ? t7 * t7 : 0.0);
+        const int t10 = (1.2676506002282294e+30 * t2 < t1);
+        const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
+        const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
+        loss[row] = (float)(t0 ? 0.5 * (t3 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t8 / 1225.0) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5 * f_i - 0.5 * y_i) * (t3 ? t7 : 0.0) : t9 * t1 + (t10 ? 0.0 : a2 * t2)) : f_i);
+        gradient[row] = (float)(t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? a3 : (t12 ? a5 : (t13 ? a7 - a9 : a11)) + t9) : f_i);
         hessian[row] = (float)(0.5 * (y_i / (f_i + y_i) / f_i));
     }
 }
@@ -972,3 +1648,4 @@ void lossforge_jensen_shannon_loss_gradient_hessian_f32(size_t n, const float *y
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_jensen_shannon_loss_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
+#endif

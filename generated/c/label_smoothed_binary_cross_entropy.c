@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -308,6 +308,45 @@ HELPER double maximum(double a, double b)
     return a > b ? a : b;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+ONCE static void log1p_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -352,21 +391,42 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
 #ifdef LOSSFORGE_FAST
     const double t0 = constants[0];
     const double t1 = constants[1];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a1_rows, t2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t2 = log1p_fast(exp_fast(-fabs(z_i)));
+        const double t2 = t2_rows[row];
         loss[row] = (t0 * (1.0 - y_i) + t1) * (t2 + maximum(0.0, z_i)) + (t1 + y_i * t0) * (t2 + maximum(0.0, -z_i));
     }
 #else
     const pair t0 = {constants[0], constants[1]};
     const double t1 = constants[2];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log1p_rows(a1_hi, a1_lo, t2_hi, t2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t2 = pair_log1p(pair_exp_short(pair_of(-fabs(z_i))));
+        const pair t2 = {t2_hi[row], t2_lo[row]};
         loss[row] = pair_rounded(pair_add(pair_mul(pair_add_d(pair_mul(t0, pair_diff(1.0, y_i)), t1), pair_add_d(t2, maximum(0.0, z_i))), pair_mul(pair_add_d(pair_mul_d(t0, y_i), t1), pair_add_d(t2, maximum(0.0, -z_i)))));
     }
 #endif
@@ -405,22 +465,39 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
 #ifdef LOSSFORGE_FAST
     const double t0 = constants[0];
     const double t1 = constants[1];
+    double a0_rows[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t2 = exp_fast(-fabs(z_i));
+        const double t2 = t2_rows[row];
         const pair t3 = pair_sum(1.0, t2);
         gradient[row] = pair_value(pair_order(pair_sub(pair_mul_d(pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t2)), t3), (t0 * (1.0 - y_i) + t1)), pair_mul_d(pair_div(pair_of(((0.0 <= -z_i) ? 1.0 : t2)), t3), (t1 + y_i * t0)))));
     }
 #else
     const pair t0 = {constants[0], constants[1]};
     const double t1 = constants[2];
+    double a0_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t2_hi, t2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t2 = pair_exp_short(pair_of(-fabs(z_i)));
+        const pair t2 = {t2_hi[row], t2_lo[row]};
         const pair t3 = pair_add_d(t2, 1.0);
         gradient[row] = pair_value(pair_order(pair_sub(pair_mul(pair_add_d(pair_mul(t0, pair_diff(1.0, y_i)), t1), pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t2), t3)), pair_mul(pair_add_d(pair_mul_d(t0, y_i), t1), pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t2), t3)))));
     }
@@ -460,22 +537,39 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
 #ifdef LOSSFORGE_FAST
     const double epsilon = constants[0];
     const double t0 = constants[1];
+    double a0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t1 = exp_fast(-fabs(z_i));
+        const double t1 = t1_rows[row];
         const pair t2 = pair_sum(1.0, t1);
         hessian[row] = (t0 * (1.0 - y_i) + (epsilon + y_i * t0)) * pair_rounded(pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t1)), t2)) * pair_rounded(pair_div(pair_of(((0.0 <= -z_i) ? 1.0 : t1)), t2));
     }
 #else
     const double epsilon = constants[0];
     const pair t0 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t1 = pair_exp_short(pair_of(-fabs(z_i)));
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         const pair t2 = pair_add_d(t1, 1.0);
         hessian[row] = pair_rounded(pair_mul(pair_mul(pair_add(pair_mul(t0, pair_diff(1.0, y_i)), pair_add_d(pair_mul_d(t0, y_i), epsilon)), pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2)), pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t1), t2)));
     }
@@ -514,13 +608,23 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
 #ifdef LOSSFORGE_FAST
     const double t0 = constants[0];
     const double t1 = constants[1];
+    double a0_rows[ROWS_f64];
+    double t3_rows[ROWS_f64];
+    double t4_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t3_rows);
+    log1p_fast_rows(t3_rows, t4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
+        const double t3 = t3_rows[row];
+        const double t4 = t4_rows[row];
         const double t2 = t0 * (1.0 - y_i) + t1;
-        const double t3 = exp_fast(-fabs(z_i));
-        const double t4 = log1p_fast(t3);
         const double t5 = t1 + y_i * t0;
         const double t6 = -z_i;
         const pair t7 = pair_sum(1.0, t3);
@@ -530,13 +634,24 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
 #else
     const pair t0 = {constants[0], constants[1]};
     const double t1 = constants[2];
+    double a0_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t3_hi, t3_lo);
+    pair_log1p_rows(t3_hi, t3_lo, t4_hi, t4_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
         const pair t2 = pair_add_d(pair_mul(t0, pair_diff(1.0, y_i)), t1);
-        const pair t3 = pair_exp_short(pair_of(-fabs(z_i)));
-        const pair t4 = pair_log1p(t3);
         const pair t5 = pair_add_d(pair_mul_d(t0, y_i), t1);
         const double t6 = -z_i;
         const pair t7 = pair_add_d(t3, 1.0);
@@ -581,12 +696,20 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const double epsilon = constants[0];
     const double t0 = constants[1];
     const double t2 = constants[2];
+    double a0_rows[ROWS_f64];
+    double t3_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t3_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
+        const double t3 = t3_rows[row];
         const double t1 = t0 * (1.0 - y_i);
-        const double t3 = exp_fast(-fabs(z_i));
         const pair t4 = pair_sum(1.0, t3);
         const pair t5 = pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t3)), t4);
         const double t6 = y_i * t0;
@@ -598,12 +721,21 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const double epsilon = constants[0];
     const pair t0 = {constants[1], constants[2]};
     const double t2 = constants[3];
+    double a0_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t3_hi, t3_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
         const pair t1 = pair_mul(t0, pair_diff(1.0, y_i));
-        const pair t3 = pair_exp_short(pair_of(-fabs(z_i)));
         const pair t4 = pair_add_d(t3, 1.0);
         const pair t5 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t3), t4);
         const pair t6 = pair_mul_d(t0, y_i);
@@ -650,14 +782,24 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const double epsilon = constants[0];
     const double t0 = constants[1];
     const double t2 = constants[2];
+    double a0_rows[ROWS_f64];
+    double t4_rows[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t4_rows);
+    log1p_fast_rows(t4_rows, t5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
+        const double t4 = t4_rows[row];
+        const double t5 = t5_rows[row];
         const double t1 = t0 * (1.0 - y_i);
         const double t3 = t1 + t2;
-        const double t4 = exp_fast(-fabs(z_i));
-        const double t5 = log1p_fast(t4);
         const double t6 = y_i * t0;
         const double t7 = t2 + t6;
         const double t8 = -z_i;
@@ -672,14 +814,25 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const double epsilon = constants[0];
     const pair t0 = {constants[1], constants[2]};
     const double t2 = constants[3];
+    double a0_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t4_hi, t4_lo);
+    pair_log1p_rows(t4_hi, t4_lo, t5_hi, t5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
         const pair t1 = pair_mul(t0, pair_diff(1.0, y_i));
         const pair t3 = pair_add_d(t1, t2);
-        const pair t4 = pair_exp_short(pair_of(-fabs(z_i)));
-        const pair t5 = pair_log1p(t4);
         const pair t6 = pair_mul_d(t0, y_i);
         const pair t7 = pair_add_d(t6, t2);
         const double t8 = -z_i;
@@ -724,18 +877,35 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
     double *const mean = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
-        const double t0 = exp_fast(-fabs(z_i));
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const double t0 = t0_rows[row];
         mean[row] = pair_rounded(pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t0)), pair_sum(1.0, t0)));
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
-        const pair t0 = pair_exp_short(pair_of(-fabs(z_i)));
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         mean[row] = pair_rounded(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), pair_add_d(t0, 1.0)));
     }
 #endif
@@ -761,7 +931,9 @@ void lossforge_label_smoothed_binary_cross_entropy_inverse_link_f64(size_t n, co
     void *const outputs[] = {mean};
     lossforge_label_smoothed_binary_cross_entropy_inverse_link_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -805,11 +977,21 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     float *const loss = outputs[0];
     const double t0 = constants[0];
     const double t1 = constants[1];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a1_rows, t2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t2 = log1p_fast(exp_fast(-fabs(z_i)));
+        const double t2 = t2_rows[row];
         loss[row] = (float)((t0 * (1.0 - y_i) + t1) * (t2 + maximum(0.0, z_i)) + (t1 + y_i * t0) * (t2 + maximum(0.0, -z_i)));
     }
 }
@@ -839,11 +1021,19 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     float *const gradient = outputs[0];
     const double t0 = constants[0];
     const double t1 = constants[1];
+    double a0_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t2 = exp_fast(-fabs(z_i));
+        const double t2 = t2_rows[row];
         const double t3 = 1.0 + t2;
         gradient[row] = (float)((t0 * (1.0 - y_i) + t1) * (((0.0 <= z_i) ? 1.0 : t2) / t3) - (t1 + y_i * t0) * (((0.0 <= -z_i) ? 1.0 : t2) / t3));
     }
@@ -874,11 +1064,19 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     float *const hessian = outputs[0];
     const double epsilon = constants[0];
     const double t0 = constants[1];
+    double a0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t1 = exp_fast(-fabs(z_i));
+        const double t1 = t1_rows[row];
         const double t2 = 1.0 + t1;
         hessian[row] = (float)((t0 * (1.0 - y_i) + (epsilon + y_i * t0)) * (((0.0 <= z_i) ? 1.0 : t1) / t2) * (((0.0 <= -z_i) ? 1.0 : t1) / t2));
     }
@@ -909,13 +1107,23 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const gradient = outputs[1];
     const double t0 = constants[0];
     const double t1 = constants[1];
+    double a0_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t3_rows);
+    log1p_fast_rows(t3_rows, t4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
+        const double t3 = t3_rows[row];
+        const double t4 = t4_rows[row];
         const double t2 = t0 * (1.0 - y_i) + t1;
-        const double t3 = exp_fast(-fabs(z_i));
-        const double t4 = log1p_fast(t3);
         const double t5 = t1 + y_i * t0;
         const double t6 = -z_i;
         const double t7 = 1.0 + t3;
@@ -951,12 +1159,20 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const double epsilon = constants[0];
     const double t0 = constants[1];
     const double t2 = constants[2];
+    double a0_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t3_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
+        const double t3 = t3_rows[row];
         const double t1 = t0 * (1.0 - y_i);
-        const double t3 = exp_fast(-fabs(z_i));
         const double t4 = 1.0 + t3;
         const double t5 = ((0.0 <= z_i) ? 1.0 : t3) / t4;
         const double t6 = y_i * t0;
@@ -994,14 +1210,24 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     const double epsilon = constants[0];
     const double t0 = constants[1];
     const double t2 = constants[2];
+    double a0_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t4_rows);
+    log1p_fast_rows(t4_rows, t5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
+        const double t4 = t4_rows[row];
+        const double t5 = t5_rows[row];
         const double t1 = t0 * (1.0 - y_i);
         const double t3 = t1 + t2;
-        const double t4 = exp_fast(-fabs(z_i));
-        const double t5 = log1p_fast(t4);
         const double t6 = y_i * t0;
         const double t7 = t2 + t6;
         const double t8 = -z_i;
@@ -1037,10 +1263,18 @@ static void inverse_link_rows_f32(const float *const *inputs, const double *cons
     const float *const z = inputs[0];
     float *const mean = outputs[0];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double z_i = z[row];
-        const double t0 = exp_fast(-fabs(z_i));
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        const double t0 = t0_rows[row];
         mean[row] = (float)(((0.0 <= z_i) ? 1.0 : t0) / (1.0 + t0));
     }
 }
@@ -1060,3 +1294,4 @@ void lossforge_label_smoothed_binary_cross_entropy_inverse_link_f32(size_t n, co
     void *const outputs[] = {mean};
     lossforge_label_smoothed_binary_cross_entropy_inverse_link_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -289,6 +289,37 @@ INLINE pair pair_expm1(pair x)
     return pair_if(fabs(x.hi) < 0x1p-70, x, made);
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_expm1_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_expm1((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void expm1_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = expm1_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -332,25 +363,45 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double a = constants[0];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_prod(a, r);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+    }
+    pair_expm1_rows(t0_hi, t0_lo, a0_hi, a0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair a0 = {a0_hi[row], a0_lo[row]};
         const pair t1 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t0));
-        loss[row] = ((pair_value(pair_abs(t0)) <= 0.5) ? pair_value(t1) * pair_value(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t1) / 20922789888000.0) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) : pair_rounded(pair_expm1(t0)) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t0)));
+        loss[row] = ((pair_value(pair_abs(t0)) <= 0.5) ? pair_value(t1) * pair_value(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t1) / 20922789888000.0) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) : pair_rounded(a0) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t0)));
     }
 #else
     const double a = constants[0];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_prod(a, r);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+    }
+    pair_expm1_rows(t0_hi, t0_lo, a0_hi, a0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair a0 = {a0_hi[row], a0_lo[row]};
         const pair t1 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t0));
-        loss[row] = pair_rounded(pair_if((pair_value(pair_abs(t0)) <= 0.5), pair_mul(pair_mul(t1, t1), pair_order(pair_add_d(pair_mul_d(t1, (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t1) / 20922789888000.0) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1))), 0.5))), pair_order(pair_sub(pair_expm1(t0), pair_min(pair_of(1.2676506002282294e+30), t0)))));
+        loss[row] = pair_rounded(pair_if((pair_value(pair_abs(t0)) <= 0.5), pair_mul(pair_mul(t1, t1), pair_order(pair_add_d(pair_mul_d(t1, (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t1) / 20922789888000.0) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1))), 0.5))), pair_order(pair_sub(a0, pair_min(pair_of(1.2676506002282294e+30), t0)))));
     }
 #endif
 }
@@ -383,25 +434,55 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double a = constants[0];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_prod(a, r);
-        const pair t1 = pair_exp_short(t0);
-        gradient[row] = ((pair_value(t0) <= 1.0) ? a * expm1_fast(pair_value(pair_min(pair_of(1.0), t0))) : ((pair_value(t1) == 0.0) ? 0.0 : a) * pair_value(t1) - a);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        a0_rows[row] = pair_value(pair_min(pair_of(1.0), t0));
+    }
+    pair_exp_short_rows(t0_hi, t0_lo, t1_hi, t1_lo);
+    expm1_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double a1 = a1_rows[row];
+        gradient[row] = ((pair_value(t0) <= 1.0) ? a * a1 : ((pair_value(t1) == 0.0) ? 0.0 : a) * pair_value(t1) - a);
     }
 #else
     const double a = constants[0];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_prod(a, r);
-        const pair t1 = pair_exp_short(t0);
-        gradient[row] = pair_rounded(pair_if((pair_value(t0) <= 1.0), pair_mul_d(pair_expm1(pair_min(pair_of(1.0), t0)), a), pair_order(pair_add_d(pair_mul_d(t1, ((pair_value(t1) == 0.0) ? 0.0 : a)), -a))));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_min(pair_of(1.0), t0);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(t0_hi, t0_lo, t1_hi, t1_lo);
+    pair_expm1_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        gradient[row] = pair_rounded(pair_if((pair_value(t0) <= 1.0), pair_mul_d(a1, a), pair_order(pair_add_d(pair_mul_d(t1, ((pair_value(t1) == 0.0) ? 0.0 : a)), -a))));
     }
 #endif
 }
@@ -435,23 +516,41 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
 #ifdef LOSSFORGE_FAST
     const double a = constants[0];
     const double c0 = constants[1];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const pair t0 = pair_exp_short(pair_prod(a, r));
+        const pair a0 = pair_prod(a, r);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         hessian[row] = ((pair_value(t0) == 0.0) ? 0.0 : c0) * pair_value(t0);
     }
 #else
     const double a = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const pair t0 = pair_exp_short(pair_prod(a, r));
+        const pair a0 = pair_prod(a, r);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         hessian[row] = pair_rounded(pair_mul(pair_if((pair_value(t0) == 0.0), pair_of(0.0), c0), t0));
     }
 #endif
@@ -488,29 +587,65 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     const double a = constants[0];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_prod(a, r);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        a1_rows[row] = pair_value(pair_min(pair_of(1.0), t0));
+    }
+    pair_exp_short_rows(t0_hi, t0_lo, t2_hi, t2_lo);
+    pair_expm1_rows(t0_hi, t0_lo, a0_hi, a0_lo);
+    expm1_fast_rows(a1_rows, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a0 = {a0_hi[row], a0_lo[row]};
+        const double a2 = a2_rows[row];
         const pair t1 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t0));
-        const pair t2 = pair_exp_short(t0);
-        loss[row] = ((pair_value(pair_abs(t0)) <= 0.5) ? pair_value(t1) * pair_value(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t1) / 20922789888000.0) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) : pair_rounded(pair_expm1(t0)) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t0)));
-        gradient[row] = ((pair_value(t0) <= 1.0) ? a * expm1_fast(pair_value(pair_min(pair_of(1.0), t0))) : ((pair_value(t2) == 0.0) ? 0.0 : a) * pair_value(t2) - a);
+        loss[row] = ((pair_value(pair_abs(t0)) <= 0.5) ? pair_value(t1) * pair_value(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t1) / 20922789888000.0) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) : pair_rounded(a0) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t0)));
+        gradient[row] = ((pair_value(t0) <= 1.0) ? a * a2 : ((pair_value(t2) == 0.0) ? 0.0 : a) * pair_value(t2) - a);
     }
 #else
     const double a = constants[0];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_prod(a, r);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a1 = pair_min(pair_of(1.0), t0);
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+    }
+    pair_exp_short_rows(t0_hi, t0_lo, t2_hi, t2_lo);
+    pair_expm1_rows(t0_hi, t0_lo, a0_hi, a0_lo);
+    pair_expm1_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a0 = {a0_hi[row], a0_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
         const pair t1 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t0));
-        const pair t2 = pair_exp_short(t0);
-        loss[row] = pair_rounded(pair_if((pair_value(pair_abs(t0)) <= 0.5), pair_mul(pair_mul(t1, t1), pair_order(pair_add_d(pair_mul_d(t1, (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t1) / 20922789888000.0) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1))), 0.5))), pair_order(pair_sub(pair_expm1(t0), pair_min(pair_of(1.2676506002282294e+30), t0)))));
-        gradient[row] = pair_rounded(pair_if((pair_value(t0) <= 1.0), pair_mul_d(pair_expm1(pair_min(pair_of(1.0), t0)), a), pair_order(pair_add_d(pair_mul_d(t2, ((pair_value(t2) == 0.0) ? 0.0 : a)), -a))));
+        loss[row] = pair_rounded(pair_if((pair_value(pair_abs(t0)) <= 0.5), pair_mul(pair_mul(t1, t1), pair_order(pair_add_d(pair_mul_d(t1, (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t1) / 20922789888000.0) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1))), 0.5))), pair_order(pair_sub(a0, pair_min(pair_of(1.2676506002282294e+30), t0)))));
+        gradient[row] = pair_rounded(pair_if((pair_value(t0) <= 1.0), pair_mul_d(a2, a), pair_order(pair_add_d(pair_mul_d(t2, ((pair_value(t2) == 0.0) ? 0.0 : a)), -a))));
     }
 #endif
 }
@@ -545,29 +680,59 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
 #ifdef LOSSFORGE_FAST
     const double a = constants[0];
     const double c0 = constants[1];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_prod(a, r);
-        const pair t1 = pair_exp_short(t0);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        a0_rows[row] = pair_value(pair_min(pair_of(1.0), t0));
+    }
+    pair_exp_short_rows(t0_hi, t0_lo, t1_hi, t1_lo);
+    expm1_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double a1 = a1_rows[row];
         const int t2 = (pair_value(t1) == 0.0);
-        gradient[row] = ((pair_value(t0) <= 1.0) ? a * expm1_fast(pair_value(pair_min(pair_of(1.0), t0))) : (t2 ? 0.0 : a) * pair_value(t1) - a);
+        gradient[row] = ((pair_value(t0) <= 1.0) ? a * a1 : (t2 ? 0.0 : a) * pair_value(t1) - a);
         hessian[row] = (t2 ? 0.0 : c0) * pair_value(t1);
     }
 #else
     const double a = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_prod(a, r);
-        const pair t1 = pair_exp_short(t0);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_min(pair_of(1.0), t0);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(t0_hi, t0_lo, t1_hi, t1_lo);
+    pair_expm1_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
         const int t2 = (pair_value(t1) == 0.0);
-        gradient[row] = pair_rounded(pair_if((pair_value(t0) <= 1.0), pair_mul_d(pair_expm1(pair_min(pair_of(1.0), t0)), a), pair_order(pair_add_d(pair_mul_d(t1, (t2 ? 0.0 : a)), -a))));
+        gradient[row] = pair_rounded(pair_if((pair_value(t0) <= 1.0), pair_mul_d(a1, a), pair_order(pair_add_d(pair_mul_d(t1, (t2 ? 0.0 : a)), -a))));
         hessian[row] = pair_rounded(pair_mul(pair_if(t2, pair_of(0.0), c0), t1));
     }
 #endif
@@ -606,33 +771,69 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
 #ifdef LOSSFORGE_FAST
     const double a = constants[0];
     const double c0 = constants[1];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_prod(a, r);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        a1_rows[row] = pair_value(pair_min(pair_of(1.0), t0));
+    }
+    pair_exp_short_rows(t0_hi, t0_lo, t2_hi, t2_lo);
+    pair_expm1_rows(t0_hi, t0_lo, a0_hi, a0_lo);
+    expm1_fast_rows(a1_rows, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a0 = {a0_hi[row], a0_lo[row]};
+        const double a2 = a2_rows[row];
         const pair t1 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t0));
-        const pair t2 = pair_exp_short(t0);
         const int t3 = (pair_value(t2) == 0.0);
-        loss[row] = ((pair_value(pair_abs(t0)) <= 0.5) ? pair_value(t1) * pair_value(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t1) / 20922789888000.0) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) : pair_rounded(pair_expm1(t0)) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t0)));
-        gradient[row] = ((pair_value(t0) <= 1.0) ? a * expm1_fast(pair_value(pair_min(pair_of(1.0), t0))) : (t3 ? 0.0 : a) * pair_value(t2) - a);
+        loss[row] = ((pair_value(pair_abs(t0)) <= 0.5) ? pair_value(t1) * pair_value(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t1) / 20922789888000.0) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) : pair_rounded(a0) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t0)));
+        gradient[row] = ((pair_value(t0) <= 1.0) ? a * a2 : (t3 ? 0.0 : a) * pair_value(t2) - a);
         hessian[row] = (t3 ? 0.0 : c0) * pair_value(t2);
     }
 #else
     const double a = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_prod(a, r);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a1 = pair_min(pair_of(1.0), t0);
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+    }
+    pair_exp_short_rows(t0_hi, t0_lo, t2_hi, t2_lo);
+    pair_expm1_rows(t0_hi, t0_lo, a0_hi, a0_lo);
+    pair_expm1_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a0 = {a0_hi[row], a0_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
         const pair t1 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t0));
-        const pair t2 = pair_exp_short(t0);
         const int t3 = (pair_value(t2) == 0.0);
-        loss[row] = pair_rounded(pair_if((pair_value(pair_abs(t0)) <= 0.5), pair_mul(pair_mul(t1, t1), pair_order(pair_add_d(pair_mul_d(t1, (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t1) / 20922789888000.0) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1))), 0.5))), pair_order(pair_sub(pair_expm1(t0), pair_min(pair_of(1.2676506002282294e+30), t0)))));
-        gradient[row] = pair_rounded(pair_if((pair_value(t0) <= 1.0), pair_mul_d(pair_expm1(pair_min(pair_of(1.0), t0)), a), pair_order(pair_add_d(pair_mul_d(t2, (t3 ? 0.0 : a)), -a))));
+        loss[row] = pair_rounded(pair_if((pair_value(pair_abs(t0)) <= 0.5), pair_mul(pair_mul(t1, t1), pair_order(pair_add_d(pair_mul_d(t1, (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t1) / 20922789888000.0) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1))), 0.5))), pair_order(pair_sub(a0, pair_min(pair_of(1.2676506002282294e+30), t0)))));
+        gradient[row] = pair_rounded(pair_if((pair_value(t0) <= 1.0), pair_mul_d(a2, a), pair_order(pair_add_d(pair_mul_d(t2, (t3 ? 0.0 : a)), -a))));
         hessian[row] = pair_rounded(pair_mul(pair_if(t3, pair_of(0.0), c0), t2));
     }
 #endif
@@ -660,7 +861,9 @@ void lossforge_linex_loss_gradient_hessian_f64(size_t n, const double *y, const 
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_linex_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -703,14 +906,24 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     const double a = constants[0];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double a0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_prod(a, r);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+    }
+    expm1_fast_rows(t0_hi, a0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const double a0 = a0_rows[row];
         const pair t1 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t0));
-        loss[row] = (float)((pair_value(pair_abs(t0)) <= 0.5) ? pair_value(t1) * pair_value(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t1) / 20922789888000.0) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) : expm1_fast(pair_value(t0)) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t0)));
+        loss[row] = (float)((pair_value(pair_abs(t0)) <= 0.5) ? pair_value(t1) * pair_value(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t1) / 20922789888000.0) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) : a0 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t0)));
     }
 }
 
@@ -736,14 +949,28 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     const double a = constants[0];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_prod(a, r);
-        const pair t1 = pair_exp_short(t0);
-        gradient[row] = (float)((pair_value(t0) <= 1.0) ? a * expm1_fast(pair_value(pair_min(pair_of(1.0), t0))) : ((pair_value(t1) == 0.0) ? 0.0 : a) * pair_value(t1) - a);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        a0_rows[row] = pair_value(pair_min(pair_of(1.0), t0));
+    }
+    pair_exp_short_rows(t0_hi, t0_lo, t1_hi, t1_lo);
+    expm1_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double a1 = a1_rows[row];
+        gradient[row] = (float)((pair_value(t0) <= 1.0) ? a * a1 : ((pair_value(t1) == 0.0) ? 0.0 : a) * pair_value(t1) - a);
     }
 }
 
@@ -770,12 +997,21 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     float *const hessian = outputs[0];
     const double a = constants[0];
     const double c0 = constants[1];
+    double a0_hi[ROWS_f32], a0_lo[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const pair t0 = pair_exp_short(pair_prod(a, r));
+        const pair a0 = pair_prod(a, r);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         hessian[row] = (float)(((pair_value(t0) == 0.0) ? 0.0 : c0) * pair_value(t0));
     }
 }
@@ -804,16 +1040,33 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     const double a = constants[0];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_prod(a, r);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        a1_rows[row] = pair_value(pair_min(pair_of(1.0), t0));
+    }
+    pair_exp_short_rows(t0_hi, t0_lo, t2_hi, t2_lo);
+    expm1_fast_rows(t0_hi, a0_rows);
+    expm1_fast_rows(a1_rows, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double a0 = a0_rows[row];
+        const double a2 = a2_rows[row];
         const pair t1 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t0));
-        const pair t2 = pair_exp_short(t0);
-        loss[row] = (float)((pair_value(pair_abs(t0)) <= 0.5) ? pair_value(t1) * pair_value(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t1) / 20922789888000.0) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) : expm1_fast(pair_value(t0)) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t0)));
-        gradient[row] = (float)((pair_value(t0) <= 1.0) ? a * expm1_fast(pair_value(pair_min(pair_of(1.0), t0))) : ((pair_value(t2) == 0.0) ? 0.0 : a) * pair_value(t2) - a);
+        loss[row] = (float)((pair_value(pair_abs(t0)) <= 0.5) ? pair_value(t1) * pair_value(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t1) / 20922789888000.0) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) : a0 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t0)));
+        gradient[row] = (float)((pair_value(t0) <= 1.0) ? a * a2 : ((pair_value(t2) == 0.0) ? 0.0 : a) * pair_value(t2) - a);
     }
 }
 
@@ -841,15 +1094,29 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const hessian = outputs[1];
     const double a = constants[0];
     const double c0 = constants[1];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_prod(a, r);
-        const pair t1 = pair_exp_short(t0);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        a0_rows[row] = pair_value(pair_min(pair_of(1.0), t0));
+    }
+    pair_exp_short_rows(t0_hi, t0_lo, t1_hi, t1_lo);
+    expm1_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double a1 = a1_rows[row];
         const int t2 = (pair_value(t1) == 0.0);
-        gradient[row] = (float)((pair_value(t0) <= 1.0) ? a * expm1_fast(pair_value(pair_min(pair_of(1.0), t0))) : (t2 ? 0.0 : a) * pair_value(t1) - a);
+        gradient[row] = (float)((pair_value(t0) <= 1.0) ? a * a1 : (t2 ? 0.0 : a) * pair_value(t1) - a);
         hessian[row] = (float)((t2 ? 0.0 : c0) * pair_value(t1));
     }
 }
@@ -880,17 +1147,34 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const hessian = outputs[2];
     const double a = constants[0];
     const double c0 = constants[1];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_prod(a, r);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        a1_rows[row] = pair_value(pair_min(pair_of(1.0), t0));
+    }
+    pair_exp_short_rows(t0_hi, t0_lo, t2_hi, t2_lo);
+    expm1_fast_rows(t0_hi, a0_rows);
+    expm1_fast_rows(a1_rows, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double a0 = a0_rows[row];
+        const double a2 = a2_rows[row];
         const pair t1 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t0));
-        const pair t2 = pair_exp_short(t0);
         const int t3 = (pair_value(t2) == 0.0);
-        loss[row] = (float)((pair_value(pair_abs(t0)) <= 0.5) ? pair_value(t1) * pair_value(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t1) / 20922789888000.0) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) : expm1_fast(pair_value(t0)) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t0)));
-        gradient[row] = (float)((pair_value(t0) <= 1.0) ? a * expm1_fast(pair_value(pair_min(pair_of(1.0), t0))) : (t3 ? 0.0 : a) * pair_value(t2) - a);
+        loss[row] = (float)((pair_value(pair_abs(t0)) <= 0.5) ? pair_value(t1) * pair_value(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t1) / 20922789888000.0) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) * pair_value(t1)) : a0 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t0)));
+        gradient[row] = (float)((pair_value(t0) <= 1.0) ? a * a2 : (t3 ? 0.0 : a) * pair_value(t2) - a);
         hessian[row] = (float)((t3 ? 0.0 : c0) * pair_value(t2));
     }
 }
@@ -911,3 +1195,4 @@ void lossforge_linex_loss_gradient_hessian_f32(size_t n, const float *y, const f
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_linex_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

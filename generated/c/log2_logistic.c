@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -349,6 +349,61 @@ HELPER float maximumf(float a, float b)
     return a > b ? a : b;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+ONCE static void log1p_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fast(a[row]);
+    }
+}
+
+ONCE static void exp_fastf_rows(const float *a, float *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fastf(a[row]);
+    }
+}
+
+ONCE static void log1p_fastf_rows(const float *a, float *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fastf(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -392,21 +447,48 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        loss[row] = (log1p_fast(exp_fast(-fabs(m))) + maximum(0.0, -m)) / 0.6931471805599453;
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a1_rows, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double m = m_rows[row];
+        const double a2 = a2_rows[row];
+        loss[row] = (a2 + maximum(0.0, -m)) / 0.6931471805599453;
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        loss[row] = pair_rounded(pair_div(pair_add_d(pair_log1p(pair_exp_short(pair_of(-fabs(m)))), maximum(0.0, -m)), (pair){0.6931471805599453, 2.3190468138462996e-17}));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log1p_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double m = m_rows[row];
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        loss[row] = pair_rounded(pair_div(pair_add_d(a2, maximum(0.0, -m)), (pair){0.6931471805599453, 2.3190468138462996e-17}));
     }
 #endif
 }
@@ -438,22 +520,45 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-fabs(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double t0 = t0_rows[row];
         gradient[row] = -(y_i * (((0.0 <= -m) ? 1.0 : t0) / (1.0 + t0)) / 0.6931471805599453);
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_exp_short(pair_of(-fabs(m)));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         gradient[row] = pair_rounded(pair_neg(pair_div(pair_scale(pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), pair_add_d(t0, 1.0)), y_i), (pair){0.6931471805599453, 2.3190468138462996e-17})));
     }
 #endif
@@ -486,23 +591,44 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-fabs(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double m = m_rows[row];
+        const double t0 = t0_rows[row];
         const double t1 = 1.0 + t0;
         hessian[row] = ((0.0 <= -m) ? 1.0 : t0) / t1 * (((0.0 <= m) ? 1.0 : t0) / t1) / 0.6931471805599453;
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_exp_short(pair_of(-fabs(m)));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double m = m_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         hessian[row] = pair_rounded(pair_div(pair_mul(pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1), pair_div(pair_if((0.0 <= m), pair_of(1.0), t0), t1)), (pair){0.6931471805599453, 2.3190468138462996e-17}));
     }
@@ -537,26 +663,55 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-fabs(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    log1p_fast_rows(t0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double t0 = t0_rows[row];
+        const double a1 = a1_rows[row];
         const double t1 = -m;
-        loss[row] = (log1p_fast(t0) + maximum(0.0, t1)) / 0.6931471805599453;
+        loss[row] = (a1 + maximum(0.0, t1)) / 0.6931471805599453;
         gradient[row] = -(y_i * (((0.0 <= t1) ? 1.0 : t0) / (1.0 + t0)) / 0.6931471805599453);
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_exp_short(pair_of(-fabs(m)));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_log1p_rows(t0_hi, t0_lo, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
         const double t1 = -m;
-        loss[row] = pair_rounded(pair_div(pair_add_d(pair_log1p(t0), maximum(0.0, t1)), (pair){0.6931471805599453, 2.3190468138462996e-17}));
+        loss[row] = pair_rounded(pair_div(pair_add_d(a1, maximum(0.0, t1)), (pair){0.6931471805599453, 2.3190468138462996e-17}));
         gradient[row] = pair_rounded(pair_neg(pair_div(pair_scale(pair_div(pair_if((0.0 <= t1), pair_of(1.0), t0), pair_add_d(t0, 1.0)), y_i), (pair){0.6931471805599453, 2.3190468138462996e-17})));
     }
 #endif
@@ -590,12 +745,23 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-fabs(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double t0 = t0_rows[row];
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= -m) ? 1.0 : t0) / t1;
         gradient[row] = -(y_i * t2 / 0.6931471805599453);
@@ -603,12 +769,24 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_exp_short(pair_of(-fabs(m)));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1);
         gradient[row] = pair_rounded(pair_neg(pair_div(pair_scale(t2, y_i), (pair){0.6931471805599453, 2.3190468138462996e-17})));
@@ -646,31 +824,60 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-fabs(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    log1p_fast_rows(t0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double t0 = t0_rows[row];
+        const double a1 = a1_rows[row];
         const double t1 = -m;
         const double t2 = 1.0 + t0;
         const double t3 = ((0.0 <= t1) ? 1.0 : t0) / t2;
-        loss[row] = (log1p_fast(t0) + maximum(0.0, t1)) / 0.6931471805599453;
+        loss[row] = (a1 + maximum(0.0, t1)) / 0.6931471805599453;
         gradient[row] = -(y_i * t3 / 0.6931471805599453);
         hessian[row] = t3 * (((0.0 <= m) ? 1.0 : t0) / t2) / 0.6931471805599453;
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_exp_short(pair_of(-fabs(m)));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_log1p_rows(t0_hi, t0_lo, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
         const double t1 = -m;
         const pair t2 = pair_add_d(t0, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= t1), pair_of(1.0), t0), t2);
-        loss[row] = pair_rounded(pair_div(pair_add_d(pair_log1p(t0), maximum(0.0, t1)), (pair){0.6931471805599453, 2.3190468138462996e-17}));
+        loss[row] = pair_rounded(pair_div(pair_add_d(a1, maximum(0.0, t1)), (pair){0.6931471805599453, 2.3190468138462996e-17}));
         gradient[row] = pair_rounded(pair_neg(pair_div(pair_scale(t3, y_i), (pair){0.6931471805599453, 2.3190468138462996e-17})));
         hessian[row] = pair_rounded(pair_div(pair_mul(t3, pair_div(pair_if((0.0 <= m), pair_of(1.0), t0), t2)), (pair){0.6931471805599453, 2.3190468138462996e-17}));
     }
@@ -703,18 +910,35 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
     double *const mean = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const double t0 = exp_fast(-fabs(f_i));
+        a0_rows[row] = -fabs(f_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t0 = t0_rows[row];
         mean[row] = ((0.0 <= f_i) ? 1.0 : t0) / (1.0 + t0);
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_exp_short(pair_of(-fabs(f_i)));
+        a0_rows[row] = -fabs(f_i);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         mean[row] = pair_rounded(pair_div(pair_if((0.0 <= f_i), pair_of(1.0), t0), pair_add_d(t0, 1.0)));
     }
 #endif
@@ -739,7 +963,9 @@ void lossforge_log2_logistic_inverse_link_f64(size_t n, const double *f, double 
     void *const outputs[] = {mean};
     lossforge_log2_logistic_inverse_link_f64_at(n, 1, inputs, NULL, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -783,21 +1009,47 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     float *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float m_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    float a2_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float m = f_i * y_i;
-        loss[row] = (log1p_fastf(exp_fastf(-fabsf(m))) + maximumf(0.0f, -m)) / 0.6931472f;
+        m_rows[row] = m;
+        a0_rows[row] = -fabsf(m);
+    }
+    exp_fastf_rows(a0_rows, a1_rows);
+    log1p_fastf_rows(a1_rows, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float m = m_rows[row];
+        const float a2 = a2_rows[row];
+        loss[row] = (a2 + maximumf(0.0f, -m)) / 0.6931472f;
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        loss[row] = (float)((log1p_fast(exp_fast(-fabs(m))) + maximum(0.0, -m)) / 0.6931471805599453);
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a1_rows, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double m = m_rows[row];
+        const double a2 = a2_rows[row];
+        loss[row] = (float)((a2 + maximum(0.0, -m)) / 0.6931471805599453);
     }
 #endif
 }
@@ -829,22 +1081,44 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     float *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float m_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float m = f_i * y_i;
-        const float t0 = exp_fastf(-fabsf(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabsf(m);
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float m = m_rows[row];
+        const float t0 = t0_rows[row];
         gradient[row] = -(y_i * (((0.0f <= -m) ? 1.0f : t0) / (1.0f + t0)) / 0.6931472f);
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-fabs(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double t0 = t0_rows[row];
         gradient[row] = (float)(-(y_i * (((0.0 <= -m) ? 1.0 : t0) / (1.0 + t0)) / 0.6931471805599453));
     }
 #endif
@@ -877,23 +1151,43 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     float *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float m_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float m = f_i * y_i;
-        const float t0 = exp_fastf(-fabsf(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabsf(m);
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float m = m_rows[row];
+        const float t0 = t0_rows[row];
         const float t1 = 1.0f + t0;
         hessian[row] = ((0.0f <= -m) ? 1.0f : t0) / t1 * (((0.0f <= m) ? 1.0f : t0) / t1) / 0.6931472f;
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-fabs(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double m = m_rows[row];
+        const double t0 = t0_rows[row];
         const double t1 = 1.0 + t0;
         hessian[row] = (float)(((0.0 <= -m) ? 1.0 : t0) / t1 * (((0.0 <= m) ? 1.0 : t0) / t1) / 0.6931471805599453);
     }
@@ -928,26 +1222,54 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float m_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float m = f_i * y_i;
-        const float t0 = exp_fastf(-fabsf(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabsf(m);
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
+    log1p_fastf_rows(t0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float m = m_rows[row];
+        const float t0 = t0_rows[row];
+        const float a1 = a1_rows[row];
         const float t1 = -m;
-        loss[row] = (log1p_fastf(t0) + maximumf(0.0f, t1)) / 0.6931472f;
+        loss[row] = (a1 + maximumf(0.0f, t1)) / 0.6931472f;
         gradient[row] = -(y_i * (((0.0f <= t1) ? 1.0f : t0) / (1.0f + t0)) / 0.6931472f);
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-fabs(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    log1p_fast_rows(t0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double t0 = t0_rows[row];
+        const double a1 = a1_rows[row];
         const double t1 = -m;
-        loss[row] = (float)((log1p_fast(t0) + maximum(0.0, t1)) / 0.6931471805599453);
+        loss[row] = (float)((a1 + maximum(0.0, t1)) / 0.6931471805599453);
         gradient[row] = (float)(-(y_i * (((0.0 <= t1) ? 1.0 : t0) / (1.0 + t0)) / 0.6931471805599453));
     }
 #endif
@@ -981,12 +1303,23 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float m_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float m = f_i * y_i;
-        const float t0 = exp_fastf(-fabsf(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabsf(m);
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float m = m_rows[row];
+        const float t0 = t0_rows[row];
         const float t1 = 1.0f + t0;
         const float t2 = ((0.0f <= -m) ? 1.0f : t0) / t1;
         gradient[row] = -(y_i * t2 / 0.6931472f);
@@ -994,12 +1327,23 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-fabs(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double t0 = t0_rows[row];
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= -m) ? 1.0 : t0) / t1;
         gradient[row] = (float)(-(y_i * t2 / 0.6931471805599453));
@@ -1037,31 +1381,59 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float m_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float m = f_i * y_i;
-        const float t0 = exp_fastf(-fabsf(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabsf(m);
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
+    log1p_fastf_rows(t0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float m = m_rows[row];
+        const float t0 = t0_rows[row];
+        const float a1 = a1_rows[row];
         const float t1 = -m;
         const float t2 = 1.0f + t0;
         const float t3 = ((0.0f <= t1) ? 1.0f : t0) / t2;
-        loss[row] = (log1p_fastf(t0) + maximumf(0.0f, t1)) / 0.6931472f;
+        loss[row] = (a1 + maximumf(0.0f, t1)) / 0.6931472f;
         gradient[row] = -(y_i * t3 / 0.6931472f);
         hessian[row] = t3 * (((0.0f <= m) ? 1.0f : t0) / t2) / 0.6931472f;
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-fabs(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    log1p_fast_rows(t0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double t0 = t0_rows[row];
+        const double a1 = a1_rows[row];
         const double t1 = -m;
         const double t2 = 1.0 + t0;
         const double t3 = ((0.0 <= t1) ? 1.0 : t0) / t2;
-        loss[row] = (float)((log1p_fast(t0) + maximum(0.0, t1)) / 0.6931471805599453);
+        loss[row] = (float)((a1 + maximum(0.0, t1)) / 0.6931471805599453);
         gradient[row] = (float)(-(y_i * t3 / 0.6931471805599453));
         hessian[row] = (float)(t3 * (((0.0 <= m) ? 1.0 : t0) / t2) / 0.6931471805599453);
     }
@@ -1094,18 +1466,34 @@ static void inverse_link_rows_f32(const float *const *inputs, const double *cons
     float *const mean = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float f_i = f[row];
-        const float t0 = exp_fastf(-fabsf(f_i));
+        a0_rows[row] = -fabsf(f_i);
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float f_i = f[row];
+        const float t0 = t0_rows[row];
         mean[row] = ((0.0f <= f_i) ? 1.0f : t0) / (1.0f + t0);
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const double t0 = exp_fast(-fabs(f_i));
+        a0_rows[row] = -fabs(f_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        const double t0 = t0_rows[row];
         mean[row] = (float)(((0.0 <= f_i) ? 1.0 : t0) / (1.0 + t0));
     }
 #endif
@@ -1130,3 +1518,4 @@ void lossforge_log2_logistic_inverse_link_f32(size_t n, const float *f, float *m
     void *const outputs[] = {mean};
     lossforge_log2_logistic_inverse_link_f32_at(n, 1, inputs, NULL, outputs);
 }
+#endif

@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -213,12 +213,6 @@ INLINE double pair_rounded(pair a)
 {
     const double t = a.hi + a.lo;
     return islessgreater(t, a.hi) ? t : a.hi;
-}
-
-INLINE pair pair_of(double x)
-{
-    const pair made = {x, 0.0};
-    return made;
 }
 
 INLINE pair pair_if(int c, pair a, pair b)
@@ -451,6 +445,79 @@ HELPER double sinh_v(double x)
     return copysign(0.5 * (e + e / w) * (w + 1.0 / w), x);
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_sinh_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_sinh((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+ONCE static void log1p_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fast(a[row]);
+    }
+}
+
+ONCE static void tanh_v_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = tanh_v(a[row]);
+    }
+}
+
+ONCE static void tanh_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = tanh_fast(a[row]);
+    }
+}
+
+ONCE static void sinh_v_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = sinh_v(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -494,25 +561,79 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t0_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
-        const pair t1 = pair_sinh(pair_of(minimum(1.0, t0)));
-        loss[row] = ((t0 <= 1.0) ? 0.5 * log1p_fast(pair_rounded(t1) * pair_rounded(t1)) : t0 + log1p_fast(exp_fast(-(2.0 * t0))) - 0.6931471805599453);
+        t0_rows[row] = t0;
+        a0_rows[row] = minimum(1.0, t0);
+        a3_rows[row] = -(2.0 * t0);
+    }
+    pair_sinh_rows(a0_rows, zeros, t1_hi, t1_lo);
+    exp_fast_rows(a3_rows, a4_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        a1_rows[row] = pair_rounded(t1) * pair_rounded(t1);
+    }
+    log1p_fast_rows(a1_rows, a2_rows);
+    log1p_fast_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t0 = t0_rows[row];
+        const double a2 = a2_rows[row];
+        const double a5 = a5_rows[row];
+        loss[row] = ((t0 <= 1.0) ? 0.5 * a2 : t0 + a5 - 0.6931471805599453);
     }
 #else
     (void)constants;
+    double t0_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
-        const pair t1 = pair_sinh(pair_of(minimum(1.0, t0)));
-        loss[row] = pair_rounded(pair_if((t0 <= 1.0), pair_scale(pair_log1p(pair_mul(t1, t1)), 0.5), pair_order(pair_sub(pair_add_d(pair_log1p(pair_exp_short(pair_of(-(2.0 * t0)))), t0), (pair){0.6931471805599453, 2.3190468138462996e-17}))));
+        t0_rows[row] = t0;
+        a0_rows[row] = minimum(1.0, t0);
+        a3_rows[row] = -(2.0 * t0);
+    }
+    pair_sinh_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_short_rows(a3_rows, zeros, a4_hi, a4_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a1 = pair_mul(t1, t1);
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+    }
+    pair_log1p_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_log1p_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t0 = t0_rows[row];
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        loss[row] = pair_rounded(pair_if((t0 <= 1.0), pair_scale(a2, 0.5), pair_order(pair_sub(pair_add_d(a5, t0), (pair){0.6931471805599453, 2.3190468138462996e-17}))));
     }
 #endif
 }
@@ -544,21 +665,35 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double r_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double r = f_i - y_i;
-        gradient[row] = tanh_fast(r);
+        r_rows[row] = f_i - y_i;
+    }
+    tanh_fast_rows(r_rows, a0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double a0 = a0_rows[row];
+        gradient[row] = a0;
     }
 #else
     (void)constants;
+    double r_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double r = f_i - y_i;
-        gradient[row] = tanh_v(r);
+        r_rows[row] = f_i - y_i;
+    }
+    tanh_v_rows(r_rows, a0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double a0 = a0_rows[row];
+        gradient[row] = a0;
     }
 #endif
 }
@@ -590,24 +725,51 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
-        const double t1 = 2.0 * exp_fast(-t0) / (1.0 + exp_fast(-(2.0 * t0)));
+        a0_rows[row] = -t0;
+        a2_rows[row] = -(2.0 * t0);
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    exp_fast_rows(a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double t1 = 2.0 * a1 / (1.0 + a3);
         hessian[row] = t1 * t1;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
-        const pair t1 = pair_div(pair_scale(pair_exp_short(pair_of(-t0)), 2.0), pair_add_d(pair_exp_short(pair_of(-(2.0 * t0))), 1.0));
+        a0_rows[row] = -t0;
+        a2_rows[row] = -(2.0 * t0);
+    }
+    pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_short_rows(a2_rows, zeros, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t1 = pair_div(pair_scale(a1, 2.0), pair_add_d(a3, 1.0));
         hessian[row] = pair_rounded(pair_mul(t1, t1));
     }
 #endif
@@ -641,27 +803,91 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double r_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = fabs(r);
-        const pair t1 = pair_sinh(pair_of(minimum(1.0, t0)));
-        loss[row] = ((t0 <= 1.0) ? 0.5 * log1p_fast(pair_rounded(t1) * pair_rounded(t1)) : t0 + log1p_fast(exp_fast(-(2.0 * t0))) - 0.6931471805599453);
-        gradient[row] = tanh_fast(r);
+        t0_rows[row] = t0;
+        a0_rows[row] = minimum(1.0, t0);
+        a3_rows[row] = -(2.0 * t0);
+    }
+    pair_sinh_rows(a0_rows, zeros, t1_hi, t1_lo);
+    exp_fast_rows(a3_rows, a4_rows);
+    tanh_fast_rows(r_rows, a6_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        a1_rows[row] = pair_rounded(t1) * pair_rounded(t1);
+    }
+    log1p_fast_rows(a1_rows, a2_rows);
+    log1p_fast_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t0 = t0_rows[row];
+        const double a2 = a2_rows[row];
+        const double a5 = a5_rows[row];
+        const double a6 = a6_rows[row];
+        loss[row] = ((t0 <= 1.0) ? 0.5 * a2 : t0 + a5 - 0.6931471805599453);
+        gradient[row] = a6;
     }
 #else
     (void)constants;
+    double r_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = fabs(r);
-        const pair t1 = pair_sinh(pair_of(minimum(1.0, t0)));
-        loss[row] = pair_rounded(pair_if((t0 <= 1.0), pair_scale(pair_log1p(pair_mul(t1, t1)), 0.5), pair_order(pair_sub(pair_add_d(pair_log1p(pair_exp_short(pair_of(-(2.0 * t0)))), t0), (pair){0.6931471805599453, 2.3190468138462996e-17}))));
-        gradient[row] = tanh_v(r);
+        t0_rows[row] = t0;
+        a0_rows[row] = minimum(1.0, t0);
+        a3_rows[row] = -(2.0 * t0);
+    }
+    pair_sinh_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_short_rows(a3_rows, zeros, a4_hi, a4_lo);
+    tanh_v_rows(r_rows, a6_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a1 = pair_mul(t1, t1);
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+    }
+    pair_log1p_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_log1p_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t0 = t0_rows[row];
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const double a6 = a6_rows[row];
+        loss[row] = pair_rounded(pair_if((t0 <= 1.0), pair_scale(a2, 0.5), pair_order(pair_sub(pair_add_d(a5, t0), (pair){0.6931471805599453, 2.3190468138462996e-17}))));
+        gradient[row] = a6;
     }
 #endif
 }
@@ -694,26 +920,63 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double r_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = fabs(r);
-        const double t1 = 2.0 * exp_fast(-t0) / (1.0 + exp_fast(-(2.0 * t0)));
-        gradient[row] = tanh_fast(r);
+        a0_rows[row] = -t0;
+        a2_rows[row] = -(2.0 * t0);
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    exp_fast_rows(a2_rows, a3_rows);
+    tanh_fast_rows(r_rows, a4_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a4 = a4_rows[row];
+        const double t1 = 2.0 * a1 / (1.0 + a3);
+        gradient[row] = a4;
         hessian[row] = t1 * t1;
     }
 #else
     (void)constants;
+    double r_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = fabs(r);
-        const pair t1 = pair_div(pair_scale(pair_exp_short(pair_of(-t0)), 2.0), pair_add_d(pair_exp_short(pair_of(-(2.0 * t0))), 1.0));
-        gradient[row] = tanh_v(r);
+        a0_rows[row] = -t0;
+        a2_rows[row] = -(2.0 * t0);
+    }
+    pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_short_rows(a2_rows, zeros, a3_hi, a3_lo);
+    tanh_v_rows(r_rows, a4_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const double a4 = a4_rows[row];
+        const pair t1 = pair_div(pair_scale(a1, 2.0), pair_add_d(a3, 1.0));
+        gradient[row] = a4;
         hessian[row] = pair_rounded(pair_mul(t1, t1));
     }
 #endif
@@ -748,32 +1011,106 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double r_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = fabs(r);
-        const pair t1 = pair_sinh(pair_of(minimum(1.0, t0)));
-        const double t2 = exp_fast(-(2.0 * t0));
-        const double t3 = 2.0 * exp_fast(-t0) / (1.0 + t2);
-        loss[row] = ((t0 <= 1.0) ? 0.5 * log1p_fast(pair_rounded(t1) * pair_rounded(t1)) : t0 + log1p_fast(t2) - 0.6931471805599453);
-        gradient[row] = tanh_fast(r);
+        t0_rows[row] = t0;
+        a0_rows[row] = minimum(1.0, t0);
+        a1_rows[row] = -(2.0 * t0);
+        a2_rows[row] = -t0;
+    }
+    pair_sinh_rows(a0_rows, zeros, t1_hi, t1_lo);
+    exp_fast_rows(a1_rows, t2_rows);
+    exp_fast_rows(a2_rows, a3_rows);
+    tanh_fast_rows(r_rows, a7_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        a4_rows[row] = pair_rounded(t1) * pair_rounded(t1);
+    }
+    log1p_fast_rows(a4_rows, a5_rows);
+    log1p_fast_rows(t2_rows, a6_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t0 = t0_rows[row];
+        const double t2 = t2_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double a6 = a6_rows[row];
+        const double a7 = a7_rows[row];
+        const double t3 = 2.0 * a3 / (1.0 + t2);
+        loss[row] = ((t0 <= 1.0) ? 0.5 * a5 : t0 + a6 - 0.6931471805599453);
+        gradient[row] = a7;
         hessian[row] = t3 * t3;
     }
 #else
     (void)constants;
+    double r_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = fabs(r);
-        const pair t1 = pair_sinh(pair_of(minimum(1.0, t0)));
-        const pair t2 = pair_exp_short(pair_of(-(2.0 * t0)));
-        const pair t3 = pair_div(pair_scale(pair_exp_short(pair_of(-t0)), 2.0), pair_add_d(t2, 1.0));
-        loss[row] = pair_rounded(pair_if((t0 <= 1.0), pair_scale(pair_log1p(pair_mul(t1, t1)), 0.5), pair_order(pair_sub(pair_add_d(pair_log1p(t2), t0), (pair){0.6931471805599453, 2.3190468138462996e-17}))));
-        gradient[row] = tanh_v(r);
+        t0_rows[row] = t0;
+        a0_rows[row] = minimum(1.0, t0);
+        a1_rows[row] = -(2.0 * t0);
+        a2_rows[row] = -t0;
+    }
+    pair_sinh_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_short_rows(a1_rows, zeros, t2_hi, t2_lo);
+    pair_exp_short_rows(a2_rows, zeros, a3_hi, a3_lo);
+    tanh_v_rows(r_rows, a7_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a4 = pair_mul(t1, t1);
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_log1p_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_log1p_rows(t2_hi, t2_lo, a6_hi, a6_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t0 = t0_rows[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const double a7 = a7_rows[row];
+        const pair t3 = pair_div(pair_scale(a3, 2.0), pair_add_d(t2, 1.0));
+        loss[row] = pair_rounded(pair_if((t0 <= 1.0), pair_scale(a5, 0.5), pair_order(pair_sub(pair_add_d(a6, t0), (pair){0.6931471805599453, 2.3190468138462996e-17}))));
+        gradient[row] = a7;
         hessian[row] = pair_rounded(pair_mul(t3, t3));
     }
 #endif
@@ -798,7 +1135,9 @@ void lossforge_log_cosh_loss_gradient_hessian_f64(size_t n, const double *y, con
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_log_cosh_loss_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -841,14 +1180,39 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     (void)constants;
+    double t0_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
-        const double t1 = sinh_v(minimum(1.0, t0));
-        loss[row] = (float)((t0 <= 1.0) ? 0.5 * log1p_fast(t1 * t1) : t0 + log1p_fast(exp_fast(-(2.0 * t0))) - 0.6931471805599453);
+        t0_rows[row] = t0;
+        a0_rows[row] = minimum(1.0, t0);
+        a3_rows[row] = -(2.0 * t0);
+    }
+    sinh_v_rows(a0_rows, t1_rows);
+    exp_fast_rows(a3_rows, a4_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t1 = t1_rows[row];
+        a1_rows[row] = t1 * t1;
+    }
+    log1p_fast_rows(a1_rows, a2_rows);
+    log1p_fast_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double a2 = a2_rows[row];
+        const double a5 = a5_rows[row];
+        loss[row] = (float)((t0 <= 1.0) ? 0.5 * a2 : t0 + a5 - 0.6931471805599453);
     }
 }
 
@@ -873,12 +1237,19 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     (void)constants;
+    double r_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double r = f_i - y_i;
-        gradient[row] = (float)tanh_fast(r);
+        r_rows[row] = f_i - y_i;
+    }
+    tanh_fast_rows(r_rows, a0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double a0 = a0_rows[row];
+        gradient[row] = (float)a0;
     }
 }
 
@@ -903,13 +1274,26 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
-        const double t1 = 2.0 * exp_fast(-t0) / (1.0 + exp_fast(-(2.0 * t0)));
+        a0_rows[row] = -t0;
+        a2_rows[row] = -(2.0 * t0);
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    exp_fast_rows(a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double t1 = 2.0 * a1 / (1.0 + a3);
         hessian[row] = (float)(t1 * t1);
     }
 }
@@ -936,15 +1320,45 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     (void)constants;
+    double r_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = fabs(r);
-        const double t1 = sinh_v(minimum(1.0, t0));
-        loss[row] = (float)((t0 <= 1.0) ? 0.5 * log1p_fast(t1 * t1) : t0 + log1p_fast(exp_fast(-(2.0 * t0))) - 0.6931471805599453);
-        gradient[row] = (float)tanh_fast(r);
+        t0_rows[row] = t0;
+        a0_rows[row] = minimum(1.0, t0);
+        a3_rows[row] = -(2.0 * t0);
+    }
+    sinh_v_rows(a0_rows, t1_rows);
+    exp_fast_rows(a3_rows, a4_rows);
+    tanh_fast_rows(r_rows, a6_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t1 = t1_rows[row];
+        a1_rows[row] = t1 * t1;
+    }
+    log1p_fast_rows(a1_rows, a2_rows);
+    log1p_fast_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double a2 = a2_rows[row];
+        const double a5 = a5_rows[row];
+        const double a6 = a6_rows[row];
+        loss[row] = (float)((t0 <= 1.0) ? 0.5 * a2 : t0 + a5 - 0.6931471805599453);
+        gradient[row] = (float)a6;
     }
 }
 
@@ -970,14 +1384,32 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
     (void)constants;
+    double r_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = fabs(r);
-        const double t1 = 2.0 * exp_fast(-t0) / (1.0 + exp_fast(-(2.0 * t0)));
-        gradient[row] = (float)tanh_fast(r);
+        a0_rows[row] = -t0;
+        a2_rows[row] = -(2.0 * t0);
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    exp_fast_rows(a2_rows, a3_rows);
+    tanh_fast_rows(r_rows, a4_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a4 = a4_rows[row];
+        const double t1 = 2.0 * a1 / (1.0 + a3);
+        gradient[row] = (float)a4;
         hessian[row] = (float)(t1 * t1);
     }
 }
@@ -1005,17 +1437,52 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
     (void)constants;
+    double r_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = fabs(r);
-        const double t1 = sinh_v(minimum(1.0, t0));
-        const double t2 = exp_fast(-(2.0 * t0));
-        const double t3 = 2.0 * exp_fast(-t0) / (1.0 + t2);
-        loss[row] = (float)((t0 <= 1.0) ? 0.5 * log1p_fast(t1 * t1) : t0 + log1p_fast(t2) - 0.6931471805599453);
-        gradient[row] = (float)tanh_fast(r);
+        t0_rows[row] = t0;
+        a0_rows[row] = minimum(1.0, t0);
+        a1_rows[row] = -(2.0 * t0);
+        a2_rows[row] = -t0;
+    }
+    sinh_v_rows(a0_rows, t1_rows);
+    exp_fast_rows(a1_rows, t2_rows);
+    exp_fast_rows(a2_rows, a3_rows);
+    tanh_fast_rows(r_rows, a7_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t1 = t1_rows[row];
+        a4_rows[row] = t1 * t1;
+    }
+    log1p_fast_rows(a4_rows, a5_rows);
+    log1p_fast_rows(t2_rows, a6_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double t2 = t2_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double a6 = a6_rows[row];
+        const double a7 = a7_rows[row];
+        const double t3 = 2.0 * a3 / (1.0 + t2);
+        loss[row] = (float)((t0 <= 1.0) ? 0.5 * a5 : t0 + a6 - 0.6931471805599453);
+        gradient[row] = (float)a7;
         hessian[row] = (float)(t3 * t3);
     }
 }
@@ -1034,3 +1501,4 @@ void lossforge_log_cosh_loss_gradient_hessian_f32(size_t n, const float *y, cons
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_log_cosh_loss_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
+#endif

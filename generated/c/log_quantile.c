@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -293,6 +293,37 @@ HELPER double minimum(double a, double b)
     return a < b ? a : b;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_expm1_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_expm1((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -337,25 +368,53 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
 #ifdef LOSSFORGE_FAST
     const double tau = constants[0];
     const double t3 = constants[1];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = maximum(-1.0, minimum(1.0, f_i));
+        a2_rows[row] = 0.5 * f_i;
+    }
+    pair_expm1_rows(a0_rows, zeros, a1_hi, a1_lo);
+    exp_fast_rows(a2_rows, t2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const double t2 = t2_rows[row];
         const int t0 = (fabs(f_i) <= 1.0);
-        const pair t1 = pair_order(pair_add_d(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), -(y_i - 1.0)));
-        const double t2 = exp_fast(0.5 * f_i);
+        const pair t1 = pair_order(pair_add_d(a1, -(y_i - 1.0)));
         loss[row] = ((y_i == y_i) ? maximum((t0 ? -(tau * pair_value(t1)) : tau * y_i - tau * t2 * t2), (t0 ? t3 * pair_value(t1) : t3 * t2 * t2 - y_i * t3)) : y_i);
     }
 #else
     const double tau = constants[0];
     const pair t3 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = maximum(-1.0, minimum(1.0, f_i));
+        a2_rows[row] = 0.5 * f_i;
+    }
+    pair_expm1_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_short_rows(a2_rows, zeros, t2_hi, t2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
         const int t0 = (fabs(f_i) <= 1.0);
-        const pair t1 = pair_order(pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0)));
-        const pair t2 = pair_exp_short(pair_of(0.5 * f_i));
+        const pair t1 = pair_order(pair_sub(a1, pair_diff(y_i, 1.0)));
         loss[row] = pair_rounded(pair_if((y_i == y_i), pair_max(pair_order(pair_if(t0, pair_neg(pair_mul_d(t1, tau)), pair_order(pair_sub(pair_prod(tau, y_i), pair_mul(pair_mul_d(t2, tau), t2))))), pair_order(pair_if(t0, pair_mul(t3, t1), pair_order(pair_sub(pair_mul(pair_mul(t3, t2), t2), pair_mul_d(t3, y_i)))))), pair_of(y_i)));
     }
 #endif
@@ -393,24 +452,62 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     const double tau = constants[0];
     const double c0 = constants[1];
     const double c1 = constants[2];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = maximum(-1.0, minimum(1.0, f_i));
+        a2_rows[row] = f_i;
+        a4_rows[row] = 0.5 * f_i;
+    }
+    pair_expm1_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_short_rows(a2_rows, zeros, a3_hi, a3_lo);
+    exp_fast_rows(a4_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_order(pair_add_d(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), -(y_i - 1.0))), pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
-        const double t1 = exp_fast(0.5 * f_i);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const double t1 = t1_rows[row];
+        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_order(pair_add_d(a1, -(y_i - 1.0))), pair_order(pair_add_d(a3, -y_i)));
         gradient[row] = ((y_i == y_i) ? ((pair_value(t0) < 0.0) ? -(tau * t1 * t1) : ((0.0 < pair_value(t0)) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
     }
 #else
     const double tau = constants[0];
     const pair c0 = {constants[1], constants[2]};
     const pair c1 = {constants[3], constants[4]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = maximum(-1.0, minimum(1.0, f_i));
+        a2_rows[row] = f_i;
+        a4_rows[row] = 0.5 * f_i;
+    }
+    pair_expm1_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_short_rows(a2_rows, zeros, a3_hi, a3_lo);
+    pair_exp_short_rows(a4_rows, zeros, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_order(pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0))), pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
-        const pair t1 = pair_exp_short(pair_of(0.5 * f_i));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_order(pair_sub(a1, pair_diff(y_i, 1.0))), pair_order(pair_add_d(a3, -y_i)));
         gradient[row] = pair_rounded(pair_if((y_i == y_i), pair_if((pair_value(t0) < 0.0), pair_neg(pair_mul(pair_mul_d(t1, tau), t1)), pair_if((0.0 < pair_value(t0)), pair_mul(pair_mul(c0, t1), t1), pair_mul(pair_mul(c1, t1), t1))), pair_of(y_i)));
     }
 #endif
@@ -450,24 +547,62 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     const double tau = constants[0];
     const double c0 = constants[1];
     const double c1 = constants[2];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = maximum(-1.0, minimum(1.0, f_i));
+        a2_rows[row] = f_i;
+        a4_rows[row] = 0.5 * f_i;
+    }
+    pair_expm1_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_short_rows(a2_rows, zeros, a3_hi, a3_lo);
+    exp_fast_rows(a4_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_order(pair_add_d(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), -(y_i - 1.0))), pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
-        const double t1 = exp_fast(0.5 * f_i);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const double t1 = t1_rows[row];
+        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_order(pair_add_d(a1, -(y_i - 1.0))), pair_order(pair_add_d(a3, -y_i)));
         hessian[row] = ((y_i == y_i) ? ((pair_value(t0) < 0.0) ? -(tau * t1 * t1) : ((0.0 < pair_value(t0)) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
     }
 #else
     const double tau = constants[0];
     const pair c0 = {constants[1], constants[2]};
     const pair c1 = {constants[3], constants[4]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = maximum(-1.0, minimum(1.0, f_i));
+        a2_rows[row] = f_i;
+        a4_rows[row] = 0.5 * f_i;
+    }
+    pair_expm1_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_short_rows(a2_rows, zeros, a3_hi, a3_lo);
+    pair_exp_short_rows(a4_rows, zeros, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_order(pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0))), pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
-        const pair t1 = pair_exp_short(pair_of(0.5 * f_i));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_order(pair_sub(a1, pair_diff(y_i, 1.0))), pair_order(pair_add_d(a3, -y_i)));
         hessian[row] = pair_rounded(pair_if((y_i == y_i), pair_if((pair_value(t0) < 0.0), pair_neg(pair_mul(pair_mul_d(t1, tau), t1)), pair_if((0.0 < pair_value(t0)), pair_mul(pair_mul(c0, t1), t1), pair_mul(pair_mul(c1, t1), t1))), pair_of(y_i)));
     }
 #endif
@@ -508,17 +643,36 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const double tau = constants[0];
     const double t5 = constants[1];
     const double c1 = constants[2];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t3_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = maximum(-1.0, minimum(1.0, f_i));
+        a2_rows[row] = 0.5 * f_i;
+        a3_rows[row] = f_i;
+    }
+    pair_expm1_rows(a0_rows, zeros, a1_hi, a1_lo);
+    exp_fast_rows(a2_rows, t3_rows);
+    pair_exp_short_rows(a3_rows, zeros, a4_hi, a4_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const double t3 = t3_rows[row];
+        const pair a4 = {a4_hi[row], a4_lo[row]};
         const int t0 = (y_i == y_i);
         const int t1 = (fabs(f_i) <= 1.0);
-        const pair t2 = pair_order(pair_add_d(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), -(y_i - 1.0)));
-        const double t3 = exp_fast(0.5 * f_i);
+        const pair t2 = pair_order(pair_add_d(a1, -(y_i - 1.0)));
         const double t4 = tau * t3 * t3;
         const double t6 = t5 * t3 * t3;
-        const pair t7 = pair_if(t1, t2, pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
+        const pair t7 = pair_if(t1, t2, pair_order(pair_add_d(a4, -y_i)));
         loss[row] = (t0 ? maximum((t1 ? -(tau * pair_value(t2)) : tau * y_i - t4), (t1 ? t5 * pair_value(t2) : t6 - y_i * t5)) : y_i);
         gradient[row] = (t0 ? ((pair_value(t7) < 0.0) ? -t4 : ((0.0 < pair_value(t7)) ? t6 : c1 * t3 * t3)) : y_i);
     }
@@ -526,17 +680,36 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const double tau = constants[0];
     const pair t5 = {constants[1], constants[2]};
     const pair c1 = {constants[3], constants[4]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = maximum(-1.0, minimum(1.0, f_i));
+        a2_rows[row] = 0.5 * f_i;
+        a3_rows[row] = f_i;
+    }
+    pair_expm1_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_short_rows(a2_rows, zeros, t3_hi, t3_lo);
+    pair_exp_short_rows(a3_rows, zeros, a4_hi, a4_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
         const int t0 = (y_i == y_i);
         const int t1 = (fabs(f_i) <= 1.0);
-        const pair t2 = pair_order(pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0)));
-        const pair t3 = pair_exp_short(pair_of(0.5 * f_i));
+        const pair t2 = pair_order(pair_sub(a1, pair_diff(y_i, 1.0)));
         const pair t4 = pair_mul(pair_mul_d(t3, tau), t3);
         const pair t6 = pair_mul(pair_mul(t5, t3), t3);
-        const pair t7 = pair_if(t1, t2, pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
+        const pair t7 = pair_if(t1, t2, pair_order(pair_add_d(a4, -y_i)));
         loss[row] = pair_rounded(pair_if(t0, pair_max(pair_order(pair_if(t1, pair_neg(pair_mul_d(t2, tau)), pair_order(pair_sub(pair_prod(tau, y_i), t4)))), pair_order(pair_if(t1, pair_mul(t5, t2), pair_order(pair_sub(t6, pair_mul_d(t5, y_i)))))), pair_of(y_i)));
         gradient[row] = pair_rounded(pair_if(t0, pair_if((pair_value(t7) < 0.0), pair_neg(t4), pair_if((0.0 < pair_value(t7)), t6, pair_mul(pair_mul(c1, t3), t3))), pair_of(y_i)));
     }
@@ -578,12 +751,31 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const double tau = constants[0];
     const double c0 = constants[1];
     const double c1 = constants[2];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = maximum(-1.0, minimum(1.0, f_i));
+        a2_rows[row] = f_i;
+        a4_rows[row] = 0.5 * f_i;
+    }
+    pair_expm1_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_short_rows(a2_rows, zeros, a3_hi, a3_lo);
+    exp_fast_rows(a4_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_order(pair_add_d(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), -(y_i - 1.0))), pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
-        const double t1 = exp_fast(0.5 * f_i);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const double t1 = t1_rows[row];
+        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_order(pair_add_d(a1, -(y_i - 1.0))), pair_order(pair_add_d(a3, -y_i)));
         const double t2 = ((y_i == y_i) ? ((pair_value(t0) < 0.0) ? -(tau * t1 * t1) : ((0.0 < pair_value(t0)) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
         gradient[row] = t2;
         hessian[row] = t2;
@@ -592,12 +784,31 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const double tau = constants[0];
     const pair c0 = {constants[1], constants[2]};
     const pair c1 = {constants[3], constants[4]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = maximum(-1.0, minimum(1.0, f_i));
+        a2_rows[row] = f_i;
+        a4_rows[row] = 0.5 * f_i;
+    }
+    pair_expm1_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_short_rows(a2_rows, zeros, a3_hi, a3_lo);
+    pair_exp_short_rows(a4_rows, zeros, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_order(pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0))), pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
-        const pair t1 = pair_exp_short(pair_of(0.5 * f_i));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_order(pair_sub(a1, pair_diff(y_i, 1.0))), pair_order(pair_add_d(a3, -y_i)));
         const pair t2 = pair_if((y_i == y_i), pair_if((pair_value(t0) < 0.0), pair_neg(pair_mul(pair_mul_d(t1, tau), t1)), pair_if((0.0 < pair_value(t0)), pair_mul(pair_mul(c0, t1), t1), pair_mul(pair_mul(c1, t1), t1))), pair_of(y_i));
         gradient[row] = pair_rounded(t2);
         hessian[row] = pair_rounded(t2);
@@ -641,17 +852,36 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const double tau = constants[0];
     const double t5 = constants[1];
     const double c1 = constants[2];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t3_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = maximum(-1.0, minimum(1.0, f_i));
+        a2_rows[row] = 0.5 * f_i;
+        a3_rows[row] = f_i;
+    }
+    pair_expm1_rows(a0_rows, zeros, a1_hi, a1_lo);
+    exp_fast_rows(a2_rows, t3_rows);
+    pair_exp_short_rows(a3_rows, zeros, a4_hi, a4_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const double t3 = t3_rows[row];
+        const pair a4 = {a4_hi[row], a4_lo[row]};
         const int t0 = (y_i == y_i);
         const int t1 = (fabs(f_i) <= 1.0);
-        const pair t2 = pair_order(pair_add_d(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), -(y_i - 1.0)));
-        const double t3 = exp_fast(0.5 * f_i);
+        const pair t2 = pair_order(pair_add_d(a1, -(y_i - 1.0)));
         const double t4 = tau * t3 * t3;
         const double t6 = t5 * t3 * t3;
-        const pair t7 = pair_if(t1, t2, pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
+        const pair t7 = pair_if(t1, t2, pair_order(pair_add_d(a4, -y_i)));
         const double t8 = (t0 ? ((pair_value(t7) < 0.0) ? -t4 : ((0.0 < pair_value(t7)) ? t6 : c1 * t3 * t3)) : y_i);
         loss[row] = (t0 ? maximum((t1 ? -(tau * pair_value(t2)) : tau * y_i - t4), (t1 ? t5 * pair_value(t2) : t6 - y_i * t5)) : y_i);
         gradient[row] = t8;
@@ -661,17 +891,36 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const double tau = constants[0];
     const pair t5 = {constants[1], constants[2]};
     const pair c1 = {constants[3], constants[4]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = maximum(-1.0, minimum(1.0, f_i));
+        a2_rows[row] = 0.5 * f_i;
+        a3_rows[row] = f_i;
+    }
+    pair_expm1_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_short_rows(a2_rows, zeros, t3_hi, t3_lo);
+    pair_exp_short_rows(a3_rows, zeros, a4_hi, a4_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
         const int t0 = (y_i == y_i);
         const int t1 = (fabs(f_i) <= 1.0);
-        const pair t2 = pair_order(pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0)));
-        const pair t3 = pair_exp_short(pair_of(0.5 * f_i));
+        const pair t2 = pair_order(pair_sub(a1, pair_diff(y_i, 1.0)));
         const pair t4 = pair_mul(pair_mul_d(t3, tau), t3);
         const pair t6 = pair_mul(pair_mul(t5, t3), t3);
-        const pair t7 = pair_if(t1, t2, pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
+        const pair t7 = pair_if(t1, t2, pair_order(pair_add_d(a4, -y_i)));
         const pair t8 = pair_if(t0, pair_if((pair_value(t7) < 0.0), pair_neg(t4), pair_if((0.0 < pair_value(t7)), t6, pair_mul(pair_mul(c1, t3), t3))), pair_of(y_i));
         loss[row] = pair_rounded(pair_if(t0, pair_max(pair_order(pair_if(t1, pair_neg(pair_mul_d(t2, tau)), pair_order(pair_sub(pair_prod(tau, y_i), t4)))), pair_order(pair_if(t1, pair_mul(t5, t2), pair_order(pair_sub(t6, pair_mul_d(t5, y_i)))))), pair_of(y_i)));
         gradient[row] = pair_rounded(t8);
@@ -710,10 +959,19 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
     const double *const f = inputs[0];
     double *const mean = outputs[0];
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        mean[row] = pair_value(pair_exp_short(pair_of(f_i)));
+        a0_rows[row] = f_i;
+    }
+    pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        mean[row] = pair_value(a1);
     }
 }
 
@@ -732,7 +990,9 @@ void lossforge_log_quantile_inverse_link_f64(size_t n, const double *f, double t
     void *const outputs[] = {mean};
     lossforge_log_quantile_inverse_link_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -776,13 +1036,27 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     float *const loss = outputs[0];
     const double tau = constants[0];
     const double t3 = constants[1];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = maximum(-1.0, minimum(1.0, f_i));
+        a2_rows[row] = 0.5 * f_i;
+    }
+    pair_expm1_rows(a0_rows, zeros, a1_hi, a1_lo);
+    exp_fast_rows(a2_rows, t2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const double t2 = t2_rows[row];
         const int t0 = (fabs(f_i) <= 1.0);
-        const pair t1 = pair_order(pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0)));
-        const double t2 = exp_fast(0.5 * f_i);
+        const pair t1 = pair_order(pair_sub(a1, pair_diff(y_i, 1.0)));
         loss[row] = (float)((y_i == y_i) ? maximum((t0 ? -(tau * pair_value(t1)) : tau * y_i - tau * t2 * t2), (t0 ? t3 * pair_value(t1) : t3 * t2 * t2 - y_i * t3)) : y_i);
     }
 }
@@ -812,12 +1086,31 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const double tau = constants[0];
     const double c0 = constants[1];
     const double c1 = constants[2];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_hi[ROWS_f32], a3_lo[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = maximum(-1.0, minimum(1.0, f_i));
+        a2_rows[row] = f_i;
+        a4_rows[row] = 0.5 * f_i;
+    }
+    pair_expm1_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_short_rows(a2_rows, zeros, a3_hi, a3_lo);
+    exp_fast_rows(a4_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_order(pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0))), pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
-        const double t1 = exp_fast(0.5 * f_i);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const double t1 = t1_rows[row];
+        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_order(pair_sub(a1, pair_diff(y_i, 1.0))), pair_order(pair_add_d(a3, -y_i)));
         gradient[row] = (float)((y_i == y_i) ? ((pair_value(t0) < 0.0) ? -(tau * t1 * t1) : ((0.0 < pair_value(t0)) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
     }
 }
@@ -848,12 +1141,31 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const double tau = constants[0];
     const double c0 = constants[1];
     const double c1 = constants[2];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_hi[ROWS_f32], a3_lo[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = maximum(-1.0, minimum(1.0, f_i));
+        a2_rows[row] = f_i;
+        a4_rows[row] = 0.5 * f_i;
+    }
+    pair_expm1_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_short_rows(a2_rows, zeros, a3_hi, a3_lo);
+    exp_fast_rows(a4_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_order(pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0))), pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
-        const double t1 = exp_fast(0.5 * f_i);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const double t1 = t1_rows[row];
+        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_order(pair_sub(a1, pair_diff(y_i, 1.0))), pair_order(pair_add_d(a3, -y_i)));
         hessian[row] = (float)((y_i == y_i) ? ((pair_value(t0) < 0.0) ? -(tau * t1 * t1) : ((0.0 < pair_value(t0)) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
     }
 }
@@ -885,17 +1197,36 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const double tau = constants[0];
     const double t5 = constants[1];
     const double c1 = constants[2];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_hi[ROWS_f32], a4_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = maximum(-1.0, minimum(1.0, f_i));
+        a2_rows[row] = 0.5 * f_i;
+        a3_rows[row] = f_i;
+    }
+    pair_expm1_rows(a0_rows, zeros, a1_hi, a1_lo);
+    exp_fast_rows(a2_rows, t3_rows);
+    pair_exp_short_rows(a3_rows, zeros, a4_hi, a4_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const double t3 = t3_rows[row];
+        const pair a4 = {a4_hi[row], a4_lo[row]};
         const int t0 = (y_i == y_i);
         const int t1 = (fabs(f_i) <= 1.0);
-        const pair t2 = pair_order(pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0)));
-        const double t3 = exp_fast(0.5 * f_i);
+        const pair t2 = pair_order(pair_sub(a1, pair_diff(y_i, 1.0)));
         const double t4 = tau * t3 * t3;
         const double t6 = t5 * t3 * t3;
-        const pair t7 = pair_if(t1, t2, pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
+        const pair t7 = pair_if(t1, t2, pair_order(pair_add_d(a4, -y_i)));
         loss[row] = (float)(t0 ? maximum((t1 ? -(tau * pair_value(t2)) : tau * y_i - t4), (t1 ? t5 * pair_value(t2) : t6 - y_i * t5)) : y_i);
         gradient[row] = (float)(t0 ? ((pair_value(t7) < 0.0) ? -t4 : ((0.0 < pair_value(t7)) ? t6 : c1 * t3 * t3)) : y_i);
     }
@@ -928,12 +1259,31 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const double tau = constants[0];
     const double c0 = constants[1];
     const double c1 = constants[2];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_hi[ROWS_f32], a3_lo[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = maximum(-1.0, minimum(1.0, f_i));
+        a2_rows[row] = f_i;
+        a4_rows[row] = 0.5 * f_i;
+    }
+    pair_expm1_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_short_rows(a2_rows, zeros, a3_hi, a3_lo);
+    exp_fast_rows(a4_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_order(pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0))), pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
-        const double t1 = exp_fast(0.5 * f_i);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const double t1 = t1_rows[row];
+        const pair t0 = pair_if((fabs(f_i) <= 1.0), pair_order(pair_sub(a1, pair_diff(y_i, 1.0))), pair_order(pair_add_d(a3, -y_i)));
         const double t2 = ((y_i == y_i) ? ((pair_value(t0) < 0.0) ? -(tau * t1 * t1) : ((0.0 < pair_value(t0)) ? c0 * t1 * t1 : c1 * t1 * t1)) : y_i);
         gradient[row] = (float)t2;
         hessian[row] = (float)t2;
@@ -968,17 +1318,36 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     const double tau = constants[0];
     const double t5 = constants[1];
     const double c1 = constants[2];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_hi[ROWS_f32], a4_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = maximum(-1.0, minimum(1.0, f_i));
+        a2_rows[row] = 0.5 * f_i;
+        a3_rows[row] = f_i;
+    }
+    pair_expm1_rows(a0_rows, zeros, a1_hi, a1_lo);
+    exp_fast_rows(a2_rows, t3_rows);
+    pair_exp_short_rows(a3_rows, zeros, a4_hi, a4_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const double t3 = t3_rows[row];
+        const pair a4 = {a4_hi[row], a4_lo[row]};
         const int t0 = (y_i == y_i);
         const int t1 = (fabs(f_i) <= 1.0);
-        const pair t2 = pair_order(pair_sub(pair_expm1(pair_of(maximum(-1.0, minimum(1.0, f_i)))), pair_diff(y_i, 1.0)));
-        const double t3 = exp_fast(0.5 * f_i);
+        const pair t2 = pair_order(pair_sub(a1, pair_diff(y_i, 1.0)));
         const double t4 = tau * t3 * t3;
         const double t6 = t5 * t3 * t3;
-        const pair t7 = pair_if(t1, t2, pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
+        const pair t7 = pair_if(t1, t2, pair_order(pair_add_d(a4, -y_i)));
         const double t8 = (t0 ? ((pair_value(t7) < 0.0) ? -t4 : ((0.0 < pair_value(t7)) ? t6 : c1 * t3 * t3)) : y_i);
         loss[row] = (float)(t0 ? maximum((t1 ? -(tau * pair_value(t2)) : tau * y_i - t4), (t1 ? t5 * pair_value(t2) : t6 - y_i * t5)) : y_i);
         gradient[row] = (float)t8;
@@ -1009,10 +1378,19 @@ static void inverse_link_rows_f32(const float *const *inputs, const double *cons
     const float *const f = inputs[0];
     float *const mean = outputs[0];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        mean[row] = (float)pair_value(pair_exp_short(pair_of(f_i)));
+        a0_rows[row] = f_i;
+    }
+    pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        mean[row] = (float)pair_value(a1);
     }
 }
 
@@ -1031,3 +1409,4 @@ void lossforge_log_quantile_inverse_link_f32(size_t n, const float *f, float tau
     void *const outputs[] = {mean};
     lossforge_log_quantile_inverse_link_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -436,6 +436,91 @@ HELPER double maximum(double a, double b)
     return a > b ? a : b;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_exp_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void log1p_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fast(a[row]);
+    }
+}
+
+ONCE static void pair_tanh_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_tanh((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void tanh_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = tanh_fast(a[row]);
+    }
+}
+
+ONCE static void log_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log_fast(a[row]);
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -479,22 +564,70 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double shape = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), shape);
-        const double t1 = log1p_fast(pair_value(pair_exp_short(pair_neg(pair_abs(t0)))));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_mul_d(pair_order(pair_add_d(a1, -f_i)), shape);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a2 = pair_neg(pair_abs(t0));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    log1p_fast_rows(a3_hi, t1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const double t1 = t1_rows[row];
         loss[row] = t1 + pair_rounded(pair_max(pair_of(0.0), pair_order(t0))) + (t1 + pair_rounded(pair_max(pair_of(0.0), pair_order(pair_neg(t0)))));
     }
 #else
     const double shape = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), shape);
-        const pair t1 = pair_log1p(pair_exp(pair_neg(pair_abs(t0))));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_mul_d(pair_order(pair_add_d(a1, -f_i)), shape);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a2 = pair_neg(pair_abs(t0));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_log1p_rows(a3_hi, a3_lo, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         loss[row] = pair_rounded(pair_add(pair_add(t1, pair_max(pair_of(0.0), pair_order(t0))), pair_add(t1, pair_max(pair_of(0.0), pair_order(pair_neg(t0))))));
     }
 #endif
@@ -529,20 +662,56 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
 #ifdef LOSSFORGE_FAST
     const double shape = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        gradient[row] = -(shape * tanh_fast(pair_rounded(pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), c0))));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        a2_rows[row] = pair_rounded(pair_mul_d(pair_order(pair_add_d(a1, -f_i)), c0));
+    }
+    tanh_fast_rows(a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double a3 = a3_rows[row];
+        gradient[row] = -(shape * a3);
     }
 #else
     const double shape = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        gradient[row] = pair_rounded(pair_neg(pair_mul_d(pair_tanh(pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), c0)), shape)));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a2 = pair_mul_d(pair_order(pair_add_d(a1, -f_i)), c0);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_tanh_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        gradient[row] = pair_rounded(pair_neg(pair_mul_d(a3, shape)));
     }
 #endif
 }
@@ -578,23 +747,75 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
 #ifdef LOSSFORGE_FAST
     const double t0 = constants[0];
     const double c1 = constants[1];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t1 = pair_abs(pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), t0));
-        const double t2 = pair_value(pair_scale(pair_exp_short(pair_neg(t1)), 2.0)) / (1.0 + pair_value(pair_exp_short(pair_neg(pair_scale(t1, 2.0)))));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t1 = pair_abs(pair_mul_d(pair_order(pair_add_d(a1, -f_i)), t0));
+        const pair a2 = pair_neg(t1);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = pair_neg(pair_scale(t1, 2.0));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const double t2 = pair_value(pair_scale(a3, 2.0)) / (1.0 + pair_value(a5));
         hessian[row] = c1 * t2 * t2;
     }
 #else
     const double t0 = constants[0];
     const pair c1 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t1 = pair_abs(pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), t0));
-        const pair t2 = pair_div(pair_scale(pair_exp(pair_neg(t1)), 2.0), pair_add_d(pair_exp(pair_neg(pair_scale(t1, 2.0))), 1.0));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t1 = pair_abs(pair_mul_d(pair_order(pair_add_d(a1, -f_i)), t0));
+        const pair a2 = pair_neg(t1);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = pair_neg(pair_scale(t1, 2.0));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair t2 = pair_div(pair_scale(a3, 2.0), pair_add_d(a5, 1.0));
         hessian[row] = pair_rounded(pair_mul(pair_mul(c1, t2), t2));
     }
 #endif
@@ -634,28 +855,88 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
 #ifdef LOSSFORGE_FAST
     const double shape = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_order(pair_add_d(a1, -f_i));
         const pair t1 = pair_mul_d(t0, shape);
-        const double t2 = log1p_fast(pair_value(pair_exp_short(pair_neg(pair_abs(t1)))));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a2 = pair_neg(pair_abs(t1));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a4_rows[row] = pair_rounded(pair_mul_d(t0, c0));
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    tanh_fast_rows(a4_rows, a5_rows);
+    log1p_fast_rows(a3_hi, t2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double t2 = t2_rows[row];
+        const double a5 = a5_rows[row];
         loss[row] = t2 + pair_rounded(pair_max(pair_of(0.0), pair_order(t1))) + (t2 + pair_rounded(pair_max(pair_of(0.0), pair_order(pair_neg(t1)))));
-        gradient[row] = -(shape * tanh_fast(pair_rounded(pair_mul_d(t0, c0))));
+        gradient[row] = -(shape * a5);
     }
 #else
     const double shape = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_order(pair_add_d(a1, -f_i));
         const pair t1 = pair_mul_d(t0, shape);
-        const pair t2 = pair_log1p(pair_exp(pair_neg(pair_abs(t1))));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a2 = pair_neg(pair_abs(t1));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = pair_mul_d(t0, c0);
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_tanh_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_log1p_rows(a3_hi, a3_lo, t2_hi, t2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
         loss[row] = pair_rounded(pair_add(pair_add(t2, pair_max(pair_of(0.0), pair_order(t1))), pair_add(t2, pair_max(pair_of(0.0), pair_order(pair_neg(t1))))));
-        gradient[row] = pair_rounded(pair_neg(pair_mul_d(pair_tanh(pair_mul_d(t0, c0)), shape)));
+        gradient[row] = pair_rounded(pair_neg(pair_mul_d(a5, shape)));
     }
 #endif
 }
@@ -693,28 +974,91 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const double shape = constants[0];
     const double t0 = constants[1];
     const double c1 = constants[2];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t1 = pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), t0);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t1 = pair_mul_d(pair_order(pair_add_d(a1, -f_i)), t0);
+        t1_rows[row] = t1.hi;
         const pair t2 = pair_abs(t1);
-        const double t3 = pair_value(pair_scale(pair_exp_short(pair_neg(t2)), 2.0)) / (1.0 + pair_value(pair_exp_short(pair_neg(pair_scale(t2, 2.0)))));
-        gradient[row] = -(shape * tanh_fast(pair_rounded(t1)));
+        const pair a2 = pair_neg(t2);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = pair_neg(pair_scale(t2, 2.0));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    tanh_fast_rows(t1_rows, a6_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const double a6 = a6_rows[row];
+        const double t3 = pair_value(pair_scale(a3, 2.0)) / (1.0 + pair_value(a5));
+        gradient[row] = -(shape * a6);
         hessian[row] = c1 * t3 * t3;
     }
 #else
     const double shape = constants[0];
     const double t0 = constants[1];
     const pair c1 = {constants[2], constants[3]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t1 = pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), t0);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t1 = pair_mul_d(pair_order(pair_add_d(a1, -f_i)), t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const pair t2 = pair_abs(t1);
-        const pair t3 = pair_div(pair_scale(pair_exp(pair_neg(t2)), 2.0), pair_add_d(pair_exp(pair_neg(pair_scale(t2, 2.0))), 1.0));
-        gradient[row] = pair_rounded(pair_neg(pair_mul_d(pair_tanh(t1), shape)));
+        const pair a2 = pair_neg(t2);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = pair_neg(pair_scale(t2, 2.0));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_tanh_rows(t1_hi, t1_lo, a6_hi, a6_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair t3 = pair_div(pair_scale(a3, 2.0), pair_add_d(a5, 1.0));
+        gradient[row] = pair_rounded(pair_neg(pair_mul_d(a6, shape)));
         hessian[row] = pair_rounded(pair_mul(pair_mul(c1, t3), t3));
     }
 #endif
@@ -756,36 +1100,123 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const double shape = constants[0];
     const double t3 = constants[1];
     const double c1 = constants[2];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double t4_rows[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_order(pair_add_d(a1, -f_i));
         const pair t1 = pair_mul_d(t0, shape);
-        const double t2 = log1p_fast(pair_value(pair_exp_short(pair_neg(pair_abs(t1)))));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a2 = pair_neg(pair_abs(t1));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
         const pair t4 = pair_mul_d(t0, t3);
+        t4_rows[row] = t4.hi;
         const pair t5 = pair_abs(t4);
-        const double t6 = pair_value(pair_scale(pair_exp_short(pair_neg(t5)), 2.0)) / (1.0 + pair_value(pair_exp_short(pair_neg(pair_scale(t5, 2.0)))));
+        const pair a4 = pair_neg(t5);
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a6 = pair_neg(pair_scale(t5, 2.0));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_short_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    tanh_fast_rows(t4_rows, a8_rows);
+    log1p_fast_rows(a3_hi, t2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double t2 = t2_rows[row];
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const double a8 = a8_rows[row];
+        const double t6 = pair_value(pair_scale(a5, 2.0)) / (1.0 + pair_value(a7));
         loss[row] = t2 + pair_rounded(pair_max(pair_of(0.0), pair_order(t1))) + (t2 + pair_rounded(pair_max(pair_of(0.0), pair_order(pair_neg(t1)))));
-        gradient[row] = -(shape * tanh_fast(pair_rounded(t4)));
+        gradient[row] = -(shape * a8);
         hessian[row] = c1 * t6 * t6;
     }
 #else
     const double shape = constants[0];
     const double t3 = constants[1];
     const pair c1 = {constants[2], constants[3]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_order(pair_add_d(a1, -f_i));
         const pair t1 = pair_mul_d(t0, shape);
-        const pair t2 = pair_log1p(pair_exp(pair_neg(pair_abs(t1))));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a2 = pair_neg(pair_abs(t1));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
         const pair t4 = pair_mul_d(t0, t3);
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
         const pair t5 = pair_abs(t4);
-        const pair t6 = pair_div(pair_scale(pair_exp(pair_neg(t5)), 2.0), pair_add_d(pair_exp(pair_neg(pair_scale(t5, 2.0))), 1.0));
+        const pair a4 = pair_neg(t5);
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a6 = pair_neg(pair_scale(t5, 2.0));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    pair_tanh_rows(t4_hi, t4_lo, a8_hi, a8_lo);
+    pair_log1p_rows(a3_hi, a3_lo, t2_hi, t2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair t6 = pair_div(pair_scale(a5, 2.0), pair_add_d(a7, 1.0));
         loss[row] = pair_rounded(pair_add(pair_add(t2, pair_max(pair_of(0.0), pair_order(t1))), pair_add(t2, pair_max(pair_of(0.0), pair_order(pair_neg(t1))))));
-        gradient[row] = pair_rounded(pair_neg(pair_mul_d(pair_tanh(t4), shape)));
+        gradient[row] = pair_rounded(pair_neg(pair_mul_d(a8, shape)));
         hessian[row] = pair_rounded(pair_mul(pair_mul(c1, t6), t6));
     }
 #endif
@@ -815,7 +1246,9 @@ void lossforge_loglogistic_aft_loss_gradient_hessian_f64(size_t n, const double 
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_loglogistic_aft_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -858,12 +1291,32 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     const double shape = constants[0];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const double t0 = shape * (log_fast(y_i) - f_i);
-        const double t1 = log1p_fast(exp_fast(-fabs(t0)));
+        const double a1 = a1_rows[row];
+        const double t0 = shape * (a1 - f_i);
+        t0_rows[row] = t0;
+        a2_rows[row] = -fabs(t0);
+    }
+    exp_fast_rows(a2_rows, a3_rows);
+    log1p_fast_rows(a3_rows, t1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
         loss[row] = (float)(t1 + maximum(0.0, t0) + (t1 + maximum(0.0, -t0)));
     }
 }
@@ -891,11 +1344,27 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     float *const gradient = outputs[0];
     const double shape = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        gradient[row] = (float)(-(shape * tanh_fast(c0 * (log_fast(y_i) - f_i))));
+        const double a1 = a1_rows[row];
+        a2_rows[row] = c0 * (a1 - f_i);
+    }
+    tanh_fast_rows(a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double a3 = a3_rows[row];
+        gradient[row] = (float)(-(shape * a3));
     }
 }
 
@@ -923,12 +1392,33 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     float *const hessian = outputs[0];
     const double t0 = constants[0];
     const double c1 = constants[1];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const double t1 = fabs(t0 * (log_fast(y_i) - f_i));
-        const double t2 = 2.0 * exp_fast(-t1) / (1.0 + exp_fast(-(2.0 * t1)));
+        const double a1 = a1_rows[row];
+        const double t1 = fabs(t0 * (a1 - f_i));
+        a2_rows[row] = -t1;
+        a4_rows[row] = -(2.0 * t1);
+    }
+    exp_fast_rows(a2_rows, a3_rows);
+    exp_fast_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double t2 = 2.0 * a3 / (1.0 + a5);
         hessian[row] = (float)(c1 * t2 * t2);
     }
 }
@@ -959,15 +1449,40 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const gradient = outputs[1];
     const double shape = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const double t0 = log_fast(y_i) - f_i;
+        const double a1 = a1_rows[row];
+        const double t0 = a1 - f_i;
         const double t1 = shape * t0;
-        const double t2 = log1p_fast(exp_fast(-fabs(t1)));
+        t1_rows[row] = t1;
+        a2_rows[row] = -fabs(t1);
+        a4_rows[row] = c0 * t0;
+    }
+    exp_fast_rows(a2_rows, a3_rows);
+    tanh_fast_rows(a4_rows, a5_rows);
+    log1p_fast_rows(a3_rows, t2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double a5 = a5_rows[row];
         loss[row] = (float)(t2 + maximum(0.0, t1) + (t2 + maximum(0.0, -t1)));
-        gradient[row] = (float)(-(shape * tanh_fast(c0 * t0)));
+        gradient[row] = (float)(-(shape * a5));
     }
 }
 
@@ -997,14 +1512,40 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const double shape = constants[0];
     const double t0 = constants[1];
     const double c1 = constants[2];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const double t1 = t0 * (log_fast(y_i) - f_i);
+        const double a1 = a1_rows[row];
+        const double t1 = t0 * (a1 - f_i);
+        t1_rows[row] = t1;
         const double t2 = fabs(t1);
-        const double t3 = 2.0 * exp_fast(-t2) / (1.0 + exp_fast(-(2.0 * t2)));
-        gradient[row] = (float)(-(shape * tanh_fast(t1)));
+        a2_rows[row] = -t2;
+        a4_rows[row] = -(2.0 * t2);
+    }
+    exp_fast_rows(a2_rows, a3_rows);
+    exp_fast_rows(a4_rows, a5_rows);
+    tanh_fast_rows(t1_rows, a6_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double a6 = a6_rows[row];
+        const double t3 = 2.0 * a3 / (1.0 + a5);
+        gradient[row] = (float)(-(shape * a6));
         hessian[row] = (float)(c1 * t3 * t3);
     }
 }
@@ -1037,18 +1578,53 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     const double shape = constants[0];
     const double t3 = constants[1];
     const double c1 = constants[2];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const double t0 = log_fast(y_i) - f_i;
+        const double a1 = a1_rows[row];
+        const double t0 = a1 - f_i;
         const double t1 = shape * t0;
-        const double t2 = log1p_fast(exp_fast(-fabs(t1)));
+        t1_rows[row] = t1;
+        a2_rows[row] = -fabs(t1);
         const double t4 = t3 * t0;
+        t4_rows[row] = t4;
         const double t5 = fabs(t4);
-        const double t6 = 2.0 * exp_fast(-t5) / (1.0 + exp_fast(-(2.0 * t5)));
+        a4_rows[row] = -t5;
+        a6_rows[row] = -(2.0 * t5);
+    }
+    exp_fast_rows(a2_rows, a3_rows);
+    exp_fast_rows(a4_rows, a5_rows);
+    exp_fast_rows(a6_rows, a7_rows);
+    tanh_fast_rows(t4_rows, a8_rows);
+    log1p_fast_rows(a3_rows, t2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double a5 = a5_rows[row];
+        const double a7 = a7_rows[row];
+        const double a8 = a8_rows[row];
+        const double t6 = 2.0 * a5 / (1.0 + a7);
         loss[row] = (float)(t2 + maximum(0.0, t1) + (t2 + maximum(0.0, -t1)));
-        gradient[row] = (float)(-(shape * tanh_fast(t4)));
+        gradient[row] = (float)(-(shape * a8));
         hessian[row] = (float)(c1 * t6 * t6);
     }
 }
@@ -1070,3 +1646,4 @@ void lossforge_loglogistic_aft_loss_gradient_hessian_f32(size_t n, const float *
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_loglogistic_aft_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -442,6 +442,81 @@ HELPER double minimum(double a, double b)
     return a < b ? a : b;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_exp_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_expm1_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_expm1((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+ONCE static void expm1_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = expm1_fast(a[row]);
+    }
+}
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void log1p_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fast(a[row]);
+    }
+}
+
+ONCE static void exp_v_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_v(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -486,24 +561,115 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
 #ifdef LOSSFORGE_FAST
     const double alpha = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double t0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t0 = -f_i;
+        t0_rows[row] = t0;
+        const pair t1 = pair_order(pair_add_d(c0, f_i));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        a0_rows[row] = -maximum(0.0, t0);
+        a4_rows[row] = minimum(0.0, t0);
+        const pair a8 = pair_neg(pair_abs(t1));
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    expm1_fast_rows(a4_rows, a5_rows);
+    pair_exp_short_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double a1 = a1_rows[row];
+        const double a5 = a5_rows[row];
+        a2_rows[row] = alpha * ((alpha == 0.0) ? 0.0 : a1);
+        a6_rows[row] = alpha + a5;
+    }
+    log1p_fast_rows(a2_rows, a3_rows);
+    log1p_fast_rows(a6_rows, a7_rows);
+    log1p_fast_rows(a9_hi, a10_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = -f_i;
-        const pair t1 = pair_order(pair_add_d(c0, f_i));
-        loss[row] = y_i * ((0.0 < t0) ? log1p_fast(alpha * ((alpha == 0.0) ? 0.0 : exp_fast(-maximum(0.0, t0)))) - f_i : log1p_fast(alpha + expm1_fast(minimum(0.0, t0)))) + (log1p_fast(pair_value(pair_exp_short(pair_neg(pair_abs(t1))))) + pair_value(pair_max(pair_of(0.0), t1))) / alpha;
+        const double t0 = t0_rows[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double a3 = a3_rows[row];
+        const double a7 = a7_rows[row];
+        const double a10 = a10_rows[row];
+        loss[row] = y_i * ((0.0 < t0) ? a3 - f_i : a7) + (a10 + pair_value(pair_max(pair_of(0.0), t1))) / alpha;
     }
 #else
     const double alpha = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double t0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t0 = -f_i;
+        t0_rows[row] = t0;
+        const pair t1 = pair_order(pair_add_d(c0, f_i));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        a0_rows[row] = -maximum(0.0, t0);
+        a4_rows[row] = minimum(0.0, t0);
+        const pair a8 = pair_neg(pair_abs(t1));
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+    }
+    pair_exp_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_expm1_rows(a4_rows, zeros, a5_hi, a5_lo);
+    pair_exp_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a2 = pair_mul_d(pair_if((alpha == 0.0), pair_of(0.0), a1), alpha);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a6 = pair_order(pair_add_d(a5, alpha));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+    }
+    pair_log1p_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_log1p_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = -f_i;
-        const pair t1 = pair_order(pair_add_d(c0, f_i));
-        loss[row] = pair_value(pair_order(pair_add(pair_mul_d(pair_if((0.0 < t0), pair_order(pair_add_d(pair_log1p(pair_mul_d(pair_if((alpha == 0.0), pair_of(0.0), pair_exp(pair_of(-maximum(0.0, t0)))), alpha)), -f_i)), pair_log1p(pair_order(pair_add_d(pair_expm1(pair_of(minimum(0.0, t0))), alpha)))), y_i), pair_div(pair_add(pair_log1p(pair_exp(pair_neg(pair_abs(t1)))), pair_max(pair_of(0.0), t1)), pair_of(alpha)))));
+        const double t0 = t0_rows[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        loss[row] = pair_value(pair_order(pair_add(pair_mul_d(pair_if((0.0 < t0), pair_order(pair_add_d(a3, -f_i)), a7), y_i), pair_div(pair_add(a10, pair_max(pair_of(0.0), t1)), pair_of(alpha)))));
     }
 #endif
 }
@@ -539,27 +705,73 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
 #ifdef LOSSFORGE_FAST
     const double alpha = constants[0];
     const pair t0 = {constants[1], constants[2]};
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const pair t1 = pair_order(pair_add_d(t0, f_i));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a0 = pair_neg(pair_abs(t1));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair t3 = pair_order(pair_add_d(pair_neg(t0), (-f_i)));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a1 = pair_neg(pair_abs(t3));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    pair_exp_short_rows(a1_hi, a1_lo, t4_hi, t4_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
-        const double f_i = f[row];
-        const pair t1 = pair_order(pair_add_d(t0, f_i));
-        const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
-        const pair t3 = pair_order(pair_add_d(pair_neg(t0), (-f_i)));
-        const pair t4 = pair_exp_short(pair_neg(pair_abs(t3)));
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
         gradient[row] = pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2)) / alpha - y_i * (pair_value(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4)) / (1.0 + pair_value(t4)));
     }
 #else
     const double alpha = constants[0];
     const pair t0 = {constants[1], constants[2]};
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const pair t1 = pair_order(pair_add_d(t0, f_i));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a0 = pair_neg(pair_abs(t1));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair t3 = pair_order(pair_add_d(pair_neg(t0), (-f_i)));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a1 = pair_neg(pair_abs(t3));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+    }
+    pair_exp_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    pair_exp_rows(a1_hi, a1_lo, t4_hi, t4_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
-        const double f_i = f[row];
-        const pair t1 = pair_order(pair_add_d(t0, f_i));
-        const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
-        const pair t3 = pair_order(pair_add_d(pair_neg(t0), (-f_i)));
-        const pair t4 = pair_exp(pair_neg(pair_abs(t3)));
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
         gradient[row] = pair_value(pair_order(pair_sub(pair_div(pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2), pair_add_d(t2, 1.0)), pair_of(alpha)), pair_mul_d(pair_div(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4), pair_add_d(t4, 1.0)), y_i))));
     }
 #endif
@@ -596,27 +808,73 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
 #ifdef LOSSFORGE_FAST
     const pair t0 = {constants[0], constants[1]};
     const double c1 = constants[2];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const pair t1 = pair_order(pair_add_d(pair_neg(t0), (-f_i)));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a0 = pair_neg(pair_abs(t1));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair t3 = pair_order(pair_add_d(t0, f_i));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a1 = pair_neg(pair_abs(t3));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    pair_exp_short_rows(a1_hi, a1_lo, t4_hi, t4_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
-        const double f_i = f[row];
-        const pair t1 = pair_order(pair_add_d(pair_neg(t0), (-f_i)));
-        const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
-        const pair t3 = pair_order(pair_add_d(t0, f_i));
-        const pair t4 = pair_exp_short(pair_neg(pair_abs(t3)));
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
         hessian[row] = (y_i + c1) * (pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2))) * (pair_value(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4)) / (1.0 + pair_value(t4)));
     }
 #else
     const pair t0 = {constants[0], constants[1]};
     const pair c1 = {constants[2], constants[3]};
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const pair t1 = pair_order(pair_add_d(pair_neg(t0), (-f_i)));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a0 = pair_neg(pair_abs(t1));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair t3 = pair_order(pair_add_d(t0, f_i));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a1 = pair_neg(pair_abs(t3));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+    }
+    pair_exp_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    pair_exp_rows(a1_hi, a1_lo, t4_hi, t4_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
-        const double f_i = f[row];
-        const pair t1 = pair_order(pair_add_d(pair_neg(t0), (-f_i)));
-        const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
-        const pair t3 = pair_order(pair_add_d(t0, f_i));
-        const pair t4 = pair_exp(pair_neg(pair_abs(t3)));
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
         hessian[row] = pair_rounded(pair_mul(pair_mul(pair_add_d(c1, y_i), pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2), pair_add_d(t2, 1.0))), pair_div(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4), pair_add_d(t4, 1.0))));
     }
 #endif
@@ -656,31 +914,142 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
 #ifdef LOSSFORGE_FAST
     const double alpha = constants[0];
     const pair t1 = {constants[1], constants[2]};
+    double t0_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    double a9_rows[ROWS_f64];
+    double a10_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t0 = -f_i;
+        t0_rows[row] = t0;
+        const pair t2 = pair_order(pair_add_d(t1, f_i));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const pair a0 = pair_neg(pair_abs(t2));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair t4 = pair_order(pair_add_d(pair_neg(t1), t0));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        const pair a1 = pair_neg(pair_abs(t4));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        a2_rows[row] = -maximum(0.0, t0);
+        a6_rows[row] = minimum(0.0, t0);
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
+    pair_exp_short_rows(a1_hi, a1_lo, t5_hi, t5_lo);
+    exp_fast_rows(a2_rows, a3_rows);
+    expm1_fast_rows(a6_rows, a7_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double a3 = a3_rows[row];
+        const double a7 = a7_rows[row];
+        a4_rows[row] = alpha * ((alpha == 0.0) ? 0.0 : a3);
+        a8_rows[row] = alpha + a7;
+    }
+    log1p_fast_rows(a4_rows, a5_rows);
+    log1p_fast_rows(a8_rows, a9_rows);
+    log1p_fast_rows(t3_hi, a10_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = -f_i;
-        const pair t2 = pair_order(pair_add_d(t1, f_i));
-        const pair t3 = pair_exp_short(pair_neg(pair_abs(t2)));
-        const pair t4 = pair_order(pair_add_d(pair_neg(t1), t0));
-        const pair t5 = pair_exp_short(pair_neg(pair_abs(t4)));
-        loss[row] = y_i * ((0.0 < t0) ? log1p_fast(alpha * ((alpha == 0.0) ? 0.0 : exp_fast(-maximum(0.0, t0)))) - f_i : log1p_fast(alpha + expm1_fast(minimum(0.0, t0)))) + (log1p_fast(pair_value(t3)) + pair_value(pair_max(pair_of(0.0), t2))) / alpha;
+        const double t0 = t0_rows[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const double a5 = a5_rows[row];
+        const double a9 = a9_rows[row];
+        const double a10 = a10_rows[row];
+        loss[row] = y_i * ((0.0 < t0) ? a5 - f_i : a9) + (a10 + pair_value(pair_max(pair_of(0.0), t2))) / alpha;
         gradient[row] = pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3)) / (1.0 + pair_value(t3)) / alpha - y_i * (pair_value(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5)) / (1.0 + pair_value(t5)));
     }
 #else
     const double alpha = constants[0];
     const pair t1 = {constants[1], constants[2]};
+    double t0_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t0 = -f_i;
+        t0_rows[row] = t0;
+        const pair t2 = pair_order(pair_add_d(t1, f_i));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const pair a0 = pair_neg(pair_abs(t2));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair t4 = pair_order(pair_add_d(pair_neg(t1), t0));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        const pair a1 = pair_neg(pair_abs(t4));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        a2_rows[row] = -maximum(0.0, t0);
+        a6_rows[row] = minimum(0.0, t0);
+    }
+    pair_exp_rows(a0_hi, a0_lo, t3_hi, t3_lo);
+    pair_exp_rows(a1_hi, a1_lo, t5_hi, t5_lo);
+    pair_exp_rows(a2_rows, zeros, a3_hi, a3_lo);
+    pair_expm1_rows(a6_rows, zeros, a7_hi, a7_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a4 = pair_mul_d(pair_if((alpha == 0.0), pair_of(0.0), a3), alpha);
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a8 = pair_order(pair_add_d(a7, alpha));
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+    }
+    pair_log1p_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_log1p_rows(t3_hi, t3_lo, a10_hi, a10_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = -f_i;
-        const pair t2 = pair_order(pair_add_d(t1, f_i));
-        const pair t3 = pair_exp(pair_neg(pair_abs(t2)));
-        const pair t4 = pair_order(pair_add_d(pair_neg(t1), t0));
-        const pair t5 = pair_exp(pair_neg(pair_abs(t4)));
-        loss[row] = pair_value(pair_order(pair_add(pair_mul_d(pair_if((0.0 < t0), pair_order(pair_add_d(pair_log1p(pair_mul_d(pair_if((alpha == 0.0), pair_of(0.0), pair_exp(pair_of(-maximum(0.0, t0)))), alpha)), -f_i)), pair_log1p(pair_order(pair_add_d(pair_expm1(pair_of(minimum(0.0, t0))), alpha)))), y_i), pair_div(pair_add(pair_log1p(t3), pair_max(pair_of(0.0), t2)), pair_of(alpha)))));
+        const double t0 = t0_rows[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        loss[row] = pair_value(pair_order(pair_add(pair_mul_d(pair_if((0.0 < t0), pair_order(pair_add_d(a5, -f_i)), a9), y_i), pair_div(pair_add(a10, pair_max(pair_of(0.0), t2)), pair_of(alpha)))));
         gradient[row] = pair_value(pair_order(pair_sub(pair_div(pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3), pair_add_d(t3, 1.0)), pair_of(alpha)), pair_mul_d(pair_div(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5), pair_add_d(t5, 1.0)), y_i))));
     }
 #endif
@@ -719,15 +1088,38 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const double alpha = constants[0];
     const pair t0 = {constants[1], constants[2]};
     const double c1 = constants[3];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const pair t1 = pair_order(pair_add_d(t0, f_i));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a0 = pair_neg(pair_abs(t1));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair t4 = pair_order(pair_add_d(pair_neg(t0), (-f_i)));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        const pair a1 = pair_neg(pair_abs(t4));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    pair_exp_short_rows(a1_hi, a1_lo, t5_hi, t5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
-        const double f_i = f[row];
-        const pair t1 = pair_order(pair_add_d(t0, f_i));
-        const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
         const double t3 = pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2));
-        const pair t4 = pair_order(pair_add_d(pair_neg(t0), (-f_i)));
-        const pair t5 = pair_exp_short(pair_neg(pair_abs(t4)));
         const double t6 = pair_value(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5)) / (1.0 + pair_value(t5));
         gradient[row] = t3 / alpha - y_i * t6;
         hessian[row] = (y_i + c1) * t6 * t3;
@@ -736,15 +1128,38 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const double alpha = constants[0];
     const pair t0 = {constants[1], constants[2]};
     const pair c1 = {constants[3], constants[4]};
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const pair t1 = pair_order(pair_add_d(t0, f_i));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a0 = pair_neg(pair_abs(t1));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair t4 = pair_order(pair_add_d(pair_neg(t0), (-f_i)));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        const pair a1 = pair_neg(pair_abs(t4));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+    }
+    pair_exp_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    pair_exp_rows(a1_hi, a1_lo, t5_hi, t5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
-        const double f_i = f[row];
-        const pair t1 = pair_order(pair_add_d(t0, f_i));
-        const pair t2 = pair_exp(pair_neg(pair_abs(t1)));
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
         const pair t3 = pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2), pair_add_d(t2, 1.0));
-        const pair t4 = pair_order(pair_add_d(pair_neg(t0), (-f_i)));
-        const pair t5 = pair_exp(pair_neg(pair_abs(t4)));
         const pair t6 = pair_div(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5), pair_add_d(t5, 1.0));
         gradient[row] = pair_value(pair_order(pair_sub(pair_div(t3, pair_of(alpha)), pair_mul_d(t6, y_i))));
         hessian[row] = pair_rounded(pair_mul(pair_mul(pair_add_d(c1, y_i), t6), t3));
@@ -788,18 +1203,71 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const double alpha = constants[0];
     const pair t1 = {constants[1], constants[2]};
     const double c1 = constants[3];
+    double t0_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    double a9_rows[ROWS_f64];
+    double a10_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t0 = -f_i;
+        t0_rows[row] = t0;
+        const pair t2 = pair_order(pair_add_d(t1, f_i));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const pair a0 = pair_neg(pair_abs(t2));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair t5 = pair_order(pair_add_d(pair_neg(t1), t0));
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair a1 = pair_neg(pair_abs(t5));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        a2_rows[row] = -maximum(0.0, t0);
+        a6_rows[row] = minimum(0.0, t0);
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
+    pair_exp_short_rows(a1_hi, a1_lo, t6_hi, t6_lo);
+    exp_fast_rows(a2_rows, a3_rows);
+    expm1_fast_rows(a6_rows, a7_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double a3 = a3_rows[row];
+        const double a7 = a7_rows[row];
+        a4_rows[row] = alpha * ((alpha == 0.0) ? 0.0 : a3);
+        a8_rows[row] = alpha + a7;
+    }
+    log1p_fast_rows(a4_rows, a5_rows);
+    log1p_fast_rows(a8_rows, a9_rows);
+    log1p_fast_rows(t3_hi, a10_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = -f_i;
-        const pair t2 = pair_order(pair_add_d(t1, f_i));
-        const pair t3 = pair_exp_short(pair_neg(pair_abs(t2)));
+        const double t0 = t0_rows[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const double a5 = a5_rows[row];
+        const double a9 = a9_rows[row];
+        const double a10 = a10_rows[row];
         const double t4 = pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3)) / (1.0 + pair_value(t3));
-        const pair t5 = pair_order(pair_add_d(pair_neg(t1), t0));
-        const pair t6 = pair_exp_short(pair_neg(pair_abs(t5)));
         const double t7 = pair_value(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6)) / (1.0 + pair_value(t6));
-        loss[row] = y_i * ((0.0 < t0) ? log1p_fast(alpha * ((alpha == 0.0) ? 0.0 : exp_fast(-maximum(0.0, t0)))) - f_i : log1p_fast(alpha + expm1_fast(minimum(0.0, t0)))) + (log1p_fast(pair_value(t3)) + pair_value(pair_max(pair_of(0.0), t2))) / alpha;
+        loss[row] = y_i * ((0.0 < t0) ? a5 - f_i : a9) + (a10 + pair_value(pair_max(pair_of(0.0), t2))) / alpha;
         gradient[row] = t4 / alpha - y_i * t7;
         hessian[row] = (y_i + c1) * t7 * t4;
     }
@@ -807,18 +1275,76 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const double alpha = constants[0];
     const pair t1 = {constants[1], constants[2]};
     const pair c1 = {constants[3], constants[4]};
+    double t0_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t0 = -f_i;
+        t0_rows[row] = t0;
+        const pair t2 = pair_order(pair_add_d(t1, f_i));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const pair a0 = pair_neg(pair_abs(t2));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair t5 = pair_order(pair_add_d(pair_neg(t1), t0));
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair a1 = pair_neg(pair_abs(t5));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        a2_rows[row] = -maximum(0.0, t0);
+        a6_rows[row] = minimum(0.0, t0);
+    }
+    pair_exp_rows(a0_hi, a0_lo, t3_hi, t3_lo);
+    pair_exp_rows(a1_hi, a1_lo, t6_hi, t6_lo);
+    pair_exp_rows(a2_rows, zeros, a3_hi, a3_lo);
+    pair_expm1_rows(a6_rows, zeros, a7_hi, a7_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a4 = pair_mul_d(pair_if((alpha == 0.0), pair_of(0.0), a3), alpha);
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a8 = pair_order(pair_add_d(a7, alpha));
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+    }
+    pair_log1p_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_log1p_rows(t3_hi, t3_lo, a10_hi, a10_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = -f_i;
-        const pair t2 = pair_order(pair_add_d(t1, f_i));
-        const pair t3 = pair_exp(pair_neg(pair_abs(t2)));
+        const double t0 = t0_rows[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
         const pair t4 = pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3), pair_add_d(t3, 1.0));
-        const pair t5 = pair_order(pair_add_d(pair_neg(t1), t0));
-        const pair t6 = pair_exp(pair_neg(pair_abs(t5)));
         const pair t7 = pair_div(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6), pair_add_d(t6, 1.0));
-        loss[row] = pair_value(pair_order(pair_add(pair_mul_d(pair_if((0.0 < t0), pair_order(pair_add_d(pair_log1p(pair_mul_d(pair_if((alpha == 0.0), pair_of(0.0), pair_exp(pair_of(-maximum(0.0, t0)))), alpha)), -f_i)), pair_log1p(pair_order(pair_add_d(pair_expm1(pair_of(minimum(0.0, t0))), alpha)))), y_i), pair_div(pair_add(pair_log1p(t3), pair_max(pair_of(0.0), t2)), pair_of(alpha)))));
+        loss[row] = pair_value(pair_order(pair_add(pair_mul_d(pair_if((0.0 < t0), pair_order(pair_add_d(a5, -f_i)), a9), y_i), pair_div(pair_add(a10, pair_max(pair_of(0.0), t2)), pair_of(alpha)))));
         gradient[row] = pair_value(pair_order(pair_sub(pair_div(t4, pair_of(alpha)), pair_mul_d(t7, y_i))));
         hessian[row] = pair_rounded(pair_mul(pair_mul(pair_add_d(c1, y_i), t7), t4));
     }
@@ -856,17 +1382,33 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
     double *const mean = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        mean[row] = exp_fast(f_i);
+        a0_rows[row] = f_i;
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double a1 = a1_rows[row];
+        mean[row] = a1;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        mean[row] = exp_v(f_i);
+        a0_rows[row] = f_i;
+    }
+    exp_v_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double a1 = a1_rows[row];
+        mean[row] = a1;
     }
 #endif
 }
@@ -891,7 +1433,9 @@ void lossforge_negative_binomial_inverse_link_f64(size_t n, const double *f, dou
     void *const outputs[] = {mean};
     lossforge_negative_binomial_inverse_link_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -935,13 +1479,54 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     float *const loss = outputs[0];
     const double alpha = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double t0_rows[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
+    double a10_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        const double t0 = -f_i;
+        t0_rows[row] = t0;
+        const pair t1 = pair_order(pair_add_d(c0, f_i));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        a0_rows[row] = -maximum(0.0, t0);
+        a4_rows[row] = minimum(0.0, t0);
+        a8_rows[row] = pair_value(pair_neg(pair_abs(t1)));
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    expm1_fast_rows(a4_rows, a5_rows);
+    exp_fast_rows(a8_rows, a9_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double a1 = a1_rows[row];
+        const double a5 = a5_rows[row];
+        a2_rows[row] = alpha * ((alpha == 0.0) ? 0.0 : a1);
+        a6_rows[row] = alpha + a5;
+    }
+    log1p_fast_rows(a2_rows, a3_rows);
+    log1p_fast_rows(a6_rows, a7_rows);
+    log1p_fast_rows(a9_rows, a10_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = -f_i;
-        const pair t1 = pair_order(pair_add_d(c0, f_i));
-        loss[row] = (float)(y_i * ((0.0 < t0) ? log1p_fast(alpha * ((alpha == 0.0) ? 0.0 : exp_fast(-maximum(0.0, t0)))) - f_i : log1p_fast(alpha + expm1_fast(minimum(0.0, t0)))) + (log1p_fast(exp_fast(pair_value(pair_neg(pair_abs(t1))))) + pair_value(pair_max(pair_of(0.0), t1))) / alpha);
+        const double t0 = t0_rows[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double a3 = a3_rows[row];
+        const double a7 = a7_rows[row];
+        const double a10 = a10_rows[row];
+        loss[row] = (float)(y_i * ((0.0 < t0) ? a3 - f_i : a7) + (a10 + pair_value(pair_max(pair_of(0.0), t1))) / alpha);
     }
 }
 
@@ -969,14 +1554,33 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     float *const gradient = outputs[0];
     const double alpha = constants[0];
     const pair t0 = {constants[1], constants[2]};
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        const pair t1 = pair_order(pair_add_d(t0, f_i));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        a0_rows[row] = pair_value(pair_neg(pair_abs(t1)));
+        const pair t3 = pair_order(pair_add_d(pair_neg(t0), (-f_i)));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        a1_rows[row] = pair_value(pair_neg(pair_abs(t3)));
+    }
+    exp_fast_rows(a0_rows, t2_rows);
+    exp_fast_rows(a1_rows, t4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
-        const double f_i = f[row];
-        const pair t1 = pair_order(pair_add_d(t0, f_i));
-        const double t2 = exp_fast(pair_value(pair_neg(pair_abs(t1))));
-        const pair t3 = pair_order(pair_add_d(pair_neg(t0), (-f_i)));
-        const double t4 = exp_fast(pair_value(pair_neg(pair_abs(t3))));
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double t2 = t2_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double t4 = t4_rows[row];
         gradient[row] = (float)(((0.0 <= pair_value(t1)) ? 1.0 : t2) / (1.0 + t2) / alpha - y_i * (((0.0 <= pair_value(t3)) ? 1.0 : t4) / (1.0 + t4)));
     }
 }
@@ -1005,14 +1609,33 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     float *const hessian = outputs[0];
     const pair t0 = {constants[0], constants[1]};
     const double c1 = constants[2];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        const pair t1 = pair_order(pair_add_d(pair_neg(t0), (-f_i)));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        a0_rows[row] = pair_value(pair_neg(pair_abs(t1)));
+        const pair t3 = pair_order(pair_add_d(t0, f_i));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        a1_rows[row] = pair_value(pair_neg(pair_abs(t3)));
+    }
+    exp_fast_rows(a0_rows, t2_rows);
+    exp_fast_rows(a1_rows, t4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
-        const double f_i = f[row];
-        const pair t1 = pair_order(pair_add_d(pair_neg(t0), (-f_i)));
-        const double t2 = exp_fast(pair_value(pair_neg(pair_abs(t1))));
-        const pair t3 = pair_order(pair_add_d(t0, f_i));
-        const double t4 = exp_fast(pair_value(pair_neg(pair_abs(t3))));
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double t2 = t2_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double t4 = t4_rows[row];
         hessian[row] = (float)((y_i + c1) * (((0.0 <= pair_value(t1)) ? 1.0 : t2) / (1.0 + t2)) * (((0.0 <= pair_value(t3)) ? 1.0 : t4) / (1.0 + t4)));
     }
 }
@@ -1043,16 +1666,65 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const gradient = outputs[1];
     const double alpha = constants[0];
     const pair t1 = {constants[1], constants[2]};
+    double t0_rows[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double t4_hi[ROWS_f32], t4_lo[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
+    double a10_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        const double t0 = -f_i;
+        t0_rows[row] = t0;
+        const pair t2 = pair_order(pair_add_d(t1, f_i));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        a0_rows[row] = pair_value(pair_neg(pair_abs(t2)));
+        const pair t4 = pair_order(pair_add_d(pair_neg(t1), t0));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        a1_rows[row] = pair_value(pair_neg(pair_abs(t4)));
+        a2_rows[row] = -maximum(0.0, t0);
+        a6_rows[row] = minimum(0.0, t0);
+    }
+    exp_fast_rows(a0_rows, t3_rows);
+    exp_fast_rows(a1_rows, t5_rows);
+    exp_fast_rows(a2_rows, a3_rows);
+    expm1_fast_rows(a6_rows, a7_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double a3 = a3_rows[row];
+        const double a7 = a7_rows[row];
+        a4_rows[row] = alpha * ((alpha == 0.0) ? 0.0 : a3);
+        a8_rows[row] = alpha + a7;
+    }
+    log1p_fast_rows(a4_rows, a5_rows);
+    log1p_fast_rows(a8_rows, a9_rows);
+    log1p_fast_rows(t3_rows, a10_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = -f_i;
-        const pair t2 = pair_order(pair_add_d(t1, f_i));
-        const double t3 = exp_fast(pair_value(pair_neg(pair_abs(t2))));
-        const pair t4 = pair_order(pair_add_d(pair_neg(t1), t0));
-        const double t5 = exp_fast(pair_value(pair_neg(pair_abs(t4))));
-        loss[row] = (float)(y_i * ((0.0 < t0) ? log1p_fast(alpha * ((alpha == 0.0) ? 0.0 : exp_fast(-maximum(0.0, t0)))) - f_i : log1p_fast(alpha + expm1_fast(minimum(0.0, t0)))) + (log1p_fast(t3) + pair_value(pair_max(pair_of(0.0), t2))) / alpha);
+        const double t0 = t0_rows[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double t3 = t3_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const double t5 = t5_rows[row];
+        const double a5 = a5_rows[row];
+        const double a9 = a9_rows[row];
+        const double a10 = a10_rows[row];
+        loss[row] = (float)(y_i * ((0.0 < t0) ? a5 - f_i : a9) + (a10 + pair_value(pair_max(pair_of(0.0), t2))) / alpha);
         gradient[row] = (float)(((0.0 <= pair_value(t2)) ? 1.0 : t3) / (1.0 + t3) / alpha - y_i * (((0.0 <= pair_value(t4)) ? 1.0 : t5) / (1.0 + t5)));
     }
 }
@@ -1083,15 +1755,34 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const double alpha = constants[0];
     const pair t0 = {constants[1], constants[2]};
     const double c1 = constants[3];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double t4_hi[ROWS_f32], t4_lo[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        const pair t1 = pair_order(pair_add_d(t0, f_i));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        a0_rows[row] = pair_value(pair_neg(pair_abs(t1)));
+        const pair t4 = pair_order(pair_add_d(pair_neg(t0), (-f_i)));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        a1_rows[row] = pair_value(pair_neg(pair_abs(t4)));
+    }
+    exp_fast_rows(a0_rows, t2_rows);
+    exp_fast_rows(a1_rows, t5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
-        const double f_i = f[row];
-        const pair t1 = pair_order(pair_add_d(t0, f_i));
-        const double t2 = exp_fast(pair_value(pair_neg(pair_abs(t1))));
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double t2 = t2_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const double t5 = t5_rows[row];
         const double t3 = ((0.0 <= pair_value(t1)) ? 1.0 : t2) / (1.0 + t2);
-        const pair t4 = pair_order(pair_add_d(pair_neg(t0), (-f_i)));
-        const double t5 = exp_fast(pair_value(pair_neg(pair_abs(t4))));
         const double t6 = ((0.0 <= pair_value(t4)) ? 1.0 : t5) / (1.0 + t5);
         gradient[row] = (float)(t3 / alpha - y_i * t6);
         hessian[row] = (float)((y_i + c1) * t6 * t3);
@@ -1126,18 +1817,67 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     const double alpha = constants[0];
     const pair t1 = {constants[1], constants[2]};
     const double c1 = constants[3];
+    double t0_rows[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double t5_hi[ROWS_f32], t5_lo[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
+    double a10_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        const double t0 = -f_i;
+        t0_rows[row] = t0;
+        const pair t2 = pair_order(pair_add_d(t1, f_i));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        a0_rows[row] = pair_value(pair_neg(pair_abs(t2)));
+        const pair t5 = pair_order(pair_add_d(pair_neg(t1), t0));
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        a1_rows[row] = pair_value(pair_neg(pair_abs(t5)));
+        a2_rows[row] = -maximum(0.0, t0);
+        a6_rows[row] = minimum(0.0, t0);
+    }
+    exp_fast_rows(a0_rows, t3_rows);
+    exp_fast_rows(a1_rows, t6_rows);
+    exp_fast_rows(a2_rows, a3_rows);
+    expm1_fast_rows(a6_rows, a7_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double a3 = a3_rows[row];
+        const double a7 = a7_rows[row];
+        a4_rows[row] = alpha * ((alpha == 0.0) ? 0.0 : a3);
+        a8_rows[row] = alpha + a7;
+    }
+    log1p_fast_rows(a4_rows, a5_rows);
+    log1p_fast_rows(a8_rows, a9_rows);
+    log1p_fast_rows(t3_rows, a10_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = -f_i;
-        const pair t2 = pair_order(pair_add_d(t1, f_i));
-        const double t3 = exp_fast(pair_value(pair_neg(pair_abs(t2))));
+        const double t0 = t0_rows[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double t3 = t3_rows[row];
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const double t6 = t6_rows[row];
+        const double a5 = a5_rows[row];
+        const double a9 = a9_rows[row];
+        const double a10 = a10_rows[row];
         const double t4 = ((0.0 <= pair_value(t2)) ? 1.0 : t3) / (1.0 + t3);
-        const pair t5 = pair_order(pair_add_d(pair_neg(t1), t0));
-        const double t6 = exp_fast(pair_value(pair_neg(pair_abs(t5))));
         const double t7 = ((0.0 <= pair_value(t5)) ? 1.0 : t6) / (1.0 + t6);
-        loss[row] = (float)(y_i * ((0.0 < t0) ? log1p_fast(alpha * ((alpha == 0.0) ? 0.0 : exp_fast(-maximum(0.0, t0)))) - f_i : log1p_fast(alpha + expm1_fast(minimum(0.0, t0)))) + (log1p_fast(t3) + pair_value(pair_max(pair_of(0.0), t2))) / alpha);
+        loss[row] = (float)(y_i * ((0.0 < t0) ? a5 - f_i : a9) + (a10 + pair_value(pair_max(pair_of(0.0), t2))) / alpha);
         gradient[row] = (float)(t4 / alpha - y_i * t7);
         hessian[row] = (float)((y_i + c1) * t7 * t4);
     }
@@ -1166,10 +1906,18 @@ static void inverse_link_rows_f32(const float *const *inputs, const double *cons
     const float *const f = inputs[0];
     float *const mean = outputs[0];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        mean[row] = (float)exp_fast(f_i);
+        a0_rows[row] = f_i;
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double a1 = a1_rows[row];
+        mean[row] = (float)a1;
     }
 }
 
@@ -1188,3 +1936,4 @@ void lossforge_negative_binomial_inverse_link_f32(size_t n, const float *f, floa
     void *const outputs[] = {mean};
     lossforge_negative_binomial_inverse_link_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

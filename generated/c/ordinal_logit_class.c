@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -388,6 +388,63 @@ HELPER double maximum(double a, double b)
     return a > b ? a : b;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void log1p_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fast(a[row]);
+    }
+}
+
+ONCE static void pair_tanh_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_tanh((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void tanh_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = tanh_fast(a[row]);
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 3, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -432,23 +489,79 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double low_i = low[row];
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(f_i, low_i);
-        loss[row] = log1p_fast(pair_value(pair_exp_short(pair_neg(pair_abs(t0))))) + pair_value(pair_max(pair_of(0.0), pair_diff(low_i, f_i))) + (log1p_fast(pair_value(pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t0), width_i))))))) + maximum(0.0, pair_value(t0) - width_i));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_neg(pair_abs(t0));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair a3 = pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t0), width_i))));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_exp_short_rows(a3_hi, a3_lo, a4_hi, a4_lo);
+    log1p_fast_rows(a1_hi, a2_rows);
+    log1p_fast_rows(a4_hi, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double low_i = low[row];
+        const double width_i = width[row];
+        const double f_i = f[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const double a2 = a2_rows[row];
+        const double a5 = a5_rows[row];
+        loss[row] = a2 + pair_value(pair_max(pair_of(0.0), pair_diff(low_i, f_i))) + (a5 + maximum(0.0, pair_value(t0) - width_i));
     }
 #else
     (void)constants;
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double low_i = low[row];
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(f_i, low_i);
-        loss[row] = pair_rounded(pair_add(pair_add(pair_log1p(pair_exp_short(pair_neg(pair_abs(t0)))), pair_max(pair_of(0.0), pair_diff(low_i, f_i))), pair_add(pair_log1p(pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t0), width_i)))))), pair_max(pair_of(0.0), pair_order(pair_add_d(t0, -width_i))))));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_neg(pair_abs(t0));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair a3 = pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t0), width_i))));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_exp_short_rows(a3_hi, a3_lo, a4_hi, a4_lo);
+    pair_log1p_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_log1p_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double low_i = low[row];
+        const double width_i = width[row];
+        const double f_i = f[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        loss[row] = pair_rounded(pair_add(pair_add(a2, pair_max(pair_of(0.0), pair_diff(low_i, f_i))), pair_add(a5, pair_max(pair_of(0.0), pair_order(pair_add_d(t0, -width_i))))));
     }
 #endif
 }
@@ -481,35 +594,115 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double low_i = low[row];
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(low_i, f_i);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_order(pair_add_d(t0, width_i));
-        const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a0 = pair_neg(pair_abs(t1));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
         const pair t3 = pair_diff(f_i, low_i);
-        const pair t4 = pair_exp_short(pair_neg(pair_abs(t3)));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a1 = pair_neg(pair_abs(t3));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a2 = pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t3), width_i))));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a3_rows[row] = 0.5 * width_i + pair_value(t0);
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    pair_exp_short_rows(a1_hi, a1_lo, t4_hi, t4_lo);
+    pair_exp_short_rows(a2_hi, a2_lo, t6_hi, t6_lo);
+    tanh_fast_rows(a3_rows, a4_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double width_i = width[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const double a4 = a4_rows[row];
         const double t5 = 1.0 + pair_value(t4);
-        const pair t6 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t3), width_i)))));
-        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2)) * (pair_value(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t4)) / t5) + pair_value(pair_if((0.0 <= pair_value(t3) - width_i), pair_of(1.0), t6)) / (1.0 + pair_value(t6)) * (pair_value(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4)) / t5)) * tanh_fast(0.5 * width_i + pair_value(t0)));
+        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2)) * (pair_value(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t4)) / t5) + pair_value(pair_if((0.0 <= pair_value(t3) - width_i), pair_of(1.0), t6)) / (1.0 + pair_value(t6)) * (pair_value(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4)) / t5)) * a4);
     }
 #else
     (void)constants;
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double low_i = low[row];
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(low_i, f_i);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_order(pair_add_d(t0, width_i));
-        const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a0 = pair_neg(pair_abs(t1));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
         const pair t3 = pair_diff(f_i, low_i);
-        const pair t4 = pair_exp_short(pair_neg(pair_abs(t3)));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a1 = pair_neg(pair_abs(t3));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a2 = pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t3), width_i))));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a3 = pair_order(pair_add_d(t0, (0.5 * width_i)));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    pair_exp_short_rows(a1_hi, a1_lo, t4_hi, t4_lo);
+    pair_exp_short_rows(a2_hi, a2_lo, t6_hi, t6_lo);
+    pair_tanh_rows(a3_hi, a3_lo, a4_hi, a4_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double width_i = width[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
         const pair t5 = pair_add_d(t4, 1.0);
-        const pair t6 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t3), width_i)))));
-        gradient[row] = pair_rounded(pair_neg(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2), pair_add_d(t2, 1.0)), pair_div(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t4), t5)), pair_mul(pair_div(pair_if((0.0 <= pair_value(pair_order(pair_add_d(t3, -width_i)))), pair_of(1.0), t6), pair_add_d(t6, 1.0)), pair_div(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4), t5))), pair_tanh(pair_order(pair_add_d(t0, (0.5 * width_i)))))));
+        gradient[row] = pair_rounded(pair_neg(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2), pair_add_d(t2, 1.0)), pair_div(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t4), t5)), pair_mul(pair_div(pair_if((0.0 <= pair_value(pair_order(pair_add_d(t3, -width_i)))), pair_of(1.0), t6), pair_add_d(t6, 1.0)), pair_div(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4), t5))), a4)));
     }
 #endif
 }
@@ -542,31 +735,95 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double low_i = low[row];
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_sum(low_i, width_i);
-        const pair t1 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t0), f_i)))));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t0), f_i))));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
         const pair t2 = pair_diff(f_i, low_i);
-        const pair t3 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t2), width_i)))));
-        const pair t4 = pair_exp_short(pair_neg(pair_abs(t2)));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const pair a1 = pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t2), width_i))));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a2 = pair_neg(pair_abs(t2));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_short_rows(a1_hi, a1_lo, t3_hi, t3_lo);
+    pair_exp_short_rows(a2_hi, a2_lo, t4_hi, t4_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double low_i = low[row];
+        const double width_i = width[row];
+        const double f_i = f[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
         const double t5 = 1.0 + pair_value(t4);
         hessian[row] = pair_value(pair_if((0.0 <= pair_value(t0) - f_i), pair_of(1.0), t1)) / (1.0 + pair_value(t1)) * (pair_value(pair_if((0.0 <= pair_value(t2) - width_i), pair_of(1.0), t3)) / (1.0 + pair_value(t3))) + pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t4)) / t5 * (pair_value(pair_if((0.0 <= pair_value(pair_diff(low_i, f_i))), pair_of(1.0), t4)) / t5);
     }
 #else
     (void)constants;
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double low_i = low[row];
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_sum(low_i, width_i);
-        const pair t1 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t0), f_i)))));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t0), f_i))));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
         const pair t2 = pair_diff(f_i, low_i);
-        const pair t3 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t2), width_i)))));
-        const pair t4 = pair_exp_short(pair_neg(pair_abs(t2)));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const pair a1 = pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t2), width_i))));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a2 = pair_neg(pair_abs(t2));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_short_rows(a1_hi, a1_lo, t3_hi, t3_lo);
+    pair_exp_short_rows(a2_hi, a2_lo, t4_hi, t4_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double low_i = low[row];
+        const double width_i = width[row];
+        const double f_i = f[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
         const pair t5 = pair_add_d(t4, 1.0);
         hessian[row] = pair_rounded(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(pair_order(pair_add_d(t0, -f_i)))), pair_of(1.0), t1), pair_add_d(t1, 1.0)), pair_div(pair_if((0.0 <= pair_value(pair_order(pair_add_d(t2, -width_i)))), pair_of(1.0), t3), pair_add_d(t3, 1.0))), pair_mul(pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t4), t5), pair_div(pair_if((0.0 <= pair_value(pair_diff(low_i, f_i))), pair_of(1.0), t4), t5))));
     }
@@ -602,39 +859,131 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double low_i = low[row];
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(f_i, low_i);
-        const pair t1 = pair_exp_short(pair_neg(pair_abs(t0)));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_neg(pair_abs(t0));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
         const pair t2 = pair_diff(low_i, f_i);
-        const pair t3 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t0), width_i)))));
-        const double t4 = pair_value(t0) - width_i;
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const pair a1 = pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t0), width_i))));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
         const pair t5 = pair_order(pair_add_d(t2, width_i));
-        const pair t6 = pair_exp_short(pair_neg(pair_abs(t5)));
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair a2 = pair_neg(pair_abs(t5));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a5_rows[row] = 0.5 * width_i + pair_value(t2);
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_short_rows(a1_hi, a1_lo, t3_hi, t3_lo);
+    pair_exp_short_rows(a2_hi, a2_lo, t6_hi, t6_lo);
+    tanh_fast_rows(a5_rows, a6_rows);
+    log1p_fast_rows(t1_hi, a3_rows);
+    log1p_fast_rows(t3_hi, a4_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double width_i = width[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const double a3 = a3_rows[row];
+        const double a4 = a4_rows[row];
+        const double a6 = a6_rows[row];
+        const double t4 = pair_value(t0) - width_i;
         const double t7 = 1.0 + pair_value(t1);
-        loss[row] = log1p_fast(pair_value(t1)) + pair_value(pair_max(pair_of(0.0), t2)) + (log1p_fast(pair_value(t3)) + maximum(0.0, t4));
-        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6)) / (1.0 + pair_value(t6)) * (pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t1)) / t7) + pair_value(pair_if((0.0 <= t4), pair_of(1.0), t3)) / (1.0 + pair_value(t3)) * (pair_value(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1)) / t7)) * tanh_fast(0.5 * width_i + pair_value(t2)));
+        loss[row] = a3 + pair_value(pair_max(pair_of(0.0), t2)) + (a4 + maximum(0.0, t4));
+        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6)) / (1.0 + pair_value(t6)) * (pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t1)) / t7) + pair_value(pair_if((0.0 <= t4), pair_of(1.0), t3)) / (1.0 + pair_value(t3)) * (pair_value(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1)) / t7)) * a6);
     }
 #else
     (void)constants;
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double low_i = low[row];
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(f_i, low_i);
-        const pair t1 = pair_exp_short(pair_neg(pair_abs(t0)));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_neg(pair_abs(t0));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
         const pair t2 = pair_diff(low_i, f_i);
-        const pair t3 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t0), width_i)))));
-        const pair t4 = pair_order(pair_add_d(t0, -width_i));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const pair a1 = pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t0), width_i))));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
         const pair t5 = pair_order(pair_add_d(t2, width_i));
-        const pair t6 = pair_exp_short(pair_neg(pair_abs(t5)));
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair a2 = pair_neg(pair_abs(t5));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a5 = pair_order(pair_add_d(t2, (0.5 * width_i)));
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_short_rows(a1_hi, a1_lo, t3_hi, t3_lo);
+    pair_exp_short_rows(a2_hi, a2_lo, t6_hi, t6_lo);
+    pair_tanh_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    pair_log1p_rows(t1_hi, t1_lo, a3_hi, a3_lo);
+    pair_log1p_rows(t3_hi, t3_lo, a4_hi, a4_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double width_i = width[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair t4 = pair_order(pair_add_d(t0, -width_i));
         const pair t7 = pair_add_d(t1, 1.0);
-        loss[row] = pair_rounded(pair_add(pair_add(pair_log1p(t1), pair_max(pair_of(0.0), t2)), pair_add(pair_log1p(t3), pair_max(pair_of(0.0), t4))));
-        gradient[row] = pair_rounded(pair_neg(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6), pair_add_d(t6, 1.0)), pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t1), t7)), pair_mul(pair_div(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t3), pair_add_d(t3, 1.0)), pair_div(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1), t7))), pair_tanh(pair_order(pair_add_d(t2, (0.5 * width_i)))))));
+        loss[row] = pair_rounded(pair_add(pair_add(a3, pair_max(pair_of(0.0), t2)), pair_add(a4, pair_max(pair_of(0.0), t4))));
+        gradient[row] = pair_rounded(pair_neg(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6), pair_add_d(t6, 1.0)), pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t1), t7)), pair_mul(pair_div(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t3), pair_add_d(t3, 1.0)), pair_div(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1), t7))), a6)));
     }
 #endif
 }
@@ -668,46 +1017,148 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double low_i = low[row];
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(low_i, f_i);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_order(pair_add_d(t0, width_i));
-        const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a0 = pair_neg(pair_abs(t1));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
         const pair t3 = pair_diff(f_i, low_i);
-        const pair t4 = pair_exp_short(pair_neg(pair_abs(t3)));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a1 = pair_neg(pair_abs(t3));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a2 = pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t3), width_i))));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair t10 = pair_sum(low_i, width_i);
+        t10_hi[row] = t10.hi;
+        t10_lo[row] = t10.lo;
+        const pair a3 = pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t10), f_i))));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        a4_rows[row] = 0.5 * width_i + pair_value(t0);
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    pair_exp_short_rows(a1_hi, a1_lo, t4_hi, t4_lo);
+    pair_exp_short_rows(a2_hi, a2_lo, t7_hi, t7_lo);
+    pair_exp_short_rows(a3_hi, a3_lo, t11_hi, t11_lo);
+    tanh_fast_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double width_i = width[row];
+        const double f_i = f[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const double a5 = a5_rows[row];
         const double t5 = 1.0 + pair_value(t4);
         const double t6 = pair_value(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t4)) / t5;
-        const pair t7 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t3), width_i)))));
         const double t8 = pair_value(pair_if((0.0 <= pair_value(t3) - width_i), pair_of(1.0), t7)) / (1.0 + pair_value(t7));
         const double t9 = pair_value(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4)) / t5;
-        const pair t10 = pair_sum(low_i, width_i);
-        const pair t11 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t10), f_i)))));
-        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2)) * t6 + t8 * t9) * tanh_fast(0.5 * width_i + pair_value(t0)));
+        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2)) * t6 + t8 * t9) * a5);
         hessian[row] = pair_value(pair_if((0.0 <= pair_value(t10) - f_i), pair_of(1.0), t11)) / (1.0 + pair_value(t11)) * t8 + t9 * t6;
     }
 #else
     (void)constants;
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double low_i = low[row];
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(low_i, f_i);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_order(pair_add_d(t0, width_i));
-        const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a0 = pair_neg(pair_abs(t1));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
         const pair t3 = pair_diff(f_i, low_i);
-        const pair t4 = pair_exp_short(pair_neg(pair_abs(t3)));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a1 = pair_neg(pair_abs(t3));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a2 = pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t3), width_i))));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair t10 = pair_sum(low_i, width_i);
+        t10_hi[row] = t10.hi;
+        t10_lo[row] = t10.lo;
+        const pair a3 = pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t10), f_i))));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        const pair a4 = pair_order(pair_add_d(t0, (0.5 * width_i)));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    pair_exp_short_rows(a1_hi, a1_lo, t4_hi, t4_lo);
+    pair_exp_short_rows(a2_hi, a2_lo, t7_hi, t7_lo);
+    pair_exp_short_rows(a3_hi, a3_lo, t11_hi, t11_lo);
+    pair_tanh_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double width_i = width[row];
+        const double f_i = f[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
         const pair t5 = pair_add_d(t4, 1.0);
         const pair t6 = pair_div(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t4), t5);
-        const pair t7 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t3), width_i)))));
         const pair t8 = pair_div(pair_if((0.0 <= pair_value(pair_order(pair_add_d(t3, -width_i)))), pair_of(1.0), t7), pair_add_d(t7, 1.0));
         const pair t9 = pair_div(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4), t5);
-        const pair t10 = pair_sum(low_i, width_i);
-        const pair t11 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t10), f_i)))));
-        gradient[row] = pair_rounded(pair_neg(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2), pair_add_d(t2, 1.0)), t6), pair_mul(t8, t9)), pair_tanh(pair_order(pair_add_d(t0, (0.5 * width_i)))))));
+        gradient[row] = pair_rounded(pair_neg(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t1)), pair_of(1.0), t2), pair_add_d(t2, 1.0)), t6), pair_mul(t8, t9)), a5)));
         hessian[row] = pair_rounded(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(pair_order(pair_add_d(t10, -f_i)))), pair_of(1.0), t11), pair_add_d(t11, 1.0)), t8), pair_mul(t9, t6)));
     }
 #endif
@@ -743,50 +1194,164 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double low_i = low[row];
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(f_i, low_i);
-        const pair t1 = pair_exp_short(pair_neg(pair_abs(t0)));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_neg(pair_abs(t0));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
         const pair t2 = pair_diff(low_i, f_i);
-        const pair t3 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t0), width_i)))));
-        const double t4 = pair_value(t0) - width_i;
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const pair a1 = pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t0), width_i))));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
         const pair t5 = pair_order(pair_add_d(t2, width_i));
-        const pair t6 = pair_exp_short(pair_neg(pair_abs(t5)));
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair a2 = pair_neg(pair_abs(t5));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair t11 = pair_sum(low_i, width_i);
+        t11_hi[row] = t11.hi;
+        t11_lo[row] = t11.lo;
+        const pair a3 = pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t11), f_i))));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        a6_rows[row] = 0.5 * width_i + pair_value(t2);
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_short_rows(a1_hi, a1_lo, t3_hi, t3_lo);
+    pair_exp_short_rows(a2_hi, a2_lo, t6_hi, t6_lo);
+    pair_exp_short_rows(a3_hi, a3_lo, t12_hi, t12_lo);
+    tanh_fast_rows(a6_rows, a7_rows);
+    log1p_fast_rows(t1_hi, a4_rows);
+    log1p_fast_rows(t3_hi, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double width_i = width[row];
+        const double f_i = f[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const double a4 = a4_rows[row];
+        const double a5 = a5_rows[row];
+        const double a7 = a7_rows[row];
+        const double t4 = pair_value(t0) - width_i;
         const double t7 = 1.0 + pair_value(t1);
         const double t8 = pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t1)) / t7;
         const double t9 = pair_value(pair_if((0.0 <= t4), pair_of(1.0), t3)) / (1.0 + pair_value(t3));
         const double t10 = pair_value(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1)) / t7;
-        const pair t11 = pair_sum(low_i, width_i);
-        const pair t12 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t11), f_i)))));
-        loss[row] = log1p_fast(pair_value(t1)) + pair_value(pair_max(pair_of(0.0), t2)) + (log1p_fast(pair_value(t3)) + maximum(0.0, t4));
-        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6)) / (1.0 + pair_value(t6)) * t8 + t9 * t10) * tanh_fast(0.5 * width_i + pair_value(t2)));
+        loss[row] = a4 + pair_value(pair_max(pair_of(0.0), t2)) + (a5 + maximum(0.0, t4));
+        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6)) / (1.0 + pair_value(t6)) * t8 + t9 * t10) * a7);
         hessian[row] = pair_value(pair_if((0.0 <= pair_value(t11) - f_i), pair_of(1.0), t12)) / (1.0 + pair_value(t12)) * t9 + t10 * t8;
     }
 #else
     (void)constants;
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double low_i = low[row];
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(f_i, low_i);
-        const pair t1 = pair_exp_short(pair_neg(pair_abs(t0)));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_neg(pair_abs(t0));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
         const pair t2 = pair_diff(low_i, f_i);
-        const pair t3 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t0), width_i)))));
-        const pair t4 = pair_order(pair_add_d(t0, -width_i));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const pair a1 = pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t0), width_i))));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
         const pair t5 = pair_order(pair_add_d(t2, width_i));
-        const pair t6 = pair_exp_short(pair_neg(pair_abs(t5)));
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair a2 = pair_neg(pair_abs(t5));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair t11 = pair_sum(low_i, width_i);
+        t11_hi[row] = t11.hi;
+        t11_lo[row] = t11.lo;
+        const pair a3 = pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t11), f_i))));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        const pair a6 = pair_order(pair_add_d(t2, (0.5 * width_i)));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_short_rows(a1_hi, a1_lo, t3_hi, t3_lo);
+    pair_exp_short_rows(a2_hi, a2_lo, t6_hi, t6_lo);
+    pair_exp_short_rows(a3_hi, a3_lo, t12_hi, t12_lo);
+    pair_tanh_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    pair_log1p_rows(t1_hi, t1_lo, a4_hi, a4_lo);
+    pair_log1p_rows(t3_hi, t3_lo, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double width_i = width[row];
+        const double f_i = f[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair t4 = pair_order(pair_add_d(t0, -width_i));
         const pair t7 = pair_add_d(t1, 1.0);
         const pair t8 = pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t1), t7);
         const pair t9 = pair_div(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t3), pair_add_d(t3, 1.0));
         const pair t10 = pair_div(pair_if((0.0 <= pair_value(t0)), pair_of(1.0), t1), t7);
-        const pair t11 = pair_sum(low_i, width_i);
-        const pair t12 = pair_exp_short(pair_neg(pair_abs(pair_order(pair_add_d(pair_neg(t11), f_i)))));
-        loss[row] = pair_rounded(pair_add(pair_add(pair_log1p(t1), pair_max(pair_of(0.0), t2)), pair_add(pair_log1p(t3), pair_max(pair_of(0.0), t4))));
-        gradient[row] = pair_rounded(pair_neg(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6), pair_add_d(t6, 1.0)), t8), pair_mul(t9, t10)), pair_tanh(pair_order(pair_add_d(t2, (0.5 * width_i)))))));
+        loss[row] = pair_rounded(pair_add(pair_add(a4, pair_max(pair_of(0.0), t2)), pair_add(a5, pair_max(pair_of(0.0), t4))));
+        gradient[row] = pair_rounded(pair_neg(pair_mul(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6), pair_add_d(t6, 1.0)), t8), pair_mul(t9, t10)), a7)));
         hessian[row] = pair_rounded(pair_add(pair_mul(pair_div(pair_if((0.0 <= pair_value(pair_order(pair_add_d(t11, -f_i)))), pair_of(1.0), t12), pair_add_d(t12, 1.0)), t9), pair_mul(t10, t8)));
     }
 #endif
@@ -811,7 +1376,9 @@ void lossforge_ordinal_logit_class_loss_gradient_hessian_f64(size_t n, const dou
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_ordinal_logit_class_loss_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 3, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -855,13 +1422,37 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const f = inputs[2];
     float *const loss = outputs[0];
     (void)constants;
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double low_i = low[row];
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(f_i, low_i);
-        loss[row] = (float)(log1p_fast(exp_fast(pair_value(pair_neg(pair_abs(t0))))) + pair_value(pair_max(pair_of(0.0), pair_diff(low_i, f_i))) + (log1p_fast(exp_fast(-fabs(width_i - pair_value(t0)))) + pair_value(pair_max(pair_of(0.0), pair_order(pair_add_d(t0, -width_i))))));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        a0_rows[row] = pair_value(pair_neg(pair_abs(t0)));
+        a3_rows[row] = -fabs(width_i - pair_value(t0));
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    exp_fast_rows(a3_rows, a4_rows);
+    log1p_fast_rows(a1_rows, a2_rows);
+    log1p_fast_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double low_i = low[row];
+        const double width_i = width[row];
+        const double f_i = f[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const double a2 = a2_rows[row];
+        const double a5 = a5_rows[row];
+        loss[row] = (float)(a2 + pair_value(pair_max(pair_of(0.0), pair_diff(low_i, f_i))) + (a5 + pair_value(pair_max(pair_of(0.0), pair_order(pair_add_d(t0, -width_i))))));
     }
 }
 
@@ -887,19 +1478,52 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const f = inputs[2];
     float *const gradient = outputs[0];
     (void)constants;
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double low_i = low[row];
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(low_i, f_i);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_order(pair_add_d(t0, width_i));
-        const double t2 = exp_fast(pair_value(pair_neg(pair_abs(t1))));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        a0_rows[row] = pair_value(pair_neg(pair_abs(t1)));
         const pair t3 = pair_diff(f_i, low_i);
-        const double t4 = exp_fast(pair_value(pair_neg(pair_abs(t3))));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        a1_rows[row] = pair_value(pair_neg(pair_abs(t3)));
+        a2_rows[row] = -fabs(width_i - pair_value(t3));
+        a3_rows[row] = 0.5 * width_i + pair_value(t0);
+    }
+    exp_fast_rows(a0_rows, t2_rows);
+    exp_fast_rows(a1_rows, t4_rows);
+    exp_fast_rows(a2_rows, t6_rows);
+    tanh_fast_rows(a3_rows, a4_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double width_i = width[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double t2 = t2_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double t4 = t4_rows[row];
+        const double t6 = t6_rows[row];
+        const double a4 = a4_rows[row];
         const double t5 = 1.0 + t4;
-        const double t6 = exp_fast(-fabs(width_i - pair_value(t3)));
-        gradient[row] = (float)(-((((0.0 <= pair_value(t1)) ? 1.0 : t2) / (1.0 + t2) * (((0.0 <= pair_value(t0)) ? 1.0 : t4) / t5) + ((0.0 <= pair_value(pair_order(pair_add_d(t3, -width_i)))) ? 1.0 : t6) / (1.0 + t6) * (((0.0 <= pair_value(t3)) ? 1.0 : t4) / t5)) * tanh_fast(0.5 * width_i + pair_value(t0))));
+        gradient[row] = (float)(-((((0.0 <= pair_value(t1)) ? 1.0 : t2) / (1.0 + t2) * (((0.0 <= pair_value(t0)) ? 1.0 : t4) / t5) + ((0.0 <= pair_value(pair_order(pair_add_d(t3, -width_i)))) ? 1.0 : t6) / (1.0 + t6) * (((0.0 <= pair_value(t3)) ? 1.0 : t4) / t5)) * a4));
     }
 }
 
@@ -925,16 +1549,42 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const f = inputs[2];
     float *const hessian = outputs[0];
     (void)constants;
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double low_i = low[row];
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_sum(low_i, width_i);
-        const double t1 = exp_fast(-fabs(f_i - pair_value(t0)));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        a0_rows[row] = -fabs(f_i - pair_value(t0));
         const pair t2 = pair_diff(f_i, low_i);
-        const double t3 = exp_fast(-fabs(width_i - pair_value(t2)));
-        const double t4 = exp_fast(pair_value(pair_neg(pair_abs(t2))));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        a1_rows[row] = -fabs(width_i - pair_value(t2));
+        a2_rows[row] = pair_value(pair_neg(pair_abs(t2)));
+    }
+    exp_fast_rows(a0_rows, t1_rows);
+    exp_fast_rows(a1_rows, t3_rows);
+    exp_fast_rows(a2_rows, t4_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double low_i = low[row];
+        const double width_i = width[row];
+        const double f_i = f[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const double t1 = t1_rows[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double t3 = t3_rows[row];
+        const double t4 = t4_rows[row];
         const double t5 = 1.0 + t4;
         hessian[row] = (float)(((0.0 <= pair_value(pair_order(pair_add_d(t0, -f_i)))) ? 1.0 : t1) / (1.0 + t1) * (((0.0 <= pair_value(pair_order(pair_add_d(t2, -width_i)))) ? 1.0 : t3) / (1.0 + t3)) + ((0.0 <= pair_value(t2)) ? 1.0 : t4) / t5 * (((0.0 <= pair_value(pair_diff(low_i, f_i))) ? 1.0 : t4) / t5));
     }
@@ -963,21 +1613,60 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     (void)constants;
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double t5_hi[ROWS_f32], t5_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double low_i = low[row];
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(f_i, low_i);
-        const double t1 = exp_fast(pair_value(pair_neg(pair_abs(t0))));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        a0_rows[row] = pair_value(pair_neg(pair_abs(t0)));
         const pair t2 = pair_diff(low_i, f_i);
-        const double t3 = exp_fast(-fabs(width_i - pair_value(t0)));
-        const pair t4 = pair_order(pair_add_d(t0, -width_i));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        a1_rows[row] = -fabs(width_i - pair_value(t0));
         const pair t5 = pair_order(pair_add_d(t2, width_i));
-        const double t6 = exp_fast(pair_value(pair_neg(pair_abs(t5))));
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        a2_rows[row] = pair_value(pair_neg(pair_abs(t5)));
+        a5_rows[row] = 0.5 * width_i + pair_value(t2);
+    }
+    exp_fast_rows(a0_rows, t1_rows);
+    exp_fast_rows(a1_rows, t3_rows);
+    exp_fast_rows(a2_rows, t6_rows);
+    tanh_fast_rows(a5_rows, a6_rows);
+    log1p_fast_rows(t1_rows, a3_rows);
+    log1p_fast_rows(t3_rows, a4_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double width_i = width[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const double t1 = t1_rows[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double t3 = t3_rows[row];
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const double t6 = t6_rows[row];
+        const double a3 = a3_rows[row];
+        const double a4 = a4_rows[row];
+        const double a6 = a6_rows[row];
+        const pair t4 = pair_order(pair_add_d(t0, -width_i));
         const double t7 = 1.0 + t1;
-        loss[row] = (float)(log1p_fast(t1) + pair_value(pair_max(pair_of(0.0), t2)) + (log1p_fast(t3) + pair_value(pair_max(pair_of(0.0), t4))));
-        gradient[row] = (float)(-((((0.0 <= pair_value(t5)) ? 1.0 : t6) / (1.0 + t6) * (((0.0 <= pair_value(t2)) ? 1.0 : t1) / t7) + ((0.0 <= pair_value(t4)) ? 1.0 : t3) / (1.0 + t3) * (((0.0 <= pair_value(t0)) ? 1.0 : t1) / t7)) * tanh_fast(0.5 * width_i + pair_value(t2))));
+        loss[row] = (float)(a3 + pair_value(pair_max(pair_of(0.0), t2)) + (a4 + pair_value(pair_max(pair_of(0.0), t4))));
+        gradient[row] = (float)(-((((0.0 <= pair_value(t5)) ? 1.0 : t6) / (1.0 + t6) * (((0.0 <= pair_value(t2)) ? 1.0 : t1) / t7) + ((0.0 <= pair_value(t4)) ? 1.0 : t3) / (1.0 + t3) * (((0.0 <= pair_value(t0)) ? 1.0 : t1) / t7)) * a6));
     }
 }
 
@@ -1004,24 +1693,66 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
     (void)constants;
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double t10_hi[ROWS_f32], t10_lo[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t11_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double low_i = low[row];
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(low_i, f_i);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_order(pair_add_d(t0, width_i));
-        const double t2 = exp_fast(pair_value(pair_neg(pair_abs(t1))));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        a0_rows[row] = pair_value(pair_neg(pair_abs(t1)));
         const pair t3 = pair_diff(f_i, low_i);
-        const double t4 = exp_fast(pair_value(pair_neg(pair_abs(t3))));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        a1_rows[row] = pair_value(pair_neg(pair_abs(t3)));
+        a2_rows[row] = -fabs(width_i - pair_value(t3));
+        const pair t10 = pair_sum(low_i, width_i);
+        t10_hi[row] = t10.hi;
+        t10_lo[row] = t10.lo;
+        a3_rows[row] = -fabs(f_i - pair_value(t10));
+        a4_rows[row] = 0.5 * width_i + pair_value(t0);
+    }
+    exp_fast_rows(a0_rows, t2_rows);
+    exp_fast_rows(a1_rows, t4_rows);
+    exp_fast_rows(a2_rows, t7_rows);
+    exp_fast_rows(a3_rows, t11_rows);
+    tanh_fast_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double width_i = width[row];
+        const double f_i = f[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double t2 = t2_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double t4 = t4_rows[row];
+        const double t7 = t7_rows[row];
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const double t11 = t11_rows[row];
+        const double a5 = a5_rows[row];
         const double t5 = 1.0 + t4;
         const double t6 = ((0.0 <= pair_value(t0)) ? 1.0 : t4) / t5;
-        const double t7 = exp_fast(-fabs(width_i - pair_value(t3)));
         const double t8 = ((0.0 <= pair_value(pair_order(pair_add_d(t3, -width_i)))) ? 1.0 : t7) / (1.0 + t7);
         const double t9 = ((0.0 <= pair_value(t3)) ? 1.0 : t4) / t5;
-        const pair t10 = pair_sum(low_i, width_i);
-        const double t11 = exp_fast(-fabs(f_i - pair_value(t10)));
-        gradient[row] = (float)(-((((0.0 <= pair_value(t1)) ? 1.0 : t2) / (1.0 + t2) * t6 + t8 * t9) * tanh_fast(0.5 * width_i + pair_value(t0))));
+        gradient[row] = (float)(-((((0.0 <= pair_value(t1)) ? 1.0 : t2) / (1.0 + t2) * t6 + t8 * t9) * a5));
         hessian[row] = (float)(((0.0 <= pair_value(pair_order(pair_add_d(t10, -f_i)))) ? 1.0 : t11) / (1.0 + t11) * t8 + t9 * t6);
     }
 }
@@ -1050,26 +1781,74 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
     (void)constants;
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double t5_hi[ROWS_f32], t5_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
+    double t11_hi[ROWS_f32], t11_lo[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t12_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double low_i = low[row];
         const double width_i = width[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(f_i, low_i);
-        const double t1 = exp_fast(pair_value(pair_neg(pair_abs(t0))));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        a0_rows[row] = pair_value(pair_neg(pair_abs(t0)));
         const pair t2 = pair_diff(low_i, f_i);
-        const double t3 = exp_fast(-fabs(width_i - pair_value(t0)));
-        const pair t4 = pair_order(pair_add_d(t0, -width_i));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        a1_rows[row] = -fabs(width_i - pair_value(t0));
         const pair t5 = pair_order(pair_add_d(t2, width_i));
-        const double t6 = exp_fast(pair_value(pair_neg(pair_abs(t5))));
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        a2_rows[row] = pair_value(pair_neg(pair_abs(t5)));
+        const pair t11 = pair_sum(low_i, width_i);
+        t11_hi[row] = t11.hi;
+        t11_lo[row] = t11.lo;
+        a3_rows[row] = -fabs(f_i - pair_value(t11));
+        a6_rows[row] = 0.5 * width_i + pair_value(t2);
+    }
+    exp_fast_rows(a0_rows, t1_rows);
+    exp_fast_rows(a1_rows, t3_rows);
+    exp_fast_rows(a2_rows, t6_rows);
+    exp_fast_rows(a3_rows, t12_rows);
+    tanh_fast_rows(a6_rows, a7_rows);
+    log1p_fast_rows(t1_rows, a4_rows);
+    log1p_fast_rows(t3_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double width_i = width[row];
+        const double f_i = f[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const double t1 = t1_rows[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double t3 = t3_rows[row];
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const double t6 = t6_rows[row];
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const double t12 = t12_rows[row];
+        const double a4 = a4_rows[row];
+        const double a5 = a5_rows[row];
+        const double a7 = a7_rows[row];
+        const pair t4 = pair_order(pair_add_d(t0, -width_i));
         const double t7 = 1.0 + t1;
         const double t8 = ((0.0 <= pair_value(t2)) ? 1.0 : t1) / t7;
         const double t9 = ((0.0 <= pair_value(t4)) ? 1.0 : t3) / (1.0 + t3);
         const double t10 = ((0.0 <= pair_value(t0)) ? 1.0 : t1) / t7;
-        const pair t11 = pair_sum(low_i, width_i);
-        const double t12 = exp_fast(-fabs(f_i - pair_value(t11)));
-        loss[row] = (float)(log1p_fast(t1) + pair_value(pair_max(pair_of(0.0), t2)) + (log1p_fast(t3) + pair_value(pair_max(pair_of(0.0), t4))));
-        gradient[row] = (float)(-((((0.0 <= pair_value(t5)) ? 1.0 : t6) / (1.0 + t6) * t8 + t9 * t10) * tanh_fast(0.5 * width_i + pair_value(t2))));
+        loss[row] = (float)(a4 + pair_value(pair_max(pair_of(0.0), t2)) + (a5 + pair_value(pair_max(pair_of(0.0), t4))));
+        gradient[row] = (float)(-((((0.0 <= pair_value(t5)) ? 1.0 : t6) / (1.0 + t6) * t8 + t9 * t10) * a7));
         hessian[row] = (float)(((0.0 <= pair_value(pair_order(pair_add_d(t11, -f_i)))) ? 1.0 : t12) / (1.0 + t12) * t9 + t10 * t8);
     }
 }
@@ -1088,3 +1867,4 @@ void lossforge_ordinal_logit_class_loss_gradient_hessian_f32(size_t n, const flo
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_ordinal_logit_class_loss_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
+#endif

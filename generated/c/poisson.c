@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -289,6 +289,35 @@ INLINE float log_fastf(float x)
     return x < HUGE_VALF ? positive : x;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void log_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log_fast(a[row]);
+    }
+}
+
+ONCE static void log_fastf_rows(const float *a, float *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log_fastf(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -332,19 +361,38 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    log_fast_rows(a0_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        loss[row] = f_i - y_i * log_fast(f_i);
+        const double a1 = a1_rows[row];
+        loss[row] = f_i - y_i * a1;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        loss[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_mul_d(pair_log(pair_of(f_i)), y_i)), f_i)));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        loss[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_mul_d(a1, y_i)), f_i)));
     }
 #endif
 }
@@ -465,20 +513,39 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    log_fast_rows(a0_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        loss[row] = f_i - y_i * log_fast(f_i);
+        const double a1 = a1_rows[row];
+        loss[row] = f_i - y_i * a1;
         gradient[row] = 1.0 - y_i / f_i;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        loss[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_mul_d(pair_log(pair_of(f_i)), y_i)), f_i)));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        loss[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_mul_d(a1, y_i)), f_i)));
         gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_quot(y_i, f_i)), 1.0)));
     }
 #endif
@@ -562,23 +629,42 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    log_fast_rows(a0_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const double a1 = a1_rows[row];
         const double t0 = y_i / f_i;
-        loss[row] = f_i - y_i * log_fast(f_i);
+        loss[row] = f_i - y_i * a1;
         gradient[row] = 1.0 - t0;
         hessian[row] = t0 / f_i;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
         const pair t0 = pair_quot(y_i, f_i);
-        loss[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_mul_d(pair_log(pair_of(f_i)), y_i)), f_i)));
+        loss[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_mul_d(a1, y_i)), f_i)));
         gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(t0), 1.0)));
         hessian[row] = pair_rounded(pair_div(t0, pair_of(f_i)));
     }
@@ -604,7 +690,9 @@ void lossforge_poisson_loss_gradient_hessian_f64(size_t n, const double *y, cons
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_poisson_loss_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -648,19 +736,37 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     float *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    log_fastf_rows(a0_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        loss[row] = f_i - y_i * log_fastf(f_i);
+        const float a1 = a1_rows[row];
+        loss[row] = f_i - y_i * a1;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    log_fast_rows(a0_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        loss[row] = (float)(f_i - y_i * log_fast(f_i));
+        const double a1 = a1_rows[row];
+        loss[row] = (float)(f_i - y_i * a1);
     }
 #endif
 }
@@ -781,20 +887,38 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    log_fastf_rows(a0_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        loss[row] = f_i - y_i * log_fastf(f_i);
+        const float a1 = a1_rows[row];
+        loss[row] = f_i - y_i * a1;
         gradient[row] = 1.0f - y_i / f_i;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    log_fast_rows(a0_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        loss[row] = (float)(f_i - y_i * log_fast(f_i));
+        const double a1 = a1_rows[row];
+        loss[row] = (float)(f_i - y_i * a1);
         gradient[row] = (float)(1.0 - y_i / f_i);
     }
 #endif
@@ -878,23 +1002,41 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    log_fastf_rows(a0_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
+        const float a1 = a1_rows[row];
         const float t0 = y_i / f_i;
-        loss[row] = f_i - y_i * log_fastf(f_i);
+        loss[row] = f_i - y_i * a1;
         gradient[row] = 1.0f - t0;
         hessian[row] = t0 / f_i;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    log_fast_rows(a0_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const double a1 = a1_rows[row];
         const double t0 = y_i / f_i;
-        loss[row] = (float)(f_i - y_i * log_fast(f_i));
+        loss[row] = (float)(f_i - y_i * a1);
         gradient[row] = (float)(1.0 - t0);
         hessian[row] = (float)(t0 / f_i);
     }
@@ -920,3 +1062,4 @@ void lossforge_poisson_loss_gradient_hessian_f32(size_t n, const float *y, const
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_poisson_loss_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
+#endif

@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -230,6 +230,35 @@ INLINE float exp_fastf(float x)
     return (1.0f + e) * from_bitsf(to_bitsf(z) << 23) * back;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+ONCE static void exp_fastf_rows(const float *a, float *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fastf(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -273,20 +302,37 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = exp_fast(f_i);
+        const double t0 = t0_rows[row];
         loss[row] = ((y_i == y_i) ? t0 - ((t0 == HUGE_VAL) ? 0.0 : f_i * y_i) : y_i);
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_exp_short(pair_of(f_i));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         loss[row] = pair_value(pair_if((y_i == y_i), pair_order(pair_sub(t0, pair_if((pair_value(t0) == HUGE_VAL), pair_of(0.0), pair_prod(f_i, y_i)))), pair_of(y_i)));
     }
 #endif
@@ -319,19 +365,36 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    exp_fast_rows(a0_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
-        const double f_i = f[row];
-        gradient[row] = exp_fast(f_i) - y_i;
+        const double a1 = a1_rows[row];
+        gradient[row] = a1 - y_i;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
-        const double f_i = f[row];
-        gradient[row] = pair_value(pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i)));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        gradient[row] = pair_value(pair_order(pair_add_d(a1, -y_i)));
     }
 #endif
 }
@@ -362,17 +425,34 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        hessian[row] = exp_fast(f_i);
+        a0_rows[row] = f_i;
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double a1 = a1_rows[row];
+        hessian[row] = a1;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        hessian[row] = pair_value(pair_exp_short(pair_of(f_i)));
+        a0_rows[row] = f_i;
+    }
+    pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        hessian[row] = pair_value(a1);
     }
 #endif
 }
@@ -405,21 +485,38 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = exp_fast(f_i);
+        const double t0 = t0_rows[row];
         loss[row] = ((y_i == y_i) ? t0 - ((t0 == HUGE_VAL) ? 0.0 : f_i * y_i) : y_i);
         gradient[row] = t0 - y_i;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_exp_short(pair_of(f_i));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         loss[row] = pair_value(pair_if((y_i == y_i), pair_order(pair_sub(t0, pair_if((pair_value(t0) == HUGE_VAL), pair_of(0.0), pair_prod(f_i, y_i)))), pair_of(y_i)));
         gradient[row] = pair_value(pair_order(pair_add_d(t0, -y_i)));
     }
@@ -454,21 +551,36 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
-        const double f_i = f[row];
-        const double t0 = exp_fast(f_i);
+        const double t0 = t0_rows[row];
         gradient[row] = t0 - y_i;
         hessian[row] = t0;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
-        const double f_i = f[row];
-        const pair t0 = pair_exp_short(pair_of(f_i));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         gradient[row] = pair_value(pair_order(pair_add_d(t0, -y_i)));
         hessian[row] = pair_value(t0);
     }
@@ -504,22 +616,39 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = exp_fast(f_i);
+        const double t0 = t0_rows[row];
         loss[row] = ((y_i == y_i) ? t0 - ((t0 == HUGE_VAL) ? 0.0 : f_i * y_i) : y_i);
         gradient[row] = t0 - y_i;
         hessian[row] = t0;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_exp_short(pair_of(f_i));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         loss[row] = pair_value(pair_if((y_i == y_i), pair_order(pair_sub(t0, pair_if((pair_value(t0) == HUGE_VAL), pair_of(0.0), pair_prod(f_i, y_i)))), pair_of(y_i)));
         gradient[row] = pair_value(pair_order(pair_add_d(t0, -y_i)));
         hessian[row] = pair_value(t0);
@@ -553,17 +682,34 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
     double *const mean = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        mean[row] = exp_fast(f_i);
+        a0_rows[row] = f_i;
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double a1 = a1_rows[row];
+        mean[row] = a1;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        mean[row] = pair_value(pair_exp_short(pair_of(f_i)));
+        a0_rows[row] = f_i;
+    }
+    pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        mean[row] = pair_value(a1);
     }
 #endif
 }
@@ -587,7 +733,9 @@ void lossforge_poisson_log_link_inverse_link_f64(size_t n, const double *f, doub
     void *const outputs[] = {mean};
     lossforge_poisson_log_link_inverse_link_f64_at(n, 1, inputs, NULL, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -631,20 +779,36 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     float *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float t0 = exp_fastf(f_i);
+        const float t0 = t0_rows[row];
         loss[row] = ((y_i == y_i) ? t0 - ((t0 == HUGE_VALF) ? 0.0f : f_i * y_i) : y_i);
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = exp_fast(f_i);
+        const double t0 = t0_rows[row];
         loss[row] = (float)((y_i == y_i) ? t0 - ((t0 == HUGE_VAL) ? 0.0 : f_i * y_i) : y_i);
     }
 #endif
@@ -677,19 +841,35 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     float *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    exp_fastf_rows(a0_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
-        const float f_i = f[row];
-        gradient[row] = exp_fastf(f_i) - y_i;
+        const float a1 = a1_rows[row];
+        gradient[row] = a1 - y_i;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    exp_fast_rows(a0_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
-        const double f_i = f[row];
-        gradient[row] = (float)(exp_fast(f_i) - y_i);
+        const double a1 = a1_rows[row];
+        gradient[row] = (float)(a1 - y_i);
     }
 #endif
 }
@@ -720,17 +900,33 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     float *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float f_i = f[row];
-        hessian[row] = exp_fastf(f_i);
+        a0_rows[row] = f_i;
+    }
+    exp_fastf_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float a1 = a1_rows[row];
+        hessian[row] = a1;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        hessian[row] = (float)exp_fast(f_i);
+        a0_rows[row] = f_i;
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double a1 = a1_rows[row];
+        hessian[row] = (float)a1;
     }
 #endif
 }
@@ -763,21 +959,37 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float t0 = exp_fastf(f_i);
+        const float t0 = t0_rows[row];
         loss[row] = ((y_i == y_i) ? t0 - ((t0 == HUGE_VALF) ? 0.0f : f_i * y_i) : y_i);
         gradient[row] = t0 - y_i;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = exp_fast(f_i);
+        const double t0 = t0_rows[row];
         loss[row] = (float)((y_i == y_i) ? t0 - ((t0 == HUGE_VAL) ? 0.0 : f_i * y_i) : y_i);
         gradient[row] = (float)(t0 - y_i);
     }
@@ -812,21 +1024,35 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
-        const float f_i = f[row];
-        const float t0 = exp_fastf(f_i);
+        const float t0 = t0_rows[row];
         gradient[row] = t0 - y_i;
         hessian[row] = t0;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
-        const double f_i = f[row];
-        const double t0 = exp_fast(f_i);
+        const double t0 = t0_rows[row];
         gradient[row] = (float)(t0 - y_i);
         hessian[row] = (float)t0;
     }
@@ -862,22 +1088,38 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float t0 = exp_fastf(f_i);
+        const float t0 = t0_rows[row];
         loss[row] = ((y_i == y_i) ? t0 - ((t0 == HUGE_VALF) ? 0.0f : f_i * y_i) : y_i);
         gradient[row] = t0 - y_i;
         hessian[row] = t0;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = exp_fast(f_i);
+        const double t0 = t0_rows[row];
         loss[row] = (float)((y_i == y_i) ? t0 - ((t0 == HUGE_VAL) ? 0.0 : f_i * y_i) : y_i);
         gradient[row] = (float)(t0 - y_i);
         hessian[row] = (float)t0;
@@ -911,17 +1153,33 @@ static void inverse_link_rows_f32(const float *const *inputs, const double *cons
     float *const mean = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float f_i = f[row];
-        mean[row] = exp_fastf(f_i);
+        a0_rows[row] = f_i;
+    }
+    exp_fastf_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float a1 = a1_rows[row];
+        mean[row] = a1;
     }
 #else
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        mean[row] = (float)exp_fast(f_i);
+        a0_rows[row] = f_i;
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double a1 = a1_rows[row];
+        mean[row] = (float)a1;
     }
 #endif
 }
@@ -945,3 +1203,4 @@ void lossforge_poisson_log_link_inverse_link_f32(size_t n, const float *f, float
     void *const outputs[] = {mean};
     lossforge_poisson_log_link_inverse_link_f32_at(n, 1, inputs, NULL, outputs);
 }
+#endif

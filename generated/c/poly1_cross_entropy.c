@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -369,6 +369,55 @@ HELPER double minimum(double a, double b)
     return a < b ? a : b;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_exp_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+ONCE static void log1p_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -412,57 +461,153 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double t0 = constants[0];
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t3_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t9_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t10_rows[ROWS_f64];
+    double t11_rows[ROWS_f64];
+    double t12_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double t15_hi[ROWS_f64], t15_lo[ROWS_f64];
+    double t18_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double t19_hi[ROWS_f64], t19_lo[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+        const double t3 = minimum(-1.0, z_i);
+        t3_rows[row] = t3;
+        a1_rows[row] = 2.0 * t3;
+        const double t9 = maximum(-1.0, z_i);
+        t9_rows[row] = t9;
+        a2_rows[row] = -fabs(t9);
+        const double t11 = -z_i;
+        t11_rows[row] = t11;
+        const double t12 = minimum(-1.0, t11);
+        t12_rows[row] = t12;
+        a3_rows[row] = 2.0 * t12;
+        const double t18 = maximum(-1.0, t11);
+        t18_rows[row] = t18;
+        a4_rows[row] = -fabs(t18);
+    }
+    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_rows(a1_rows, zeros, t4_hi, t4_lo);
+    pair_exp_rows(t3_rows, zeros, t6_hi, t6_lo);
+    exp_fast_rows(a2_rows, t10_rows);
+    pair_exp_rows(a3_rows, zeros, t13_hi, t13_lo);
+    pair_exp_rows(t12_rows, zeros, t15_hi, t15_lo);
+    pair_exp_short_rows(a4_rows, zeros, t19_hi, t19_lo);
+    log1p_fast_rows(t10_rows, a5_rows);
+    pair_log1p_rows(t19_hi, t19_lo, a6_hi, a6_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const double t9 = t9_rows[row];
+        const double t10 = t10_rows[row];
+        const double t11 = t11_rows[row];
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const pair t15 = {t15_hi[row], t15_lo[row]};
+        const double t18 = t18_rows[row];
+        const pair t19 = {t19_hi[row], t19_lo[row]};
+        const double a5 = a5_rows[row];
+        const pair a6 = {a6_hi[row], a6_lo[row]};
         const pair t2 = pair_add_d(t1, 1.0);
-        const double t3 = minimum(-1.0, z_i);
-        const pair t4 = pair_exp(pair_of(2.0 * t3));
         const int t5 = (pair_value(t4) == 0.0);
-        const pair t6 = pair_exp(pair_of(t3));
         const double t7 = 2.0 + pair_value(t6);
         const double t8 = pair_value(t4) / t7 / t7;
-        const double t9 = maximum(-1.0, z_i);
-        const double t10 = exp_fast(-fabs(t9));
-        const double t11 = -z_i;
-        const double t12 = minimum(-1.0, t11);
-        const pair t13 = pair_exp(pair_of(2.0 * t12));
         const int t14 = (pair_value(t13) == 0.0);
-        const pair t15 = pair_exp(pair_of(t12));
         const pair t16 = pair_add_d(t15, 2.0);
         const pair t17 = pair_div(pair_div(t13, t16), t16);
-        const double t18 = maximum(-1.0, t11);
-        const pair t19 = pair_exp_short(pair_of(-fabs(t18)));
-        loss[row] = pair_value(pair_order(pair_add(pair_mul(pair_sum((t0 * pair_rounded(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2))), ((z_i <= -1.0) ? 2.0 * ((t5 ? 0.0 : ((pair_value(t6) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t5 ? 0.0 : 1.0 + 5.0 * ((t5 ? 0.0 : 1.0 + 7.0 * ((t5 ? 0.0 : 1.0 + 9.0 * ((t5 ? 0.0 : 1.0 + 11.0 * ((t5 ? 0.0 : 1.0 + 13.0 * ((t5 ? 0.0 : 1.0 + 15.0 * ((t5 ? 0.0 : 1.0 + 17.0 * ((t5 ? 0.0 : 1.0 + 19.0 * ((t5 ? 0.0 : 23.0 + 21.0 * t8) * t8) / 483.0) * t8) / 19.0) * t8) / 17.0) * t8) / 15.0) * t8) / 13.0) * t8) / 11.0) * t8) / 9.0) * t8) / 7.0) * t8) / 5.0) * pair_value(t6) / (3.0 * t7) + 1.0 / (1.0 + pair_value(t6) / t7)) * t8) : log1p_fast(t10) + maximum(0.0, t9) - ((0.0 <= t9) ? 1.0 : t10) / (1.0 + t10))), pair_diff(1.0, y_i)), pair_mul_d(pair_order(pair_add(pair_mul_d(pair_div(pair_if((0.0 <= t11), pair_of(1.0), t1), t2), t0), pair_if((t11 <= -1.0), pair_scale(pair_mul(pair_if(t14, pair_of(0.0), pair_add(pair_div(pair_mul_d(t15, ((pair_value(t15) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t14 ? 0.0 : 1.0 + 5.0 * ((t14 ? 0.0 : 1.0 + 7.0 * ((t14 ? 0.0 : 1.0 + 9.0 * ((t14 ? 0.0 : 1.0 + 11.0 * ((t14 ? 0.0 : 1.0 + 13.0 * ((t14 ? 0.0 : 1.0 + 15.0 * ((t14 ? 0.0 : 1.0 + 17.0 * ((t14 ? 0.0 : 1.0 + 19.0 * ((t14 ? 0.0 : 23.0 + 21.0 * pair_rounded(t17)) * pair_rounded(t17)) / 483.0) * pair_rounded(t17)) / 19.0) * pair_rounded(t17)) / 17.0) * pair_rounded(t17)) / 15.0) * pair_rounded(t17)) / 13.0) * pair_rounded(t17)) / 11.0) * pair_rounded(t17)) / 9.0) * pair_rounded(t17)) / 7.0) * pair_rounded(t17)) / 5.0)), pair_of((3.0 * pair_rounded(t16)))), pair_div(pair_of(1.0), pair_add_d(pair_div(t15, t16), 1.0)))), t17), 2.0), pair_order(pair_sub(pair_add_d(pair_log1p(t19), maximum(0.0, t18)), pair_div(pair_if((0.0 <= t18), pair_of(1.0), t19), pair_add_d(t19, 1.0))))))), y_i))));
+        loss[row] = pair_value(pair_order(pair_add(pair_mul(pair_sum((t0 * pair_rounded(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2))), ((z_i <= -1.0) ? 2.0 * ((t5 ? 0.0 : ((pair_value(t6) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t5 ? 0.0 : 1.0 + 5.0 * ((t5 ? 0.0 : 1.0 + 7.0 * ((t5 ? 0.0 : 1.0 + 9.0 * ((t5 ? 0.0 : 1.0 + 11.0 * ((t5 ? 0.0 : 1.0 + 13.0 * ((t5 ? 0.0 : 1.0 + 15.0 * ((t5 ? 0.0 : 1.0 + 17.0 * ((t5 ? 0.0 : 1.0 + 19.0 * ((t5 ? 0.0 : 23.0 + 21.0 * t8) * t8) / 483.0) * t8) / 19.0) * t8) / 17.0) * t8) / 15.0) * t8) / 13.0) * t8) / 11.0) * t8) / 9.0) * t8) / 7.0) * t8) / 5.0) * pair_value(t6) / (3.0 * t7) + 1.0 / (1.0 + pair_value(t6) / t7)) * t8) : a5 + maximum(0.0, t9) - ((0.0 <= t9) ? 1.0 : t10) / (1.0 + t10))), pair_diff(1.0, y_i)), pair_mul_d(pair_order(pair_add(pair_mul_d(pair_div(pair_if((0.0 <= t11), pair_of(1.0), t1), t2), t0), pair_if((t11 <= -1.0), pair_scale(pair_mul(pair_if(t14, pair_of(0.0), pair_add(pair_div(pair_mul_d(t15, ((pair_value(t15) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t14 ? 0.0 : 1.0 + 5.0 * ((t14 ? 0.0 : 1.0 + 7.0 * ((t14 ? 0.0 : 1.0 + 9.0 * ((t14 ? 0.0 : 1.0 + 11.0 * ((t14 ? 0.0 : 1.0 + 13.0 * ((t14 ? 0.0 : 1.0 + 15.0 * ((t14 ? 0.0 : 1.0 + 17.0 * ((t14 ? 0.0 : 1.0 + 19.0 * ((t14 ? 0.0 : 23.0 + 21.0 * pair_rounded(t17)) * pair_rounded(t17)) / 483.0) * pair_rounded(t17)) / 19.0) * pair_rounded(t17)) / 17.0) * pair_rounded(t17)) / 15.0) * pair_rounded(t17)) / 13.0) * pair_rounded(t17)) / 11.0) * pair_rounded(t17)) / 9.0) * pair_rounded(t17)) / 7.0) * pair_rounded(t17)) / 5.0)), pair_of((3.0 * pair_rounded(t16)))), pair_div(pair_of(1.0), pair_add_d(pair_div(t15, t16), 1.0)))), t17), 2.0), pair_order(pair_sub(pair_add_d(a6, maximum(0.0, t18)), pair_div(pair_if((0.0 <= t18), pair_of(1.0), t19), pair_add_d(t19, 1.0))))))), y_i))));
     }
 #else
     const pair t0 = {constants[0], constants[1]};
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t3_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t9_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double t11_rows[ROWS_f64];
+    double t12_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double t15_hi[ROWS_f64], t15_lo[ROWS_f64];
+    double t18_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double t19_hi[ROWS_f64], t19_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+        const double t3 = minimum(-1.0, z_i);
+        t3_rows[row] = t3;
+        a1_rows[row] = 2.0 * t3;
+        const double t9 = maximum(-1.0, z_i);
+        t9_rows[row] = t9;
+        a2_rows[row] = -fabs(t9);
+        const double t11 = -z_i;
+        t11_rows[row] = t11;
+        const double t12 = minimum(-1.0, t11);
+        t12_rows[row] = t12;
+        a3_rows[row] = 2.0 * t12;
+        const double t18 = maximum(-1.0, t11);
+        t18_rows[row] = t18;
+        a4_rows[row] = -fabs(t18);
+    }
+    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_short_rows(a1_rows, zeros, t4_hi, t4_lo);
+    pair_exp_short_rows(t3_rows, zeros, t6_hi, t6_lo);
+    pair_exp_rows(a2_rows, zeros, t10_hi, t10_lo);
+    pair_exp_rows(a3_rows, zeros, t13_hi, t13_lo);
+    pair_exp_short_rows(t12_rows, zeros, t15_hi, t15_lo);
+    pair_exp_rows(a4_rows, zeros, t19_hi, t19_lo);
+    pair_log1p_rows(t10_hi, t10_lo, a5_hi, a5_lo);
+    pair_log1p_rows(t19_hi, t19_lo, a6_hi, a6_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const double t9 = t9_rows[row];
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const double t11 = t11_rows[row];
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const pair t15 = {t15_hi[row], t15_lo[row]};
+        const double t18 = t18_rows[row];
+        const pair t19 = {t19_hi[row], t19_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
         const pair t2 = pair_add_d(t1, 1.0);
-        const double t3 = minimum(-1.0, z_i);
-        const pair t4 = pair_exp_short(pair_of(2.0 * t3));
         const int t5 = (pair_value(t4) == 0.0);
-        const pair t6 = pair_exp_short(pair_of(t3));
         const pair t7 = pair_add_d(t6, 2.0);
         const pair t8 = pair_div(pair_div(t4, t7), t7);
-        const double t9 = maximum(-1.0, z_i);
-        const pair t10 = pair_exp(pair_of(-fabs(t9)));
-        const double t11 = -z_i;
-        const double t12 = minimum(-1.0, t11);
-        const pair t13 = pair_exp(pair_of(2.0 * t12));
         const int t14 = (pair_value(t13) == 0.0);
-        const pair t15 = pair_exp_short(pair_of(t12));
         const pair t16 = pair_add_d(t15, 2.0);
         const pair t17 = pair_div(pair_div(t13, t16), t16);
-        const double t18 = maximum(-1.0, t11);
-        const pair t19 = pair_exp(pair_of(-fabs(t18)));
-        loss[row] = pair_value(pair_order(pair_add(pair_mul(pair_order(pair_add(pair_mul(t0, pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2)), pair_if((z_i <= -1.0), pair_scale(pair_mul(pair_if(t5, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t6) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t5 ? 0.0 : 1.0 + 5.0 * ((t5 ? 0.0 : 1.0 + 7.0 * ((t5 ? 0.0 : 1.0 + 9.0 * ((t5 ? 0.0 : 1.0 + 11.0 * ((t5 ? 0.0 : 1.0 + 13.0 * ((t5 ? 0.0 : 1.0 + 15.0 * ((t5 ? 0.0 : 1.0 + 17.0 * ((t5 ? 0.0 : 1.0 + 19.0 * ((t5 ? 0.0 : 23.0 + 21.0 * pair_rounded(t8)) * pair_rounded(t8)) / 483.0) * pair_rounded(t8)) / 19.0) * pair_rounded(t8)) / 17.0) * pair_rounded(t8)) / 15.0) * pair_rounded(t8)) / 13.0) * pair_rounded(t8)) / 11.0) * pair_rounded(t8)) / 9.0) * pair_rounded(t8)) / 7.0) * pair_rounded(t8)) / 5.0))), t6), pair_mul_d(t7, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t6, t7), 1.0)))), t8), 2.0), pair_order(pair_sub(pair_add_d(pair_log1p(t10), maximum(0.0, t9)), pair_div(pair_if((0.0 <= t9), pair_of(1.0), t10), pair_add_d(t10, 1.0))))))), pair_diff(1.0, y_i)), pair_mul_d(pair_order(pair_add(pair_mul(t0, pair_div(pair_if((0.0 <= t11), pair_of(1.0), t1), t2)), pair_if((t11 <= -1.0), pair_scale(pair_mul(pair_if(t14, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t15) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t14 ? 0.0 : 1.0 + 5.0 * ((t14 ? 0.0 : 1.0 + 7.0 * ((t14 ? 0.0 : 1.0 + 9.0 * ((t14 ? 0.0 : 1.0 + 11.0 * ((t14 ? 0.0 : 1.0 + 13.0 * ((t14 ? 0.0 : 1.0 + 15.0 * ((t14 ? 0.0 : 1.0 + 17.0 * ((t14 ? 0.0 : 1.0 + 19.0 * ((t14 ? 0.0 : 23.0 + 21.0 * pair_rounded(t17)) * pair_rounded(t17)) / 483.0) * pair_rounded(t17)) / 19.0) * pair_rounded(t17)) / 17.0) * pair_rounded(t17)) / 15.0) * pair_rounded(t17)) / 13.0) * pair_rounded(t17)) / 11.0) * pair_rounded(t17)) / 9.0) * pair_rounded(t17)) / 7.0) * pair_rounded(t17)) / 5.0))), t15), pair_mul_d(t16, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t15, t16), 1.0)))), t17), 2.0), pair_order(pair_sub(pair_add_d(pair_log1p(t19), maximum(0.0, t18)), pair_div(pair_if((0.0 <= t18), pair_of(1.0), t19), pair_add_d(t19, 1.0))))))), y_i))));
+        loss[row] = pair_value(pair_order(pair_add(pair_mul(pair_order(pair_add(pair_mul(t0, pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2)), pair_if((z_i <= -1.0), pair_scale(pair_mul(pair_if(t5, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t6) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t5 ? 0.0 : 1.0 + 5.0 * ((t5 ? 0.0 : 1.0 + 7.0 * ((t5 ? 0.0 : 1.0 + 9.0 * ((t5 ? 0.0 : 1.0 + 11.0 * ((t5 ? 0.0 : 1.0 + 13.0 * ((t5 ? 0.0 : 1.0 + 15.0 * ((t5 ? 0.0 : 1.0 + 17.0 * ((t5 ? 0.0 : 1.0 + 19.0 * ((t5 ? 0.0 : 23.0 + 21.0 * pair_rounded(t8)) * pair_rounded(t8)) / 483.0) * pair_rounded(t8)) / 19.0) * pair_rounded(t8)) / 17.0) * pair_rounded(t8)) / 15.0) * pair_rounded(t8)) / 13.0) * pair_rounded(t8)) / 11.0) * pair_rounded(t8)) / 9.0) * pair_rounded(t8)) / 7.0) * pair_rounded(t8)) / 5.0))), t6), pair_mul_d(t7, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t6, t7), 1.0)))), t8), 2.0), pair_order(pair_sub(pair_add_d(a5, maximum(0.0, t9)), pair_div(pair_if((0.0 <= t9), pair_of(1.0), t10), pair_add_d(t10, 1.0))))))), pair_diff(1.0, y_i)), pair_mul_d(pair_order(pair_add(pair_mul(t0, pair_div(pair_if((0.0 <= t11), pair_of(1.0), t1), t2)), pair_if((t11 <= -1.0), pair_scale(pair_mul(pair_if(t14, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t15) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t14 ? 0.0 : 1.0 + 5.0 * ((t14 ? 0.0 : 1.0 + 7.0 * ((t14 ? 0.0 : 1.0 + 9.0 * ((t14 ? 0.0 : 1.0 + 11.0 * ((t14 ? 0.0 : 1.0 + 13.0 * ((t14 ? 0.0 : 1.0 + 15.0 * ((t14 ? 0.0 : 1.0 + 17.0 * ((t14 ? 0.0 : 1.0 + 19.0 * ((t14 ? 0.0 : 23.0 + 21.0 * pair_rounded(t17)) * pair_rounded(t17)) / 483.0) * pair_rounded(t17)) / 19.0) * pair_rounded(t17)) / 17.0) * pair_rounded(t17)) / 15.0) * pair_rounded(t17)) / 13.0) * pair_rounded(t17)) / 11.0) * pair_rounded(t17)) / 9.0) * pair_rounded(t17)) / 7.0) * pair_rounded(t17)) / 5.0))), t15), pair_mul_d(t16, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t15, t16), 1.0)))), t17), 2.0), pair_order(pair_sub(pair_add_d(a6, maximum(0.0, t18)), pair_div(pair_if((0.0 <= t18), pair_of(1.0), t19), pair_add_d(t19, 1.0))))))), y_i))));
     }
 #endif
 }
@@ -497,11 +642,20 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double c0 = constants[0];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
@@ -509,11 +663,20 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     }
 #else
     const pair c0 = {constants[0], constants[1]};
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
@@ -554,12 +717,21 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     const double epsilon = constants[0];
     const double c0 = constants[1];
     const double c1 = constants[2];
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         const double t0 = c0 * y_i;
-        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
         const pair t4 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t1), t2);
@@ -569,12 +741,21 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     const double epsilon = constants[0];
     const double c0 = constants[1];
     const pair c1 = {constants[2], constants[3]};
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         const pair t0 = pair_prod(c0, y_i);
-        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
         const pair t4 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t1), t2);
@@ -616,64 +797,160 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     const double t0 = constants[0];
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t4_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t10_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t11_rows[ROWS_f64];
+    double t13_rows[ROWS_f64];
+    double t15_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double t16_hi[ROWS_f64], t16_lo[ROWS_f64];
+    double t18_hi[ROWS_f64], t18_lo[ROWS_f64];
+    double t21_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double t22_hi[ROWS_f64], t22_lo[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+        const double t4 = minimum(-1.0, z_i);
+        t4_rows[row] = t4;
+        a1_rows[row] = 2.0 * t4;
+        const double t10 = maximum(-1.0, z_i);
+        t10_rows[row] = t10;
+        a2_rows[row] = -fabs(t10);
+        const double t13 = -z_i;
+        t13_rows[row] = t13;
+        const double t15 = minimum(-1.0, t13);
+        t15_rows[row] = t15;
+        a3_rows[row] = 2.0 * t15;
+        const double t21 = maximum(-1.0, t13);
+        t21_rows[row] = t21;
+        a4_rows[row] = -fabs(t21);
+    }
+    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_rows(a1_rows, zeros, t5_hi, t5_lo);
+    pair_exp_rows(t4_rows, zeros, t7_hi, t7_lo);
+    exp_fast_rows(a2_rows, t11_rows);
+    pair_exp_rows(a3_rows, zeros, t16_hi, t16_lo);
+    pair_exp_rows(t15_rows, zeros, t18_hi, t18_lo);
+    pair_exp_short_rows(a4_rows, zeros, t22_hi, t22_lo);
+    log1p_fast_rows(t11_rows, a5_rows);
+    pair_log1p_rows(t22_hi, t22_lo, a6_hi, a6_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t10 = t10_rows[row];
+        const double t11 = t11_rows[row];
+        const double t13 = t13_rows[row];
+        const pair t16 = {t16_hi[row], t16_lo[row]};
+        const pair t18 = {t18_hi[row], t18_lo[row]};
+        const double t21 = t21_rows[row];
+        const pair t22 = {t22_hi[row], t22_lo[row]};
+        const double a5 = a5_rows[row];
+        const pair a6 = {a6_hi[row], a6_lo[row]};
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const double t4 = minimum(-1.0, z_i);
-        const pair t5 = pair_exp(pair_of(2.0 * t4));
         const int t6 = (pair_value(t5) == 0.0);
-        const pair t7 = pair_exp(pair_of(t4));
         const double t8 = 2.0 + pair_value(t7);
         const double t9 = pair_value(t5) / t8 / t8;
-        const double t10 = maximum(-1.0, z_i);
-        const double t11 = exp_fast(-fabs(t10));
         const pair t12 = pair_diff(1.0, y_i);
-        const double t13 = -z_i;
         const pair t14 = pair_div(pair_if((0.0 <= t13), pair_of(1.0), t1), t2);
-        const double t15 = minimum(-1.0, t13);
-        const pair t16 = pair_exp(pair_of(2.0 * t15));
         const int t17 = (pair_value(t16) == 0.0);
-        const pair t18 = pair_exp(pair_of(t15));
         const pair t19 = pair_add_d(t18, 2.0);
         const pair t20 = pair_div(pair_div(t16, t19), t19);
-        const double t21 = maximum(-1.0, t13);
-        const pair t22 = pair_exp_short(pair_of(-fabs(t21)));
-        loss[row] = pair_value(pair_order(pair_add(pair_mul(pair_sum((t0 * pair_rounded(t3)), ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((pair_value(t7) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * t9) * t9) / 483.0) * t9) / 19.0) * t9) / 17.0) * t9) / 15.0) * t9) / 13.0) * t9) / 11.0) * t9) / 9.0) * t9) / 7.0) * t9) / 5.0) * pair_value(t7) / (3.0 * t8) + 1.0 / (1.0 + pair_value(t7) / t8)) * t9) : log1p_fast(t11) + maximum(0.0, t10) - ((0.0 <= t10) ? 1.0 : t11) / (1.0 + t11))), t12), pair_mul_d(pair_order(pair_add(pair_mul_d(t14, t0), pair_if((t13 <= -1.0), pair_scale(pair_mul(pair_if(t17, pair_of(0.0), pair_add(pair_div(pair_mul_d(t18, ((pair_value(t18) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * pair_rounded(t20)) * pair_rounded(t20)) / 483.0) * pair_rounded(t20)) / 19.0) * pair_rounded(t20)) / 17.0) * pair_rounded(t20)) / 15.0) * pair_rounded(t20)) / 13.0) * pair_rounded(t20)) / 11.0) * pair_rounded(t20)) / 9.0) * pair_rounded(t20)) / 7.0) * pair_rounded(t20)) / 5.0)), pair_of((3.0 * pair_rounded(t19)))), pair_div(pair_of(1.0), pair_add_d(pair_div(t18, t19), 1.0)))), t20), 2.0), pair_order(pair_sub(pair_add_d(pair_log1p(t22), maximum(0.0, t21)), pair_div(pair_if((0.0 <= t21), pair_of(1.0), t22), pair_add_d(t22, 1.0))))))), y_i))));
+        loss[row] = pair_value(pair_order(pair_add(pair_mul(pair_sum((t0 * pair_rounded(t3)), ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((pair_value(t7) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * t9) * t9) / 483.0) * t9) / 19.0) * t9) / 17.0) * t9) / 15.0) * t9) / 13.0) * t9) / 11.0) * t9) / 9.0) * t9) / 7.0) * t9) / 5.0) * pair_value(t7) / (3.0 * t8) + 1.0 / (1.0 + pair_value(t7) / t8)) * t9) : a5 + maximum(0.0, t10) - ((0.0 <= t10) ? 1.0 : t11) / (1.0 + t11))), t12), pair_mul_d(pair_order(pair_add(pair_mul_d(t14, t0), pair_if((t13 <= -1.0), pair_scale(pair_mul(pair_if(t17, pair_of(0.0), pair_add(pair_div(pair_mul_d(t18, ((pair_value(t18) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * pair_rounded(t20)) * pair_rounded(t20)) / 483.0) * pair_rounded(t20)) / 19.0) * pair_rounded(t20)) / 17.0) * pair_rounded(t20)) / 15.0) * pair_rounded(t20)) / 13.0) * pair_rounded(t20)) / 11.0) * pair_rounded(t20)) / 9.0) * pair_rounded(t20)) / 7.0) * pair_rounded(t20)) / 5.0)), pair_of((3.0 * pair_rounded(t19)))), pair_div(pair_of(1.0), pair_add_d(pair_div(t18, t19), 1.0)))), t20), 2.0), pair_order(pair_sub(pair_add_d(a6, maximum(0.0, t21)), pair_div(pair_if((0.0 <= t21), pair_of(1.0), t22), pair_add_d(t22, 1.0))))))), y_i))));
         gradient[row] = pair_rounded(t3) * pair_rounded(t3) * pair_value(t12) - y_i * (pair_rounded(t14) * pair_rounded(t14)) - pair_rounded(pair_mul(pair_mul_d(t3, (t0 * (2.0 * y_i - 1.0))), t14));
     }
 #else
     const pair t0 = {constants[0], constants[1]};
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t4_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t10_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double t13_rows[ROWS_f64];
+    double t15_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double t16_hi[ROWS_f64], t16_lo[ROWS_f64];
+    double t18_hi[ROWS_f64], t18_lo[ROWS_f64];
+    double t21_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double t22_hi[ROWS_f64], t22_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+        const double t4 = minimum(-1.0, z_i);
+        t4_rows[row] = t4;
+        a1_rows[row] = 2.0 * t4;
+        const double t10 = maximum(-1.0, z_i);
+        t10_rows[row] = t10;
+        a2_rows[row] = -fabs(t10);
+        const double t13 = -z_i;
+        t13_rows[row] = t13;
+        const double t15 = minimum(-1.0, t13);
+        t15_rows[row] = t15;
+        a3_rows[row] = 2.0 * t15;
+        const double t21 = maximum(-1.0, t13);
+        t21_rows[row] = t21;
+        a4_rows[row] = -fabs(t21);
+    }
+    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_short_rows(a1_rows, zeros, t5_hi, t5_lo);
+    pair_exp_short_rows(t4_rows, zeros, t7_hi, t7_lo);
+    pair_exp_rows(a2_rows, zeros, t11_hi, t11_lo);
+    pair_exp_rows(a3_rows, zeros, t16_hi, t16_lo);
+    pair_exp_short_rows(t15_rows, zeros, t18_hi, t18_lo);
+    pair_exp_rows(a4_rows, zeros, t22_hi, t22_lo);
+    pair_log1p_rows(t11_hi, t11_lo, a5_hi, a5_lo);
+    pair_log1p_rows(t22_hi, t22_lo, a6_hi, a6_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t10 = t10_rows[row];
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const double t13 = t13_rows[row];
+        const pair t16 = {t16_hi[row], t16_lo[row]};
+        const pair t18 = {t18_hi[row], t18_lo[row]};
+        const double t21 = t21_rows[row];
+        const pair t22 = {t22_hi[row], t22_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const double t4 = minimum(-1.0, z_i);
-        const pair t5 = pair_exp_short(pair_of(2.0 * t4));
         const int t6 = (pair_value(t5) == 0.0);
-        const pair t7 = pair_exp_short(pair_of(t4));
         const pair t8 = pair_add_d(t7, 2.0);
         const pair t9 = pair_div(pair_div(t5, t8), t8);
-        const double t10 = maximum(-1.0, z_i);
-        const pair t11 = pair_exp(pair_of(-fabs(t10)));
         const pair t12 = pair_diff(1.0, y_i);
-        const double t13 = -z_i;
         const pair t14 = pair_div(pair_if((0.0 <= t13), pair_of(1.0), t1), t2);
-        const double t15 = minimum(-1.0, t13);
-        const pair t16 = pair_exp(pair_of(2.0 * t15));
         const int t17 = (pair_value(t16) == 0.0);
-        const pair t18 = pair_exp_short(pair_of(t15));
         const pair t19 = pair_add_d(t18, 2.0);
         const pair t20 = pair_div(pair_div(t16, t19), t19);
-        const double t21 = maximum(-1.0, t13);
-        const pair t22 = pair_exp(pair_of(-fabs(t21)));
-        loss[row] = pair_value(pair_order(pair_add(pair_mul(pair_order(pair_add(pair_mul(t0, t3), pair_if((z_i <= -1.0), pair_scale(pair_mul(pair_if(t6, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t7) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * pair_rounded(t9)) * pair_rounded(t9)) / 483.0) * pair_rounded(t9)) / 19.0) * pair_rounded(t9)) / 17.0) * pair_rounded(t9)) / 15.0) * pair_rounded(t9)) / 13.0) * pair_rounded(t9)) / 11.0) * pair_rounded(t9)) / 9.0) * pair_rounded(t9)) / 7.0) * pair_rounded(t9)) / 5.0))), t7), pair_mul_d(t8, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t7, t8), 1.0)))), t9), 2.0), pair_order(pair_sub(pair_add_d(pair_log1p(t11), maximum(0.0, t10)), pair_div(pair_if((0.0 <= t10), pair_of(1.0), t11), pair_add_d(t11, 1.0))))))), t12), pair_mul_d(pair_order(pair_add(pair_mul(t0, t14), pair_if((t13 <= -1.0), pair_scale(pair_mul(pair_if(t17, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t18) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * pair_rounded(t20)) * pair_rounded(t20)) / 483.0) * pair_rounded(t20)) / 19.0) * pair_rounded(t20)) / 17.0) * pair_rounded(t20)) / 15.0) * pair_rounded(t20)) / 13.0) * pair_rounded(t20)) / 11.0) * pair_rounded(t20)) / 9.0) * pair_rounded(t20)) / 7.0) * pair_rounded(t20)) / 5.0))), t18), pair_mul_d(t19, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t18, t19), 1.0)))), t20), 2.0), pair_order(pair_sub(pair_add_d(pair_log1p(t22), maximum(0.0, t21)), pair_div(pair_if((0.0 <= t21), pair_of(1.0), t22), pair_add_d(t22, 1.0))))))), y_i))));
+        loss[row] = pair_value(pair_order(pair_add(pair_mul(pair_order(pair_add(pair_mul(t0, t3), pair_if((z_i <= -1.0), pair_scale(pair_mul(pair_if(t6, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t7) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * pair_rounded(t9)) * pair_rounded(t9)) / 483.0) * pair_rounded(t9)) / 19.0) * pair_rounded(t9)) / 17.0) * pair_rounded(t9)) / 15.0) * pair_rounded(t9)) / 13.0) * pair_rounded(t9)) / 11.0) * pair_rounded(t9)) / 9.0) * pair_rounded(t9)) / 7.0) * pair_rounded(t9)) / 5.0))), t7), pair_mul_d(t8, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t7, t8), 1.0)))), t9), 2.0), pair_order(pair_sub(pair_add_d(a5, maximum(0.0, t10)), pair_div(pair_if((0.0 <= t10), pair_of(1.0), t11), pair_add_d(t11, 1.0))))))), t12), pair_mul_d(pair_order(pair_add(pair_mul(t0, t14), pair_if((t13 <= -1.0), pair_scale(pair_mul(pair_if(t17, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t18) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * pair_rounded(t20)) * pair_rounded(t20)) / 483.0) * pair_rounded(t20)) / 19.0) * pair_rounded(t20)) / 17.0) * pair_rounded(t20)) / 15.0) * pair_rounded(t20)) / 13.0) * pair_rounded(t20)) / 11.0) * pair_rounded(t20)) / 9.0) * pair_rounded(t20)) / 7.0) * pair_rounded(t20)) / 5.0))), t18), pair_mul_d(t19, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t18, t19), 1.0)))), t20), 2.0), pair_order(pair_sub(pair_add_d(a6, maximum(0.0, t21)), pair_div(pair_if((0.0 <= t21), pair_of(1.0), t22), pair_add_d(t22, 1.0))))))), y_i))));
         gradient[row] = pair_value(pair_order(pair_sub(pair_order(pair_sub(pair_mul(pair_mul(t3, t3), t12), pair_mul_d(pair_mul(t14, t14), y_i))), pair_mul(pair_mul(pair_mul(t0, pair_diff((2.0 * y_i), 1.0)), t3), t14))));
     }
 #endif
@@ -712,11 +989,20 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const double epsilon = constants[0];
     const double t4 = constants[1];
     const double c1 = constants[2];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
@@ -728,11 +1014,20 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const double epsilon = constants[0];
     const pair t4 = {constants[1], constants[2]};
     const double c1 = constants[3];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t0 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
@@ -779,34 +1074,82 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const double epsilon = constants[0];
     const double t0 = constants[1];
     const double c1 = constants[2];
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t4_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t10_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t11_rows[ROWS_f64];
+    double t13_rows[ROWS_f64];
+    double t15_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double t16_hi[ROWS_f64], t16_lo[ROWS_f64];
+    double t18_hi[ROWS_f64], t18_lo[ROWS_f64];
+    double t21_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double t22_hi[ROWS_f64], t22_lo[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+        const double t4 = minimum(-1.0, z_i);
+        t4_rows[row] = t4;
+        a1_rows[row] = 2.0 * t4;
+        const double t10 = maximum(-1.0, z_i);
+        t10_rows[row] = t10;
+        a2_rows[row] = -fabs(t10);
+        const double t13 = -z_i;
+        t13_rows[row] = t13;
+        const double t15 = minimum(-1.0, t13);
+        t15_rows[row] = t15;
+        a3_rows[row] = 2.0 * t15;
+        const double t21 = maximum(-1.0, t13);
+        t21_rows[row] = t21;
+        a4_rows[row] = -fabs(t21);
+    }
+    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_rows(a1_rows, zeros, t5_hi, t5_lo);
+    pair_exp_rows(t4_rows, zeros, t7_hi, t7_lo);
+    exp_fast_rows(a2_rows, t11_rows);
+    pair_exp_rows(a3_rows, zeros, t16_hi, t16_lo);
+    pair_exp_rows(t15_rows, zeros, t18_hi, t18_lo);
+    pair_exp_short_rows(a4_rows, zeros, t22_hi, t22_lo);
+    log1p_fast_rows(t11_rows, a5_rows);
+    pair_log1p_rows(t22_hi, t22_lo, a6_hi, a6_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t10 = t10_rows[row];
+        const double t11 = t11_rows[row];
+        const double t13 = t13_rows[row];
+        const pair t16 = {t16_hi[row], t16_lo[row]};
+        const pair t18 = {t18_hi[row], t18_lo[row]};
+        const double t21 = t21_rows[row];
+        const pair t22 = {t22_hi[row], t22_lo[row]};
+        const double a5 = a5_rows[row];
+        const pair a6 = {a6_hi[row], a6_lo[row]};
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const double t4 = minimum(-1.0, z_i);
-        const pair t5 = pair_exp(pair_of(2.0 * t4));
         const int t6 = (pair_value(t5) == 0.0);
-        const pair t7 = pair_exp(pair_of(t4));
         const double t8 = 2.0 + pair_value(t7);
         const double t9 = pair_value(t5) / t8 / t8;
-        const double t10 = maximum(-1.0, z_i);
-        const double t11 = exp_fast(-fabs(t10));
         const pair t12 = pair_diff(1.0, y_i);
-        const double t13 = -z_i;
         const pair t14 = pair_div(pair_if((0.0 <= t13), pair_of(1.0), t1), t2);
-        const double t15 = minimum(-1.0, t13);
-        const pair t16 = pair_exp(pair_of(2.0 * t15));
         const int t17 = (pair_value(t16) == 0.0);
-        const pair t18 = pair_exp(pair_of(t15));
         const pair t19 = pair_add_d(t18, 2.0);
         const pair t20 = pair_div(pair_div(t16, t19), t19);
-        const double t21 = maximum(-1.0, t13);
-        const pair t22 = pair_exp_short(pair_of(-fabs(t21)));
         const double t23 = c1 * y_i;
-        loss[row] = pair_value(pair_order(pair_add(pair_mul(pair_sum((t0 * pair_rounded(t3)), ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((pair_value(t7) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * t9) * t9) / 483.0) * t9) / 19.0) * t9) / 17.0) * t9) / 15.0) * t9) / 13.0) * t9) / 11.0) * t9) / 9.0) * t9) / 7.0) * t9) / 5.0) * pair_value(t7) / (3.0 * t8) + 1.0 / (1.0 + pair_value(t7) / t8)) * t9) : log1p_fast(t11) + maximum(0.0, t10) - ((0.0 <= t10) ? 1.0 : t11) / (1.0 + t11))), t12), pair_mul_d(pair_order(pair_add(pair_mul_d(t14, t0), pair_if((t13 <= -1.0), pair_scale(pair_mul(pair_if(t17, pair_of(0.0), pair_add(pair_div(pair_mul_d(t18, ((pair_value(t18) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * pair_rounded(t20)) * pair_rounded(t20)) / 483.0) * pair_rounded(t20)) / 19.0) * pair_rounded(t20)) / 17.0) * pair_rounded(t20)) / 15.0) * pair_rounded(t20)) / 13.0) * pair_rounded(t20)) / 11.0) * pair_rounded(t20)) / 9.0) * pair_rounded(t20)) / 7.0) * pair_rounded(t20)) / 5.0)), pair_of((3.0 * pair_rounded(t19)))), pair_div(pair_of(1.0), pair_add_d(pair_div(t18, t19), 1.0)))), t20), 2.0), pair_order(pair_sub(pair_add_d(pair_log1p(t22), maximum(0.0, t21)), pair_div(pair_if((0.0 <= t21), pair_of(1.0), t22), pair_add_d(t22, 1.0))))))), y_i))));
+        loss[row] = pair_value(pair_order(pair_add(pair_mul(pair_sum((t0 * pair_rounded(t3)), ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((pair_value(t7) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * t9) * t9) / 483.0) * t9) / 19.0) * t9) / 17.0) * t9) / 15.0) * t9) / 13.0) * t9) / 11.0) * t9) / 9.0) * t9) / 7.0) * t9) / 5.0) * pair_value(t7) / (3.0 * t8) + 1.0 / (1.0 + pair_value(t7) / t8)) * t9) : a5 + maximum(0.0, t10) - ((0.0 <= t10) ? 1.0 : t11) / (1.0 + t11))), t12), pair_mul_d(pair_order(pair_add(pair_mul_d(t14, t0), pair_if((t13 <= -1.0), pair_scale(pair_mul(pair_if(t17, pair_of(0.0), pair_add(pair_div(pair_mul_d(t18, ((pair_value(t18) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * pair_rounded(t20)) * pair_rounded(t20)) / 483.0) * pair_rounded(t20)) / 19.0) * pair_rounded(t20)) / 17.0) * pair_rounded(t20)) / 15.0) * pair_rounded(t20)) / 13.0) * pair_rounded(t20)) / 11.0) * pair_rounded(t20)) / 9.0) * pair_rounded(t20)) / 7.0) * pair_rounded(t20)) / 5.0)), pair_of((3.0 * pair_rounded(t19)))), pair_div(pair_of(1.0), pair_add_d(pair_div(t18, t19), 1.0)))), t20), 2.0), pair_order(pair_sub(pair_add_d(a6, maximum(0.0, t21)), pair_div(pair_if((0.0 <= t21), pair_of(1.0), t22), pair_add_d(t22, 1.0))))))), y_i))));
         gradient[row] = pair_rounded(t3) * pair_rounded(t3) * pair_value(t12) - y_i * (pair_rounded(t14) * pair_rounded(t14)) - pair_rounded(pair_mul(pair_mul_d(t3, (t0 * (2.0 * y_i - 1.0))), t14));
         hessian[row] = ((1.0 + t23 - epsilon) * pair_rounded(t3) + (t0 - t23) * pair_rounded(t14)) * pair_rounded(t3) * pair_rounded(t14);
     }
@@ -814,34 +1157,82 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const double epsilon = constants[0];
     const pair t0 = {constants[1], constants[2]};
     const double c1 = constants[3];
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t4_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t10_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double t13_rows[ROWS_f64];
+    double t15_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double t16_hi[ROWS_f64], t16_lo[ROWS_f64];
+    double t18_hi[ROWS_f64], t18_lo[ROWS_f64];
+    double t21_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double t22_hi[ROWS_f64], t22_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+        const double t4 = minimum(-1.0, z_i);
+        t4_rows[row] = t4;
+        a1_rows[row] = 2.0 * t4;
+        const double t10 = maximum(-1.0, z_i);
+        t10_rows[row] = t10;
+        a2_rows[row] = -fabs(t10);
+        const double t13 = -z_i;
+        t13_rows[row] = t13;
+        const double t15 = minimum(-1.0, t13);
+        t15_rows[row] = t15;
+        a3_rows[row] = 2.0 * t15;
+        const double t21 = maximum(-1.0, t13);
+        t21_rows[row] = t21;
+        a4_rows[row] = -fabs(t21);
+    }
+    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_short_rows(a1_rows, zeros, t5_hi, t5_lo);
+    pair_exp_short_rows(t4_rows, zeros, t7_hi, t7_lo);
+    pair_exp_rows(a2_rows, zeros, t11_hi, t11_lo);
+    pair_exp_rows(a3_rows, zeros, t16_hi, t16_lo);
+    pair_exp_short_rows(t15_rows, zeros, t18_hi, t18_lo);
+    pair_exp_rows(a4_rows, zeros, t22_hi, t22_lo);
+    pair_log1p_rows(t11_hi, t11_lo, a5_hi, a5_lo);
+    pair_log1p_rows(t22_hi, t22_lo, a6_hi, a6_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const pair t1 = pair_exp(pair_of(-fabs(z_i)));
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t10 = t10_rows[row];
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const double t13 = t13_rows[row];
+        const pair t16 = {t16_hi[row], t16_lo[row]};
+        const pair t18 = {t18_hi[row], t18_lo[row]};
+        const double t21 = t21_rows[row];
+        const pair t22 = {t22_hi[row], t22_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const double t4 = minimum(-1.0, z_i);
-        const pair t5 = pair_exp_short(pair_of(2.0 * t4));
         const int t6 = (pair_value(t5) == 0.0);
-        const pair t7 = pair_exp_short(pair_of(t4));
         const pair t8 = pair_add_d(t7, 2.0);
         const pair t9 = pair_div(pair_div(t5, t8), t8);
-        const double t10 = maximum(-1.0, z_i);
-        const pair t11 = pair_exp(pair_of(-fabs(t10)));
         const pair t12 = pair_diff(1.0, y_i);
-        const double t13 = -z_i;
         const pair t14 = pair_div(pair_if((0.0 <= t13), pair_of(1.0), t1), t2);
-        const double t15 = minimum(-1.0, t13);
-        const pair t16 = pair_exp(pair_of(2.0 * t15));
         const int t17 = (pair_value(t16) == 0.0);
-        const pair t18 = pair_exp_short(pair_of(t15));
         const pair t19 = pair_add_d(t18, 2.0);
         const pair t20 = pair_div(pair_div(t16, t19), t19);
-        const double t21 = maximum(-1.0, t13);
-        const pair t22 = pair_exp(pair_of(-fabs(t21)));
         const pair t23 = pair_prod(c1, y_i);
-        loss[row] = pair_value(pair_order(pair_add(pair_mul(pair_order(pair_add(pair_mul(t0, t3), pair_if((z_i <= -1.0), pair_scale(pair_mul(pair_if(t6, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t7) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * pair_rounded(t9)) * pair_rounded(t9)) / 483.0) * pair_rounded(t9)) / 19.0) * pair_rounded(t9)) / 17.0) * pair_rounded(t9)) / 15.0) * pair_rounded(t9)) / 13.0) * pair_rounded(t9)) / 11.0) * pair_rounded(t9)) / 9.0) * pair_rounded(t9)) / 7.0) * pair_rounded(t9)) / 5.0))), t7), pair_mul_d(t8, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t7, t8), 1.0)))), t9), 2.0), pair_order(pair_sub(pair_add_d(pair_log1p(t11), maximum(0.0, t10)), pair_div(pair_if((0.0 <= t10), pair_of(1.0), t11), pair_add_d(t11, 1.0))))))), t12), pair_mul_d(pair_order(pair_add(pair_mul(t0, t14), pair_if((t13 <= -1.0), pair_scale(pair_mul(pair_if(t17, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t18) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * pair_rounded(t20)) * pair_rounded(t20)) / 483.0) * pair_rounded(t20)) / 19.0) * pair_rounded(t20)) / 17.0) * pair_rounded(t20)) / 15.0) * pair_rounded(t20)) / 13.0) * pair_rounded(t20)) / 11.0) * pair_rounded(t20)) / 9.0) * pair_rounded(t20)) / 7.0) * pair_rounded(t20)) / 5.0))), t18), pair_mul_d(t19, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t18, t19), 1.0)))), t20), 2.0), pair_order(pair_sub(pair_add_d(pair_log1p(t22), maximum(0.0, t21)), pair_div(pair_if((0.0 <= t21), pair_of(1.0), t22), pair_add_d(t22, 1.0))))))), y_i))));
+        loss[row] = pair_value(pair_order(pair_add(pair_mul(pair_order(pair_add(pair_mul(t0, t3), pair_if((z_i <= -1.0), pair_scale(pair_mul(pair_if(t6, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t7) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * pair_rounded(t9)) * pair_rounded(t9)) / 483.0) * pair_rounded(t9)) / 19.0) * pair_rounded(t9)) / 17.0) * pair_rounded(t9)) / 15.0) * pair_rounded(t9)) / 13.0) * pair_rounded(t9)) / 11.0) * pair_rounded(t9)) / 9.0) * pair_rounded(t9)) / 7.0) * pair_rounded(t9)) / 5.0))), t7), pair_mul_d(t8, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t7, t8), 1.0)))), t9), 2.0), pair_order(pair_sub(pair_add_d(a5, maximum(0.0, t10)), pair_div(pair_if((0.0 <= t10), pair_of(1.0), t11), pair_add_d(t11, 1.0))))))), t12), pair_mul_d(pair_order(pair_add(pair_mul(t0, t14), pair_if((t13 <= -1.0), pair_scale(pair_mul(pair_if(t17, pair_of(0.0), pair_add(pair_div(pair_mul(pair_if((pair_value(t18) == 0.0), pair_of(0.0), pair_sum(1.0, (3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * pair_rounded(t20)) * pair_rounded(t20)) / 483.0) * pair_rounded(t20)) / 19.0) * pair_rounded(t20)) / 17.0) * pair_rounded(t20)) / 15.0) * pair_rounded(t20)) / 13.0) * pair_rounded(t20)) / 11.0) * pair_rounded(t20)) / 9.0) * pair_rounded(t20)) / 7.0) * pair_rounded(t20)) / 5.0))), t18), pair_mul_d(t19, 3.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(t18, t19), 1.0)))), t20), 2.0), pair_order(pair_sub(pair_add_d(a6, maximum(0.0, t21)), pair_div(pair_if((0.0 <= t21), pair_of(1.0), t22), pair_add_d(t22, 1.0))))))), y_i))));
         gradient[row] = pair_value(pair_order(pair_sub(pair_order(pair_sub(pair_mul(pair_mul(t3, t3), t12), pair_mul_d(pair_mul(t14, t14), y_i))), pair_mul(pair_mul(pair_mul(t0, pair_diff((2.0 * y_i), 1.0)), t3), t14))));
         hessian[row] = pair_rounded(pair_mul(pair_mul(pair_order(pair_add(pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(t23, 1.0)), -epsilon)), t3), pair_mul(pair_order(pair_sub(t0, t23)), t14))), t3), t14));
     }
@@ -872,7 +1263,9 @@ void lossforge_poly1_cross_entropy_loss_gradient_hessian_f64(size_t n, const dou
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_poly1_cross_entropy_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -915,30 +1308,77 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const z = inputs[1];
     float *const loss = outputs[0];
     const double t0 = constants[0];
+    double a0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
+    double t9_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t10_rows[ROWS_f32];
+    double t11_rows[ROWS_f32];
+    double t12_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t13_rows[ROWS_f32];
+    double t15_rows[ROWS_f32];
+    double t18_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double t19_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+        const double t3 = minimum(-1.0, z_i);
+        t3_rows[row] = t3;
+        a1_rows[row] = 2.0 * t3;
+        const double t9 = maximum(-1.0, z_i);
+        t9_rows[row] = t9;
+        a2_rows[row] = -fabs(t9);
+        const double t11 = -z_i;
+        t11_rows[row] = t11;
+        const double t12 = minimum(-1.0, t11);
+        t12_rows[row] = t12;
+        a3_rows[row] = 2.0 * t12;
+        const double t18 = maximum(-1.0, t11);
+        t18_rows[row] = t18;
+        a4_rows[row] = -fabs(t18);
+    }
+    exp_fast_rows(a0_rows, t1_rows);
+    exp_fast_rows(a1_rows, t4_rows);
+    exp_fast_rows(t3_rows, t6_rows);
+    exp_fast_rows(a2_rows, t10_rows);
+    exp_fast_rows(a3_rows, t13_rows);
+    exp_fast_rows(t12_rows, t15_rows);
+    exp_fast_rows(a4_rows, t19_rows);
+    log1p_fast_rows(t10_rows, a5_rows);
+    log1p_fast_rows(t19_rows, a6_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t1 = exp_fast(-fabs(z_i));
+        const double t1 = t1_rows[row];
+        const double t4 = t4_rows[row];
+        const double t6 = t6_rows[row];
+        const double t9 = t9_rows[row];
+        const double t10 = t10_rows[row];
+        const double t11 = t11_rows[row];
+        const double t13 = t13_rows[row];
+        const double t15 = t15_rows[row];
+        const double t18 = t18_rows[row];
+        const double t19 = t19_rows[row];
+        const double a5 = a5_rows[row];
+        const double a6 = a6_rows[row];
         const double t2 = 1.0 + t1;
-        const double t3 = minimum(-1.0, z_i);
-        const double t4 = exp_fast(2.0 * t3);
         const int t5 = (t4 == 0.0);
-        const double t6 = exp_fast(t3);
         const double t7 = 2.0 + t6;
         const double t8 = t4 / t7 / t7;
-        const double t9 = maximum(-1.0, z_i);
-        const double t10 = exp_fast(-fabs(t9));
-        const double t11 = -z_i;
-        const double t12 = minimum(-1.0, t11);
-        const double t13 = exp_fast(2.0 * t12);
         const int t14 = (t13 == 0.0);
-        const double t15 = exp_fast(t12);
         const double t16 = 2.0 + t15;
         const double t17 = t13 / t16 / t16;
-        const double t18 = maximum(-1.0, t11);
-        const double t19 = exp_fast(-fabs(t18));
-        loss[row] = (float)((t0 * (((0.0 <= z_i) ? 1.0 : t1) / t2) + ((z_i <= -1.0) ? 2.0 * ((t5 ? 0.0 : ((t6 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t5 ? 0.0 : 1.0 + 5.0 * ((t5 ? 0.0 : 1.0 + 7.0 * ((t5 ? 0.0 : 1.0 + 9.0 * ((t5 ? 0.0 : 1.0 + 11.0 * ((t5 ? 0.0 : 1.0 + 13.0 * ((t5 ? 0.0 : 1.0 + 15.0 * ((t5 ? 0.0 : 1.0 + 17.0 * ((t5 ? 0.0 : 1.0 + 19.0 * ((t5 ? 0.0 : 23.0 + 21.0 * t8) * t8) / 483.0) * t8) / 19.0) * t8) / 17.0) * t8) / 15.0) * t8) / 13.0) * t8) / 11.0) * t8) / 9.0) * t8) / 7.0) * t8) / 5.0) * t6 / (3.0 * t7) + 1.0 / (1.0 + t6 / t7)) * t8) : log1p_fast(t10) + maximum(0.0, t9) - ((0.0 <= t9) ? 1.0 : t10) / (1.0 + t10))) * (1.0 - y_i) + y_i * (t0 * (((0.0 <= t11) ? 1.0 : t1) / t2) + ((t11 <= -1.0) ? 2.0 * ((t14 ? 0.0 : ((t15 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t14 ? 0.0 : 1.0 + 5.0 * ((t14 ? 0.0 : 1.0 + 7.0 * ((t14 ? 0.0 : 1.0 + 9.0 * ((t14 ? 0.0 : 1.0 + 11.0 * ((t14 ? 0.0 : 1.0 + 13.0 * ((t14 ? 0.0 : 1.0 + 15.0 * ((t14 ? 0.0 : 1.0 + 17.0 * ((t14 ? 0.0 : 1.0 + 19.0 * ((t14 ? 0.0 : 23.0 + 21.0 * t17) * t17) / 483.0) * t17) / 19.0) * t17) / 17.0) * t17) / 15.0) * t17) / 13.0) * t17) / 11.0) * t17) / 9.0) * t17) / 7.0) * t17) / 5.0) * t15 / (3.0 * t16) + 1.0 / (1.0 + t15 / t16)) * t17) : log1p_fast(t19) + maximum(0.0, t18) - ((0.0 <= t18) ? 1.0 : t19) / (1.0 + t19))));
+        loss[row] = (float)((t0 * (((0.0 <= z_i) ? 1.0 : t1) / t2) + ((z_i <= -1.0) ? 2.0 * ((t5 ? 0.0 : ((t6 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t5 ? 0.0 : 1.0 + 5.0 * ((t5 ? 0.0 : 1.0 + 7.0 * ((t5 ? 0.0 : 1.0 + 9.0 * ((t5 ? 0.0 : 1.0 + 11.0 * ((t5 ? 0.0 : 1.0 + 13.0 * ((t5 ? 0.0 : 1.0 + 15.0 * ((t5 ? 0.0 : 1.0 + 17.0 * ((t5 ? 0.0 : 1.0 + 19.0 * ((t5 ? 0.0 : 23.0 + 21.0 * t8) * t8) / 483.0) * t8) / 19.0) * t8) / 17.0) * t8) / 15.0) * t8) / 13.0) * t8) / 11.0) * t8) / 9.0) * t8) / 7.0) * t8) / 5.0) * t6 / (3.0 * t7) + 1.0 / (1.0 + t6 / t7)) * t8) : a5 + maximum(0.0, t9) - ((0.0 <= t9) ? 1.0 : t10) / (1.0 + t10))) * (1.0 - y_i) + y_i * (t0 * (((0.0 <= t11) ? 1.0 : t1) / t2) + ((t11 <= -1.0) ? 2.0 * ((t14 ? 0.0 : ((t15 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t14 ? 0.0 : 1.0 + 5.0 * ((t14 ? 0.0 : 1.0 + 7.0 * ((t14 ? 0.0 : 1.0 + 9.0 * ((t14 ? 0.0 : 1.0 + 11.0 * ((t14 ? 0.0 : 1.0 + 13.0 * ((t14 ? 0.0 : 1.0 + 15.0 * ((t14 ? 0.0 : 1.0 + 17.0 * ((t14 ? 0.0 : 1.0 + 19.0 * ((t14 ? 0.0 : 23.0 + 21.0 * t17) * t17) / 483.0) * t17) / 19.0) * t17) / 17.0) * t17) / 15.0) * t17) / 13.0) * t17) / 11.0) * t17) / 9.0) * t17) / 7.0) * t17) / 5.0) * t15 / (3.0 * t16) + 1.0 / (1.0 + t15 / t16)) * t17) : a6 + maximum(0.0, t18) - ((0.0 <= t18) ? 1.0 : t19) / (1.0 + t19))));
     }
 }
 
@@ -965,11 +1405,19 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const z = inputs[1];
     float *const gradient = outputs[0];
     const double c0 = constants[0];
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = exp_fast(-fabs(z_i));
+        const double t0 = t0_rows[row];
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
         const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
@@ -1002,12 +1450,20 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const double epsilon = constants[0];
     const double c0 = constants[1];
     const double c1 = constants[2];
+    double a0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
+        const double t1 = t1_rows[row];
         const double t0 = c0 * y_i;
-        const double t1 = exp_fast(-fabs(z_i));
         const double t2 = 1.0 + t1;
         const double t3 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
         const double t4 = ((0.0 <= -z_i) ? 1.0 : t1) / t2;
@@ -1040,33 +1496,80 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     const double t0 = constants[0];
+    double a0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double t10_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t11_rows[ROWS_f32];
+    double t13_rows[ROWS_f32];
+    double t15_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t16_rows[ROWS_f32];
+    double t18_rows[ROWS_f32];
+    double t21_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double t22_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+        const double t4 = minimum(-1.0, z_i);
+        t4_rows[row] = t4;
+        a1_rows[row] = 2.0 * t4;
+        const double t10 = maximum(-1.0, z_i);
+        t10_rows[row] = t10;
+        a2_rows[row] = -fabs(t10);
+        const double t13 = -z_i;
+        t13_rows[row] = t13;
+        const double t15 = minimum(-1.0, t13);
+        t15_rows[row] = t15;
+        a3_rows[row] = 2.0 * t15;
+        const double t21 = maximum(-1.0, t13);
+        t21_rows[row] = t21;
+        a4_rows[row] = -fabs(t21);
+    }
+    exp_fast_rows(a0_rows, t1_rows);
+    exp_fast_rows(a1_rows, t5_rows);
+    exp_fast_rows(t4_rows, t7_rows);
+    exp_fast_rows(a2_rows, t11_rows);
+    exp_fast_rows(a3_rows, t16_rows);
+    exp_fast_rows(t15_rows, t18_rows);
+    exp_fast_rows(a4_rows, t22_rows);
+    log1p_fast_rows(t11_rows, a5_rows);
+    log1p_fast_rows(t22_rows, a6_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t1 = exp_fast(-fabs(z_i));
+        const double t1 = t1_rows[row];
+        const double t5 = t5_rows[row];
+        const double t7 = t7_rows[row];
+        const double t10 = t10_rows[row];
+        const double t11 = t11_rows[row];
+        const double t13 = t13_rows[row];
+        const double t16 = t16_rows[row];
+        const double t18 = t18_rows[row];
+        const double t21 = t21_rows[row];
+        const double t22 = t22_rows[row];
+        const double a5 = a5_rows[row];
+        const double a6 = a6_rows[row];
         const double t2 = 1.0 + t1;
         const double t3 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
-        const double t4 = minimum(-1.0, z_i);
-        const double t5 = exp_fast(2.0 * t4);
         const int t6 = (t5 == 0.0);
-        const double t7 = exp_fast(t4);
         const double t8 = 2.0 + t7;
         const double t9 = t5 / t8 / t8;
-        const double t10 = maximum(-1.0, z_i);
-        const double t11 = exp_fast(-fabs(t10));
         const double t12 = 1.0 - y_i;
-        const double t13 = -z_i;
         const double t14 = ((0.0 <= t13) ? 1.0 : t1) / t2;
-        const double t15 = minimum(-1.0, t13);
-        const double t16 = exp_fast(2.0 * t15);
         const int t17 = (t16 == 0.0);
-        const double t18 = exp_fast(t15);
         const double t19 = 2.0 + t18;
         const double t20 = t16 / t19 / t19;
-        const double t21 = maximum(-1.0, t13);
-        const double t22 = exp_fast(-fabs(t21));
-        loss[row] = (float)((t0 * t3 + ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((t7 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * t9) * t9) / 483.0) * t9) / 19.0) * t9) / 17.0) * t9) / 15.0) * t9) / 13.0) * t9) / 11.0) * t9) / 9.0) * t9) / 7.0) * t9) / 5.0) * t7 / (3.0 * t8) + 1.0 / (1.0 + t7 / t8)) * t9) : log1p_fast(t11) + maximum(0.0, t10) - ((0.0 <= t10) ? 1.0 : t11) / (1.0 + t11))) * t12 + y_i * (t0 * t14 + ((t13 <= -1.0) ? 2.0 * ((t17 ? 0.0 : ((t18 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * t20) * t20) / 483.0) * t20) / 19.0) * t20) / 17.0) * t20) / 15.0) * t20) / 13.0) * t20) / 11.0) * t20) / 9.0) * t20) / 7.0) * t20) / 5.0) * t18 / (3.0 * t19) + 1.0 / (1.0 + t18 / t19)) * t20) : log1p_fast(t22) + maximum(0.0, t21) - ((0.0 <= t21) ? 1.0 : t22) / (1.0 + t22))));
+        loss[row] = (float)((t0 * t3 + ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((t7 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * t9) * t9) / 483.0) * t9) / 19.0) * t9) / 17.0) * t9) / 15.0) * t9) / 13.0) * t9) / 11.0) * t9) / 9.0) * t9) / 7.0) * t9) / 5.0) * t7 / (3.0 * t8) + 1.0 / (1.0 + t7 / t8)) * t9) : a5 + maximum(0.0, t10) - ((0.0 <= t10) ? 1.0 : t11) / (1.0 + t11))) * t12 + y_i * (t0 * t14 + ((t13 <= -1.0) ? 2.0 * ((t17 ? 0.0 : ((t18 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * t20) * t20) / 483.0) * t20) / 19.0) * t20) / 17.0) * t20) / 15.0) * t20) / 13.0) * t20) / 11.0) * t20) / 9.0) * t20) / 7.0) * t20) / 5.0) * t18 / (3.0 * t19) + 1.0 / (1.0 + t18 / t19)) * t20) : a6 + maximum(0.0, t21) - ((0.0 <= t21) ? 1.0 : t22) / (1.0 + t22))));
         gradient[row] = (float)(t3 * t3 * t12 - y_i * (t14 * t14) - t0 * (2.0 * y_i - 1.0) * t3 * t14);
     }
 }
@@ -1097,11 +1600,19 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const double epsilon = constants[0];
     const double t4 = constants[1];
     const double c1 = constants[2];
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t0 = exp_fast(-fabs(z_i));
+        const double t0 = t0_rows[row];
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= z_i) ? 1.0 : t0) / t1;
         const double t3 = ((0.0 <= -z_i) ? 1.0 : t0) / t1;
@@ -1139,34 +1650,81 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     const double epsilon = constants[0];
     const double t0 = constants[1];
     const double c1 = constants[2];
+    double a0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double t10_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t11_rows[ROWS_f32];
+    double t13_rows[ROWS_f32];
+    double t15_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t16_rows[ROWS_f32];
+    double t18_rows[ROWS_f32];
+    double t21_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double t22_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+        const double t4 = minimum(-1.0, z_i);
+        t4_rows[row] = t4;
+        a1_rows[row] = 2.0 * t4;
+        const double t10 = maximum(-1.0, z_i);
+        t10_rows[row] = t10;
+        a2_rows[row] = -fabs(t10);
+        const double t13 = -z_i;
+        t13_rows[row] = t13;
+        const double t15 = minimum(-1.0, t13);
+        t15_rows[row] = t15;
+        a3_rows[row] = 2.0 * t15;
+        const double t21 = maximum(-1.0, t13);
+        t21_rows[row] = t21;
+        a4_rows[row] = -fabs(t21);
+    }
+    exp_fast_rows(a0_rows, t1_rows);
+    exp_fast_rows(a1_rows, t5_rows);
+    exp_fast_rows(t4_rows, t7_rows);
+    exp_fast_rows(a2_rows, t11_rows);
+    exp_fast_rows(a3_rows, t16_rows);
+    exp_fast_rows(t15_rows, t18_rows);
+    exp_fast_rows(a4_rows, t22_rows);
+    log1p_fast_rows(t11_rows, a5_rows);
+    log1p_fast_rows(t22_rows, a6_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
-        const double t1 = exp_fast(-fabs(z_i));
+        const double t1 = t1_rows[row];
+        const double t5 = t5_rows[row];
+        const double t7 = t7_rows[row];
+        const double t10 = t10_rows[row];
+        const double t11 = t11_rows[row];
+        const double t13 = t13_rows[row];
+        const double t16 = t16_rows[row];
+        const double t18 = t18_rows[row];
+        const double t21 = t21_rows[row];
+        const double t22 = t22_rows[row];
+        const double a5 = a5_rows[row];
+        const double a6 = a6_rows[row];
         const double t2 = 1.0 + t1;
         const double t3 = ((0.0 <= z_i) ? 1.0 : t1) / t2;
-        const double t4 = minimum(-1.0, z_i);
-        const double t5 = exp_fast(2.0 * t4);
         const int t6 = (t5 == 0.0);
-        const double t7 = exp_fast(t4);
         const double t8 = 2.0 + t7;
         const double t9 = t5 / t8 / t8;
-        const double t10 = maximum(-1.0, z_i);
-        const double t11 = exp_fast(-fabs(t10));
         const double t12 = 1.0 - y_i;
-        const double t13 = -z_i;
         const double t14 = ((0.0 <= t13) ? 1.0 : t1) / t2;
-        const double t15 = minimum(-1.0, t13);
-        const double t16 = exp_fast(2.0 * t15);
         const int t17 = (t16 == 0.0);
-        const double t18 = exp_fast(t15);
         const double t19 = 2.0 + t18;
         const double t20 = t16 / t19 / t19;
-        const double t21 = maximum(-1.0, t13);
-        const double t22 = exp_fast(-fabs(t21));
         const double t23 = c1 * y_i;
-        loss[row] = (float)((t0 * t3 + ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((t7 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * t9) * t9) / 483.0) * t9) / 19.0) * t9) / 17.0) * t9) / 15.0) * t9) / 13.0) * t9) / 11.0) * t9) / 9.0) * t9) / 7.0) * t9) / 5.0) * t7 / (3.0 * t8) + 1.0 / (1.0 + t7 / t8)) * t9) : log1p_fast(t11) + maximum(0.0, t10) - ((0.0 <= t10) ? 1.0 : t11) / (1.0 + t11))) * t12 + y_i * (t0 * t14 + ((t13 <= -1.0) ? 2.0 * ((t17 ? 0.0 : ((t18 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * t20) * t20) / 483.0) * t20) / 19.0) * t20) / 17.0) * t20) / 15.0) * t20) / 13.0) * t20) / 11.0) * t20) / 9.0) * t20) / 7.0) * t20) / 5.0) * t18 / (3.0 * t19) + 1.0 / (1.0 + t18 / t19)) * t20) : log1p_fast(t22) + maximum(0.0, t21) - ((0.0 <= t21) ? 1.0 : t22) / (1.0 + t22))));
+        loss[row] = (float)((t0 * t3 + ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((t7 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * t9) * t9) / 483.0) * t9) / 19.0) * t9) / 17.0) * t9) / 15.0) * t9) / 13.0) * t9) / 11.0) * t9) / 9.0) * t9) / 7.0) * t9) / 5.0) * t7 / (3.0 * t8) + 1.0 / (1.0 + t7 / t8)) * t9) : a5 + maximum(0.0, t10) - ((0.0 <= t10) ? 1.0 : t11) / (1.0 + t11))) * t12 + y_i * (t0 * t14 + ((t13 <= -1.0) ? 2.0 * ((t17 ? 0.0 : ((t18 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * t20) * t20) / 483.0) * t20) / 19.0) * t20) / 17.0) * t20) / 15.0) * t20) / 13.0) * t20) / 11.0) * t20) / 9.0) * t20) / 7.0) * t20) / 5.0) * t18 / (3.0 * t19) + 1.0 / (1.0 + t18 / t19)) * t20) : a6 + maximum(0.0, t21) - ((0.0 <= t21) ? 1.0 : t22) / (1.0 + t22))));
         gradient[row] = (float)(t3 * t3 * t12 - y_i * (t14 * t14) - t0 * (2.0 * y_i - 1.0) * t3 * t14);
         hessian[row] = (float)(((1.0 + t23 - epsilon) * t3 + (t0 - t23) * t14) * t3 * t14);
     }
@@ -1189,3 +1747,4 @@ void lossforge_poly1_cross_entropy_loss_gradient_hessian_f32(size_t n, const flo
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_poly1_cross_entropy_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -336,25 +336,42 @@ INLINE pair pair_power_log(pair x)
     return made;
 }
 
-/* Of pairs in order: the sign of a negative base follows from b.hi. */
-INLINE pair pair_pow(pair a, pair b)
+/* a**b from log|a|, of pairs in order: the sign of a negative base follows from b.hi. */
+INLINE pair pair_pow_by(pair a, pair b, pair log)
 {
-    const pair size = pair_exp(pair_mul(b, pair_power_log(a)));
+    const pair size = pair_exp(pair_mul(b, log));
     const double h = power_of(a.hi, b.hi, size.hi);
     const pair made = {h, h == size.hi ? size.lo : (h == -size.hi ? -size.lo : 0.0)};
     return made;
 }
 
+INLINE pair pair_pow(pair a, pair b)
+{
+    return pair_pow_by(a, b, pair_power_log(a));
+}
+
+/* x**y from log|x|. */
+INLINE double pow_v_by(double x, double y, pair log)
+{
+    const pair a = pair_mul_d(log, y);
+    return power_of(x, y, exp_of(a.hi, pair_rest(a)));
+}
+
 INLINE double pow_v(double x, double y)
 {
-    const pair a = pair_mul_d(power_log(pair_of(x)), y);
-    return power_of(x, y, exp_of(a.hi, pair_rest(a)));
+    return pow_v_by(x, y, power_log(pair_of(x)));
+}
+
+/* x**y from log|x|. */
+INLINE double pow_fast_by(double x, double y, pair log)
+{
+    const pair a = pair_mul_d(log, y);
+    return power_of(x, y, exp_fast_of(a.hi, pair_rest(a)));
 }
 
 INLINE double pow_fast(double x, double y)
 {
-    const pair a = pair_mul_d(power_log(pair_of(x)), y);
-    return power_of(x, y, exp_fast_of(a.hi, pair_rest(a)));
+    return pow_fast_by(x, y, power_log(pair_of(x)));
 }
 
 /* For float: neither overflow nor subnormal numbers. */
@@ -391,6 +408,55 @@ HELPER double sign(double x)
     return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void power_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = power_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pow_v_by_rows(const double *a, const double *b, const double *c, const double *c_lo, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = pow_v_by(a[row], b[row], (pair){c[row], c_lo[row]});
+    }
+}
+
+ONCE static void pow_fast_by_rows(const double *a, const double *b, const double *c, const double *c_lo, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = pow_fast_by(a[row], b[row], (pair){c[row], c_lo[row]});
+    }
+}
+
+ONCE static void pair_power_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_power_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_pow_by_rows(const double *a, const double *a_lo, const double *b, const double *b_lo, const double *c, const double *c_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_pow_by((pair){a[row], a_lo[row]}, (pair){b[row], b_lo[row]}, (pair){c[row], c_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -434,21 +500,53 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double q = constants[0];
+    double r_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a0_power_log_hi[ROWS_f64], a0_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        loss[row] = ((r == r) ? pow_fast(fabs(r), q) : r);
+        r_rows[row] = r;
+        a0_rows[row] = fabs(r);
+        a1_rows[row] = q;
+    }
+    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const double a2 = a2_rows[row];
+        loss[row] = ((r == r) ? a2 : r);
     }
 #else
     const double q = constants[0];
+    double r_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a0_power_log_hi[ROWS_f64], a0_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        loss[row] = ((r == r) ? pow_v(fabs(r), q) : r);
+        r_rows[row] = r;
+        a0_rows[row] = fabs(r);
+        a1_rows[row] = q;
+    }
+    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    pow_v_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const double a2 = a2_rows[row];
+        loss[row] = ((r == r) ? a2 : r);
     }
 #endif
 }
@@ -482,22 +580,58 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
 #ifdef LOSSFORGE_FAST
     const double q = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double r_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        gradient[row] = q * pair_rounded(pair_pow(pair_of(fabs(r)), c0)) * sign(r);
+        r_rows[row] = r;
+        a0_rows[row] = fabs(r);
+        const pair a1 = c0;
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+    }
+    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        gradient[row] = q * pair_rounded(a2) * sign(r);
     }
 #else
     const double q = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double r_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        gradient[row] = pair_rounded(pair_scale(pair_mul_d(pair_pow(pair_of(fabs(r)), c0), q), sign(r)));
+        r_rows[row] = r;
+        a0_rows[row] = fabs(r);
+        const pair a1 = c0;
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+    }
+    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        gradient[row] = pair_rounded(pair_scale(pair_mul_d(a2, q), sign(r)));
     }
 #endif
 }
@@ -533,22 +667,58 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
 #ifdef LOSSFORGE_FAST
     const double c1 = constants[0];
     const pair c2 = {constants[1], constants[2]};
+    double r_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        hessian[row] = ((r == r) ? c1 * pair_rounded(pair_pow(pair_of(fabs(r)), c2)) : r);
+        r_rows[row] = r;
+        a0_rows[row] = fabs(r);
+        const pair a1 = c2;
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+    }
+    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        hessian[row] = ((r == r) ? c1 * pair_rounded(a2) : r);
     }
 #else
     const pair c1 = {constants[0], constants[1]};
     const pair c2 = {constants[2], constants[3]};
+    double r_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        hessian[row] = pair_rounded(pair_if((r == r), pair_mul(c1, pair_pow(pair_of(fabs(r)), c2)), pair_of(r)));
+        r_rows[row] = r;
+        a0_rows[row] = fabs(r);
+        const pair a1 = c2;
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+    }
+    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        hessian[row] = pair_rounded(pair_if((r == r), pair_mul(c1, a2), pair_of(r)));
     }
 #endif
 }
@@ -589,26 +759,74 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
 #ifdef LOSSFORGE_FAST
     const double q = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double r_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t0_power_log_hi[ROWS_f64], t0_power_log_lo[ROWS_f64];
+    double t0_pair_power_log_hi[ROWS_f64], t0_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = fabs(r);
-        loss[row] = ((r == r) ? pow_fast(t0, q) : r);
-        gradient[row] = q * pair_rounded(pair_pow(pair_of(t0), c0)) * sign(r);
+        r_rows[row] = r;
+        t0_rows[row] = fabs(r);
+        a0_rows[row] = q;
+        const pair a2 = c0;
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    power_log_rows(t0_rows, zeros, t0_power_log_hi, t0_power_log_lo);
+    pow_fast_by_rows(t0_rows, a0_rows, t0_power_log_hi, t0_power_log_lo, a1_rows);
+    pair_power_log_rows(t0_rows, zeros, t0_pair_power_log_hi, t0_pair_power_log_lo);
+    pair_pow_by_rows(t0_rows, zeros, a2_hi, a2_lo, t0_pair_power_log_hi, t0_pair_power_log_lo, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const double a1 = a1_rows[row];
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        loss[row] = ((r == r) ? a1 : r);
+        gradient[row] = q * pair_rounded(a3) * sign(r);
     }
 #else
     const double q = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double r_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t0_power_log_hi[ROWS_f64], t0_power_log_lo[ROWS_f64];
+    double t0_pair_power_log_hi[ROWS_f64], t0_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = fabs(r);
-        loss[row] = ((r == r) ? pow_v(t0, q) : r);
-        gradient[row] = pair_rounded(pair_scale(pair_mul_d(pair_pow(pair_of(t0), c0), q), sign(r)));
+        r_rows[row] = r;
+        t0_rows[row] = fabs(r);
+        a0_rows[row] = q;
+        const pair a2 = c0;
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    power_log_rows(t0_rows, zeros, t0_power_log_hi, t0_power_log_lo);
+    pow_v_by_rows(t0_rows, a0_rows, t0_power_log_hi, t0_power_log_lo, a1_rows);
+    pair_power_log_rows(t0_rows, zeros, t0_pair_power_log_hi, t0_pair_power_log_lo);
+    pair_pow_by_rows(t0_rows, zeros, a2_hi, a2_lo, t0_pair_power_log_hi, t0_pair_power_log_lo, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const double a1 = a1_rows[row];
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        loss[row] = ((r == r) ? a1 : r);
+        gradient[row] = pair_rounded(pair_scale(pair_mul_d(a3, q), sign(r)));
     }
 #endif
 }
@@ -647,28 +865,76 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const pair t1 = {constants[1], constants[2]};
     const double c1 = constants[3];
     const pair c2 = {constants[4], constants[5]};
+    double r_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t0_pair_power_log_hi[ROWS_f64], t0_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = fabs(r);
-        gradient[row] = q * pair_rounded(pair_pow(pair_of(t0), t1)) * sign(r);
-        hessian[row] = ((r == r) ? c1 * pair_rounded(pair_pow(pair_of(t0), c2)) : r);
+        r_rows[row] = r;
+        t0_rows[row] = fabs(r);
+        const pair a0 = t1;
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair a2 = c2;
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_power_log_rows(t0_rows, zeros, t0_pair_power_log_hi, t0_pair_power_log_lo);
+    pair_pow_by_rows(t0_rows, zeros, a0_hi, a0_lo, t0_pair_power_log_hi, t0_pair_power_log_lo, a1_hi, a1_lo);
+    pair_pow_by_rows(t0_rows, zeros, a2_hi, a2_lo, t0_pair_power_log_hi, t0_pair_power_log_lo, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        gradient[row] = q * pair_rounded(a1) * sign(r);
+        hessian[row] = ((r == r) ? c1 * pair_rounded(a3) : r);
     }
 #else
     const double q = constants[0];
     const pair t1 = {constants[1], constants[2]};
     const pair c1 = {constants[3], constants[4]};
     const pair c2 = {constants[5], constants[6]};
+    double r_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t0_pair_power_log_hi[ROWS_f64], t0_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = fabs(r);
-        gradient[row] = pair_rounded(pair_scale(pair_mul_d(pair_pow(pair_of(t0), t1), q), sign(r)));
-        hessian[row] = pair_rounded(pair_if((r == r), pair_mul(c1, pair_pow(pair_of(t0), c2)), pair_of(r)));
+        r_rows[row] = r;
+        t0_rows[row] = fabs(r);
+        const pair a0 = t1;
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair a2 = c2;
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_power_log_rows(t0_rows, zeros, t0_pair_power_log_hi, t0_pair_power_log_lo);
+    pair_pow_by_rows(t0_rows, zeros, a0_hi, a0_lo, t0_pair_power_log_hi, t0_pair_power_log_lo, a1_hi, a1_lo);
+    pair_pow_by_rows(t0_rows, zeros, a2_hi, a2_lo, t0_pair_power_log_hi, t0_pair_power_log_lo, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        gradient[row] = pair_rounded(pair_scale(pair_mul_d(a1, q), sign(r)));
+        hessian[row] = pair_rounded(pair_if((r == r), pair_mul(c1, a3), pair_of(r)));
     }
 #endif
 }
@@ -712,32 +978,94 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const pair t2 = {constants[1], constants[2]};
     const double c1 = constants[3];
     const pair c2 = {constants[4], constants[5]};
+    double r_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t1_power_log_hi[ROWS_f64], t1_power_log_lo[ROWS_f64];
+    double t1_pair_power_log_hi[ROWS_f64], t1_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
+        t1_rows[row] = fabs(r);
+        a0_rows[row] = q;
+        const pair a2 = t2;
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = c2;
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    power_log_rows(t1_rows, zeros, t1_power_log_hi, t1_power_log_lo);
+    pow_fast_by_rows(t1_rows, a0_rows, t1_power_log_hi, t1_power_log_lo, a1_rows);
+    pair_power_log_rows(t1_rows, zeros, t1_pair_power_log_hi, t1_pair_power_log_lo);
+    pair_pow_by_rows(t1_rows, zeros, a2_hi, a2_lo, t1_pair_power_log_hi, t1_pair_power_log_lo, a3_hi, a3_lo);
+    pair_pow_by_rows(t1_rows, zeros, a4_hi, a4_lo, t1_pair_power_log_hi, t1_pair_power_log_lo, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const double a1 = a1_rows[row];
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
         const int t0 = (r == r);
-        const double t1 = fabs(r);
-        loss[row] = (t0 ? pow_fast(t1, q) : r);
-        gradient[row] = q * pair_rounded(pair_pow(pair_of(t1), t2)) * sign(r);
-        hessian[row] = (t0 ? c1 * pair_rounded(pair_pow(pair_of(t1), c2)) : r);
+        loss[row] = (t0 ? a1 : r);
+        gradient[row] = q * pair_rounded(a3) * sign(r);
+        hessian[row] = (t0 ? c1 * pair_rounded(a5) : r);
     }
 #else
     const double q = constants[0];
     const pair t2 = {constants[1], constants[2]};
     const pair c1 = {constants[3], constants[4]};
     const pair c2 = {constants[5], constants[6]};
+    double r_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t1_power_log_hi[ROWS_f64], t1_power_log_lo[ROWS_f64];
+    double t1_pair_power_log_hi[ROWS_f64], t1_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
+        t1_rows[row] = fabs(r);
+        a0_rows[row] = q;
+        const pair a2 = t2;
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a4 = c2;
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    power_log_rows(t1_rows, zeros, t1_power_log_hi, t1_power_log_lo);
+    pow_v_by_rows(t1_rows, a0_rows, t1_power_log_hi, t1_power_log_lo, a1_rows);
+    pair_power_log_rows(t1_rows, zeros, t1_pair_power_log_hi, t1_pair_power_log_lo);
+    pair_pow_by_rows(t1_rows, zeros, a2_hi, a2_lo, t1_pair_power_log_hi, t1_pair_power_log_lo, a3_hi, a3_lo);
+    pair_pow_by_rows(t1_rows, zeros, a4_hi, a4_lo, t1_pair_power_log_hi, t1_pair_power_log_lo, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const double a1 = a1_rows[row];
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
         const int t0 = (r == r);
-        const double t1 = fabs(r);
-        loss[row] = (t0 ? pow_v(t1, q) : r);
-        gradient[row] = pair_rounded(pair_scale(pair_mul_d(pair_pow(pair_of(t1), t2), q), sign(r)));
-        hessian[row] = pair_rounded(pair_if(t0, pair_mul(c1, pair_pow(pair_of(t1), c2)), pair_of(r)));
+        loss[row] = (t0 ? a1 : r);
+        gradient[row] = pair_rounded(pair_scale(pair_mul_d(a3, q), sign(r)));
+        hessian[row] = pair_rounded(pair_if(t0, pair_mul(c1, a5), pair_of(r)));
     }
 #endif
 }
@@ -768,7 +1096,9 @@ void lossforge_power_error_loss_gradient_hessian_f64(size_t n, const double *y, 
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_power_error_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -811,12 +1141,28 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     const double q = constants[0];
+    double r_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a0_power_log_hi[ROWS_f32], a0_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        loss[row] = (float)((r == r) ? pow_fast(fabs(r), q) : r);
+        r_rows[row] = r;
+        a0_rows[row] = fabs(r);
+        a1_rows[row] = q;
+    }
+    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const double a2 = a2_rows[row];
+        loss[row] = (float)((r == r) ? a2 : r);
     }
 }
 
@@ -843,12 +1189,28 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     float *const gradient = outputs[0];
     const double q = constants[0];
     const double c0 = constants[1];
+    double r_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a0_power_log_hi[ROWS_f32], a0_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        gradient[row] = (float)(q * pow_fast(fabs(r), c0) * sign(r));
+        r_rows[row] = r;
+        a0_rows[row] = fabs(r);
+        a1_rows[row] = c0;
+    }
+    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const double a2 = a2_rows[row];
+        gradient[row] = (float)(q * a2 * sign(r));
     }
 }
 
@@ -876,12 +1238,28 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     float *const hessian = outputs[0];
     const double c1 = constants[0];
     const double c2 = constants[1];
+    double r_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a0_power_log_hi[ROWS_f32], a0_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        hessian[row] = (float)((r == r) ? c1 * pow_fast(fabs(r), c2) : r);
+        r_rows[row] = r;
+        a0_rows[row] = fabs(r);
+        a1_rows[row] = c2;
+    }
+    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const double a2 = a2_rows[row];
+        hessian[row] = (float)((r == r) ? c1 * a2 : r);
     }
 }
 
@@ -912,14 +1290,34 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const gradient = outputs[1];
     const double q = constants[0];
     const double c0 = constants[1];
+    double r_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t0_power_log_hi[ROWS_f32], t0_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = fabs(r);
-        loss[row] = (float)((r == r) ? pow_fast(t0, q) : r);
-        gradient[row] = (float)(q * pow_fast(t0, c0) * sign(r));
+        r_rows[row] = r;
+        t0_rows[row] = fabs(r);
+        a0_rows[row] = q;
+        a2_rows[row] = c0;
+    }
+    power_log_rows(t0_rows, zeros, t0_power_log_hi, t0_power_log_lo);
+    pow_fast_by_rows(t0_rows, a0_rows, t0_power_log_hi, t0_power_log_lo, a1_rows);
+    pow_fast_by_rows(t0_rows, a2_rows, t0_power_log_hi, t0_power_log_lo, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        loss[row] = (float)((r == r) ? a1 : r);
+        gradient[row] = (float)(q * a3 * sign(r));
     }
 }
 
@@ -950,14 +1348,34 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const double t1 = constants[1];
     const double c1 = constants[2];
     const double c2 = constants[3];
+    double r_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t0_power_log_hi[ROWS_f32], t0_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = fabs(r);
-        gradient[row] = (float)(q * pow_fast(t0, t1) * sign(r));
-        hessian[row] = (float)((r == r) ? c1 * pow_fast(t0, c2) : r);
+        r_rows[row] = r;
+        t0_rows[row] = fabs(r);
+        a0_rows[row] = t1;
+        a2_rows[row] = c2;
+    }
+    power_log_rows(t0_rows, zeros, t0_power_log_hi, t0_power_log_lo);
+    pow_fast_by_rows(t0_rows, a0_rows, t0_power_log_hi, t0_power_log_lo, a1_rows);
+    pow_fast_by_rows(t0_rows, a2_rows, t0_power_log_hi, t0_power_log_lo, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        gradient[row] = (float)(q * a1 * sign(r));
+        hessian[row] = (float)((r == r) ? c1 * a3 : r);
     }
 }
 
@@ -991,16 +1409,41 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     const double t2 = constants[1];
     const double c1 = constants[2];
     const double c2 = constants[3];
+    double r_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double t1_power_log_hi[ROWS_f32], t1_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
+        t1_rows[row] = fabs(r);
+        a0_rows[row] = q;
+        a2_rows[row] = t2;
+        a4_rows[row] = c2;
+    }
+    power_log_rows(t1_rows, zeros, t1_power_log_hi, t1_power_log_lo);
+    pow_fast_by_rows(t1_rows, a0_rows, t1_power_log_hi, t1_power_log_lo, a1_rows);
+    pow_fast_by_rows(t1_rows, a2_rows, t1_power_log_hi, t1_power_log_lo, a3_rows);
+    pow_fast_by_rows(t1_rows, a4_rows, t1_power_log_hi, t1_power_log_lo, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
         const int t0 = (r == r);
-        const double t1 = fabs(r);
-        loss[row] = (float)(t0 ? pow_fast(t1, q) : r);
-        gradient[row] = (float)(q * pow_fast(t1, t2) * sign(r));
-        hessian[row] = (float)(t0 ? c1 * pow_fast(t1, c2) : r);
+        loss[row] = (float)(t0 ? a1 : r);
+        gradient[row] = (float)(q * a3 * sign(r));
+        hessian[row] = (float)(t0 ? c1 * a5 : r);
     }
 }
 
@@ -1022,3 +1465,4 @@ void lossforge_power_error_loss_gradient_hessian_f32(size_t n, const float *y, c
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_power_error_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

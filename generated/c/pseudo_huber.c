@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -243,6 +243,27 @@ HELPER double hypot_v(double a, double b)
     return most != most ? most : most * sqrt(1.0 + q * q);
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_hypot_rows(const double *a, const double *a_lo, const double *b, const double *b_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_hypot((pair){a[row], a_lo[row]}, (pair){b[row], b_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void hypot_v_rows(const double *a, const double *b, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = hypot_v(a[row], b[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -286,29 +307,84 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double delta = constants[0];
+    double r_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double t3_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = r / delta;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
-        const double t2 = minimum(1.0, t1);
-        const double t3 = 1.0 / maximum(1.0, t1);
-        loss[row] = ((t1 <= 1.0) ? t2 / (1.0 + hypot_v(1.0, t2)) : 1.0 / (t3 + hypot_v(1.0, t3))) * sign(t0) * (delta * r);
+        t1_rows[row] = t1;
+        t2_rows[row] = minimum(1.0, t1);
+        t3_rows[row] = 1.0 / maximum(1.0, t1);
+        a0_rows[row] = 1.0;
+    }
+    hypot_v_rows(a0_rows, t2_rows, a1_rows);
+    hypot_v_rows(a0_rows, t3_rows, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double t3 = t3_rows[row];
+        const double a1 = a1_rows[row];
+        const double a2 = a2_rows[row];
+        loss[row] = ((t1 <= 1.0) ? t2 / (1.0 + a1) : 1.0 / (t3 + a2)) * sign(t0) * (delta * r);
     }
 #else
     const double delta = constants[0];
+    double r_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_quot(r, delta);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_abs(t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const pair t2 = pair_min(pair_of(1.0), pair_order(t1));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
         const pair t3 = pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1)));
-        loss[row] = pair_rounded(pair_mul(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(t2, pair_add_d(pair_hypot(pair_of(1.0), t2), 1.0)), pair_div(pair_of(1.0), pair_add(t3, pair_hypot(pair_of(1.0), t3)))), sign(pair_rounded(t0))), pair_prod(delta, r)));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        a0_rows[row] = 1.0;
+    }
+    pair_hypot_rows(a0_rows, zeros, t2_hi, t2_lo, a1_hi, a1_lo);
+    pair_hypot_rows(a0_rows, zeros, t3_hi, t3_lo, a2_hi, a2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        loss[row] = pair_rounded(pair_mul(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(t2, pair_add_d(a1, 1.0)), pair_div(pair_of(1.0), pair_add(t3, a2))), sign(pair_rounded(t0))), pair_prod(delta, r)));
     }
 #endif
 }
@@ -341,27 +417,76 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double delta = constants[0];
+    double t0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = r / delta;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
-        const double t2 = minimum(1.0, t1);
-        gradient[row] = delta * (((t1 <= 1.0) ? t2 / hypot_v(1.0, t2) : 1.0 / hypot_v(1.0, 1.0 / maximum(1.0, t1))) * sign(t0));
+        t1_rows[row] = t1;
+        t2_rows[row] = minimum(1.0, t1);
+        a0_rows[row] = 1.0;
+        a2_rows[row] = 1.0 / maximum(1.0, t1);
+    }
+    hypot_v_rows(a0_rows, t2_rows, a1_rows);
+    hypot_v_rows(a0_rows, a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        gradient[row] = delta * (((t1 <= 1.0) ? t2 / a1 : 1.0 / a3) * sign(t0));
     }
 #else
     const double delta = constants[0];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, delta);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_abs(t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const pair t2 = pair_min(pair_of(1.0), pair_order(t1));
-        gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(t2, pair_hypot(pair_of(1.0), t2)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1)))))), sign(pair_rounded(t0))), delta));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        a0_rows[row] = 1.0;
+        const pair a2 = pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1)));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_hypot_rows(a0_rows, zeros, t2_hi, t2_lo, a1_hi, a1_lo);
+    pair_hypot_rows(a0_rows, zeros, a2_hi, a2_lo, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(t2, a1), pair_div(pair_of(1.0), a3)), sign(pair_rounded(t0))), delta));
     }
 #endif
 }
@@ -394,22 +519,44 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double delta = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const pair t0 = pair_hypot(pair_of(1.0), pair_of(r / delta));
+        a0_rows[row] = 1.0;
+        a1_rows[row] = r / delta;
+    }
+    pair_hypot_rows(a0_rows, zeros, a1_rows, zeros, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         hessian[row] = 1.0 / (pair_rounded(t0) * pair_rounded(t0) * pair_rounded(t0));
     }
 #else
     const double delta = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const pair t0 = pair_hypot(pair_of(1.0), pair_quot(r, delta));
+        a0_rows[row] = 1.0;
+        const pair a1 = pair_quot(r, delta);
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+    }
+    pair_hypot_rows(a0_rows, zeros, a1_hi, a1_lo, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         hessian[row] = pair_rounded(pair_div(pair_of(1.0), pair_mul(pair_mul(t0, t0), t0)));
     }
 #endif
@@ -444,36 +591,87 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     const double delta = constants[0];
+    double r_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double t3_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t4_rows[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double t6_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = r / delta;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
+        t1_rows[row] = t1;
+        t3_rows[row] = minimum(1.0, t1);
+        a0_rows[row] = 1.0;
+        t5_rows[row] = 1.0 / maximum(1.0, t1);
+    }
+    hypot_v_rows(a0_rows, t3_rows, t4_rows);
+    hypot_v_rows(a0_rows, t5_rows, t6_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t3 = t3_rows[row];
+        const double t4 = t4_rows[row];
+        const double t5 = t5_rows[row];
+        const double t6 = t6_rows[row];
         const int t2 = (t1 <= 1.0);
-        const double t3 = minimum(1.0, t1);
-        const double t4 = hypot_v(1.0, t3);
-        const double t5 = 1.0 / maximum(1.0, t1);
-        const double t6 = hypot_v(1.0, t5);
         const double t7 = sign(t0);
         loss[row] = (t2 ? t3 / (1.0 + t4) : 1.0 / (t5 + t6)) * t7 * (delta * r);
         gradient[row] = delta * ((t2 ? t3 / t4 : 1.0 / t6) * t7);
     }
 #else
     const double delta = constants[0];
+    double r_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_quot(r, delta);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_abs(t0);
-        const int t2 = (pair_rounded(t1) <= 1.0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const pair t3 = pair_min(pair_of(1.0), pair_order(t1));
-        const pair t4 = pair_hypot(pair_of(1.0), t3);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        a0_rows[row] = 1.0;
         const pair t5 = pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1)));
-        const pair t6 = pair_hypot(pair_of(1.0), t5);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+    }
+    pair_hypot_rows(a0_rows, zeros, t3_hi, t3_lo, t4_hi, t4_lo);
+    pair_hypot_rows(a0_rows, zeros, t5_hi, t5_lo, t6_hi, t6_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const int t2 = (pair_rounded(t1) <= 1.0);
         const double t7 = sign(pair_rounded(t0));
         loss[row] = pair_rounded(pair_mul(pair_scale(pair_if(t2, pair_div(t3, pair_add_d(t4, 1.0)), pair_div(pair_of(1.0), pair_add(t5, t6))), t7), pair_prod(delta, r)));
         gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), t6)), t7), delta));
@@ -510,30 +708,84 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     const double delta = constants[0];
+    double t0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = r / delta;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
-        const double t2 = minimum(1.0, t1);
-        const pair t3 = pair_hypot(pair_of(1.0), pair_of(t0));
-        gradient[row] = delta * (((t1 <= 1.0) ? t2 / hypot_v(1.0, t2) : 1.0 / hypot_v(1.0, 1.0 / maximum(1.0, t1))) * sign(t0));
+        t1_rows[row] = t1;
+        t2_rows[row] = minimum(1.0, t1);
+        a0_rows[row] = 1.0;
+        a2_rows[row] = 1.0 / maximum(1.0, t1);
+    }
+    pair_hypot_rows(a0_rows, zeros, t0_rows, zeros, t3_hi, t3_lo);
+    hypot_v_rows(a0_rows, t2_rows, a1_rows);
+    hypot_v_rows(a0_rows, a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        gradient[row] = delta * (((t1 <= 1.0) ? t2 / a1 : 1.0 / a3) * sign(t0));
         hessian[row] = 1.0 / (pair_rounded(t3) * pair_rounded(t3) * pair_rounded(t3));
     }
 #else
     const double delta = constants[0];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, delta);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_abs(t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const pair t2 = pair_min(pair_of(1.0), pair_order(t1));
-        const pair t3 = pair_hypot(pair_of(1.0), t0);
-        gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(t2, pair_hypot(pair_of(1.0), t2)), pair_div(pair_of(1.0), pair_hypot(pair_of(1.0), pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1)))))), sign(pair_rounded(t0))), delta));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        a0_rows[row] = 1.0;
+        const pair a2 = pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1)));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_hypot_rows(a0_rows, zeros, t0_hi, t0_lo, t3_hi, t3_lo);
+    pair_hypot_rows(a0_rows, zeros, t2_hi, t2_lo, a1_hi, a1_lo);
+    pair_hypot_rows(a0_rows, zeros, a2_hi, a2_lo, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(t2, a1), pair_div(pair_of(1.0), a3)), sign(pair_rounded(t0))), delta));
         hessian[row] = pair_rounded(pair_div(pair_of(1.0), pair_mul(pair_mul(t3, t3), t3)));
     }
 #endif
@@ -569,40 +821,96 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     const double delta = constants[0];
+    double r_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double t3_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t4_rows[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double t6_rows[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = r / delta;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
+        t1_rows[row] = t1;
+        t3_rows[row] = minimum(1.0, t1);
+        a0_rows[row] = 1.0;
+        t5_rows[row] = 1.0 / maximum(1.0, t1);
+    }
+    hypot_v_rows(a0_rows, t3_rows, t4_rows);
+    hypot_v_rows(a0_rows, t5_rows, t6_rows);
+    pair_hypot_rows(a0_rows, zeros, t0_rows, zeros, t8_hi, t8_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t3 = t3_rows[row];
+        const double t4 = t4_rows[row];
+        const double t5 = t5_rows[row];
+        const double t6 = t6_rows[row];
+        const pair t8 = {t8_hi[row], t8_lo[row]};
         const int t2 = (t1 <= 1.0);
-        const double t3 = minimum(1.0, t1);
-        const double t4 = hypot_v(1.0, t3);
-        const double t5 = 1.0 / maximum(1.0, t1);
-        const double t6 = hypot_v(1.0, t5);
         const double t7 = sign(t0);
-        const pair t8 = pair_hypot(pair_of(1.0), pair_of(t0));
         loss[row] = (t2 ? t3 / (1.0 + t4) : 1.0 / (t5 + t6)) * t7 * (delta * r);
         gradient[row] = delta * ((t2 ? t3 / t4 : 1.0 / t6) * t7);
         hessian[row] = 1.0 / (pair_rounded(t8) * pair_rounded(t8) * pair_rounded(t8));
     }
 #else
     const double delta = constants[0];
+    double r_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_quot(r, delta);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_abs(t0);
-        const int t2 = (pair_rounded(t1) <= 1.0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const pair t3 = pair_min(pair_of(1.0), pair_order(t1));
-        const pair t4 = pair_hypot(pair_of(1.0), t3);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        a0_rows[row] = 1.0;
         const pair t5 = pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1)));
-        const pair t6 = pair_hypot(pair_of(1.0), t5);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+    }
+    pair_hypot_rows(a0_rows, zeros, t3_hi, t3_lo, t4_hi, t4_lo);
+    pair_hypot_rows(a0_rows, zeros, t5_hi, t5_lo, t6_hi, t6_lo);
+    pair_hypot_rows(a0_rows, zeros, t0_hi, t0_lo, t8_hi, t8_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const int t2 = (pair_rounded(t1) <= 1.0);
         const double t7 = sign(pair_rounded(t0));
-        const pair t8 = pair_hypot(pair_of(1.0), t0);
         loss[row] = pair_rounded(pair_mul(pair_scale(pair_if(t2, pair_div(t3, pair_add_d(t4, 1.0)), pair_div(pair_of(1.0), pair_add(t5, t6))), t7), pair_prod(delta, r)));
         gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), t6)), t7), delta));
         hessian[row] = pair_rounded(pair_div(pair_of(1.0), pair_mul(pair_mul(t8, t8), t8)));
@@ -630,7 +938,9 @@ void lossforge_pseudo_huber_loss_gradient_hessian_f64(size_t n, const double *y,
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_pseudo_huber_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -673,16 +983,40 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     const double delta = constants[0];
+    double r_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = r / delta;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
-        const double t2 = minimum(1.0, t1);
-        const double t3 = 1.0 / maximum(1.0, t1);
-        loss[row] = (float)(((t1 <= 1.0) ? t2 / (1.0 + hypot_v(1.0, t2)) : 1.0 / (t3 + hypot_v(1.0, t3))) * sign(t0) * (delta * r));
+        t1_rows[row] = t1;
+        t2_rows[row] = minimum(1.0, t1);
+        t3_rows[row] = 1.0 / maximum(1.0, t1);
+        a0_rows[row] = 1.0;
+    }
+    hypot_v_rows(a0_rows, t2_rows, a1_rows);
+    hypot_v_rows(a0_rows, t3_rows, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double t3 = t3_rows[row];
+        const double a1 = a1_rows[row];
+        const double a2 = a2_rows[row];
+        loss[row] = (float)(((t1 <= 1.0) ? t2 / (1.0 + a1) : 1.0 / (t3 + a2)) * sign(t0) * (delta * r));
     }
 }
 
@@ -708,15 +1042,36 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     const double delta = constants[0];
+    double t0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = r / delta;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
-        const double t2 = minimum(1.0, t1);
-        gradient[row] = (float)(delta * (((t1 <= 1.0) ? t2 / hypot_v(1.0, t2) : 1.0 / hypot_v(1.0, 1.0 / maximum(1.0, t1))) * sign(t0)));
+        t1_rows[row] = t1;
+        t2_rows[row] = minimum(1.0, t1);
+        a0_rows[row] = 1.0;
+        a2_rows[row] = 1.0 / maximum(1.0, t1);
+    }
+    hypot_v_rows(a0_rows, t2_rows, a1_rows);
+    hypot_v_rows(a0_rows, a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        gradient[row] = (float)(delta * (((t1 <= 1.0) ? t2 / a1 : 1.0 / a3) * sign(t0)));
     }
 }
 
@@ -742,12 +1097,21 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
     const double delta = constants[0];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = hypot_v(1.0, r / delta);
+        a0_rows[row] = 1.0;
+        a1_rows[row] = r / delta;
+    }
+    hypot_v_rows(a0_rows, a1_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
         hessian[row] = (float)(1.0 / (t0 * t0 * t0));
     }
 }
@@ -775,18 +1139,40 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     const double delta = constants[0];
+    double r_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = r / delta;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
+        t1_rows[row] = t1;
+        t3_rows[row] = minimum(1.0, t1);
+        a0_rows[row] = 1.0;
+        t5_rows[row] = 1.0 / maximum(1.0, t1);
+    }
+    hypot_v_rows(a0_rows, t3_rows, t4_rows);
+    hypot_v_rows(a0_rows, t5_rows, t6_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t3 = t3_rows[row];
+        const double t4 = t4_rows[row];
+        const double t5 = t5_rows[row];
+        const double t6 = t6_rows[row];
         const int t2 = (t1 <= 1.0);
-        const double t3 = minimum(1.0, t1);
-        const double t4 = hypot_v(1.0, t3);
-        const double t5 = 1.0 / maximum(1.0, t1);
-        const double t6 = hypot_v(1.0, t5);
         const double t7 = sign(t0);
         loss[row] = (float)((t2 ? t3 / (1.0 + t4) : 1.0 / (t5 + t6)) * t7 * (delta * r));
         gradient[row] = (float)(delta * ((t2 ? t3 / t4 : 1.0 / t6) * t7));
@@ -816,16 +1202,39 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
     const double delta = constants[0];
+    double t0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = r / delta;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
-        const double t2 = minimum(1.0, t1);
-        const double t3 = hypot_v(1.0, t0);
-        gradient[row] = (float)(delta * (((t1 <= 1.0) ? t2 / hypot_v(1.0, t2) : 1.0 / hypot_v(1.0, 1.0 / maximum(1.0, t1))) * sign(t0)));
+        t1_rows[row] = t1;
+        t2_rows[row] = minimum(1.0, t1);
+        a0_rows[row] = 1.0;
+        a2_rows[row] = 1.0 / maximum(1.0, t1);
+    }
+    hypot_v_rows(a0_rows, t0_rows, t3_rows);
+    hypot_v_rows(a0_rows, t2_rows, a1_rows);
+    hypot_v_rows(a0_rows, a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double t3 = t3_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        gradient[row] = (float)(delta * (((t1 <= 1.0) ? t2 / a1 : 1.0 / a3) * sign(t0)));
         hessian[row] = (float)(1.0 / (t3 * t3 * t3));
     }
 }
@@ -854,20 +1263,44 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
     const double delta = constants[0];
+    double r_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
+    double t8_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = r / delta;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
+        t1_rows[row] = t1;
+        t3_rows[row] = minimum(1.0, t1);
+        a0_rows[row] = 1.0;
+        t5_rows[row] = 1.0 / maximum(1.0, t1);
+    }
+    hypot_v_rows(a0_rows, t3_rows, t4_rows);
+    hypot_v_rows(a0_rows, t5_rows, t6_rows);
+    hypot_v_rows(a0_rows, t0_rows, t8_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t3 = t3_rows[row];
+        const double t4 = t4_rows[row];
+        const double t5 = t5_rows[row];
+        const double t6 = t6_rows[row];
+        const double t8 = t8_rows[row];
         const int t2 = (t1 <= 1.0);
-        const double t3 = minimum(1.0, t1);
-        const double t4 = hypot_v(1.0, t3);
-        const double t5 = 1.0 / maximum(1.0, t1);
-        const double t6 = hypot_v(1.0, t5);
         const double t7 = sign(t0);
-        const double t8 = hypot_v(1.0, t0);
         loss[row] = (float)((t2 ? t3 / (1.0 + t4) : 1.0 / (t5 + t6)) * t7 * (delta * r));
         gradient[row] = (float)(delta * ((t2 ? t3 / t4 : 1.0 / t6) * t7));
         hessian[row] = (float)(1.0 / (t8 * t8 * t8));
@@ -889,3 +1322,4 @@ void lossforge_pseudo_huber_loss_gradient_hessian_f32(size_t n, const float *y, 
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_pseudo_huber_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

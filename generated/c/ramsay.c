@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -311,6 +311,45 @@ INLINE pair pair_expm1(pair x)
     return pair_if(fabs(x.hi) < 0x1p-70, x, made);
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_expm1_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_expm1((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void expm1_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = expm1_fast(a[row]);
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -355,30 +394,82 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
 #ifdef LOSSFORGE_FAST
     const double a = constants[0];
     const double c0 = constants[1];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_prod(a, fabs(r));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_min(pair_of(1.0), t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a0 = pair_neg(t0);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a2_rows[row] = pair_value(pair_neg(t1));
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
+    expm1_fast_rows(t1_hi, a1_rows);
+    exp_fast_rows(a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
         const pair t2 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t1));
-        const pair t3 = pair_exp_short(pair_neg(t0));
-        loss[row] = ((pair_value(t0) <= 1.0) ? ((pair_value(pair_abs(t1)) <= 0.5) ? pair_value(t2) * pair_value(t2) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t2) / 20922789888000.0) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) : expm1_fast(pair_value(t1)) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t1))) * exp_fast(pair_value(pair_neg(t1))) : 1.0 - pair_value(t3) - pair_value(t3) * pair_value(pair_min(pair_of(1.2676506002282294e+30), t0))) / c0;
+        loss[row] = ((pair_value(t0) <= 1.0) ? ((pair_value(pair_abs(t1)) <= 0.5) ? pair_value(t2) * pair_value(t2) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t2) / 20922789888000.0) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) : a1 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t1))) * a3 : 1.0 - pair_value(t3) - pair_value(t3) * pair_value(pair_min(pair_of(1.2676506002282294e+30), t0))) / c0;
     }
 #else
     const double a = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_prod(a, fabs(r));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_min(pair_of(1.0), t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a0 = pair_neg(t0);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair a2 = pair_neg(t1);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
+    pair_expm1_rows(t1_hi, t1_lo, a1_hi, a1_lo);
+    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
         const pair t2 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t1));
-        const pair t3 = pair_exp_short(pair_neg(t0));
-        loss[row] = pair_rounded(pair_div(pair_if((pair_value(t0) <= 1.0), pair_mul(pair_if((pair_value(pair_abs(t1)) <= 0.5), pair_mul(pair_mul(t2, t2), pair_add_d(pair_mul_d(t2, (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t2) / 20922789888000.0) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2))), 0.5)), pair_order(pair_sub(pair_expm1(t1), pair_min(pair_of(1.2676506002282294e+30), t1)))), pair_exp_short(pair_neg(t1))), pair_order(pair_sub(pair_order(pair_add_d(pair_neg(t3), 1.0)), pair_mul(t3, pair_min(pair_of(1.2676506002282294e+30), t0))))), c0));
+        loss[row] = pair_rounded(pair_div(pair_if((pair_value(t0) <= 1.0), pair_mul(pair_if((pair_value(pair_abs(t1)) <= 0.5), pair_mul(pair_mul(t2, t2), pair_add_d(pair_mul_d(t2, (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t2) / 20922789888000.0) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2))), 0.5)), pair_order(pair_sub(a1, pair_min(pair_of(1.2676506002282294e+30), t1)))), a3), pair_order(pair_sub(pair_order(pair_add_d(pair_neg(t3), 1.0)), pair_mul(t3, pair_min(pair_of(1.2676506002282294e+30), t0))))), c0));
     }
 #endif
 }
@@ -413,22 +504,46 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double a = constants[0];
+    double r_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const pair t0 = pair_exp_short(pair_neg(pair_prod(a, fabs(r))));
+        r_rows[row] = r;
+        const pair a0 = pair_neg(pair_prod(a, fabs(r)));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         gradient[row] = ((pair_value(t0) == 0.0) ? 0.0 : r) * pair_value(t0);
     }
 #else
     const double a = constants[0];
+    double r_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const pair t0 = pair_exp_short(pair_neg(pair_prod(a, fabs(r))));
+        r_rows[row] = r;
+        const pair a0 = pair_neg(pair_prod(a, fabs(r)));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         gradient[row] = pair_rounded(pair_mul_d(t0, ((pair_value(t0) == 0.0) ? 0.0 : r)));
     }
 #endif
@@ -462,24 +577,50 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double a = constants[0];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_prod(a, fabs(r));
-        const pair t1 = pair_exp_short(pair_neg(t0));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_neg(t0);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         hessian[row] = ((pair_value(t1) == 0.0) ? 0.0 : 1.0 - pair_value(t0)) * pair_value(t1);
     }
 #else
     const double a = constants[0];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_prod(a, fabs(r));
-        const pair t1 = pair_exp_short(pair_neg(t0));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_neg(t0);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         hessian[row] = pair_rounded(pair_mul(pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_order(pair_add_d(pair_neg(t0), 1.0))), t1));
     }
 #endif
@@ -515,31 +656,89 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
 #ifdef LOSSFORGE_FAST
     const double a = constants[0];
     const double c0 = constants[1];
+    double r_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_prod(a, fabs(r));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_min(pair_of(1.0), t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a0 = pair_neg(t0);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a2_rows[row] = pair_value(pair_neg(t1));
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
+    expm1_fast_rows(t1_hi, a1_rows);
+    exp_fast_rows(a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
         const pair t2 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t1));
-        const pair t3 = pair_exp_short(pair_neg(t0));
-        loss[row] = ((pair_value(t0) <= 1.0) ? ((pair_value(pair_abs(t1)) <= 0.5) ? pair_value(t2) * pair_value(t2) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t2) / 20922789888000.0) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) : expm1_fast(pair_value(t1)) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t1))) * exp_fast(pair_value(pair_neg(t1))) : 1.0 - pair_value(t3) - pair_value(t3) * pair_value(pair_min(pair_of(1.2676506002282294e+30), t0))) / c0;
+        loss[row] = ((pair_value(t0) <= 1.0) ? ((pair_value(pair_abs(t1)) <= 0.5) ? pair_value(t2) * pair_value(t2) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t2) / 20922789888000.0) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) : a1 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t1))) * a3 : 1.0 - pair_value(t3) - pair_value(t3) * pair_value(pair_min(pair_of(1.2676506002282294e+30), t0))) / c0;
         gradient[row] = ((pair_value(t3) == 0.0) ? 0.0 : r) * pair_value(t3);
     }
 #else
     const double a = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double r_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_prod(a, fabs(r));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_min(pair_of(1.0), t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a0 = pair_neg(t0);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair a2 = pair_neg(t1);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
+    pair_expm1_rows(t1_hi, t1_lo, a1_hi, a1_lo);
+    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
         const pair t2 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t1));
-        const pair t3 = pair_exp_short(pair_neg(t0));
-        loss[row] = pair_rounded(pair_div(pair_if((pair_value(t0) <= 1.0), pair_mul(pair_if((pair_value(pair_abs(t1)) <= 0.5), pair_mul(pair_mul(t2, t2), pair_add_d(pair_mul_d(t2, (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t2) / 20922789888000.0) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2))), 0.5)), pair_order(pair_sub(pair_expm1(t1), pair_min(pair_of(1.2676506002282294e+30), t1)))), pair_exp_short(pair_neg(t1))), pair_order(pair_sub(pair_order(pair_add_d(pair_neg(t3), 1.0)), pair_mul(t3, pair_min(pair_of(1.2676506002282294e+30), t0))))), c0));
+        loss[row] = pair_rounded(pair_div(pair_if((pair_value(t0) <= 1.0), pair_mul(pair_if((pair_value(pair_abs(t1)) <= 0.5), pair_mul(pair_mul(t2, t2), pair_add_d(pair_mul_d(t2, (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t2) / 20922789888000.0) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2))), 0.5)), pair_order(pair_sub(a1, pair_min(pair_of(1.2676506002282294e+30), t1)))), a3), pair_order(pair_sub(pair_order(pair_add_d(pair_neg(t3), 1.0)), pair_mul(t3, pair_min(pair_of(1.2676506002282294e+30), t0))))), c0));
         gradient[row] = pair_rounded(pair_mul_d(t3, ((pair_value(t3) == 0.0) ? 0.0 : r)));
     }
 #endif
@@ -576,26 +775,58 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     const double a = constants[0];
+    double r_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_prod(a, fabs(r));
-        const pair t1 = pair_exp_short(pair_neg(t0));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_neg(t0);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         const int t2 = (pair_value(t1) == 0.0);
         gradient[row] = (t2 ? 0.0 : r) * pair_value(t1);
         hessian[row] = (t2 ? 0.0 : 1.0 - pair_value(t0)) * pair_value(t1);
     }
 #else
     const double a = constants[0];
+    double r_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_prod(a, fabs(r));
-        const pair t1 = pair_exp_short(pair_neg(t0));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_neg(t0);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         const int t2 = (pair_value(t1) == 0.0);
         gradient[row] = pair_rounded(pair_mul_d(t1, (t2 ? 0.0 : r)));
         hessian[row] = pair_rounded(pair_mul(pair_if(t2, pair_of(0.0), pair_order(pair_add_d(pair_neg(t0), 1.0))), t1));
@@ -634,34 +865,92 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
 #ifdef LOSSFORGE_FAST
     const double a = constants[0];
     const double c0 = constants[1];
+    double r_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_prod(a, fabs(r));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_min(pair_of(1.0), t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a0 = pair_neg(t0);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a2_rows[row] = pair_value(pair_neg(t1));
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
+    expm1_fast_rows(t1_hi, a1_rows);
+    exp_fast_rows(a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
         const pair t2 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t1));
-        const pair t3 = pair_exp_short(pair_neg(t0));
         const int t4 = (pair_value(t3) == 0.0);
-        loss[row] = ((pair_value(t0) <= 1.0) ? ((pair_value(pair_abs(t1)) <= 0.5) ? pair_value(t2) * pair_value(t2) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t2) / 20922789888000.0) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) : expm1_fast(pair_value(t1)) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t1))) * exp_fast(pair_value(pair_neg(t1))) : 1.0 - pair_value(t3) - pair_value(t3) * pair_value(pair_min(pair_of(1.2676506002282294e+30), t0))) / c0;
+        loss[row] = ((pair_value(t0) <= 1.0) ? ((pair_value(pair_abs(t1)) <= 0.5) ? pair_value(t2) * pair_value(t2) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t2) / 20922789888000.0) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) : a1 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t1))) * a3 : 1.0 - pair_value(t3) - pair_value(t3) * pair_value(pair_min(pair_of(1.2676506002282294e+30), t0))) / c0;
         gradient[row] = (t4 ? 0.0 : r) * pair_value(t3);
         hessian[row] = (t4 ? 0.0 : 1.0 - pair_value(t0)) * pair_value(t3);
     }
 #else
     const double a = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double r_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_prod(a, fabs(r));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_min(pair_of(1.0), t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a0 = pair_neg(t0);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        const pair a2 = pair_neg(t1);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
+    pair_expm1_rows(t1_hi, t1_lo, a1_hi, a1_lo);
+    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
         const pair t2 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t1));
-        const pair t3 = pair_exp_short(pair_neg(t0));
         const int t4 = (pair_value(t3) == 0.0);
-        loss[row] = pair_rounded(pair_div(pair_if((pair_value(t0) <= 1.0), pair_mul(pair_if((pair_value(pair_abs(t1)) <= 0.5), pair_mul(pair_mul(t2, t2), pair_add_d(pair_mul_d(t2, (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t2) / 20922789888000.0) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2))), 0.5)), pair_order(pair_sub(pair_expm1(t1), pair_min(pair_of(1.2676506002282294e+30), t1)))), pair_exp_short(pair_neg(t1))), pair_order(pair_sub(pair_order(pair_add_d(pair_neg(t3), 1.0)), pair_mul(t3, pair_min(pair_of(1.2676506002282294e+30), t0))))), c0));
+        loss[row] = pair_rounded(pair_div(pair_if((pair_value(t0) <= 1.0), pair_mul(pair_if((pair_value(pair_abs(t1)) <= 0.5), pair_mul(pair_mul(t2, t2), pair_add_d(pair_mul_d(t2, (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t2) / 20922789888000.0) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2))), 0.5)), pair_order(pair_sub(a1, pair_min(pair_of(1.2676506002282294e+30), t1)))), a3), pair_order(pair_sub(pair_order(pair_add_d(pair_neg(t3), 1.0)), pair_mul(t3, pair_min(pair_of(1.2676506002282294e+30), t0))))), c0));
         gradient[row] = pair_rounded(pair_mul_d(t3, (t4 ? 0.0 : r)));
         hessian[row] = pair_rounded(pair_mul(pair_if(t4, pair_of(0.0), pair_order(pair_add_d(pair_neg(t0), 1.0))), t3));
     }
@@ -690,7 +979,9 @@ void lossforge_ramsay_loss_gradient_hessian_f64(size_t n, const double *y, const
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_ramsay_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -734,16 +1025,41 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     float *const loss = outputs[0];
     const double a = constants[0];
     const double c0 = constants[1];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double a0_hi[ROWS_f32], a0_lo[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_prod(a, fabs(r));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_min(pair_of(1.0), t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a0 = pair_neg(t0);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a2_rows[row] = pair_value(pair_neg(t1));
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
+    expm1_fast_rows(t1_hi, a1_rows);
+    exp_fast_rows(a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
         const pair t2 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t1));
-        const pair t3 = pair_exp_short(pair_neg(t0));
-        loss[row] = (float)(((pair_value(t0) <= 1.0) ? ((pair_value(pair_abs(t1)) <= 0.5) ? pair_value(t2) * pair_value(t2) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t2) / 20922789888000.0) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) : expm1_fast(pair_value(t1)) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t1))) * exp_fast(pair_value(pair_neg(t1))) : 1.0 - pair_value(t3) - pair_value(t3) * pair_value(pair_min(pair_of(1.2676506002282294e+30), t0))) / c0);
+        loss[row] = (float)(((pair_value(t0) <= 1.0) ? ((pair_value(pair_abs(t1)) <= 0.5) ? pair_value(t2) * pair_value(t2) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t2) / 20922789888000.0) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) : a1 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t1))) * a3 : 1.0 - pair_value(t3) - pair_value(t3) * pair_value(pair_min(pair_of(1.2676506002282294e+30), t0))) / c0);
     }
 }
 
@@ -770,12 +1086,24 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     const double a = constants[0];
+    double r_rows[ROWS_f32];
+    double a0_hi[ROWS_f32], a0_lo[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const pair t0 = pair_exp_short(pair_neg(pair_prod(a, fabs(r))));
+        r_rows[row] = r;
+        const pair a0 = pair_neg(pair_prod(a, fabs(r)));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         gradient[row] = (float)(((pair_value(t0) == 0.0) ? 0.0 : r) * pair_value(t0));
     }
 }
@@ -802,13 +1130,26 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
     const double a = constants[0];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double a0_hi[ROWS_f32], a0_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_prod(a, fabs(r));
-        const pair t1 = pair_exp_short(pair_neg(t0));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_neg(t0);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         hessian[row] = (float)(((pair_value(t1) == 0.0) ? 0.0 : 1.0 - pair_value(t0)) * pair_value(t1));
     }
 }
@@ -837,16 +1178,44 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const gradient = outputs[1];
     const double a = constants[0];
     const double c0 = constants[1];
+    double r_rows[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double a0_hi[ROWS_f32], a0_lo[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_prod(a, fabs(r));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_min(pair_of(1.0), t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a0 = pair_neg(t0);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a2_rows[row] = pair_value(pair_neg(t1));
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
+    expm1_fast_rows(t1_hi, a1_rows);
+    exp_fast_rows(a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
         const pair t2 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t1));
-        const pair t3 = pair_exp_short(pair_neg(t0));
-        loss[row] = (float)(((pair_value(t0) <= 1.0) ? ((pair_value(pair_abs(t1)) <= 0.5) ? pair_value(t2) * pair_value(t2) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t2) / 20922789888000.0) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) : expm1_fast(pair_value(t1)) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t1))) * exp_fast(pair_value(pair_neg(t1))) : 1.0 - pair_value(t3) - pair_value(t3) * pair_value(pair_min(pair_of(1.2676506002282294e+30), t0))) / c0);
+        loss[row] = (float)(((pair_value(t0) <= 1.0) ? ((pair_value(pair_abs(t1)) <= 0.5) ? pair_value(t2) * pair_value(t2) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t2) / 20922789888000.0) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) : a1 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t1))) * a3 : 1.0 - pair_value(t3) - pair_value(t3) * pair_value(pair_min(pair_of(1.2676506002282294e+30), t0))) / c0);
         gradient[row] = (float)(((pair_value(t3) == 0.0) ? 0.0 : r) * pair_value(t3));
     }
 }
@@ -875,13 +1244,29 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
     const double a = constants[0];
+    double r_rows[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double a0_hi[ROWS_f32], a0_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_prod(a, fabs(r));
-        const pair t1 = pair_exp_short(pair_neg(t0));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_neg(t0);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         const int t2 = (pair_value(t1) == 0.0);
         gradient[row] = (float)((t2 ? 0.0 : r) * pair_value(t1));
         hessian[row] = (float)((t2 ? 0.0 : 1.0 - pair_value(t0)) * pair_value(t1));
@@ -913,17 +1298,45 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const hessian = outputs[2];
     const double a = constants[0];
     const double c0 = constants[1];
+    double r_rows[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double a0_hi[ROWS_f32], a0_lo[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_prod(a, fabs(r));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_min(pair_of(1.0), t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a0 = pair_neg(t0);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a2_rows[row] = pair_value(pair_neg(t1));
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
+    expm1_fast_rows(t1_hi, a1_rows);
+    exp_fast_rows(a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
         const pair t2 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t1));
-        const pair t3 = pair_exp_short(pair_neg(t0));
         const int t4 = (pair_value(t3) == 0.0);
-        loss[row] = (float)(((pair_value(t0) <= 1.0) ? ((pair_value(pair_abs(t1)) <= 0.5) ? pair_value(t2) * pair_value(t2) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t2) / 20922789888000.0) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) : expm1_fast(pair_value(t1)) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t1))) * exp_fast(pair_value(pair_neg(t1))) : 1.0 - pair_value(t3) - pair_value(t3) * pair_value(pair_min(pair_of(1.2676506002282294e+30), t0))) / c0);
+        loss[row] = (float)(((pair_value(t0) <= 1.0) ? ((pair_value(pair_abs(t1)) <= 0.5) ? pair_value(t2) * pair_value(t2) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t2) / 20922789888000.0) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) * pair_value(t2)) : a1 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t1))) * a3 : 1.0 - pair_value(t3) - pair_value(t3) * pair_value(pair_min(pair_of(1.2676506002282294e+30), t0))) / c0);
         gradient[row] = (float)((t4 ? 0.0 : r) * pair_value(t3));
         hessian[row] = (float)((t4 ? 0.0 : 1.0 - pair_value(t0)) * pair_value(t3));
     }
@@ -945,3 +1358,4 @@ void lossforge_ramsay_loss_gradient_hessian_f32(size_t n, const float *y, const 
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_ramsay_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

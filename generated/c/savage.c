@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -263,6 +263,37 @@ INLINE pair pair_scale(pair a, double unit)
     return made;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_exp_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -306,23 +337,45 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_exp_short(pair_of(-fabs(m)));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double m = m_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), pair_add_d(t0, 1.0));
         loss[row] = pair_rounded(t1) * pair_rounded(t1);
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_exp(pair_of(-fabs(m)));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double m = m_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), pair_add_d(t0, 1.0));
         loss[row] = pair_rounded(pair_mul(t1, t1));
     }
@@ -356,24 +409,48 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_exp_short(pair_of(-fabs(m)));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1);
         gradient[row] = -(pair_rounded(t2) * pair_rounded(t2) * (2.0 * y_i) * (pair_value(pair_if((0.0 <= m), pair_of(1.0), t0)) / pair_rounded(t1)));
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_exp(pair_of(-fabs(m)));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1);
         gradient[row] = pair_rounded(pair_neg(pair_mul(pair_scale(pair_mul(t2, t2), 2.0 * y_i), pair_div(pair_if((0.0 <= m), pair_of(1.0), t0), t1))));
@@ -408,12 +485,23 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_exp_short(pair_of(-fabs(m)));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double m = m_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1);
         const double t3 = pair_value(pair_if((0.0 <= m), pair_of(1.0), t0)) / pair_rounded(t1);
@@ -421,12 +509,23 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_exp(pair_of(-fabs(m)));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double m = m_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= m), pair_of(1.0), t0), t1);
@@ -463,12 +562,24 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_exp_short(pair_of(-fabs(m)));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1);
         const double t3 = pair_rounded(t2) * pair_rounded(t2);
@@ -477,12 +588,24 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_exp(pair_of(-fabs(m)));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1);
         const pair t3 = pair_mul(t2, t2);
@@ -520,12 +643,24 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_exp_short(pair_of(-fabs(m)));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1);
         const double t3 = pair_value(pair_if((0.0 <= m), pair_of(1.0), t0)) / pair_rounded(t1);
@@ -534,12 +669,24 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_exp(pair_of(-fabs(m)));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= m), pair_of(1.0), t0), t1);
@@ -578,12 +725,24 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_exp_short(pair_of(-fabs(m)));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1);
         const double t3 = pair_rounded(t2) * pair_rounded(t2);
@@ -594,12 +753,24 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_exp(pair_of(-fabs(m)));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1);
         const pair t3 = pair_mul(t2, t2);
@@ -630,7 +801,9 @@ void lossforge_savage_loss_gradient_hessian_f64(size_t n, const double *y, const
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_savage_loss_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -673,12 +846,22 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     (void)constants;
+    double m_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-fabs(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double m = m_rows[row];
+        const double t0 = t0_rows[row];
         const double t1 = ((0.0 <= -m) ? 1.0 : t0) / (1.0 + t0);
         loss[row] = (float)(t1 * t1);
     }
@@ -705,12 +888,23 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     (void)constants;
+    double m_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-fabs(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double t0 = t0_rows[row];
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= -m) ? 1.0 : t0) / t1;
         gradient[row] = (float)(-(t2 * t2 * (2.0 * y_i) * (((0.0 <= m) ? 1.0 : t0) / t1)));
@@ -738,12 +932,22 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
     (void)constants;
+    double m_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-fabs(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double m = m_rows[row];
+        const double t0 = t0_rows[row];
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= -m) ? 1.0 : t0) / t1;
         const double t3 = ((0.0 <= m) ? 1.0 : t0) / t1;
@@ -773,12 +977,23 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     (void)constants;
+    double m_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-fabs(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double t0 = t0_rows[row];
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= -m) ? 1.0 : t0) / t1;
         const double t3 = t2 * t2;
@@ -809,12 +1024,23 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
     (void)constants;
+    double m_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-fabs(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double t0 = t0_rows[row];
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= -m) ? 1.0 : t0) / t1;
         const double t3 = ((0.0 <= m) ? 1.0 : t0) / t1;
@@ -846,12 +1072,23 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
     (void)constants;
+    double m_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-fabs(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double t0 = t0_rows[row];
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= -m) ? 1.0 : t0) / t1;
         const double t3 = t2 * t2;
@@ -876,3 +1113,4 @@ void lossforge_savage_loss_gradient_hessian_f32(size_t n, const float *y, const 
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_savage_loss_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
+#endif

@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -333,6 +333,61 @@ INLINE float tanh_fastf(float x)
     return copysignf(fusedf(scale, e, scale - 0.5f) / fusedf(scale, e, scale + 0.5f), x);
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+ONCE static void pair_tanh_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_tanh((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void tanh_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = tanh_fast(a[row]);
+    }
+}
+
+ONCE static void exp_fastf_rows(const float *a, float *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fastf(a[row]);
+    }
+}
+
+ONCE static void tanh_fastf_rows(const float *a, float *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = tanh_fastf(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -376,22 +431,43 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-fabs(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double m = m_rows[row];
+        const double t0 = t0_rows[row];
         loss[row] = ((0.0 <= -m) ? 1.0 : t0) / (1.0 + t0);
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_exp_short(pair_of(-fabs(m)));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double m = m_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         loss[row] = pair_rounded(pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), pair_add_d(t0, 1.0)));
     }
 #endif
@@ -424,23 +500,46 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-fabs(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double t0 = t0_rows[row];
         const double t1 = 1.0 + t0;
         gradient[row] = -(y_i * (((0.0 <= m) ? 1.0 : t0) / t1) * (((0.0 <= -m) ? 1.0 : t0) / t1));
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_exp_short(pair_of(-fabs(m)));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         gradient[row] = pair_rounded(pair_neg(pair_mul(pair_scale(pair_div(pair_if((0.0 <= m), pair_of(1.0), t0), t1), y_i), pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1))));
     }
@@ -474,25 +573,56 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-fabs(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+        a1_rows[row] = 0.5 * m;
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    tanh_fast_rows(a1_rows, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double m = m_rows[row];
+        const double t0 = t0_rows[row];
+        const double a2 = a2_rows[row];
         const double t1 = 1.0 + t0;
-        hessian[row] = ((0.0 <= -m) ? 1.0 : t0) / t1 * (((0.0 <= m) ? 1.0 : t0) / t1) * tanh_fast(0.5 * m);
+        hessian[row] = ((0.0 <= -m) ? 1.0 : t0) / t1 * (((0.0 <= m) ? 1.0 : t0) / t1) * a2;
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_exp_short(pair_of(-fabs(m)));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+        a1_rows[row] = 0.5 * m;
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_tanh_rows(a1_rows, zeros, a2_hi, a2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double m = m_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
-        hessian[row] = pair_rounded(pair_mul(pair_mul(pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1), pair_div(pair_if((0.0 <= m), pair_of(1.0), t0), t1)), pair_tanh(pair_of(0.5 * m))));
+        hessian[row] = pair_rounded(pair_mul(pair_mul(pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1), pair_div(pair_if((0.0 <= m), pair_of(1.0), t0), t1)), a2));
     }
 #endif
 }
@@ -525,12 +655,23 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-fabs(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double t0 = t0_rows[row];
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= -m) ? 1.0 : t0) / t1;
         loss[row] = t2;
@@ -538,12 +679,24 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_exp_short(pair_of(-fabs(m)));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1);
         loss[row] = pair_rounded(t2);
@@ -580,31 +733,64 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-fabs(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+        a1_rows[row] = 0.5 * m;
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    tanh_fast_rows(a1_rows, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double t0 = t0_rows[row];
+        const double a2 = a2_rows[row];
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= m) ? 1.0 : t0) / t1;
         const double t3 = ((0.0 <= -m) ? 1.0 : t0) / t1;
         gradient[row] = -(y_i * t2 * t3);
-        hessian[row] = t3 * t2 * tanh_fast(0.5 * m);
+        hessian[row] = t3 * t2 * a2;
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_exp_short(pair_of(-fabs(m)));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+        a1_rows[row] = 0.5 * m;
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_tanh_rows(a1_rows, zeros, a2_hi, a2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= m), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1);
         gradient[row] = pair_rounded(pair_neg(pair_mul(pair_scale(t2, y_i), t3)));
-        hessian[row] = pair_rounded(pair_mul(pair_mul(t3, t2), pair_tanh(pair_of(0.5 * m))));
+        hessian[row] = pair_rounded(pair_mul(pair_mul(t3, t2), a2));
     }
 #endif
 }
@@ -638,33 +824,66 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-fabs(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+        a1_rows[row] = 0.5 * m;
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    tanh_fast_rows(a1_rows, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double t0 = t0_rows[row];
+        const double a2 = a2_rows[row];
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= -m) ? 1.0 : t0) / t1;
         const double t3 = ((0.0 <= m) ? 1.0 : t0) / t1;
         loss[row] = t2;
         gradient[row] = -(y_i * t3 * t2);
-        hessian[row] = t2 * t3 * tanh_fast(0.5 * m);
+        hessian[row] = t2 * t3 * a2;
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const pair t0 = pair_exp_short(pair_of(-fabs(m)));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+        a1_rows[row] = 0.5 * m;
+    }
+    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_tanh_rows(a1_rows, zeros, a2_hi, a2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= -m), pair_of(1.0), t0), t1);
         const pair t3 = pair_div(pair_if((0.0 <= m), pair_of(1.0), t0), t1);
         loss[row] = pair_rounded(t2);
         gradient[row] = pair_rounded(pair_neg(pair_mul(pair_scale(t3, y_i), t2)));
-        hessian[row] = pair_rounded(pair_mul(pair_mul(t2, t3), pair_tanh(pair_of(0.5 * m))));
+        hessian[row] = pair_rounded(pair_mul(pair_mul(t2, t3), a2));
     }
 #endif
 }
@@ -688,7 +907,9 @@ void lossforge_sigmoid_loss_loss_gradient_hessian_f64(size_t n, const double *y,
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_sigmoid_loss_loss_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -732,22 +953,42 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     float *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float m_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float m = f_i * y_i;
-        const float t0 = exp_fastf(-fabsf(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabsf(m);
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float m = m_rows[row];
+        const float t0 = t0_rows[row];
         loss[row] = ((0.0f <= -m) ? 1.0f : t0) / (1.0f + t0);
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-fabs(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double m = m_rows[row];
+        const double t0 = t0_rows[row];
         loss[row] = (float)(((0.0 <= -m) ? 1.0 : t0) / (1.0 + t0));
     }
 #endif
@@ -780,23 +1021,45 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     float *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float m_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float m = f_i * y_i;
-        const float t0 = exp_fastf(-fabsf(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabsf(m);
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float m = m_rows[row];
+        const float t0 = t0_rows[row];
         const float t1 = 1.0f + t0;
         gradient[row] = -(y_i * (((0.0f <= m) ? 1.0f : t0) / t1) * (((0.0f <= -m) ? 1.0f : t0) / t1));
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-fabs(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double t0 = t0_rows[row];
         const double t1 = 1.0 + t0;
         gradient[row] = (float)(-(y_i * (((0.0 <= m) ? 1.0 : t0) / t1) * (((0.0 <= -m) ? 1.0 : t0) / t1)));
     }
@@ -830,25 +1093,55 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     float *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float m_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    float a2_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float m = f_i * y_i;
-        const float t0 = exp_fastf(-fabsf(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabsf(m);
+        a1_rows[row] = 0.5f * m;
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
+    tanh_fastf_rows(a1_rows, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float m = m_rows[row];
+        const float t0 = t0_rows[row];
+        const float a2 = a2_rows[row];
         const float t1 = 1.0f + t0;
-        hessian[row] = ((0.0f <= -m) ? 1.0f : t0) / t1 * (((0.0f <= m) ? 1.0f : t0) / t1) * tanh_fastf(0.5f * m);
+        hessian[row] = ((0.0f <= -m) ? 1.0f : t0) / t1 * (((0.0f <= m) ? 1.0f : t0) / t1) * a2;
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-fabs(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+        a1_rows[row] = 0.5 * m;
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    tanh_fast_rows(a1_rows, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double m = m_rows[row];
+        const double t0 = t0_rows[row];
+        const double a2 = a2_rows[row];
         const double t1 = 1.0 + t0;
-        hessian[row] = (float)(((0.0 <= -m) ? 1.0 : t0) / t1 * (((0.0 <= m) ? 1.0 : t0) / t1) * tanh_fast(0.5 * m));
+        hessian[row] = (float)(((0.0 <= -m) ? 1.0 : t0) / t1 * (((0.0 <= m) ? 1.0 : t0) / t1) * a2);
     }
 #endif
 }
@@ -881,12 +1174,23 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float m_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float m = f_i * y_i;
-        const float t0 = exp_fastf(-fabsf(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabsf(m);
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float m = m_rows[row];
+        const float t0 = t0_rows[row];
         const float t1 = 1.0f + t0;
         const float t2 = ((0.0f <= -m) ? 1.0f : t0) / t1;
         loss[row] = t2;
@@ -894,12 +1198,23 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-fabs(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double t0 = t0_rows[row];
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= -m) ? 1.0 : t0) / t1;
         loss[row] = (float)t2;
@@ -936,31 +1251,63 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float m_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    float a2_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float m = f_i * y_i;
-        const float t0 = exp_fastf(-fabsf(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabsf(m);
+        a1_rows[row] = 0.5f * m;
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
+    tanh_fastf_rows(a1_rows, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float m = m_rows[row];
+        const float t0 = t0_rows[row];
+        const float a2 = a2_rows[row];
         const float t1 = 1.0f + t0;
         const float t2 = ((0.0f <= m) ? 1.0f : t0) / t1;
         const float t3 = ((0.0f <= -m) ? 1.0f : t0) / t1;
         gradient[row] = -(y_i * t2 * t3);
-        hessian[row] = t3 * t2 * tanh_fastf(0.5f * m);
+        hessian[row] = t3 * t2 * a2;
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-fabs(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+        a1_rows[row] = 0.5 * m;
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    tanh_fast_rows(a1_rows, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double t0 = t0_rows[row];
+        const double a2 = a2_rows[row];
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= m) ? 1.0 : t0) / t1;
         const double t3 = ((0.0 <= -m) ? 1.0 : t0) / t1;
         gradient[row] = (float)(-(y_i * t2 * t3));
-        hessian[row] = (float)(t3 * t2 * tanh_fast(0.5 * m));
+        hessian[row] = (float)(t3 * t2 * a2);
     }
 #endif
 }
@@ -994,33 +1341,65 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float m_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    float a2_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float m = f_i * y_i;
-        const float t0 = exp_fastf(-fabsf(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabsf(m);
+        a1_rows[row] = 0.5f * m;
+    }
+    exp_fastf_rows(a0_rows, t0_rows);
+    tanh_fastf_rows(a1_rows, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float m = m_rows[row];
+        const float t0 = t0_rows[row];
+        const float a2 = a2_rows[row];
         const float t1 = 1.0f + t0;
         const float t2 = ((0.0f <= -m) ? 1.0f : t0) / t1;
         const float t3 = ((0.0f <= m) ? 1.0f : t0) / t1;
         loss[row] = t2;
         gradient[row] = -(y_i * t3 * t2);
-        hessian[row] = t2 * t3 * tanh_fastf(0.5f * m);
+        hessian[row] = t2 * t3 * a2;
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
-        const double t0 = exp_fast(-fabs(m));
+        m_rows[row] = m;
+        a0_rows[row] = -fabs(m);
+        a1_rows[row] = 0.5 * m;
+    }
+    exp_fast_rows(a0_rows, t0_rows);
+    tanh_fast_rows(a1_rows, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double t0 = t0_rows[row];
+        const double a2 = a2_rows[row];
         const double t1 = 1.0 + t0;
         const double t2 = ((0.0 <= -m) ? 1.0 : t0) / t1;
         const double t3 = ((0.0 <= m) ? 1.0 : t0) / t1;
         loss[row] = (float)t2;
         gradient[row] = (float)(-(y_i * t3 * t2));
-        hessian[row] = (float)(t2 * t3 * tanh_fast(0.5 * m));
+        hessian[row] = (float)(t2 * t3 * a2);
     }
 #endif
 }
@@ -1044,3 +1423,4 @@ void lossforge_sigmoid_loss_loss_gradient_hessian_f32(size_t n, const float *y, 
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_sigmoid_loss_loss_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
+#endif

@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -322,6 +322,45 @@ HELPER double maximum(double a, double b)
     return a > b ? a : b;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void log1p_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fast(a[row]);
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -367,24 +406,54 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const double tau = constants[0];
     const double alpha = constants[1];
     const double c0 = constants[2];
+    double r_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = alpha * log1p_fast(pair_value(pair_exp_short(pair_neg(pair_quot(fabs(r), alpha)))));
+        r_rows[row] = r;
+        const pair a0 = pair_neg(pair_quot(fabs(r), alpha));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    log1p_fast_rows(a1_hi, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const double a2 = a2_rows[row];
+        const double t0 = alpha * a2;
         loss[row] = (t0 + maximum(0.0, r)) * c0 + tau * (t0 + maximum(0.0, -r));
     }
 #else
     const double tau = constants[0];
     const double alpha = constants[1];
     const pair c0 = {constants[2], constants[3]};
+    double r_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const pair t0 = pair_mul_d(pair_log1p(pair_exp_short(pair_neg(pair_quot(fabs(r), alpha)))), alpha);
+        r_rows[row] = r;
+        const pair a0 = pair_neg(pair_quot(fabs(r), alpha));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_log1p_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair t0 = pair_mul_d(a2, alpha);
         loss[row] = pair_rounded(pair_add(pair_mul(pair_add_d(t0, maximum(0.0, r)), c0), pair_mul_d(pair_add_d(t0, maximum(0.0, -r)), tau)));
     }
 #endif
@@ -424,13 +493,26 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     const double tau = constants[0];
     const double alpha = constants[1];
     const double c0 = constants[2];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, alpha);
-        const pair t1 = pair_exp_short(pair_neg(pair_abs(t0)));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_neg(pair_abs(t0));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         const double t2 = 1.0 + pair_value(t1);
         gradient[row] = c0 * (pair_value(pair_if((0.0 <= pair_rounded(t0)), pair_of(1.0), t1)) / t2) - tau * (pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t0))), pair_of(1.0), t1)) / t2);
     }
@@ -438,13 +520,26 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     const double tau = constants[0];
     const double alpha = constants[1];
     const pair c0 = {constants[2], constants[3]};
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, alpha);
-        const pair t1 = pair_exp_short(pair_neg(pair_abs(t0)));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_neg(pair_abs(t0));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         const pair t2 = pair_add_d(t1, 1.0);
         gradient[row] = pair_value(pair_order(pair_sub(pair_mul(c0, pair_div(pair_if((0.0 <= pair_rounded(t0)), pair_of(1.0), t1), t2)), pair_mul_d(pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t0))), pair_of(1.0), t1), t2), tau))));
     }
@@ -483,25 +578,51 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double alpha = constants[0];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, alpha);
-        const pair t1 = pair_exp_short(pair_neg(pair_abs(t0)));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_neg(pair_abs(t0));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         const double t2 = 1.0 + pair_value(t1);
         hessian[row] = pair_value(pair_if((0.0 <= pair_rounded(t0)), pair_of(1.0), t1)) / t2 * (pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t0))), pair_of(1.0), t1)) / t2) / alpha;
     }
 #else
     const double alpha = constants[0];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, alpha);
-        const pair t1 = pair_exp_short(pair_neg(pair_abs(t0)));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_neg(pair_abs(t0));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         const pair t2 = pair_add_d(t1, 1.0);
         hessian[row] = pair_rounded(pair_div(pair_mul(pair_div(pair_if((0.0 <= pair_rounded(t0)), pair_of(1.0), t1), t2), pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t0))), pair_of(1.0), t1), t2)), pair_of(alpha)));
     }
@@ -539,14 +660,39 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const double tau = constants[0];
     const double alpha = constants[1];
     const double t1 = constants[2];
+    double r_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = alpha * log1p_fast(pair_value(pair_exp_short(pair_neg(pair_quot(fabs(r), alpha)))));
+        r_rows[row] = r;
+        const pair a0 = pair_neg(pair_quot(fabs(r), alpha));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
         const pair t2 = pair_quot(r, alpha);
-        const pair t3 = pair_exp_short(pair_neg(pair_abs(t2)));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const pair a3 = pair_neg(pair_abs(t2));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_exp_short_rows(a3_hi, a3_lo, t3_hi, t3_lo);
+    log1p_fast_rows(a1_hi, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const double a2 = a2_rows[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double t0 = alpha * a2;
         const double t4 = 1.0 + pair_value(t3);
         loss[row] = (t0 + maximum(0.0, r)) * t1 + tau * (t0 + maximum(0.0, -r));
         gradient[row] = t1 * (pair_value(pair_if((0.0 <= pair_rounded(t2)), pair_of(1.0), t3)) / t4) - tau * (pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t2))), pair_of(1.0), t3)) / t4);
@@ -555,14 +701,39 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const double tau = constants[0];
     const double alpha = constants[1];
     const pair t1 = {constants[2], constants[3]};
+    double r_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const pair t0 = pair_mul_d(pair_log1p(pair_exp_short(pair_neg(pair_quot(fabs(r), alpha)))), alpha);
+        r_rows[row] = r;
+        const pair a0 = pair_neg(pair_quot(fabs(r), alpha));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
         const pair t2 = pair_quot(r, alpha);
-        const pair t3 = pair_exp_short(pair_neg(pair_abs(t2)));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const pair a3 = pair_neg(pair_abs(t2));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_exp_short_rows(a3_hi, a3_lo, t3_hi, t3_lo);
+    pair_log1p_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t0 = pair_mul_d(a2, alpha);
         const pair t4 = pair_add_d(t3, 1.0);
         loss[row] = pair_rounded(pair_add(pair_mul(pair_add_d(t0, maximum(0.0, r)), t1), pair_mul_d(pair_add_d(t0, maximum(0.0, -r)), tau)));
         gradient[row] = pair_value(pair_order(pair_sub(pair_mul(t1, pair_div(pair_if((0.0 <= pair_rounded(t2)), pair_of(1.0), t3), t4)), pair_mul_d(pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t2))), pair_of(1.0), t3), t4), tau))));
@@ -605,13 +776,26 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const double tau = constants[0];
     const double alpha = constants[1];
     const double c0 = constants[2];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, alpha);
-        const pair t1 = pair_exp_short(pair_neg(pair_abs(t0)));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_neg(pair_abs(t0));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         const double t2 = 1.0 + pair_value(t1);
         const double t3 = pair_value(pair_if((0.0 <= pair_rounded(t0)), pair_of(1.0), t1)) / t2;
         const double t4 = pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t0))), pair_of(1.0), t1)) / t2;
@@ -622,13 +806,26 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const double tau = constants[0];
     const double alpha = constants[1];
     const pair c0 = {constants[2], constants[3]};
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, alpha);
-        const pair t1 = pair_exp_short(pair_neg(pair_abs(t0)));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_neg(pair_abs(t0));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= pair_rounded(t0)), pair_of(1.0), t1), t2);
         const pair t4 = pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t0))), pair_of(1.0), t1), t2);
@@ -674,14 +871,39 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const double tau = constants[0];
     const double alpha = constants[1];
     const double t1 = constants[2];
+    double r_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = alpha * log1p_fast(pair_value(pair_exp_short(pair_neg(pair_quot(fabs(r), alpha)))));
+        r_rows[row] = r;
+        const pair a0 = pair_neg(pair_quot(fabs(r), alpha));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
         const pair t2 = pair_quot(r, alpha);
-        const pair t3 = pair_exp_short(pair_neg(pair_abs(t2)));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const pair a3 = pair_neg(pair_abs(t2));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_exp_short_rows(a3_hi, a3_lo, t3_hi, t3_lo);
+    log1p_fast_rows(a1_hi, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const double a2 = a2_rows[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double t0 = alpha * a2;
         const double t4 = 1.0 + pair_value(t3);
         const double t5 = pair_value(pair_if((0.0 <= pair_rounded(t2)), pair_of(1.0), t3)) / t4;
         const double t6 = pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t2))), pair_of(1.0), t3)) / t4;
@@ -693,14 +915,39 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const double tau = constants[0];
     const double alpha = constants[1];
     const pair t1 = {constants[2], constants[3]};
+    double r_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const pair t0 = pair_mul_d(pair_log1p(pair_exp_short(pair_neg(pair_quot(fabs(r), alpha)))), alpha);
+        r_rows[row] = r;
+        const pair a0 = pair_neg(pair_quot(fabs(r), alpha));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
         const pair t2 = pair_quot(r, alpha);
-        const pair t3 = pair_exp_short(pair_neg(pair_abs(t2)));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const pair a3 = pair_neg(pair_abs(t2));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_exp_short_rows(a3_hi, a3_lo, t3_hi, t3_lo);
+    pair_log1p_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t0 = pair_mul_d(a2, alpha);
         const pair t4 = pair_add_d(t3, 1.0);
         const pair t5 = pair_div(pair_if((0.0 <= pair_rounded(t2)), pair_of(1.0), t3), t4);
         const pair t6 = pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t2))), pair_of(1.0), t3), t4);
@@ -735,7 +982,9 @@ void lossforge_smooth_pinball_loss_gradient_hessian_f64(size_t n, const double *
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_smooth_pinball_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -780,12 +1029,25 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const double tau = constants[0];
     const double alpha = constants[1];
     const double c0 = constants[2];
+    double r_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = alpha * log1p_fast(exp_fast(-(fabs(r) / alpha)));
+        r_rows[row] = r;
+        a0_rows[row] = -(fabs(r) / alpha);
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a1_rows, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const double a2 = a2_rows[row];
+        const double t0 = alpha * a2;
         loss[row] = (float)((t0 + maximum(0.0, r)) * c0 + tau * (t0 + maximum(0.0, -r)));
     }
 }
@@ -816,13 +1078,23 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const double tau = constants[0];
     const double alpha = constants[1];
     const double c0 = constants[2];
+    double t0_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = r / alpha;
-        const double t1 = exp_fast(-fabs(t0));
+        t0_rows[row] = t0;
+        a0_rows[row] = -fabs(t0);
+    }
+    exp_fast_rows(a0_rows, t1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
         const double t2 = 1.0 + t1;
         gradient[row] = (float)(c0 * (((0.0 <= t0) ? 1.0 : t1) / t2) - tau * (((0.0 <= -t0) ? 1.0 : t1) / t2));
     }
@@ -852,13 +1124,23 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
     const double alpha = constants[0];
+    double t0_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = r / alpha;
-        const double t1 = exp_fast(-fabs(t0));
+        t0_rows[row] = t0;
+        a0_rows[row] = -fabs(t0);
+    }
+    exp_fast_rows(a0_rows, t1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
         const double t2 = 1.0 + t1;
         hessian[row] = (float)(((0.0 <= t0) ? 1.0 : t1) / t2 * (((0.0 <= -t0) ? 1.0 : t1) / t2) / alpha);
     }
@@ -889,14 +1171,34 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const double tau = constants[0];
     const double alpha = constants[1];
     const double t1 = constants[2];
+    double r_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = alpha * log1p_fast(exp_fast(-(fabs(r) / alpha)));
+        r_rows[row] = r;
+        a0_rows[row] = -(fabs(r) / alpha);
         const double t2 = r / alpha;
-        const double t3 = exp_fast(-fabs(t2));
+        t2_rows[row] = t2;
+        a3_rows[row] = -fabs(t2);
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    exp_fast_rows(a3_rows, t3_rows);
+    log1p_fast_rows(a1_rows, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const double a2 = a2_rows[row];
+        const double t2 = t2_rows[row];
+        const double t3 = t3_rows[row];
+        const double t0 = alpha * a2;
         const double t4 = 1.0 + t3;
         loss[row] = (float)((t0 + maximum(0.0, r)) * t1 + tau * (t0 + maximum(0.0, -r)));
         gradient[row] = (float)(t1 * (((0.0 <= t2) ? 1.0 : t3) / t4) - tau * (((0.0 <= -t2) ? 1.0 : t3) / t4));
@@ -930,13 +1232,23 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const double tau = constants[0];
     const double alpha = constants[1];
     const double c0 = constants[2];
+    double t0_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = r / alpha;
-        const double t1 = exp_fast(-fabs(t0));
+        t0_rows[row] = t0;
+        a0_rows[row] = -fabs(t0);
+    }
+    exp_fast_rows(a0_rows, t1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
         const double t2 = 1.0 + t1;
         const double t3 = ((0.0 <= t0) ? 1.0 : t1) / t2;
         const double t4 = ((0.0 <= -t0) ? 1.0 : t1) / t2;
@@ -973,14 +1285,34 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     const double tau = constants[0];
     const double alpha = constants[1];
     const double t1 = constants[2];
+    double r_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = alpha * log1p_fast(exp_fast(-(fabs(r) / alpha)));
+        r_rows[row] = r;
+        a0_rows[row] = -(fabs(r) / alpha);
         const double t2 = r / alpha;
-        const double t3 = exp_fast(-fabs(t2));
+        t2_rows[row] = t2;
+        a3_rows[row] = -fabs(t2);
+    }
+    exp_fast_rows(a0_rows, a1_rows);
+    exp_fast_rows(a3_rows, t3_rows);
+    log1p_fast_rows(a1_rows, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const double a2 = a2_rows[row];
+        const double t2 = t2_rows[row];
+        const double t3 = t3_rows[row];
+        const double t0 = alpha * a2;
         const double t4 = 1.0 + t3;
         const double t5 = ((0.0 <= t2) ? 1.0 : t3) / t4;
         const double t6 = ((0.0 <= -t2) ? 1.0 : t3) / t4;
@@ -1007,3 +1339,4 @@ void lossforge_smooth_pinball_loss_gradient_hessian_f32(size_t n, const float *y
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_smooth_pinball_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

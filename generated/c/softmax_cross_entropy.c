@@ -14,12 +14,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -254,6 +254,7 @@ INLINE float exp_difference_fastf(float a, float b)
     return d < -1000.0f ? e : e + e * lost; /* an infinite difference lacks what is no number */
 }
 
+#ifndef LOSSFORGE_NO_F64
 /* What is computed with, class numbers of the same width, and the rows of a block. */
 typedef double work_f64;
 typedef int64_t label_f64;
@@ -2092,7 +2093,9 @@ void lossforge_softmax_cross_entropy_inverse_link_f64(size_t n, size_t K, const 
     void *const outputs[] = {mean};
     lossforge_softmax_cross_entropy_inverse_link_f64_at(n, K, inputs, NULL, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 /* What is computed with, class numbers of the same width, and the rows of a block. */
 #ifdef LOSSFORGE_FAST
 typedef float work_f32;
@@ -3826,3 +3829,4 @@ void lossforge_softmax_cross_entropy_inverse_link_f32(size_t n, size_t K, const 
     void *const outputs[] = {mean};
     lossforge_softmax_cross_entropy_inverse_link_f32_at(n, K, inputs, NULL, outputs);
 }
+#endif

@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -346,6 +346,35 @@ HELPER float signf(float x)
     return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x);
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void log1p_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fast(a[row]);
+    }
+}
+
+ONCE static void log1p_fastf_rows(const float *a, float *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fastf(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -389,26 +418,85 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = f_i - y_i;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
+        t1_rows[row] = t1;
         const double t2 = minimum(f_i, y_i);
-        const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_fast(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_fast(f_i) - log1p_fast(y_i));
+        t2_rows[row] = t2;
+        a0_rows[row] = minimum(1.2676506002282294e+30, t1 / (1.0 + t2));
+        a2_rows[row] = f_i;
+        a4_rows[row] = y_i;
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log1p_fast_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? a1 * sign(t0) : a3 - a5);
         loss[row] = t3 * t3;
     }
 #else
     (void)constants;
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(f_i, y_i);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_abs(t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const double t2 = minimum(f_i, y_i);
-        const pair t3 = pair_if((pair_value(t1) <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2), pair_scale(pair_log1p(pair_min(pair_of(1.2676506002282294e+30), pair_order(pair_div(t1, pair_sum(1.0, t2))))), sign(pair_value(t0))), pair_order(pair_sub(pair_log1p(pair_of(f_i)), pair_log1p(pair_of(y_i)))));
+        t2_rows[row] = t2;
+        const pair a0 = pair_min(pair_of(1.2676506002282294e+30), pair_order(pair_div(t1, pair_sum(1.0, t2))));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a2_rows[row] = f_i;
+        a4_rows[row] = y_i;
+    }
+    pair_log1p_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_log1p_rows(a2_rows, zeros, a3_hi, a3_lo);
+    pair_log1p_rows(a4_rows, zeros, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double t2 = t2_rows[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair t3 = pair_if((pair_value(t1) <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2), pair_scale(a1, sign(pair_value(t0))), pair_order(pair_sub(a3, a5)));
         loss[row] = pair_rounded(pair_mul(t3, t3));
     }
 #endif
@@ -441,25 +529,86 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = f_i - y_i;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
+        t1_rows[row] = t1;
         const double t2 = minimum(f_i, y_i);
-        gradient[row] = 2.0 * ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_fast(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_fast(f_i) - log1p_fast(y_i)) / (1.0 + f_i);
+        t2_rows[row] = t2;
+        a0_rows[row] = minimum(1.2676506002282294e+30, t1 / (1.0 + t2));
+        a2_rows[row] = f_i;
+        a4_rows[row] = y_i;
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log1p_fast_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        gradient[row] = 2.0 * ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? a1 * sign(t0) : a3 - a5) / (1.0 + f_i);
     }
 #else
     (void)constants;
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(f_i, y_i);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_abs(t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const double t2 = minimum(f_i, y_i);
-        gradient[row] = pair_rounded(pair_div(pair_scale(pair_if((pair_value(t1) <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2), pair_scale(pair_log1p(pair_min(pair_of(1.2676506002282294e+30), pair_order(pair_div(t1, pair_sum(1.0, t2))))), sign(pair_value(t0))), pair_order(pair_sub(pair_log1p(pair_of(f_i)), pair_log1p(pair_of(y_i))))), 2.0), pair_sum(1.0, f_i)));
+        t2_rows[row] = t2;
+        const pair a0 = pair_min(pair_of(1.2676506002282294e+30), pair_order(pair_div(t1, pair_sum(1.0, t2))));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a2_rows[row] = f_i;
+        a4_rows[row] = y_i;
+    }
+    pair_log1p_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_log1p_rows(a2_rows, zeros, a3_hi, a3_lo);
+    pair_log1p_rows(a4_rows, zeros, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double t2 = t2_rows[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        gradient[row] = pair_rounded(pair_div(pair_scale(pair_if((pair_value(t1) <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2), pair_scale(a1, sign(pair_value(t0))), pair_order(pair_sub(a3, a5))), 2.0), pair_sum(1.0, f_i)));
     }
 #endif
 }
@@ -491,27 +640,88 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = f_i - y_i;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
+        t1_rows[row] = t1;
         const double t2 = minimum(f_i, y_i);
+        t2_rows[row] = t2;
+        a0_rows[row] = minimum(1.2676506002282294e+30, t1 / (1.0 + t2));
+        a2_rows[row] = f_i;
+        a4_rows[row] = y_i;
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log1p_fast_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
         const double t3 = 1.0 + f_i;
-        hessian[row] = 2.0 * ((1.0 - ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_fast(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_fast(f_i) - log1p_fast(y_i))) / t3 / t3);
+        hessian[row] = 2.0 * ((1.0 - ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? a1 * sign(t0) : a3 - a5)) / t3 / t3);
     }
 #else
     (void)constants;
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(f_i, y_i);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_abs(t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const double t2 = minimum(f_i, y_i);
+        t2_rows[row] = t2;
+        const pair a0 = pair_min(pair_of(1.2676506002282294e+30), pair_order(pair_div(t1, pair_sum(1.0, t2))));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a2_rows[row] = f_i;
+        a4_rows[row] = y_i;
+    }
+    pair_log1p_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_log1p_rows(a2_rows, zeros, a3_hi, a3_lo);
+    pair_log1p_rows(a4_rows, zeros, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double t2 = t2_rows[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
         const pair t3 = pair_sum(1.0, f_i);
-        hessian[row] = pair_rounded(pair_scale(pair_div(pair_div(pair_order(pair_add_d(pair_neg(pair_if((pair_value(t1) <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2), pair_scale(pair_log1p(pair_min(pair_of(1.2676506002282294e+30), pair_order(pair_div(t1, pair_sum(1.0, t2))))), sign(pair_value(t0))), pair_order(pair_sub(pair_log1p(pair_of(f_i)), pair_log1p(pair_of(y_i)))))), 1.0)), t3), t3), 2.0));
+        hessian[row] = pair_rounded(pair_scale(pair_div(pair_div(pair_order(pair_add_d(pair_neg(pair_if((pair_value(t1) <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2), pair_scale(a1, sign(pair_value(t0))), pair_order(pair_sub(a3, a5)))), 1.0)), t3), t3), 2.0));
     }
 #endif
 }
@@ -544,27 +754,88 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = f_i - y_i;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
+        t1_rows[row] = t1;
         const double t2 = minimum(f_i, y_i);
-        const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_fast(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_fast(f_i) - log1p_fast(y_i));
+        t2_rows[row] = t2;
+        a0_rows[row] = minimum(1.2676506002282294e+30, t1 / (1.0 + t2));
+        a2_rows[row] = f_i;
+        a4_rows[row] = y_i;
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log1p_fast_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? a1 * sign(t0) : a3 - a5);
         loss[row] = t3 * t3;
         gradient[row] = 2.0 * t3 / (1.0 + f_i);
     }
 #else
     (void)constants;
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(f_i, y_i);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_abs(t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const double t2 = minimum(f_i, y_i);
-        const pair t3 = pair_if((pair_value(t1) <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2), pair_scale(pair_log1p(pair_min(pair_of(1.2676506002282294e+30), pair_order(pair_div(t1, pair_sum(1.0, t2))))), sign(pair_value(t0))), pair_order(pair_sub(pair_log1p(pair_of(f_i)), pair_log1p(pair_of(y_i)))));
+        t2_rows[row] = t2;
+        const pair a0 = pair_min(pair_of(1.2676506002282294e+30), pair_order(pair_div(t1, pair_sum(1.0, t2))));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a2_rows[row] = f_i;
+        a4_rows[row] = y_i;
+    }
+    pair_log1p_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_log1p_rows(a2_rows, zeros, a3_hi, a3_lo);
+    pair_log1p_rows(a4_rows, zeros, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double t2 = t2_rows[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair t3 = pair_if((pair_value(t1) <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2), pair_scale(a1, sign(pair_value(t0))), pair_order(pair_sub(a3, a5)));
         loss[row] = pair_rounded(pair_mul(t3, t3));
         gradient[row] = pair_rounded(pair_div(pair_scale(t3, 2.0), pair_sum(1.0, f_i)));
     }
@@ -599,28 +870,89 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = f_i - y_i;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
+        t1_rows[row] = t1;
         const double t2 = minimum(f_i, y_i);
-        const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_fast(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_fast(f_i) - log1p_fast(y_i));
+        t2_rows[row] = t2;
+        a0_rows[row] = minimum(1.2676506002282294e+30, t1 / (1.0 + t2));
+        a2_rows[row] = f_i;
+        a4_rows[row] = y_i;
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log1p_fast_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? a1 * sign(t0) : a3 - a5);
         const double t4 = 1.0 + f_i;
         gradient[row] = 2.0 * t3 / t4;
         hessian[row] = 2.0 * ((1.0 - t3) / t4 / t4);
     }
 #else
     (void)constants;
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(f_i, y_i);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_abs(t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const double t2 = minimum(f_i, y_i);
-        const pair t3 = pair_if((pair_value(t1) <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2), pair_scale(pair_log1p(pair_min(pair_of(1.2676506002282294e+30), pair_order(pair_div(t1, pair_sum(1.0, t2))))), sign(pair_value(t0))), pair_order(pair_sub(pair_log1p(pair_of(f_i)), pair_log1p(pair_of(y_i)))));
+        t2_rows[row] = t2;
+        const pair a0 = pair_min(pair_of(1.2676506002282294e+30), pair_order(pair_div(t1, pair_sum(1.0, t2))));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a2_rows[row] = f_i;
+        a4_rows[row] = y_i;
+    }
+    pair_log1p_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_log1p_rows(a2_rows, zeros, a3_hi, a3_lo);
+    pair_log1p_rows(a4_rows, zeros, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double t2 = t2_rows[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair t3 = pair_if((pair_value(t1) <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2), pair_scale(a1, sign(pair_value(t0))), pair_order(pair_sub(a3, a5)));
         const pair t4 = pair_sum(1.0, f_i);
         gradient[row] = pair_rounded(pair_div(pair_scale(t3, 2.0), t4));
         hessian[row] = pair_rounded(pair_scale(pair_div(pair_div(pair_order(pair_add_d(pair_neg(t3), 1.0)), t4), t4), 2.0));
@@ -657,14 +989,42 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = f_i - y_i;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
+        t1_rows[row] = t1;
         const double t2 = minimum(f_i, y_i);
-        const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_fast(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_fast(f_i) - log1p_fast(y_i));
+        t2_rows[row] = t2;
+        a0_rows[row] = minimum(1.2676506002282294e+30, t1 / (1.0 + t2));
+        a2_rows[row] = f_i;
+        a4_rows[row] = y_i;
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log1p_fast_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? a1 * sign(t0) : a3 - a5);
         const double t4 = 1.0 + f_i;
         loss[row] = t3 * t3;
         gradient[row] = 2.0 * t3 / t4;
@@ -672,14 +1032,47 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     }
 #else
     (void)constants;
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const pair t0 = pair_diff(f_i, y_i);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_abs(t0);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
         const double t2 = minimum(f_i, y_i);
-        const pair t3 = pair_if((pair_value(t1) <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2), pair_scale(pair_log1p(pair_min(pair_of(1.2676506002282294e+30), pair_order(pair_div(t1, pair_sum(1.0, t2))))), sign(pair_value(t0))), pair_order(pair_sub(pair_log1p(pair_of(f_i)), pair_log1p(pair_of(y_i)))));
+        t2_rows[row] = t2;
+        const pair a0 = pair_min(pair_of(1.2676506002282294e+30), pair_order(pair_div(t1, pair_sum(1.0, t2))));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a2_rows[row] = f_i;
+        a4_rows[row] = y_i;
+    }
+    pair_log1p_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_log1p_rows(a2_rows, zeros, a3_hi, a3_lo);
+    pair_log1p_rows(a4_rows, zeros, a5_hi, a5_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double t2 = t2_rows[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair t3 = pair_if((pair_value(t1) <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2), pair_scale(a1, sign(pair_value(t0))), pair_order(pair_sub(a3, a5)));
         const pair t4 = pair_sum(1.0, f_i);
         loss[row] = pair_rounded(pair_mul(t3, t3));
         gradient[row] = pair_rounded(pair_div(pair_scale(t3, 2.0), t4));
@@ -707,7 +1100,9 @@ void lossforge_squared_log_error_loss_gradient_hessian_f64(size_t n, const doubl
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_squared_log_error_loss_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -751,26 +1146,80 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     float *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float t0_rows[ROWS_f32];
+    float t1_rows[ROWS_f32];
+    float t2_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    float a2_rows[ROWS_f32];
+    float a3_rows[ROWS_f32];
+    float a4_rows[ROWS_f32];
+    float a5_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float t0 = f_i - y_i;
+        t0_rows[row] = t0;
         const float t1 = fabsf(t0);
+        t1_rows[row] = t1;
         const float t2 = minimumf(f_i, y_i);
-        const float t3 = ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? log1p_fastf(minimumf(1.2676506e+30f, t1 / (1.0f + t2))) * signf(t0) : log1p_fastf(f_i) - log1p_fastf(y_i));
+        t2_rows[row] = t2;
+        a0_rows[row] = minimumf(1.2676506e+30f, t1 / (1.0f + t2));
+        a2_rows[row] = f_i;
+        a4_rows[row] = y_i;
+    }
+    log1p_fastf_rows(a0_rows, a1_rows);
+    log1p_fastf_rows(a2_rows, a3_rows);
+    log1p_fastf_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float t0 = t0_rows[row];
+        const float t1 = t1_rows[row];
+        const float t2 = t2_rows[row];
+        const float a1 = a1_rows[row];
+        const float a3 = a3_rows[row];
+        const float a5 = a5_rows[row];
+        const float t3 = ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? a1 * signf(t0) : a3 - a5);
         loss[row] = t3 * t3;
     }
 #else
     (void)constants;
+    double t0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = f_i - y_i;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
+        t1_rows[row] = t1;
         const double t2 = minimum(f_i, y_i);
-        const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_fast(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_fast(f_i) - log1p_fast(y_i));
+        t2_rows[row] = t2;
+        a0_rows[row] = minimum(1.2676506002282294e+30, t1 / (1.0 + t2));
+        a2_rows[row] = f_i;
+        a4_rows[row] = y_i;
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log1p_fast_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? a1 * sign(t0) : a3 - a5);
         loss[row] = (float)(t3 * t3);
     }
 #endif
@@ -803,25 +1252,81 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     float *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float t0_rows[ROWS_f32];
+    float t1_rows[ROWS_f32];
+    float t2_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    float a2_rows[ROWS_f32];
+    float a3_rows[ROWS_f32];
+    float a4_rows[ROWS_f32];
+    float a5_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float t0 = f_i - y_i;
+        t0_rows[row] = t0;
         const float t1 = fabsf(t0);
+        t1_rows[row] = t1;
         const float t2 = minimumf(f_i, y_i);
-        gradient[row] = 2.0f * ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? log1p_fastf(minimumf(1.2676506e+30f, t1 / (1.0f + t2))) * signf(t0) : log1p_fastf(f_i) - log1p_fastf(y_i)) / (1.0f + f_i);
+        t2_rows[row] = t2;
+        a0_rows[row] = minimumf(1.2676506e+30f, t1 / (1.0f + t2));
+        a2_rows[row] = f_i;
+        a4_rows[row] = y_i;
+    }
+    log1p_fastf_rows(a0_rows, a1_rows);
+    log1p_fastf_rows(a2_rows, a3_rows);
+    log1p_fastf_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float f_i = f[row];
+        const float t0 = t0_rows[row];
+        const float t1 = t1_rows[row];
+        const float t2 = t2_rows[row];
+        const float a1 = a1_rows[row];
+        const float a3 = a3_rows[row];
+        const float a5 = a5_rows[row];
+        gradient[row] = 2.0f * ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? a1 * signf(t0) : a3 - a5) / (1.0f + f_i);
     }
 #else
     (void)constants;
+    double t0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = f_i - y_i;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
+        t1_rows[row] = t1;
         const double t2 = minimum(f_i, y_i);
-        gradient[row] = (float)(2.0 * ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_fast(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_fast(f_i) - log1p_fast(y_i)) / (1.0 + f_i));
+        t2_rows[row] = t2;
+        a0_rows[row] = minimum(1.2676506002282294e+30, t1 / (1.0 + t2));
+        a2_rows[row] = f_i;
+        a4_rows[row] = y_i;
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log1p_fast_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        gradient[row] = (float)(2.0 * ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? a1 * sign(t0) : a3 - a5) / (1.0 + f_i));
     }
 #endif
 }
@@ -853,27 +1358,83 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     float *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float t0_rows[ROWS_f32];
+    float t1_rows[ROWS_f32];
+    float t2_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    float a2_rows[ROWS_f32];
+    float a3_rows[ROWS_f32];
+    float a4_rows[ROWS_f32];
+    float a5_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float t0 = f_i - y_i;
+        t0_rows[row] = t0;
         const float t1 = fabsf(t0);
+        t1_rows[row] = t1;
         const float t2 = minimumf(f_i, y_i);
+        t2_rows[row] = t2;
+        a0_rows[row] = minimumf(1.2676506e+30f, t1 / (1.0f + t2));
+        a2_rows[row] = f_i;
+        a4_rows[row] = y_i;
+    }
+    log1p_fastf_rows(a0_rows, a1_rows);
+    log1p_fastf_rows(a2_rows, a3_rows);
+    log1p_fastf_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float f_i = f[row];
+        const float t0 = t0_rows[row];
+        const float t1 = t1_rows[row];
+        const float t2 = t2_rows[row];
+        const float a1 = a1_rows[row];
+        const float a3 = a3_rows[row];
+        const float a5 = a5_rows[row];
         const float t3 = 1.0f + f_i;
-        hessian[row] = 2.0f * ((1.0f - ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? log1p_fastf(minimumf(1.2676506e+30f, t1 / (1.0f + t2))) * signf(t0) : log1p_fastf(f_i) - log1p_fastf(y_i))) / t3 / t3);
+        hessian[row] = 2.0f * ((1.0f - ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? a1 * signf(t0) : a3 - a5)) / t3 / t3);
     }
 #else
     (void)constants;
+    double t0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = f_i - y_i;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
+        t1_rows[row] = t1;
         const double t2 = minimum(f_i, y_i);
+        t2_rows[row] = t2;
+        a0_rows[row] = minimum(1.2676506002282294e+30, t1 / (1.0 + t2));
+        a2_rows[row] = f_i;
+        a4_rows[row] = y_i;
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log1p_fast_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
         const double t3 = 1.0 + f_i;
-        hessian[row] = (float)(2.0 * ((1.0 - ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_fast(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_fast(f_i) - log1p_fast(y_i))) / t3 / t3));
+        hessian[row] = (float)(2.0 * ((1.0 - ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? a1 * sign(t0) : a3 - a5)) / t3 / t3));
     }
 #endif
 }
@@ -906,27 +1467,83 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float t0_rows[ROWS_f32];
+    float t1_rows[ROWS_f32];
+    float t2_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    float a2_rows[ROWS_f32];
+    float a3_rows[ROWS_f32];
+    float a4_rows[ROWS_f32];
+    float a5_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float t0 = f_i - y_i;
+        t0_rows[row] = t0;
         const float t1 = fabsf(t0);
+        t1_rows[row] = t1;
         const float t2 = minimumf(f_i, y_i);
-        const float t3 = ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? log1p_fastf(minimumf(1.2676506e+30f, t1 / (1.0f + t2))) * signf(t0) : log1p_fastf(f_i) - log1p_fastf(y_i));
+        t2_rows[row] = t2;
+        a0_rows[row] = minimumf(1.2676506e+30f, t1 / (1.0f + t2));
+        a2_rows[row] = f_i;
+        a4_rows[row] = y_i;
+    }
+    log1p_fastf_rows(a0_rows, a1_rows);
+    log1p_fastf_rows(a2_rows, a3_rows);
+    log1p_fastf_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float f_i = f[row];
+        const float t0 = t0_rows[row];
+        const float t1 = t1_rows[row];
+        const float t2 = t2_rows[row];
+        const float a1 = a1_rows[row];
+        const float a3 = a3_rows[row];
+        const float a5 = a5_rows[row];
+        const float t3 = ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? a1 * signf(t0) : a3 - a5);
         loss[row] = t3 * t3;
         gradient[row] = 2.0f * t3 / (1.0f + f_i);
     }
 #else
     (void)constants;
+    double t0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = f_i - y_i;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
+        t1_rows[row] = t1;
         const double t2 = minimum(f_i, y_i);
-        const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_fast(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_fast(f_i) - log1p_fast(y_i));
+        t2_rows[row] = t2;
+        a0_rows[row] = minimum(1.2676506002282294e+30, t1 / (1.0 + t2));
+        a2_rows[row] = f_i;
+        a4_rows[row] = y_i;
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log1p_fast_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? a1 * sign(t0) : a3 - a5);
         loss[row] = (float)(t3 * t3);
         gradient[row] = (float)(2.0 * t3 / (1.0 + f_i));
     }
@@ -961,28 +1578,84 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float t0_rows[ROWS_f32];
+    float t1_rows[ROWS_f32];
+    float t2_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    float a2_rows[ROWS_f32];
+    float a3_rows[ROWS_f32];
+    float a4_rows[ROWS_f32];
+    float a5_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float t0 = f_i - y_i;
+        t0_rows[row] = t0;
         const float t1 = fabsf(t0);
+        t1_rows[row] = t1;
         const float t2 = minimumf(f_i, y_i);
-        const float t3 = ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? log1p_fastf(minimumf(1.2676506e+30f, t1 / (1.0f + t2))) * signf(t0) : log1p_fastf(f_i) - log1p_fastf(y_i));
+        t2_rows[row] = t2;
+        a0_rows[row] = minimumf(1.2676506e+30f, t1 / (1.0f + t2));
+        a2_rows[row] = f_i;
+        a4_rows[row] = y_i;
+    }
+    log1p_fastf_rows(a0_rows, a1_rows);
+    log1p_fastf_rows(a2_rows, a3_rows);
+    log1p_fastf_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float f_i = f[row];
+        const float t0 = t0_rows[row];
+        const float t1 = t1_rows[row];
+        const float t2 = t2_rows[row];
+        const float a1 = a1_rows[row];
+        const float a3 = a3_rows[row];
+        const float a5 = a5_rows[row];
+        const float t3 = ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? a1 * signf(t0) : a3 - a5);
         const float t4 = 1.0f + f_i;
         gradient[row] = 2.0f * t3 / t4;
         hessian[row] = 2.0f * ((1.0f - t3) / t4 / t4);
     }
 #else
     (void)constants;
+    double t0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = f_i - y_i;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
+        t1_rows[row] = t1;
         const double t2 = minimum(f_i, y_i);
-        const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_fast(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_fast(f_i) - log1p_fast(y_i));
+        t2_rows[row] = t2;
+        a0_rows[row] = minimum(1.2676506002282294e+30, t1 / (1.0 + t2));
+        a2_rows[row] = f_i;
+        a4_rows[row] = y_i;
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log1p_fast_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? a1 * sign(t0) : a3 - a5);
         const double t4 = 1.0 + f_i;
         gradient[row] = (float)(2.0 * t3 / t4);
         hessian[row] = (float)(2.0 * ((1.0 - t3) / t4 / t4));
@@ -1019,14 +1692,42 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float t0_rows[ROWS_f32];
+    float t1_rows[ROWS_f32];
+    float t2_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    float a2_rows[ROWS_f32];
+    float a3_rows[ROWS_f32];
+    float a4_rows[ROWS_f32];
+    float a5_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float t0 = f_i - y_i;
+        t0_rows[row] = t0;
         const float t1 = fabsf(t0);
+        t1_rows[row] = t1;
         const float t2 = minimumf(f_i, y_i);
-        const float t3 = ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? log1p_fastf(minimumf(1.2676506e+30f, t1 / (1.0f + t2))) * signf(t0) : log1p_fastf(f_i) - log1p_fastf(y_i));
+        t2_rows[row] = t2;
+        a0_rows[row] = minimumf(1.2676506e+30f, t1 / (1.0f + t2));
+        a2_rows[row] = f_i;
+        a4_rows[row] = y_i;
+    }
+    log1p_fastf_rows(a0_rows, a1_rows);
+    log1p_fastf_rows(a2_rows, a3_rows);
+    log1p_fastf_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float f_i = f[row];
+        const float t0 = t0_rows[row];
+        const float t1 = t1_rows[row];
+        const float t2 = t2_rows[row];
+        const float a1 = a1_rows[row];
+        const float a3 = a3_rows[row];
+        const float a5 = a5_rows[row];
+        const float t3 = ((t1 <= 1.2676506e+30f + 1.2676506e+30f * t2) ? a1 * signf(t0) : a3 - a5);
         const float t4 = 1.0f + f_i;
         loss[row] = t3 * t3;
         gradient[row] = 2.0f * t3 / t4;
@@ -1034,14 +1735,42 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     }
 #else
     (void)constants;
+    double t0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = f_i - y_i;
+        t0_rows[row] = t0;
         const double t1 = fabs(t0);
+        t1_rows[row] = t1;
         const double t2 = minimum(f_i, y_i);
-        const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? log1p_fast(minimum(1.2676506002282294e+30, t1 / (1.0 + t2))) * sign(t0) : log1p_fast(f_i) - log1p_fast(y_i));
+        t2_rows[row] = t2;
+        a0_rows[row] = minimum(1.2676506002282294e+30, t1 / (1.0 + t2));
+        a2_rows[row] = f_i;
+        a4_rows[row] = y_i;
+    }
+    log1p_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log1p_fast_rows(a4_rows, a5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double t2 = t2_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        const double t3 = ((t1 <= 1.2676506002282294e+30 + 1.2676506002282294e+30 * t2) ? a1 * sign(t0) : a3 - a5);
         const double t4 = 1.0 + f_i;
         loss[row] = (float)(t3 * t3);
         gradient[row] = (float)(2.0 * t3 / t4);
@@ -1069,3 +1798,4 @@ void lossforge_squared_log_error_loss_gradient_hessian_f32(size_t n, const float
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_squared_log_error_loss_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
+#endif

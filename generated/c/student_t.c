@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -307,6 +307,45 @@ HELPER double sign(double x)
     return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void log_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log_fast(a[row]);
+    }
+}
+
+ONCE static void log1p_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -353,34 +392,102 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const double c3 = constants[2];
     const pair c2 = {constants[3], constants[4]};
     const double c4 = constants[5];
+    double t2_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t6_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t2 = fabs(r);
+        t2_rows[row] = t2;
         const int t3 = (pair_rounded(c2) < t2);
         const pair t4 = pair_abs(pair_div(pair_of(r), t0));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
         const pair t5 = pair_min(pair_of(1.0), pair_order(t4));
         const pair t6 = pair_max(pair_of(1.0), pair_order(t4));
-        loss[row] = c3 * (t3 ? 2.0 * (log_fast((t3 ? t2 : 1.0)) - c4) : ((pair_rounded(t4) <= 1.0) ? log1p_fast(pair_rounded(t5) * pair_rounded(t5)) : 2.0 * log_fast(pair_rounded(t6)) + log1p_fast(1.0 / (pair_rounded(t6) * pair_rounded(t6)))));
+        t6_rows[row] = t6.hi;
+        a0_rows[row] = (t3 ? t2 : 1.0);
+        a2_rows[row] = pair_rounded(t5) * pair_rounded(t5);
+        a5_rows[row] = 1.0 / (pair_rounded(t6) * pair_rounded(t6));
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log_fast_rows(t6_rows, a4_rows);
+    log1p_fast_rows(a5_rows, a6_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t2 = t2_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a4 = a4_rows[row];
+        const double a6 = a6_rows[row];
+        const int t3 = (pair_rounded(c2) < t2);
+        loss[row] = c3 * (t3 ? 2.0 * (a1 - c4) : ((pair_rounded(t4) <= 1.0) ? a3 : 2.0 * a4 + a6));
     }
 #else
     const pair t0 = {constants[0], constants[1]};
     const pair c3 = {constants[2], constants[3]};
     const pair c2 = {constants[4], constants[5]};
     const pair c4 = {constants[6], constants[7]};
+    double t2_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t2 = fabs(r);
+        t2_rows[row] = t2;
         const int t3 = (pair_rounded(c2) < t2);
         const pair t4 = pair_abs(pair_div(pair_of(r), t0));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
         const pair t5 = pair_min(pair_of(1.0), pair_order(t4));
         const pair t6 = pair_max(pair_of(1.0), pair_order(t4));
-        loss[row] = pair_rounded(pair_mul(c3, pair_if(t3, pair_scale(pair_order(pair_sub(pair_log(pair_of((t3 ? t2 : 1.0))), c4)), 2.0), pair_if((pair_rounded(t4) <= 1.0), pair_log1p(pair_mul(t5, t5)), pair_add(pair_scale(pair_log(t6), 2.0), pair_log1p(pair_div(pair_of(1.0), pair_mul(t6, t6))))))));
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        a0_rows[row] = (t3 ? t2 : 1.0);
+        const pair a2 = pair_mul(t5, t5);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a5 = pair_div(pair_of(1.0), pair_mul(t6, t6));
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log1p_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_log_rows(t6_hi, t6_lo, a4_hi, a4_lo);
+    pair_log1p_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t2 = t2_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const int t3 = (pair_rounded(c2) < t2);
+        loss[row] = pair_rounded(pair_mul(c3, pair_if(t3, pair_scale(pair_order(pair_sub(a1, c4)), 2.0), pair_if((pair_rounded(t4) <= 1.0), a3, pair_add(pair_scale(a4, 2.0), a6)))));
     }
 #endif
 }
@@ -554,21 +661,62 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const double c5 = constants[3];
     const pair c2 = {constants[4], constants[5]};
     const double c4 = constants[6];
+    double t2_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_rows[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t10_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t2 = fabs(r);
+        t2_rows[row] = t2;
         const int t3 = (pair_rounded(c2) < t2);
         const pair t4 = pair_div(pair_of(r), t0);
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
         const pair t5 = pair_abs(t4);
-        const int t6 = (pair_rounded(t5) <= 1.0);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
         const pair t7 = pair_min(pair_of(1.0), pair_order(t5));
-        const double t8 = pair_rounded(t7) * pair_rounded(t7);
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        t8_rows[row] = pair_rounded(t7) * pair_rounded(t7);
         const pair t9 = pair_max(pair_of(1.0), pair_order(t5));
-        const double t10 = 1.0 / (pair_rounded(t9) * pair_rounded(t9));
-        loss[row] = c3 * (t3 ? 2.0 * (log_fast((t3 ? t2 : 1.0)) - c4) : (t6 ? log1p_fast(t8) : 2.0 * log_fast(pair_rounded(t9)) + log1p_fast(t10)));
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+        t10_rows[row] = 1.0 / (pair_rounded(t9) * pair_rounded(t9));
+        a0_rows[row] = (t3 ? t2 : 1.0);
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(t8_rows, a2_rows);
+    log_fast_rows(t9_hi, a3_rows);
+    log1p_fast_rows(t10_rows, a4_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t2 = t2_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t8 = t8_rows[row];
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const double t10 = t10_rows[row];
+        const double a1 = a1_rows[row];
+        const double a2 = a2_rows[row];
+        const double a3 = a3_rows[row];
+        const double a4 = a4_rows[row];
+        const int t3 = (pair_rounded(c2) < t2);
+        const int t6 = (pair_rounded(t5) <= 1.0);
+        loss[row] = c3 * (t3 ? 2.0 * (a1 - c4) : (t6 ? a2 : 2.0 * a3 + a4));
         gradient[row] = (t6 ? pair_rounded(t7) / (1.0 + t8) : 1.0 / ((1.0 + t10) * pair_rounded(t9))) * sign(pair_rounded(t4)) * c5 / pair_rounded(t0);
     }
 #else
@@ -577,21 +725,67 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const pair c5 = {constants[4], constants[5]};
     const pair c2 = {constants[6], constants[7]};
     const pair c4 = {constants[8], constants[9]};
+    double t2_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t2 = fabs(r);
+        t2_rows[row] = t2;
         const int t3 = (pair_rounded(c2) < t2);
         const pair t4 = pair_div(pair_of(r), t0);
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
         const pair t5 = pair_abs(t4);
-        const int t6 = (pair_rounded(t5) <= 1.0);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
         const pair t7 = pair_min(pair_of(1.0), pair_order(t5));
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
         const pair t8 = pair_mul(t7, t7);
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
         const pair t9 = pair_max(pair_of(1.0), pair_order(t5));
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
         const pair t10 = pair_div(pair_of(1.0), pair_mul(t9, t9));
-        loss[row] = pair_rounded(pair_mul(c3, pair_if(t3, pair_scale(pair_order(pair_sub(pair_log(pair_of((t3 ? t2 : 1.0))), c4)), 2.0), pair_if(t6, pair_log1p(t8), pair_add(pair_scale(pair_log(t9), 2.0), pair_log1p(t10))))));
+        t10_hi[row] = t10.hi;
+        t10_lo[row] = t10.lo;
+        a0_rows[row] = (t3 ? t2 : 1.0);
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log1p_rows(t8_hi, t8_lo, a2_hi, a2_lo);
+    pair_log_rows(t9_hi, t9_lo, a3_hi, a3_lo);
+    pair_log1p_rows(t10_hi, t10_lo, a4_hi, a4_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t2 = t2_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const int t3 = (pair_rounded(c2) < t2);
+        const int t6 = (pair_rounded(t5) <= 1.0);
+        loss[row] = pair_rounded(pair_mul(c3, pair_if(t3, pair_scale(pair_order(pair_sub(a1, c4)), 2.0), pair_if(t6, a2, pair_add(pair_scale(a3, 2.0), a4)))));
         gradient[row] = pair_rounded(pair_div(pair_mul(pair_scale(pair_if(t6, pair_div(t7, pair_add_d(t8, 1.0)), pair_div(pair_of(1.0), pair_mul(pair_add_d(t10, 1.0), t9))), sign(pair_rounded(t4))), c5), t0));
     }
 #endif
@@ -720,25 +914,66 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const double c4 = constants[4];
     const pair c2 = {constants[5], constants[6]};
     const double c5 = constants[7];
+    double t2_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_rows[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t10_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t2 = fabs(r);
+        t2_rows[row] = t2;
         const int t3 = (pair_rounded(c2) < t2);
         const pair t4 = pair_div(pair_of(r), t0);
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
         const pair t5 = pair_abs(t4);
-        const int t6 = (pair_rounded(t5) <= 1.0);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
         const pair t7 = pair_min(pair_of(1.0), pair_order(t5));
-        const double t8 = pair_rounded(t7) * pair_rounded(t7);
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        t8_rows[row] = pair_rounded(t7) * pair_rounded(t7);
         const pair t9 = pair_max(pair_of(1.0), pair_order(t5));
-        const double t10 = 1.0 / (pair_rounded(t9) * pair_rounded(t9));
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+        t10_rows[row] = 1.0 / (pair_rounded(t9) * pair_rounded(t9));
+        a0_rows[row] = (t3 ? t2 : 1.0);
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(t8_rows, a2_rows);
+    log_fast_rows(t9_hi, a3_rows);
+    log1p_fast_rows(t10_rows, a4_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t2 = t2_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t8 = t8_rows[row];
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const double t10 = t10_rows[row];
+        const double a1 = a1_rows[row];
+        const double a2 = a2_rows[row];
+        const double a3 = a3_rows[row];
+        const double a4 = a4_rows[row];
+        const int t3 = (pair_rounded(c2) < t2);
+        const int t6 = (pair_rounded(t5) <= 1.0);
         const double t11 = 1.0 + t8;
         const pair t13 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t9)));
         const pair t14 = pair_mul(t13, t13);
         const double t15 = (t6 ? 1.0 / t11 : pair_rounded(t14) / (1.0 + pair_rounded(t14)));
-        loss[row] = c4 * (t3 ? 2.0 * (log_fast((t3 ? t2 : 1.0)) - c5) : (t6 ? log1p_fast(t8) : 2.0 * log_fast(pair_rounded(t9)) + log1p_fast(t10)));
+        loss[row] = c4 * (t3 ? 2.0 * (a1 - c5) : (t6 ? a2 : 2.0 * a3 + a4));
         gradient[row] = (t6 ? pair_rounded(t7) / t11 : 1.0 / ((1.0 + t10) * pair_rounded(t9))) * sign(pair_rounded(t4)) * t12 / pair_rounded(t0);
         hessian[row] = t12 * (2.0 * t15 - 1.0) * t15 / nu;
     }
@@ -749,25 +984,71 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const pair c4 = {constants[5], constants[6]};
     const pair c2 = {constants[7], constants[8]};
     const pair c5 = {constants[9], constants[10]};
+    double t2_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t2 = fabs(r);
+        t2_rows[row] = t2;
         const int t3 = (pair_rounded(c2) < t2);
         const pair t4 = pair_div(pair_of(r), t0);
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
         const pair t5 = pair_abs(t4);
-        const int t6 = (pair_rounded(t5) <= 1.0);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
         const pair t7 = pair_min(pair_of(1.0), pair_order(t5));
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
         const pair t8 = pair_mul(t7, t7);
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
         const pair t9 = pair_max(pair_of(1.0), pair_order(t5));
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
         const pair t10 = pair_div(pair_of(1.0), pair_mul(t9, t9));
+        t10_hi[row] = t10.hi;
+        t10_lo[row] = t10.lo;
+        a0_rows[row] = (t3 ? t2 : 1.0);
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log1p_rows(t8_hi, t8_lo, a2_hi, a2_lo);
+    pair_log_rows(t9_hi, t9_lo, a3_hi, a3_lo);
+    pair_log1p_rows(t10_hi, t10_lo, a4_hi, a4_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t2 = t2_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const int t3 = (pair_rounded(c2) < t2);
+        const int t6 = (pair_rounded(t5) <= 1.0);
         const pair t11 = pair_add_d(t8, 1.0);
         const pair t13 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t9)));
         const pair t14 = pair_mul(t13, t13);
         const pair t15 = pair_if(t6, pair_div(pair_of(1.0), t11), pair_div(t14, pair_add_d(t14, 1.0)));
-        loss[row] = pair_rounded(pair_mul(c4, pair_if(t3, pair_scale(pair_order(pair_sub(pair_log(pair_of((t3 ? t2 : 1.0))), c5)), 2.0), pair_if(t6, pair_log1p(t8), pair_add(pair_scale(pair_log(t9), 2.0), pair_log1p(t10))))));
+        loss[row] = pair_rounded(pair_mul(c4, pair_if(t3, pair_scale(pair_order(pair_sub(a1, c5)), 2.0), pair_if(t6, a2, pair_add(pair_scale(a3, 2.0), a4)))));
         gradient[row] = pair_rounded(pair_div(pair_mul(pair_scale(pair_if(t6, pair_div(t7, t11), pair_div(pair_of(1.0), pair_mul(pair_add_d(t10, 1.0), t9))), sign(pair_rounded(t4))), t12), t0));
         hessian[row] = pair_rounded(pair_div(pair_mul(pair_mul(t12, pair_order(pair_add_d(pair_scale(t15, 2.0), -1.0))), t15), pair_of(nu)));
     }
@@ -806,7 +1087,9 @@ void lossforge_student_t_loss_gradient_hessian_f64(size_t n, const double *y, co
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_student_t_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -852,17 +1135,47 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const double c3 = constants[1];
     const double c2 = constants[2];
     const double c4 = constants[3];
+    double t2_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t2 = fabs(r);
+        t2_rows[row] = t2;
         const int t3 = (c2 < t2);
         const double t4 = fabs(r / t0);
+        t4_rows[row] = t4;
         const double t5 = minimum(1.0, t4);
         const double t6 = maximum(1.0, t4);
-        loss[row] = (float)(c3 * (t3 ? 2.0 * (log_fast((t3 ? t2 : 1.0)) - c4) : ((t4 <= 1.0) ? log1p_fast(t5 * t5) : 2.0 * log_fast(t6) + log1p_fast(1.0 / (t6 * t6)))));
+        t6_rows[row] = t6;
+        a0_rows[row] = (t3 ? t2 : 1.0);
+        a2_rows[row] = t5 * t5;
+        a5_rows[row] = 1.0 / (t6 * t6);
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(a2_rows, a3_rows);
+    log_fast_rows(t6_rows, a4_rows);
+    log1p_fast_rows(a5_rows, a6_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t2 = t2_rows[row];
+        const double t4 = t4_rows[row];
+        const double a1 = a1_rows[row];
+        const double a3 = a3_rows[row];
+        const double a4 = a4_rows[row];
+        const double a6 = a6_rows[row];
+        const int t3 = (c2 < t2);
+        loss[row] = (float)(c3 * (t3 ? 2.0 * (a1 - c4) : ((t4 <= 1.0) ? a3 : 2.0 * a4 + a6)));
     }
 }
 
@@ -976,21 +1289,58 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const double c5 = constants[2];
     const double c2 = constants[3];
     const double c4 = constants[4];
+    double t2_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double t8_rows[ROWS_f32];
+    double t9_rows[ROWS_f32];
+    double t10_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t2 = fabs(r);
+        t2_rows[row] = t2;
         const int t3 = (c2 < t2);
         const double t4 = r / t0;
+        t4_rows[row] = t4;
         const double t5 = fabs(t4);
-        const int t6 = (t5 <= 1.0);
+        t5_rows[row] = t5;
         const double t7 = minimum(1.0, t5);
-        const double t8 = t7 * t7;
+        t7_rows[row] = t7;
+        t8_rows[row] = t7 * t7;
         const double t9 = maximum(1.0, t5);
-        const double t10 = 1.0 / (t9 * t9);
-        loss[row] = (float)(c3 * (t3 ? 2.0 * (log_fast((t3 ? t2 : 1.0)) - c4) : (t6 ? log1p_fast(t8) : 2.0 * log_fast(t9) + log1p_fast(t10))));
+        t9_rows[row] = t9;
+        t10_rows[row] = 1.0 / (t9 * t9);
+        a0_rows[row] = (t3 ? t2 : 1.0);
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(t8_rows, a2_rows);
+    log_fast_rows(t9_rows, a3_rows);
+    log1p_fast_rows(t10_rows, a4_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t2 = t2_rows[row];
+        const double t4 = t4_rows[row];
+        const double t5 = t5_rows[row];
+        const double t7 = t7_rows[row];
+        const double t8 = t8_rows[row];
+        const double t9 = t9_rows[row];
+        const double t10 = t10_rows[row];
+        const double a1 = a1_rows[row];
+        const double a2 = a2_rows[row];
+        const double a3 = a3_rows[row];
+        const double a4 = a4_rows[row];
+        const int t3 = (c2 < t2);
+        const int t6 = (t5 <= 1.0);
+        loss[row] = (float)(c3 * (t3 ? 2.0 * (a1 - c4) : (t6 ? a2 : 2.0 * a3 + a4)));
         gradient[row] = (float)((t6 ? t7 / (1.0 + t8) : 1.0 / ((1.0 + t10) * t9)) * sign(t4) * c5 / t0);
     }
 }
@@ -1076,25 +1426,62 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     const double c4 = constants[3];
     const double c2 = constants[4];
     const double c5 = constants[5];
+    double t2_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double t8_rows[ROWS_f32];
+    double t9_rows[ROWS_f32];
+    double t10_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t2 = fabs(r);
+        t2_rows[row] = t2;
         const int t3 = (c2 < t2);
         const double t4 = r / t0;
+        t4_rows[row] = t4;
         const double t5 = fabs(t4);
-        const int t6 = (t5 <= 1.0);
+        t5_rows[row] = t5;
         const double t7 = minimum(1.0, t5);
-        const double t8 = t7 * t7;
+        t7_rows[row] = t7;
+        t8_rows[row] = t7 * t7;
         const double t9 = maximum(1.0, t5);
-        const double t10 = 1.0 / (t9 * t9);
+        t9_rows[row] = t9;
+        t10_rows[row] = 1.0 / (t9 * t9);
+        a0_rows[row] = (t3 ? t2 : 1.0);
+    }
+    log_fast_rows(a0_rows, a1_rows);
+    log1p_fast_rows(t8_rows, a2_rows);
+    log_fast_rows(t9_rows, a3_rows);
+    log1p_fast_rows(t10_rows, a4_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t2 = t2_rows[row];
+        const double t4 = t4_rows[row];
+        const double t5 = t5_rows[row];
+        const double t7 = t7_rows[row];
+        const double t8 = t8_rows[row];
+        const double t9 = t9_rows[row];
+        const double t10 = t10_rows[row];
+        const double a1 = a1_rows[row];
+        const double a2 = a2_rows[row];
+        const double a3 = a3_rows[row];
+        const double a4 = a4_rows[row];
+        const int t3 = (c2 < t2);
+        const int t6 = (t5 <= 1.0);
         const double t11 = 1.0 + t8;
         const double t13 = minimum(1.0, 1.0 / t9);
         const double t14 = t13 * t13;
         const double t15 = (t6 ? 1.0 / t11 : t14 / (1.0 + t14));
-        loss[row] = (float)(c4 * (t3 ? 2.0 * (log_fast((t3 ? t2 : 1.0)) - c5) : (t6 ? log1p_fast(t8) : 2.0 * log_fast(t9) + log1p_fast(t10))));
+        loss[row] = (float)(c4 * (t3 ? 2.0 * (a1 - c5) : (t6 ? a2 : 2.0 * a3 + a4)));
         gradient[row] = (float)((t6 ? t7 / t11 : 1.0 / ((1.0 + t10) * t9)) * sign(t4) * t12 / t0);
         hessian[row] = (float)(t12 * (2.0 * t15 - 1.0) * t15 / nu);
     }
@@ -1121,3 +1508,4 @@ void lossforge_student_t_loss_gradient_hessian_f32(size_t n, const float *y, con
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_student_t_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -297,6 +297,27 @@ HELPER double sign(double x)
     return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_atan_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_atan((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void atan_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = atan_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -340,22 +361,37 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double m = f_i * y_i;
-        const double t0 = 2.0 * atan_fast(m) - 1.0;
+        m_rows[row] = f_i * y_i;
+    }
+    atan_fast_rows(m_rows, a0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double a0 = a0_rows[row];
+        const double t0 = 2.0 * a0 - 1.0;
         loss[row] = t0 * t0;
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double m = f_i * y_i;
-        const pair t0 = pair_order(pair_add_d(pair_scale(pair_atan(pair_of(m)), 2.0), -1.0));
+        m_rows[row] = f_i * y_i;
+    }
+    pair_atan_rows(m_rows, zeros, a0_hi, a0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a0 = {a0_hi[row], a0_lo[row]};
+        const pair t0 = pair_order(pair_add_d(pair_scale(a0, 2.0), -1.0));
         loss[row] = pair_rounded(pair_mul(t0, t0));
     }
 #endif
@@ -388,29 +424,48 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double m = f_i * y_i;
+        m_rows[row] = f_i * y_i;
+    }
+    atan_fast_rows(m_rows, a0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double a0 = a0_rows[row];
         const double t0 = fabs(m);
         const double t1 = minimum(1.0, t0);
         const pair t2 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, maximum(1.0, t0))));
         const pair t3 = pair_mul(t2, t2);
-        gradient[row] = 4.0 * y_i * (2.0 * atan_fast(m) - 1.0) * pair_rounded(pair_if((t0 <= 1.0), pair_div(pair_of(1.0), pair_sum(1.0, (t1 * t1))), pair_div(t3, pair_add_d(t3, 1.0))));
+        gradient[row] = 4.0 * y_i * (2.0 * a0 - 1.0) * pair_rounded(pair_if((t0 <= 1.0), pair_div(pair_of(1.0), pair_sum(1.0, (t1 * t1))), pair_div(t3, pair_add_d(t3, 1.0))));
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double m = f_i * y_i;
+        m_rows[row] = f_i * y_i;
+    }
+    pair_atan_rows(m_rows, zeros, a0_hi, a0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const pair a0 = {a0_hi[row], a0_lo[row]};
         const double t0 = fabs(m);
         const double t1 = minimum(1.0, t0);
         const pair t2 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, maximum(1.0, t0))));
         const pair t3 = pair_mul(t2, t2);
-        gradient[row] = pair_rounded(pair_mul(pair_scale(pair_order(pair_add_d(pair_scale(pair_atan(pair_of(m)), 2.0), -1.0)), 4.0 * y_i), pair_if((t0 <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_prod(t1, t1), 1.0)), pair_div(t3, pair_add_d(t3, 1.0)))));
+        gradient[row] = pair_rounded(pair_mul(pair_scale(pair_order(pair_add_d(pair_scale(a0, 2.0), -1.0)), 4.0 * y_i), pair_if((t0 <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_prod(t1, t1), 1.0)), pair_div(t3, pair_add_d(t3, 1.0)))));
     }
 #endif
 }
@@ -442,11 +497,19 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double m = f_i * y_i;
+        m_rows[row] = f_i * y_i;
+    }
+    atan_fast_rows(m_rows, a0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double m = m_rows[row];
+        const double a0 = a0_rows[row];
         const double t0 = fabs(m);
         const int t1 = (t0 <= 1.0);
         const double t2 = minimum(1.0, t0);
@@ -455,15 +518,24 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t5 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, t4)));
         const pair t6 = pair_mul(t5, t5);
         const pair t7 = pair_if(t1, pair_div(pair_of(1.0), t3), pair_div(t6, pair_add_d(t6, 1.0)));
-        hessian[row] = 8.0 * (pair_rounded(t7) - (t1 ? t2 / pair_value(t3) : 1.0 / ((1.0 + 1.0 / (t4 * t4)) * t4)) * sign(m) * (2.0 * atan_fast(m) - 1.0)) * pair_rounded(t7);
+        hessian[row] = 8.0 * (pair_rounded(t7) - (t1 ? t2 / pair_value(t3) : 1.0 / ((1.0 + 1.0 / (t4 * t4)) * t4)) * sign(m) * (2.0 * a0 - 1.0)) * pair_rounded(t7);
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double m = f_i * y_i;
+        m_rows[row] = f_i * y_i;
+    }
+    pair_atan_rows(m_rows, zeros, a0_hi, a0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double m = m_rows[row];
+        const pair a0 = {a0_hi[row], a0_lo[row]};
         const double t0 = fabs(m);
         const int t1 = (t0 <= 1.0);
         const double t2 = minimum(1.0, t0);
@@ -472,7 +544,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t5 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, t4)));
         const pair t6 = pair_mul(t5, t5);
         const pair t7 = pair_if(t1, pair_div(pair_of(1.0), t3), pair_div(t6, pair_add_d(t6, 1.0)));
-        hessian[row] = pair_rounded(pair_mul(pair_scale(pair_order(pair_sub(t7, pair_mul(pair_scale(pair_if(t1, pair_div(pair_of(t2), t3), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t4, t4)), 1.0), t4))), sign(m)), pair_order(pair_add_d(pair_scale(pair_atan(pair_of(m)), 2.0), -1.0))))), 8.0), t7));
+        hessian[row] = pair_rounded(pair_mul(pair_scale(pair_order(pair_sub(t7, pair_mul(pair_scale(pair_if(t1, pair_div(pair_of(t2), t3), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t4, t4)), 1.0), t4))), sign(m)), pair_order(pair_add_d(pair_scale(a0, 2.0), -1.0))))), 8.0), t7));
     }
 #endif
 }
@@ -505,12 +577,21 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double m = f_i * y_i;
-        const double t0 = 2.0 * atan_fast(m) - 1.0;
+        m_rows[row] = f_i * y_i;
+    }
+    atan_fast_rows(m_rows, a0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double a0 = a0_rows[row];
+        const double t0 = 2.0 * a0 - 1.0;
         const double t1 = fabs(m);
         const double t2 = minimum(1.0, t1);
         const pair t3 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, maximum(1.0, t1))));
@@ -520,12 +601,22 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double m = f_i * y_i;
-        const pair t0 = pair_order(pair_add_d(pair_scale(pair_atan(pair_of(m)), 2.0), -1.0));
+        m_rows[row] = f_i * y_i;
+    }
+    pair_atan_rows(m_rows, zeros, a0_hi, a0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const pair a0 = {a0_hi[row], a0_lo[row]};
+        const pair t0 = pair_order(pair_add_d(pair_scale(a0, 2.0), -1.0));
         const double t1 = fabs(m);
         const double t2 = minimum(1.0, t1);
         const pair t3 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, maximum(1.0, t1))));
@@ -564,12 +655,21 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double m = f_i * y_i;
-        const double t0 = 2.0 * atan_fast(m) - 1.0;
+        m_rows[row] = f_i * y_i;
+    }
+    atan_fast_rows(m_rows, a0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double a0 = a0_rows[row];
+        const double t0 = 2.0 * a0 - 1.0;
         const double t1 = fabs(m);
         const int t2 = (t1 <= 1.0);
         const double t3 = minimum(1.0, t1);
@@ -583,12 +683,22 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double m = f_i * y_i;
-        const pair t0 = pair_order(pair_add_d(pair_scale(pair_atan(pair_of(m)), 2.0), -1.0));
+        m_rows[row] = f_i * y_i;
+    }
+    pair_atan_rows(m_rows, zeros, a0_hi, a0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const pair a0 = {a0_hi[row], a0_lo[row]};
+        const pair t0 = pair_order(pair_add_d(pair_scale(a0, 2.0), -1.0));
         const double t1 = fabs(m);
         const int t2 = (t1 <= 1.0);
         const double t3 = minimum(1.0, t1);
@@ -632,12 +742,21 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double m = f_i * y_i;
-        const double t0 = 2.0 * atan_fast(m) - 1.0;
+        m_rows[row] = f_i * y_i;
+    }
+    atan_fast_rows(m_rows, a0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double a0 = a0_rows[row];
+        const double t0 = 2.0 * a0 - 1.0;
         const double t1 = fabs(m);
         const int t2 = (t1 <= 1.0);
         const double t3 = minimum(1.0, t1);
@@ -652,12 +771,22 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double m = f_i * y_i;
-        const pair t0 = pair_order(pair_add_d(pair_scale(pair_atan(pair_of(m)), 2.0), -1.0));
+        m_rows[row] = f_i * y_i;
+    }
+    pair_atan_rows(m_rows, zeros, a0_hi, a0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const pair a0 = {a0_hi[row], a0_lo[row]};
+        const pair t0 = pair_order(pair_add_d(pair_scale(a0, 2.0), -1.0));
         const double t1 = fabs(m);
         const int t2 = (t1 <= 1.0);
         const double t3 = minimum(1.0, t1);
@@ -692,7 +821,9 @@ void lossforge_tangent_loss_gradient_hessian_f64(size_t n, const double *y, cons
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_tangent_loss_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -735,12 +866,19 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     (void)constants;
+    double m_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double m = f_i * y_i;
-        const double t0 = 2.0 * atan_fast(m) - 1.0;
+        m_rows[row] = f_i * y_i;
+    }
+    atan_fast_rows(m_rows, a0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double a0 = a0_rows[row];
+        const double t0 = 2.0 * a0 - 1.0;
         loss[row] = (float)(t0 * t0);
     }
 }
@@ -766,16 +904,25 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     (void)constants;
+    double m_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double m = f_i * y_i;
+        m_rows[row] = f_i * y_i;
+    }
+    atan_fast_rows(m_rows, a0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double a0 = a0_rows[row];
         const double t0 = fabs(m);
         const double t1 = minimum(1.0, t0);
         const double t2 = minimum(1.0, 1.0 / maximum(1.0, t0));
         const double t3 = t2 * t2;
-        gradient[row] = (float)(4.0 * y_i * (2.0 * atan_fast(m) - 1.0) * ((t0 <= 1.0) ? 1.0 / (1.0 + t1 * t1) : t3 / (1.0 + t3)));
+        gradient[row] = (float)(4.0 * y_i * (2.0 * a0 - 1.0) * ((t0 <= 1.0) ? 1.0 / (1.0 + t1 * t1) : t3 / (1.0 + t3)));
     }
 }
 
@@ -800,11 +947,19 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
     (void)constants;
+    double m_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double m = f_i * y_i;
+        m_rows[row] = f_i * y_i;
+    }
+    atan_fast_rows(m_rows, a0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double m = m_rows[row];
+        const double a0 = a0_rows[row];
         const double t0 = fabs(m);
         const int t1 = (t0 <= 1.0);
         const double t2 = minimum(1.0, t0);
@@ -813,7 +968,7 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const double t5 = minimum(1.0, 1.0 / t4);
         const double t6 = t5 * t5;
         const double t7 = (t1 ? 1.0 / t3 : t6 / (1.0 + t6));
-        hessian[row] = (float)(8.0 * (t7 - (t1 ? t2 / t3 : 1.0 / ((1.0 + 1.0 / (t4 * t4)) * t4)) * sign(m) * (2.0 * atan_fast(m) - 1.0)) * t7);
+        hessian[row] = (float)(8.0 * (t7 - (t1 ? t2 / t3 : 1.0 / ((1.0 + 1.0 / (t4 * t4)) * t4)) * sign(m) * (2.0 * a0 - 1.0)) * t7);
     }
 }
 
@@ -839,12 +994,21 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     (void)constants;
+    double m_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double m = f_i * y_i;
-        const double t0 = 2.0 * atan_fast(m) - 1.0;
+        m_rows[row] = f_i * y_i;
+    }
+    atan_fast_rows(m_rows, a0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double a0 = a0_rows[row];
+        const double t0 = 2.0 * a0 - 1.0;
         const double t1 = fabs(m);
         const double t2 = minimum(1.0, t1);
         const double t3 = minimum(1.0, 1.0 / maximum(1.0, t1));
@@ -876,12 +1040,21 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
     (void)constants;
+    double m_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double m = f_i * y_i;
-        const double t0 = 2.0 * atan_fast(m) - 1.0;
+        m_rows[row] = f_i * y_i;
+    }
+    atan_fast_rows(m_rows, a0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double a0 = a0_rows[row];
+        const double t0 = 2.0 * a0 - 1.0;
         const double t1 = fabs(m);
         const int t2 = (t1 <= 1.0);
         const double t3 = minimum(1.0, t1);
@@ -918,12 +1091,21 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
     (void)constants;
+    double m_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double m = f_i * y_i;
-        const double t0 = 2.0 * atan_fast(m) - 1.0;
+        m_rows[row] = f_i * y_i;
+    }
+    atan_fast_rows(m_rows, a0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double m = m_rows[row];
+        const double a0 = a0_rows[row];
+        const double t0 = 2.0 * a0 - 1.0;
         const double t1 = fabs(m);
         const int t2 = (t1 <= 1.0);
         const double t3 = minimum(1.0, t1);
@@ -952,3 +1134,4 @@ void lossforge_tangent_loss_gradient_hessian_f32(size_t n, const float *y, const
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_tangent_loss_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
+#endif

@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -333,6 +333,61 @@ INLINE float tanh_fastf(float x)
     return copysignf(fusedf(scale, e, scale - 0.5f) / fusedf(scale, e, scale + 0.5f), x);
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+ONCE static void pair_tanh_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_tanh((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void tanh_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = tanh_fast(a[row]);
+    }
+}
+
+ONCE static void exp_fastf_rows(const float *a, float *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fastf(a[row]);
+    }
+}
+
+ONCE static void tanh_fastf_rows(const float *a, float *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = tanh_fastf(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -376,24 +431,45 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t0_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
         const double t0 = 2.0 * m;
-        const double t1 = exp_fast(-fabs(t0));
+        t0_rows[row] = t0;
+        a0_rows[row] = -fabs(t0);
+    }
+    exp_fast_rows(a0_rows, t1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
         loss[row] = 2.0 * (((0.0 <= -t0) ? 1.0 : t1) / (1.0 + t1));
     }
 #else
     (void)constants;
+    double t0_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
         const double t0 = 2.0 * m;
-        const pair t1 = pair_exp_short(pair_of(-fabs(t0)));
+        t0_rows[row] = t0;
+        a0_rows[row] = -fabs(t0);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t0 = t0_rows[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         loss[row] = pair_rounded(pair_scale(pair_div(pair_if((0.0 <= -t0), pair_of(1.0), t1), pair_add_d(t1, 1.0)), 2.0));
     }
 #endif
@@ -426,25 +502,48 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t0_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
         const double t0 = 2.0 * m;
-        const double t1 = exp_fast(-fabs(t0));
+        t0_rows[row] = t0;
+        a0_rows[row] = -fabs(t0);
+    }
+    exp_fast_rows(a0_rows, t1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
         const double t2 = 1.0 + t1;
         gradient[row] = -(4.0 * y_i * (((0.0 <= -t0) ? 1.0 : t1) / t2) * (((0.0 <= t0) ? 1.0 : t1) / t2));
     }
 #else
     (void)constants;
+    double t0_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
         const double t0 = 2.0 * m;
-        const pair t1 = pair_exp_short(pair_of(-fabs(t0)));
+        t0_rows[row] = t0;
+        a0_rows[row] = -fabs(t0);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double t0 = t0_rows[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         const pair t2 = pair_add_d(t1, 1.0);
         gradient[row] = pair_rounded(pair_neg(pair_mul(pair_scale(pair_div(pair_if((0.0 <= -t0), pair_of(1.0), t1), t2), 4.0 * y_i), pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2))));
     }
@@ -478,27 +577,58 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double m_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
+        m_rows[row] = m;
         const double t0 = 2.0 * m;
-        const double t1 = exp_fast(-fabs(t0));
+        t0_rows[row] = t0;
+        a0_rows[row] = -fabs(t0);
+    }
+    exp_fast_rows(a0_rows, t1_rows);
+    tanh_fast_rows(m_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double a1 = a1_rows[row];
         const double t2 = 1.0 + t1;
-        hessian[row] = 8.0 * (((0.0 <= -t0) ? 1.0 : t1) / t2) * (((0.0 <= t0) ? 1.0 : t1) / t2) * tanh_fast(m);
+        hessian[row] = 8.0 * (((0.0 <= -t0) ? 1.0 : t1) / t2) * (((0.0 <= t0) ? 1.0 : t1) / t2) * a1;
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
+        m_rows[row] = m;
         const double t0 = 2.0 * m;
-        const pair t1 = pair_exp_short(pair_of(-fabs(t0)));
+        t0_rows[row] = t0;
+        a0_rows[row] = -fabs(t0);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_tanh_rows(m_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t0 = t0_rows[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
         const pair t2 = pair_add_d(t1, 1.0);
-        hessian[row] = pair_rounded(pair_mul(pair_mul(pair_scale(pair_div(pair_if((0.0 <= -t0), pair_of(1.0), t1), t2), 8.0), pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2)), pair_tanh(pair_of(m))));
+        hessian[row] = pair_rounded(pair_mul(pair_mul(pair_scale(pair_div(pair_if((0.0 <= -t0), pair_of(1.0), t1), t2), 8.0), pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2)), a1));
     }
 #endif
 }
@@ -531,13 +661,24 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double t0_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
         const double t0 = 2.0 * m;
-        const double t1 = exp_fast(-fabs(t0));
+        t0_rows[row] = t0;
+        a0_rows[row] = -fabs(t0);
+    }
+    exp_fast_rows(a0_rows, t1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
         const double t2 = 1.0 + t1;
         const double t3 = ((0.0 <= -t0) ? 1.0 : t1) / t2;
         loss[row] = 2.0 * t3;
@@ -545,13 +686,25 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     }
 #else
     (void)constants;
+    double t0_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
         const double t0 = 2.0 * m;
-        const pair t1 = pair_exp_short(pair_of(-fabs(t0)));
+        t0_rows[row] = t0;
+        a0_rows[row] = -fabs(t0);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double t0 = t0_rows[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= -t0), pair_of(1.0), t1), t2);
         loss[row] = pair_rounded(pair_scale(t3, 2.0));
@@ -588,33 +741,66 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double m_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
+        m_rows[row] = m;
         const double t0 = 2.0 * m;
-        const double t1 = exp_fast(-fabs(t0));
+        t0_rows[row] = t0;
+        a0_rows[row] = -fabs(t0);
+    }
+    exp_fast_rows(a0_rows, t1_rows);
+    tanh_fast_rows(m_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double a1 = a1_rows[row];
         const double t2 = 1.0 + t1;
         const double t3 = ((0.0 <= -t0) ? 1.0 : t1) / t2;
         const double t4 = ((0.0 <= t0) ? 1.0 : t1) / t2;
         gradient[row] = -(4.0 * y_i * t3 * t4);
-        hessian[row] = 8.0 * t3 * t4 * tanh_fast(m);
+        hessian[row] = 8.0 * t3 * t4 * a1;
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
+        m_rows[row] = m;
         const double t0 = 2.0 * m;
-        const pair t1 = pair_exp_short(pair_of(-fabs(t0)));
+        t0_rows[row] = t0;
+        a0_rows[row] = -fabs(t0);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_tanh_rows(m_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double t0 = t0_rows[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= -t0), pair_of(1.0), t1), t2);
         const pair t4 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
         gradient[row] = pair_rounded(pair_neg(pair_mul(pair_scale(t3, 4.0 * y_i), t4)));
-        hessian[row] = pair_rounded(pair_mul(pair_mul(pair_scale(t3, 8.0), t4), pair_tanh(pair_of(m))));
+        hessian[row] = pair_rounded(pair_mul(pair_mul(pair_scale(t3, 8.0), t4), a1));
     }
 #endif
 }
@@ -648,35 +834,68 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    double m_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
+        m_rows[row] = m;
         const double t0 = 2.0 * m;
-        const double t1 = exp_fast(-fabs(t0));
+        t0_rows[row] = t0;
+        a0_rows[row] = -fabs(t0);
+    }
+    exp_fast_rows(a0_rows, t1_rows);
+    tanh_fast_rows(m_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double a1 = a1_rows[row];
         const double t2 = 1.0 + t1;
         const double t3 = ((0.0 <= -t0) ? 1.0 : t1) / t2;
         const double t4 = ((0.0 <= t0) ? 1.0 : t1) / t2;
         loss[row] = 2.0 * t3;
         gradient[row] = -(4.0 * y_i * t3 * t4);
-        hessian[row] = 8.0 * t3 * t4 * tanh_fast(m);
+        hessian[row] = 8.0 * t3 * t4 * a1;
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f64];
+    double t0_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
+        m_rows[row] = m;
         const double t0 = 2.0 * m;
-        const pair t1 = pair_exp_short(pair_of(-fabs(t0)));
+        t0_rows[row] = t0;
+        a0_rows[row] = -fabs(t0);
+    }
+    pair_exp_short_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_tanh_rows(m_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double t0 = t0_rows[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a1 = {a1_hi[row], a1_lo[row]};
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= -t0), pair_of(1.0), t1), t2);
         const pair t4 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
         loss[row] = pair_rounded(pair_scale(t3, 2.0));
         gradient[row] = pair_rounded(pair_neg(pair_mul(pair_scale(t3, 4.0 * y_i), t4)));
-        hessian[row] = pair_rounded(pair_mul(pair_mul(pair_scale(t3, 8.0), t4), pair_tanh(pair_of(m))));
+        hessian[row] = pair_rounded(pair_mul(pair_mul(pair_scale(t3, 8.0), t4), a1));
     }
 #endif
 }
@@ -700,7 +919,9 @@ void lossforge_tanh_loss_loss_gradient_hessian_f64(size_t n, const double *y, co
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_tanh_loss_loss_gradient_hessian_f64_at(n, 1, inputs, NULL, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -744,24 +965,44 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     float *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float t0_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float t1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float m = f_i * y_i;
         const float t0 = 2.0f * m;
-        const float t1 = exp_fastf(-fabsf(t0));
+        t0_rows[row] = t0;
+        a0_rows[row] = -fabsf(t0);
+    }
+    exp_fastf_rows(a0_rows, t1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float t0 = t0_rows[row];
+        const float t1 = t1_rows[row];
         loss[row] = 2.0f * (((0.0f <= -t0) ? 1.0f : t1) / (1.0f + t1));
     }
 #else
     (void)constants;
+    double t0_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
         const double t0 = 2.0 * m;
-        const double t1 = exp_fast(-fabs(t0));
+        t0_rows[row] = t0;
+        a0_rows[row] = -fabs(t0);
+    }
+    exp_fast_rows(a0_rows, t1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
         loss[row] = (float)(2.0 * (((0.0 <= -t0) ? 1.0 : t1) / (1.0 + t1)));
     }
 #endif
@@ -794,25 +1035,47 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     float *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float t0_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float t1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float m = f_i * y_i;
         const float t0 = 2.0f * m;
-        const float t1 = exp_fastf(-fabsf(t0));
+        t0_rows[row] = t0;
+        a0_rows[row] = -fabsf(t0);
+    }
+    exp_fastf_rows(a0_rows, t1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float t0 = t0_rows[row];
+        const float t1 = t1_rows[row];
         const float t2 = 1.0f + t1;
         gradient[row] = -(4.0f * y_i * (((0.0f <= -t0) ? 1.0f : t1) / t2) * (((0.0f <= t0) ? 1.0f : t1) / t2));
     }
 #else
     (void)constants;
+    double t0_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
         const double t0 = 2.0 * m;
-        const double t1 = exp_fast(-fabs(t0));
+        t0_rows[row] = t0;
+        a0_rows[row] = -fabs(t0);
+    }
+    exp_fast_rows(a0_rows, t1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
         const double t2 = 1.0 + t1;
         gradient[row] = (float)(-(4.0 * y_i * (((0.0 <= -t0) ? 1.0 : t1) / t2) * (((0.0 <= t0) ? 1.0 : t1) / t2)));
     }
@@ -846,27 +1109,57 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     float *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float m_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float t1_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float m = f_i * y_i;
+        m_rows[row] = m;
         const float t0 = 2.0f * m;
-        const float t1 = exp_fastf(-fabsf(t0));
+        t0_rows[row] = t0;
+        a0_rows[row] = -fabsf(t0);
+    }
+    exp_fastf_rows(a0_rows, t1_rows);
+    tanh_fastf_rows(m_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float t0 = t0_rows[row];
+        const float t1 = t1_rows[row];
+        const float a1 = a1_rows[row];
         const float t2 = 1.0f + t1;
-        hessian[row] = 8.0f * (((0.0f <= -t0) ? 1.0f : t1) / t2) * (((0.0f <= t0) ? 1.0f : t1) / t2) * tanh_fastf(m);
+        hessian[row] = 8.0f * (((0.0f <= -t0) ? 1.0f : t1) / t2) * (((0.0f <= t0) ? 1.0f : t1) / t2) * a1;
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
+        m_rows[row] = m;
         const double t0 = 2.0 * m;
-        const double t1 = exp_fast(-fabs(t0));
+        t0_rows[row] = t0;
+        a0_rows[row] = -fabs(t0);
+    }
+    exp_fast_rows(a0_rows, t1_rows);
+    tanh_fast_rows(m_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double a1 = a1_rows[row];
         const double t2 = 1.0 + t1;
-        hessian[row] = (float)(8.0 * (((0.0 <= -t0) ? 1.0 : t1) / t2) * (((0.0 <= t0) ? 1.0 : t1) / t2) * tanh_fast(m));
+        hessian[row] = (float)(8.0 * (((0.0 <= -t0) ? 1.0 : t1) / t2) * (((0.0 <= t0) ? 1.0 : t1) / t2) * a1);
     }
 #endif
 }
@@ -899,13 +1192,24 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float t0_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float t1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float m = f_i * y_i;
         const float t0 = 2.0f * m;
-        const float t1 = exp_fastf(-fabsf(t0));
+        t0_rows[row] = t0;
+        a0_rows[row] = -fabsf(t0);
+    }
+    exp_fastf_rows(a0_rows, t1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float t0 = t0_rows[row];
+        const float t1 = t1_rows[row];
         const float t2 = 1.0f + t1;
         const float t3 = ((0.0f <= -t0) ? 1.0f : t1) / t2;
         loss[row] = 2.0f * t3;
@@ -913,13 +1217,24 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     }
 #else
     (void)constants;
+    double t0_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
         const double t0 = 2.0 * m;
-        const double t1 = exp_fast(-fabs(t0));
+        t0_rows[row] = t0;
+        a0_rows[row] = -fabs(t0);
+    }
+    exp_fast_rows(a0_rows, t1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
         const double t2 = 1.0 + t1;
         const double t3 = ((0.0 <= -t0) ? 1.0 : t1) / t2;
         loss[row] = (float)(2.0 * t3);
@@ -956,33 +1271,65 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float m_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float t1_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float m = f_i * y_i;
+        m_rows[row] = m;
         const float t0 = 2.0f * m;
-        const float t1 = exp_fastf(-fabsf(t0));
+        t0_rows[row] = t0;
+        a0_rows[row] = -fabsf(t0);
+    }
+    exp_fastf_rows(a0_rows, t1_rows);
+    tanh_fastf_rows(m_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float t0 = t0_rows[row];
+        const float t1 = t1_rows[row];
+        const float a1 = a1_rows[row];
         const float t2 = 1.0f + t1;
         const float t3 = ((0.0f <= -t0) ? 1.0f : t1) / t2;
         const float t4 = ((0.0f <= t0) ? 1.0f : t1) / t2;
         gradient[row] = -(4.0f * y_i * t3 * t4);
-        hessian[row] = 8.0f * t3 * t4 * tanh_fastf(m);
+        hessian[row] = 8.0f * t3 * t4 * a1;
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
+        m_rows[row] = m;
         const double t0 = 2.0 * m;
-        const double t1 = exp_fast(-fabs(t0));
+        t0_rows[row] = t0;
+        a0_rows[row] = -fabs(t0);
+    }
+    exp_fast_rows(a0_rows, t1_rows);
+    tanh_fast_rows(m_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double a1 = a1_rows[row];
         const double t2 = 1.0 + t1;
         const double t3 = ((0.0 <= -t0) ? 1.0 : t1) / t2;
         const double t4 = ((0.0 <= t0) ? 1.0 : t1) / t2;
         gradient[row] = (float)(-(4.0 * y_i * t3 * t4));
-        hessian[row] = (float)(8.0 * t3 * t4 * tanh_fast(m));
+        hessian[row] = (float)(8.0 * t3 * t4 * a1);
     }
 #endif
 }
@@ -1016,35 +1363,67 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
+    float m_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float t1_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
         const float m = f_i * y_i;
+        m_rows[row] = m;
         const float t0 = 2.0f * m;
-        const float t1 = exp_fastf(-fabsf(t0));
+        t0_rows[row] = t0;
+        a0_rows[row] = -fabsf(t0);
+    }
+    exp_fastf_rows(a0_rows, t1_rows);
+    tanh_fastf_rows(m_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float t0 = t0_rows[row];
+        const float t1 = t1_rows[row];
+        const float a1 = a1_rows[row];
         const float t2 = 1.0f + t1;
         const float t3 = ((0.0f <= -t0) ? 1.0f : t1) / t2;
         const float t4 = ((0.0f <= t0) ? 1.0f : t1) / t2;
         loss[row] = 2.0f * t3;
         gradient[row] = -(4.0f * y_i * t3 * t4);
-        hessian[row] = 8.0f * t3 * t4 * tanh_fastf(m);
+        hessian[row] = 8.0f * t3 * t4 * a1;
     }
 #else
     (void)constants;
+    double m_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double m = f_i * y_i;
+        m_rows[row] = m;
         const double t0 = 2.0 * m;
-        const double t1 = exp_fast(-fabs(t0));
+        t0_rows[row] = t0;
+        a0_rows[row] = -fabs(t0);
+    }
+    exp_fast_rows(a0_rows, t1_rows);
+    tanh_fast_rows(m_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double y_i = y[row];
+        const double t0 = t0_rows[row];
+        const double t1 = t1_rows[row];
+        const double a1 = a1_rows[row];
         const double t2 = 1.0 + t1;
         const double t3 = ((0.0 <= -t0) ? 1.0 : t1) / t2;
         const double t4 = ((0.0 <= t0) ? 1.0 : t1) / t2;
         loss[row] = (float)(2.0 * t3);
         gradient[row] = (float)(-(4.0 * y_i * t3 * t4));
-        hessian[row] = (float)(8.0 * t3 * t4 * tanh_fast(m));
+        hessian[row] = (float)(8.0 * t3 * t4 * a1);
     }
 #endif
 }
@@ -1068,3 +1447,4 @@ void lossforge_tanh_loss_loss_gradient_hessian_f32(size_t n, const float *y, con
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_tanh_loss_loss_gradient_hessian_f32_at(n, 1, inputs, NULL, outputs);
 }
+#endif

@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -407,6 +407,63 @@ HELPER double maximum(double a, double b)
     return a > b ? a : b;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_expm1_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_expm1((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void expm1_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = expm1_fast(a[row]);
+    }
+}
+
+ONCE static void log1p_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fast(a[row]);
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -454,15 +511,62 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const double t0 = constants[2];
     const double c4 = constants[3];
     const double t3 = constants[4];
+    double r_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t4 = pair_prod(r, r);
-        const double t5 = expm1_fast(-(pair_value(t4) / b));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        a0_rows[row] = -(pair_value(t4) / b);
         const pair t6 = pair_order(pair_add_d(t4, -a));
-        loss[row] = ((r == r) ? ((0.0 < t0) ? b * log1p_fast(t3 * t5) + pair_value(t4) : ((pair_value(t6) <= b) ? b * log1p_fast(-(pair_value(pair_exp_short(pair_min(pair_of(1.0), pair_order(pair_div(t6, pair_of(b)))))) * t5 * t3)) : b * log1p_fast(pair_value(pair_exp_short(pair_neg(pair_div(pair_abs(pair_order(pair_add_d(pair_neg(t4), a))), pair_of(b)))))) + pair_value(pair_max(pair_of(0.0), t6)) - c4)) : r);
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        const pair a3 = pair_min(pair_of(1.0), pair_order(pair_div(t6, pair_of(b))));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        const pair a7 = pair_neg(pair_div(pair_abs(pair_order(pair_add_d(pair_neg(t4), a))), pair_of(b)));
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+    }
+    expm1_fast_rows(a0_rows, t5_rows);
+    pair_exp_short_rows(a3_hi, a3_lo, a4_hi, a4_lo);
+    pair_exp_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t5 = t5_rows[row];
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        a1_rows[row] = t3 * t5;
+        a5_rows[row] = -(pair_value(a4) * t5 * t3);
+    }
+    log1p_fast_rows(a1_rows, a2_rows);
+    log1p_fast_rows(a5_rows, a6_rows);
+    log1p_fast_rows(a8_hi, a9_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const double a2 = a2_rows[row];
+        const double a6 = a6_rows[row];
+        const double a9 = a9_rows[row];
+        loss[row] = ((r == r) ? ((0.0 < t0) ? b * a2 + pair_value(t4) : ((pair_value(t6) <= b) ? b * a6 : b * a9 + pair_value(pair_max(pair_of(0.0), t6)) - c4)) : r);
     }
 #else
     const double a = constants[0];
@@ -470,15 +574,68 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const double t0 = constants[2];
     const pair c4 = {constants[3], constants[4]};
     const pair t3 = {constants[5], constants[6]};
+    double r_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t4 = pair_prod(r, r);
-        const pair t5 = pair_expm1(pair_neg(pair_div(t4, pair_of(b))));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        const pair a0 = pair_neg(pair_div(t4, pair_of(b)));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
         const pair t6 = pair_order(pair_add_d(t4, -a));
-        loss[row] = pair_rounded(pair_if((r == r), pair_if((0.0 < t0), pair_order(pair_add(pair_mul_d(pair_log1p(pair_mul(t3, t5)), b), t4)), pair_if((pair_value(t6) <= b), pair_mul_d(pair_log1p(pair_neg(pair_mul(pair_mul(pair_exp_short(pair_min(pair_of(1.0), pair_order(pair_div(t6, pair_of(b))))), t5), t3))), b), pair_order(pair_sub(pair_add(pair_mul_d(pair_log1p(pair_exp_short(pair_neg(pair_div(pair_abs(pair_order(pair_add_d(pair_neg(t4), a))), pair_of(b))))), b), pair_max(pair_of(0.0), t6)), c4)))), pair_of(r)));
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        const pair a3 = pair_min(pair_of(1.0), pair_order(pair_div(t6, pair_of(b))));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        const pair a7 = pair_neg(pair_div(pair_abs(pair_order(pair_add_d(pair_neg(t4), a))), pair_of(b)));
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+    }
+    pair_expm1_rows(a0_hi, a0_lo, t5_hi, t5_lo);
+    pair_exp_short_rows(a3_hi, a3_lo, a4_hi, a4_lo);
+    pair_exp_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const pair a1 = pair_mul(t3, t5);
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a5 = pair_neg(pair_mul(pair_mul(a4, t5), t3));
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
+    }
+    pair_log1p_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_log1p_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        loss[row] = pair_rounded(pair_if((r == r), pair_if((0.0 < t0), pair_order(pair_add(pair_mul_d(a2, b), t4)), pair_if((pair_value(t6) <= b), pair_mul_d(a6, b), pair_order(pair_sub(pair_add(pair_mul_d(a9, b), pair_max(pair_of(0.0), t6)), c4)))), pair_of(r)));
     }
 #endif
 }
@@ -524,25 +681,57 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
 #ifdef LOSSFORGE_FAST
     const double a = constants[0];
     const double b = constants[1];
+    double r_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_div(pair_order(pair_add_d(pair_prod(r, r), -a)), pair_of(b));
-        const pair t1 = pair_exp_short(pair_neg(pair_abs(t0)));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_neg(pair_abs(t0));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         gradient[row] = 2.0 * r * (pair_value(pair_if((0.0 <= pair_rounded(t0)), pair_of(1.0), t1)) / pair_rounded(pair_add_d(t1, 1.0)));
     }
 #else
     const double a = constants[0];
     const double b = constants[1];
+    double r_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_div(pair_order(pair_add_d(pair_prod(r, r), -a)), pair_of(b));
-        const pair t1 = pair_exp_short(pair_neg(pair_abs(t0)));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_neg(pair_abs(t0));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         gradient[row] = pair_rounded(pair_mul_d(pair_div(pair_if((0.0 <= pair_rounded(t0)), pair_of(1.0), t1), pair_add_d(t1, 1.0)), (2.0 * r)));
     }
 #endif
@@ -579,14 +768,31 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
 #ifdef LOSSFORGE_FAST
     const double a = constants[0];
     const double b = constants[1];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_prod(r, r);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_div(pair_order(pair_add_d(t0, -a)), pair_of(b));
-        const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a0 = pair_neg(pair_abs(t1));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
         const pair t3 = pair_add_d(t2, 1.0);
         const pair t4 = pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t1))), pair_of(1.0), t2), t3);
         hessian[row] = 2.0 * (1.0 + pair_value(pair_scale(pair_if((pair_rounded(t4) == 0.0), pair_of(0.0), t0), 2.0)) * pair_rounded(t4) / b) * (pair_value(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t2)) / pair_rounded(t3));
@@ -594,14 +800,31 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
 #else
     const double a = constants[0];
     const double b = constants[1];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_prod(r, r);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_div(pair_order(pair_add_d(t0, -a)), pair_of(b));
-        const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a0 = pair_neg(pair_abs(t1));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
         const pair t3 = pair_add_d(t2, 1.0);
         const pair t4 = pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t1))), pair_of(1.0), t2), t3);
         hessian[row] = pair_rounded(pair_mul(pair_scale(pair_add_d(pair_div(pair_mul(pair_scale(pair_if((pair_rounded(t4) == 0.0), pair_of(0.0), t0), 2.0), t4), pair_of(b)), 1.0), 2.0), pair_div(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t2), t3)));
@@ -644,17 +867,74 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const double t0 = constants[2];
     const double c4 = constants[3];
     const double t3 = constants[4];
+    double r_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t4 = pair_prod(r, r);
-        const double t5 = expm1_fast(-(pair_value(t4) / b));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        a0_rows[row] = -(pair_value(t4) / b);
         const pair t6 = pair_order(pair_add_d(t4, -a));
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
         const pair t7 = pair_div(t6, pair_of(b));
-        const pair t8 = pair_exp_short(pair_neg(pair_abs(t7)));
-        loss[row] = ((r == r) ? ((0.0 < t0) ? b * log1p_fast(t3 * t5) + pair_value(t4) : ((pair_value(t6) <= b) ? b * log1p_fast(-(pair_value(pair_exp_short(pair_min(pair_of(1.0), pair_order(t7)))) * t5 * t3)) : b * log1p_fast(pair_value(pair_exp_short(pair_neg(pair_div(pair_abs(pair_order(pair_add_d(pair_neg(t4), a))), pair_of(b)))))) + pair_value(pair_max(pair_of(0.0), t6)) - c4)) : r);
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const pair a1 = pair_neg(pair_abs(t7));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a4 = pair_min(pair_of(1.0), pair_order(t7));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a8 = pair_neg(pair_div(pair_abs(pair_order(pair_add_d(pair_neg(t4), a))), pair_of(b)));
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+    }
+    expm1_fast_rows(a0_rows, t5_rows);
+    pair_exp_short_rows(a1_hi, a1_lo, t8_hi, t8_lo);
+    pair_exp_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_short_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t5 = t5_rows[row];
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        a2_rows[row] = t3 * t5;
+        a6_rows[row] = -(pair_value(a5) * t5 * t3);
+    }
+    log1p_fast_rows(a2_rows, a3_rows);
+    log1p_fast_rows(a6_rows, a7_rows);
+    log1p_fast_rows(a9_hi, a10_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const double a3 = a3_rows[row];
+        const double a7 = a7_rows[row];
+        const double a10 = a10_rows[row];
+        loss[row] = ((r == r) ? ((0.0 < t0) ? b * a3 + pair_value(t4) : ((pair_value(t6) <= b) ? b * a7 : b * a10 + pair_value(pair_max(pair_of(0.0), t6)) - c4)) : r);
         gradient[row] = 2.0 * r * (pair_value(pair_if((0.0 <= pair_rounded(t7)), pair_of(1.0), t8)) / pair_rounded(pair_add_d(t8, 1.0)));
     }
 #else
@@ -663,17 +943,80 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const double t0 = constants[2];
     const pair c4 = {constants[3], constants[4]};
     const pair t3 = {constants[5], constants[6]};
+    double r_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t4 = pair_prod(r, r);
-        const pair t5 = pair_expm1(pair_neg(pair_div(t4, pair_of(b))));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        const pair a0 = pair_neg(pair_div(t4, pair_of(b)));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
         const pair t6 = pair_order(pair_add_d(t4, -a));
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
         const pair t7 = pair_div(t6, pair_of(b));
-        const pair t8 = pair_exp_short(pair_neg(pair_abs(t7)));
-        loss[row] = pair_rounded(pair_if((r == r), pair_if((0.0 < t0), pair_order(pair_add(pair_mul_d(pair_log1p(pair_mul(t3, t5)), b), t4)), pair_if((pair_value(t6) <= b), pair_mul_d(pair_log1p(pair_neg(pair_mul(pair_mul(pair_exp_short(pair_min(pair_of(1.0), pair_order(t7))), t5), t3))), b), pair_order(pair_sub(pair_add(pair_mul_d(pair_log1p(pair_exp_short(pair_neg(pair_div(pair_abs(pair_order(pair_add_d(pair_neg(t4), a))), pair_of(b))))), b), pair_max(pair_of(0.0), t6)), c4)))), pair_of(r)));
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const pair a1 = pair_neg(pair_abs(t7));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a4 = pair_min(pair_of(1.0), pair_order(t7));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a8 = pair_neg(pair_div(pair_abs(pair_order(pair_add_d(pair_neg(t4), a))), pair_of(b)));
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+    }
+    pair_expm1_rows(a0_hi, a0_lo, t5_hi, t5_lo);
+    pair_exp_short_rows(a1_hi, a1_lo, t8_hi, t8_lo);
+    pair_exp_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_short_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a2 = pair_mul(t3, t5);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a6 = pair_neg(pair_mul(pair_mul(a5, t5), t3));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+    }
+    pair_log1p_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_log1p_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        loss[row] = pair_rounded(pair_if((r == r), pair_if((0.0 < t0), pair_order(pair_add(pair_mul_d(a3, b), t4)), pair_if((pair_value(t6) <= b), pair_mul_d(a7, b), pair_order(pair_sub(pair_add(pair_mul_d(a10, b), pair_max(pair_of(0.0), t6)), c4)))), pair_of(r)));
         gradient[row] = pair_rounded(pair_mul_d(pair_div(pair_if((0.0 <= pair_rounded(t7)), pair_of(1.0), t8), pair_add_d(t8, 1.0)), (2.0 * r)));
     }
 #endif
@@ -721,14 +1064,34 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
 #ifdef LOSSFORGE_FAST
     const double a = constants[0];
     const double b = constants[1];
+    double r_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_prod(r, r);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_div(pair_order(pair_add_d(t0, -a)), pair_of(b));
-        const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a0 = pair_neg(pair_abs(t1));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
         const pair t3 = pair_add_d(t2, 1.0);
         const double t4 = pair_value(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t2)) / pair_rounded(t3);
         const pair t5 = pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t1))), pair_of(1.0), t2), t3);
@@ -738,14 +1101,34 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
 #else
     const double a = constants[0];
     const double b = constants[1];
+    double r_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_prod(r, r);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_div(pair_order(pair_add_d(t0, -a)), pair_of(b));
-        const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a0 = pair_neg(pair_abs(t1));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
         const pair t3 = pair_add_d(t2, 1.0);
         const pair t4 = pair_div(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t2), t3);
         const pair t5 = pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t1))), pair_of(1.0), t2), t3);
@@ -791,20 +1174,77 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const double t0 = constants[2];
     const double c4 = constants[3];
     const double t3 = constants[4];
+    double r_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t4 = pair_prod(r, r);
-        const double t5 = expm1_fast(-(pair_value(t4) / b));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        a0_rows[row] = -(pair_value(t4) / b);
         const pair t6 = pair_order(pair_add_d(t4, -a));
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
         const pair t7 = pair_div(t6, pair_of(b));
-        const pair t8 = pair_exp_short(pair_neg(pair_abs(t7)));
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const pair a1 = pair_neg(pair_abs(t7));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a4 = pair_min(pair_of(1.0), pair_order(t7));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a8 = pair_neg(pair_div(pair_abs(pair_order(pair_add_d(pair_neg(t4), a))), pair_of(b)));
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+    }
+    expm1_fast_rows(a0_rows, t5_rows);
+    pair_exp_short_rows(a1_hi, a1_lo, t8_hi, t8_lo);
+    pair_exp_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_short_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t5 = t5_rows[row];
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        a2_rows[row] = t3 * t5;
+        a6_rows[row] = -(pair_value(a5) * t5 * t3);
+    }
+    log1p_fast_rows(a2_rows, a3_rows);
+    log1p_fast_rows(a6_rows, a7_rows);
+    log1p_fast_rows(a9_hi, a10_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const double a3 = a3_rows[row];
+        const double a7 = a7_rows[row];
+        const double a10 = a10_rows[row];
         const pair t9 = pair_add_d(t8, 1.0);
         const double t10 = pair_value(pair_if((0.0 <= pair_rounded(t7)), pair_of(1.0), t8)) / pair_rounded(t9);
         const pair t11 = pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t7))), pair_of(1.0), t8), t9);
-        loss[row] = ((r == r) ? ((0.0 < t0) ? b * log1p_fast(t3 * t5) + pair_value(t4) : ((pair_value(t6) <= b) ? b * log1p_fast(-(pair_value(pair_exp_short(pair_min(pair_of(1.0), pair_order(t7)))) * t5 * t3)) : b * log1p_fast(pair_value(pair_exp_short(pair_neg(pair_div(pair_abs(pair_order(pair_add_d(pair_neg(t4), a))), pair_of(b)))))) + pair_value(pair_max(pair_of(0.0), t6)) - c4)) : r);
+        loss[row] = ((r == r) ? ((0.0 < t0) ? b * a3 + pair_value(t4) : ((pair_value(t6) <= b) ? b * a7 : b * a10 + pair_value(pair_max(pair_of(0.0), t6)) - c4)) : r);
         gradient[row] = 2.0 * r * t10;
         hessian[row] = 2.0 * (1.0 + pair_value(pair_scale(pair_if((pair_rounded(t11) == 0.0), pair_of(0.0), t4), 2.0)) * pair_rounded(t11) / b) * t10;
     }
@@ -814,20 +1254,83 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const double t0 = constants[2];
     const pair c4 = {constants[3], constants[4]};
     const pair t3 = {constants[5], constants[6]};
+    double r_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t4 = pair_prod(r, r);
-        const pair t5 = pair_expm1(pair_neg(pair_div(t4, pair_of(b))));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        const pair a0 = pair_neg(pair_div(t4, pair_of(b)));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
         const pair t6 = pair_order(pair_add_d(t4, -a));
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
         const pair t7 = pair_div(t6, pair_of(b));
-        const pair t8 = pair_exp_short(pair_neg(pair_abs(t7)));
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const pair a1 = pair_neg(pair_abs(t7));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a4 = pair_min(pair_of(1.0), pair_order(t7));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a8 = pair_neg(pair_div(pair_abs(pair_order(pair_add_d(pair_neg(t4), a))), pair_of(b)));
+        a8_hi[row] = a8.hi;
+        a8_lo[row] = a8.lo;
+    }
+    pair_expm1_rows(a0_hi, a0_lo, t5_hi, t5_lo);
+    pair_exp_short_rows(a1_hi, a1_lo, t8_hi, t8_lo);
+    pair_exp_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_short_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair a2 = pair_mul(t3, t5);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        const pair a6 = pair_neg(pair_mul(pair_mul(a5, t5), t3));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
+    }
+    pair_log1p_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_log1p_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
         const pair t9 = pair_add_d(t8, 1.0);
         const pair t10 = pair_div(pair_if((0.0 <= pair_rounded(t7)), pair_of(1.0), t8), t9);
         const pair t11 = pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t7))), pair_of(1.0), t8), t9);
-        loss[row] = pair_rounded(pair_if((r == r), pair_if((0.0 < t0), pair_order(pair_add(pair_mul_d(pair_log1p(pair_mul(t3, t5)), b), t4)), pair_if((pair_value(t6) <= b), pair_mul_d(pair_log1p(pair_neg(pair_mul(pair_mul(pair_exp_short(pair_min(pair_of(1.0), pair_order(t7))), t5), t3))), b), pair_order(pair_sub(pair_add(pair_mul_d(pair_log1p(pair_exp_short(pair_neg(pair_div(pair_abs(pair_order(pair_add_d(pair_neg(t4), a))), pair_of(b))))), b), pair_max(pair_of(0.0), t6)), c4)))), pair_of(r)));
+        loss[row] = pair_rounded(pair_if((r == r), pair_if((0.0 < t0), pair_order(pair_add(pair_mul_d(a3, b), t4)), pair_if((pair_value(t6) <= b), pair_mul_d(a7, b), pair_order(pair_sub(pair_add(pair_mul_d(a10, b), pair_max(pair_of(0.0), t6)), c4)))), pair_of(r)));
         gradient[row] = pair_rounded(pair_mul_d(t10, (2.0 * r)));
         hessian[row] = pair_rounded(pair_mul(pair_scale(pair_add_d(pair_div(pair_mul(pair_scale(pair_if((pair_rounded(t11) == 0.0), pair_of(0.0), t4), 2.0), t11), pair_of(b)), 1.0), 2.0), t10));
     }
@@ -866,7 +1369,9 @@ void lossforge_tolerant_loss_gradient_hessian_f64(size_t n, const double *y, con
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_tolerant_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -913,15 +1418,58 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const double t0 = constants[2];
     const double c4 = constants[3];
     const double t3 = constants[4];
+    double r_rows[ROWS_f32];
+    double t4_hi[ROWS_f32], t4_lo[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double t6_hi[ROWS_f32], t6_lo[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t4 = pair_prod(r, r);
-        const double t5 = expm1_fast(-(pair_value(t4) / b));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        a0_rows[row] = -(pair_value(t4) / b);
         const pair t6 = pair_order(pair_add_d(t4, -a));
-        loss[row] = (float)((r == r) ? ((0.0 < t0) ? b * log1p_fast(t3 * t5) + pair_value(t4) : ((pair_value(t6) <= b) ? b * log1p_fast(-(exp_fast(pair_rounded(pair_min(pair_of(1.0), pair_order(pair_div(t6, pair_of(b)))))) * t5 * t3)) : b * log1p_fast(exp_fast(-(fabs(a - pair_value(t4)) / b))) + pair_value(pair_max(pair_of(0.0), t6)) - c4)) : r);
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        a3_rows[row] = pair_rounded(pair_min(pair_of(1.0), pair_order(pair_div(t6, pair_of(b)))));
+        a7_rows[row] = -(fabs(a - pair_value(t4)) / b);
+    }
+    expm1_fast_rows(a0_rows, t5_rows);
+    exp_fast_rows(a3_rows, a4_rows);
+    exp_fast_rows(a7_rows, a8_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t5 = t5_rows[row];
+        const double a4 = a4_rows[row];
+        a1_rows[row] = t3 * t5;
+        a5_rows[row] = -(a4 * t5 * t3);
+    }
+    log1p_fast_rows(a1_rows, a2_rows);
+    log1p_fast_rows(a5_rows, a6_rows);
+    log1p_fast_rows(a8_rows, a9_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const double a2 = a2_rows[row];
+        const double a6 = a6_rows[row];
+        const double a9 = a9_rows[row];
+        loss[row] = (float)((r == r) ? ((0.0 < t0) ? b * a2 + pair_value(t4) : ((pair_value(t6) <= b) ? b * a6 : b * a9 + pair_value(pair_max(pair_of(0.0), t6)) - c4)) : r);
     }
 }
 
@@ -954,13 +1502,29 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     float *const gradient = outputs[0];
     const double a = constants[0];
     const double b = constants[1];
+    double r_rows[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double a0_hi[ROWS_f32], a0_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_div(pair_order(pair_add_d(pair_prod(r, r), -a)), pair_of(b));
-        const pair t1 = pair_exp_short(pair_neg(pair_abs(t0)));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_neg(pair_abs(t0));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         gradient[row] = (float)(2.0 * r * (pair_value(pair_if((0.0 <= pair_rounded(t0)), pair_of(1.0), t1)) / pair_rounded(pair_add_d(t1, 1.0))));
     }
 }
@@ -989,14 +1553,31 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     float *const hessian = outputs[0];
     const double a = constants[0];
     const double b = constants[1];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double a0_hi[ROWS_f32], a0_lo[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_prod(r, r);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_div(pair_order(pair_add_d(t0, -a)), pair_of(b));
-        const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a0 = pair_neg(pair_abs(t1));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
         const pair t3 = pair_add_d(t2, 1.0);
         const pair t4 = pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t1))), pair_of(1.0), t2), t3);
         hessian[row] = (float)(2.0 * (1.0 + pair_value(pair_scale(pair_if((pair_rounded(t4) == 0.0), pair_of(0.0), t0), 2.0)) * pair_rounded(t4) / b) * (pair_value(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t2)) / pair_rounded(t3)));
@@ -1031,17 +1612,70 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const double t0 = constants[2];
     const double c4 = constants[3];
     const double t3 = constants[4];
+    double r_rows[ROWS_f32];
+    double t4_hi[ROWS_f32], t4_lo[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double t6_hi[ROWS_f32], t6_lo[ROWS_f32];
+    double t7_hi[ROWS_f32], t7_lo[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t8_hi[ROWS_f32], t8_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
+    double a10_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t4 = pair_prod(r, r);
-        const double t5 = expm1_fast(-(pair_value(t4) / b));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        a0_rows[row] = -(pair_value(t4) / b);
         const pair t6 = pair_order(pair_add_d(t4, -a));
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
         const pair t7 = pair_div(t6, pair_of(b));
-        const pair t8 = pair_exp_short(pair_neg(pair_abs(t7)));
-        loss[row] = (float)((r == r) ? ((0.0 < t0) ? b * log1p_fast(t3 * t5) + pair_value(t4) : ((pair_value(t6) <= b) ? b * log1p_fast(-(exp_fast(pair_rounded(pair_min(pair_of(1.0), pair_order(t7)))) * t5 * t3)) : b * log1p_fast(exp_fast(-(fabs(a - pair_value(t4)) / b))) + pair_value(pair_max(pair_of(0.0), t6)) - c4)) : r);
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const pair a1 = pair_neg(pair_abs(t7));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        a4_rows[row] = pair_rounded(pair_min(pair_of(1.0), pair_order(t7)));
+        a8_rows[row] = -(fabs(a - pair_value(t4)) / b);
+    }
+    expm1_fast_rows(a0_rows, t5_rows);
+    pair_exp_short_rows(a1_hi, a1_lo, t8_hi, t8_lo);
+    exp_fast_rows(a4_rows, a5_rows);
+    exp_fast_rows(a8_rows, a9_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t5 = t5_rows[row];
+        const double a5 = a5_rows[row];
+        a2_rows[row] = t3 * t5;
+        a6_rows[row] = -(a5 * t5 * t3);
+    }
+    log1p_fast_rows(a2_rows, a3_rows);
+    log1p_fast_rows(a6_rows, a7_rows);
+    log1p_fast_rows(a9_rows, a10_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const double a3 = a3_rows[row];
+        const double a7 = a7_rows[row];
+        const double a10 = a10_rows[row];
+        loss[row] = (float)((r == r) ? ((0.0 < t0) ? b * a3 + pair_value(t4) : ((pair_value(t6) <= b) ? b * a7 : b * a10 + pair_value(pair_max(pair_of(0.0), t6)) - c4)) : r);
         gradient[row] = (float)(2.0 * r * (pair_value(pair_if((0.0 <= pair_rounded(t7)), pair_of(1.0), t8)) / pair_rounded(pair_add_d(t8, 1.0))));
     }
 }
@@ -1076,14 +1710,34 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const hessian = outputs[1];
     const double a = constants[0];
     const double b = constants[1];
+    double r_rows[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double a0_hi[ROWS_f32], a0_lo[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_prod(r, r);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_div(pair_order(pair_add_d(t0, -a)), pair_of(b));
-        const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a0 = pair_neg(pair_abs(t1));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
         const pair t3 = pair_add_d(t2, 1.0);
         const double t4 = pair_value(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t2)) / pair_rounded(t3);
         const pair t5 = pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t1))), pair_of(1.0), t2), t3);
@@ -1121,20 +1775,73 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     const double t0 = constants[2];
     const double c4 = constants[3];
     const double t3 = constants[4];
+    double r_rows[ROWS_f32];
+    double t4_hi[ROWS_f32], t4_lo[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double t6_hi[ROWS_f32], t6_lo[ROWS_f32];
+    double t7_hi[ROWS_f32], t7_lo[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t8_hi[ROWS_f32], t8_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_rows[ROWS_f32];
+    double a7_rows[ROWS_f32];
+    double a8_rows[ROWS_f32];
+    double a9_rows[ROWS_f32];
+    double a10_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t4 = pair_prod(r, r);
-        const double t5 = expm1_fast(-(pair_value(t4) / b));
+        t4_hi[row] = t4.hi;
+        t4_lo[row] = t4.lo;
+        a0_rows[row] = -(pair_value(t4) / b);
         const pair t6 = pair_order(pair_add_d(t4, -a));
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
         const pair t7 = pair_div(t6, pair_of(b));
-        const pair t8 = pair_exp_short(pair_neg(pair_abs(t7)));
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const pair a1 = pair_neg(pair_abs(t7));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        a4_rows[row] = pair_rounded(pair_min(pair_of(1.0), pair_order(t7)));
+        a8_rows[row] = -(fabs(a - pair_value(t4)) / b);
+    }
+    expm1_fast_rows(a0_rows, t5_rows);
+    pair_exp_short_rows(a1_hi, a1_lo, t8_hi, t8_lo);
+    exp_fast_rows(a4_rows, a5_rows);
+    exp_fast_rows(a8_rows, a9_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t5 = t5_rows[row];
+        const double a5 = a5_rows[row];
+        a2_rows[row] = t3 * t5;
+        a6_rows[row] = -(a5 * t5 * t3);
+    }
+    log1p_fast_rows(a2_rows, a3_rows);
+    log1p_fast_rows(a6_rows, a7_rows);
+    log1p_fast_rows(a9_rows, a10_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const double a3 = a3_rows[row];
+        const double a7 = a7_rows[row];
+        const double a10 = a10_rows[row];
         const pair t9 = pair_add_d(t8, 1.0);
         const double t10 = pair_value(pair_if((0.0 <= pair_rounded(t7)), pair_of(1.0), t8)) / pair_rounded(t9);
         const pair t11 = pair_div(pair_if((0.0 <= pair_rounded(pair_neg(t7))), pair_of(1.0), t8), t9);
-        loss[row] = (float)((r == r) ? ((0.0 < t0) ? b * log1p_fast(t3 * t5) + pair_value(t4) : ((pair_value(t6) <= b) ? b * log1p_fast(-(exp_fast(pair_rounded(pair_min(pair_of(1.0), pair_order(t7)))) * t5 * t3)) : b * log1p_fast(exp_fast(-(fabs(a - pair_value(t4)) / b))) + pair_value(pair_max(pair_of(0.0), t6)) - c4)) : r);
+        loss[row] = (float)((r == r) ? ((0.0 < t0) ? b * a3 + pair_value(t4) : ((pair_value(t6) <= b) ? b * a7 : b * a10 + pair_value(pair_max(pair_of(0.0), t6)) - c4)) : r);
         gradient[row] = (float)(2.0 * r * t10);
         hessian[row] = (float)(2.0 * (1.0 + pair_value(pair_scale(pair_if((pair_rounded(t11) == 0.0), pair_of(0.0), t4), 2.0)) * pair_rounded(t11) / b) * t10);
     }
@@ -1161,3 +1868,4 @@ void lossforge_tolerant_loss_gradient_hessian_f32(size_t n, const float *y, cons
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_tolerant_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

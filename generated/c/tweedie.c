@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -431,19 +431,30 @@ INLINE pair pair_power_log(pair x)
     return made;
 }
 
-/* Of pairs in order: the sign of a negative base follows from b.hi. */
-INLINE pair pair_pow(pair a, pair b)
+/* a**b from log|a|, of pairs in order: the sign of a negative base follows from b.hi. */
+INLINE pair pair_pow_by(pair a, pair b, pair log)
 {
-    const pair size = pair_exp(pair_mul(b, pair_power_log(a)));
+    const pair size = pair_exp(pair_mul(b, log));
     const double h = power_of(a.hi, b.hi, size.hi);
     const pair made = {h, h == size.hi ? size.lo : (h == -size.hi ? -size.lo : 0.0)};
     return made;
 }
 
+INLINE pair pair_pow(pair a, pair b)
+{
+    return pair_pow_by(a, b, pair_power_log(a));
+}
+
+/* x**y from log|x|. */
+INLINE double pow_fast_by(double x, double y, pair log)
+{
+    const pair a = pair_mul_d(log, y);
+    return power_of(x, y, exp_fast_of(a.hi, pair_rest(a)));
+}
+
 INLINE double pow_fast(double x, double y)
 {
-    const pair a = pair_mul_d(power_log(pair_of(x)), y);
-    return power_of(x, y, exp_fast_of(a.hi, pair_rest(a)));
+    return pow_fast_by(x, y, power_log(pair_of(x)));
 }
 
 /* For float: neither overflow nor subnormal numbers. */
@@ -475,6 +486,65 @@ INLINE pair pair_scale(pair a, double unit)
     return made;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_power_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_power_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_pow_by_rows(const double *a, const double *a_lo, const double *b, const double *b_lo, const double *c, const double *c_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_pow_by((pair){a[row], a_lo[row]}, (pair){b[row], b_lo[row]}, (pair){c[row], c_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void log_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log_fast(a[row]);
+    }
+}
+
+ONCE static void power_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = power_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pow_fast_by_rows(const double *a, const double *b, const double *c, const double *c_lo, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = pow_fast_by(a[row], b[row], (pair){c[row], c_lo[row]});
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -522,17 +592,40 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const pair t2 = {constants[3], constants[4]};
     const pair c2 = {constants[5], constants[6]};
     const pair c3 = {constants[7], constants[8]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t8_rows[ROWS_f64];
+    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+        const pair a1 = c2;
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a2 = c3;
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t3_hi, t3_lo);
+    pair_pow_by_rows(a0_rows, zeros, a2_hi, a2_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t6_hi, t6_lo);
+    log_fast_rows(a0_rows, t8_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const double t8 = t8_rows[row];
         const pair t1 = pair_div(pair_of(y_i), t0);
-        const pair t3 = pair_pow(pair_of(f_i), c2);
         const pair t4 = pair_order(pair_sub(t2, pair_div(t1, pair_of(f_i))));
         const pair t5 = pair_order(pair_sub(pair_mul_d(t2, f_i), t1));
-        const pair t6 = pair_pow(pair_of(f_i), c3);
         const double t7 = ((pair_rounded(t1) == 0.0) ? ((pair_rounded(t2) == 0.0) ? 0.0 : pair_rounded(t2) * pair_rounded(t3) * pair_rounded(t3) * pair_rounded(t3) * pair_rounded(t3)) : (((1.0 < f_i) && (pair_value(t0) < 0.0)) ? ((pair_value(t4) == 0.0) ? 0.0 : pair_value(t4) * pair_rounded(t3) * pair_rounded(t3) * pair_rounded(t3) * pair_rounded(t3)) : ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * pair_rounded(t6) * pair_rounded(t6) * pair_rounded(t6) * pair_rounded(t6))));
-        const double t8 = log_fast(f_i);
         loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? f_i - y_i * t8 : ((p < 2.0) ? t7 : ((p <= 2.0) ? y_i / f_i + t8 : t7)))) : f_i) : y_i);
     }
 #else
@@ -541,17 +634,40 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const pair t2 = {constants[3], constants[4]};
     const pair c2 = {constants[5], constants[6]};
     const pair c3 = {constants[7], constants[8]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+        const pair a1 = c2;
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a2 = c3;
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t3_hi, t3_lo);
+    pair_pow_by_rows(a0_rows, zeros, a2_hi, a2_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t6_hi, t6_lo);
+    pair_log_rows(a0_rows, zeros, t8_hi, t8_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
         const pair t1 = pair_div(pair_of(y_i), t0);
-        const pair t3 = pair_pow(pair_of(f_i), c2);
         const pair t4 = pair_order(pair_sub(t2, pair_div(t1, pair_of(f_i))));
         const pair t5 = pair_order(pair_sub(pair_mul_d(t2, f_i), t1));
-        const pair t6 = pair_pow(pair_of(f_i), c3);
         const pair t7 = pair_if((pair_rounded(t1) == 0.0), pair_if((pair_rounded(t2) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t2, t3), t3), t3), t3)), pair_if(((1.0 < f_i) && (pair_value(t0) < 0.0)), pair_if((pair_value(t4) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t4, t3), t3), t3), t3)), pair_if((pair_value(t5) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t5, t6), t6), t6), t6))));
-        const pair t8 = pair_log(pair_of(f_i));
         loss[row] = pair_rounded(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), t7, pair_if((p <= 1.0), pair_order(pair_add_d(pair_neg(pair_mul_d(t8, y_i)), f_i)), pair_if((p < 2.0), t7, pair_if((p <= 2.0), pair_order(pair_add(pair_quot(y_i, f_i), t8)), t7)))), pair_of(f_i)), pair_of(y_i)));
     }
 #endif
@@ -595,14 +711,35 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     const double p = constants[0];
     const pair c0 = {constants[1], constants[2]};
     const double c1 = constants[3];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t3_rows[ROWS_f64];
+    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    double a0_power_log_hi[ROWS_f64], a0_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+        const pair a1 = c0;
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        a2_rows[row] = -c1;
+    }
+    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t0_hi, t0_lo);
+    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    pow_fast_by_rows(a0_rows, a2_rows, a0_power_log_hi, a0_power_log_lo, t3_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_pow(pair_of(f_i), c0);
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const double t3 = t3_rows[row];
         const double t1 = 1.0 - y_i / f_i;
         const double t2 = f_i - y_i;
-        const double t3 = pow_fast(f_i, -c1);
         const double t4 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : pair_rounded(t0) * pair_rounded(t0) * pair_rounded(t0) * pair_rounded(t0)) : (((1.0 < f_i) && (-p < 0.0)) ? ((t1 == 0.0) ? 0.0 : t1 * pair_rounded(t0) * pair_rounded(t0) * pair_rounded(t0) * pair_rounded(t0)) : ((t2 == 0.0) ? 0.0 : t2 * t3 * t3 * t3 * t3)));
         gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t4 : ((p <= 1.0) ? t1 : ((p < 2.0) ? t4 : ((p <= 2.0) ? t1 / f_i : t4)))) : f_i) : y_i);
     }
@@ -610,14 +747,33 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     const double p = constants[0];
     const pair c0 = {constants[1], constants[2]};
     const double c1 = constants[3];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+        const pair a1 = c0;
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        a2_rows[row] = -c1;
+    }
+    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t0_hi, t0_lo);
+    pair_pow_by_rows(a0_rows, zeros, a2_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, t3_hi, t3_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_pow(pair_of(f_i), c0);
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
         const pair t1 = pair_order(pair_add_d(pair_neg(pair_quot(y_i, f_i)), 1.0));
         const pair t2 = pair_diff(f_i, y_i);
-        const pair t3 = pair_pow(pair_of(f_i), pair_of(-c1));
         const pair t4 = pair_if((y_i == 0.0), pair_if((1.0 == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(t0, t0), t0), t0)), pair_if(((1.0 < f_i) && (-p < 0.0)), pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t1, t0), t0), t0), t0)), pair_if((pair_value(t2) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t2, t3), t3), t3), t3))));
         gradient[row] = pair_rounded(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), t4, pair_if((p <= 1.0), t1, pair_if((p < 2.0), t4, pair_if((p <= 2.0), pair_div(t1, pair_of(f_i)), t4)))), pair_of(f_i)), pair_of(y_i)));
     }
@@ -660,15 +816,36 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     const pair t2 = {constants[3], constants[4]};
     const pair c2 = {constants[5], constants[6]};
     const pair c3 = {constants[7], constants[8]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+        const pair a1 = c2;
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a2 = c3;
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t3_hi, t3_lo);
+    pair_pow_by_rows(a0_rows, zeros, a2_hi, a2_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t6_hi, t6_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
         const double t0 = p * y_i;
-        const pair t3 = pair_pow(pair_of(f_i), c2);
         const pair t4 = pair_order(pair_add(t1, pair_quot(t0, f_i)));
         const pair t5 = pair_order(pair_add_d(pair_mul_d(t1, f_i), t0));
-        const pair t6 = pair_pow(pair_of(f_i), c3);
         const double t7 = ((-t0 == 0.0) ? ((pair_value(t1) == 0.0) ? 0.0 : pair_value(t1) * pair_rounded(t3) * pair_rounded(t3) * pair_rounded(t3) * pair_rounded(t3)) : (((1.0 < f_i) && (pair_value(t2) < 0.0)) ? ((pair_value(t4) == 0.0) ? 0.0 : pair_value(t4) * pair_rounded(t3) * pair_rounded(t3) * pair_rounded(t3) * pair_rounded(t3)) : ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * pair_rounded(t6) * pair_rounded(t6) * pair_rounded(t6) * pair_rounded(t6))));
         hessian[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? y_i / f_i / f_i : ((p < 2.0) ? t7 : ((p <= 2.0) ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t7)))) : f_i) : y_i);
     }
@@ -678,15 +855,36 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     const pair t2 = {constants[3], constants[4]};
     const pair c2 = {constants[5], constants[6]};
     const pair c3 = {constants[7], constants[8]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+        const pair a1 = c2;
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a2 = c3;
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t3_hi, t3_lo);
+    pair_pow_by_rows(a0_rows, zeros, a2_hi, a2_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t6_hi, t6_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
         const pair t0 = pair_prod(p, y_i);
-        const pair t3 = pair_pow(pair_of(f_i), c2);
         const pair t4 = pair_order(pair_add(t1, pair_div(t0, pair_of(f_i))));
         const pair t5 = pair_order(pair_add(pair_mul_d(t1, f_i), t0));
-        const pair t6 = pair_pow(pair_of(f_i), c3);
         const pair t7 = pair_if((pair_value(pair_neg(t0)) == 0.0), pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t1, t3), t3), t3), t3)), pair_if(((1.0 < f_i) && (pair_value(t2) < 0.0)), pair_if((pair_value(t4) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t4, t3), t3), t3), t3)), pair_if((pair_value(t5) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t5, t6), t6), t6), t6))));
         hessian[row] = pair_rounded(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), t7, pair_if((p <= 1.0), pair_div(pair_quot(y_i, f_i), pair_of(f_i)), pair_if((p < 2.0), t7, pair_if((p <= 2.0), pair_div(pair_div(pair_order(pair_add_d(pair_quot((2.0 * y_i), f_i), -1.0)), pair_of(f_i)), pair_of(f_i)), t7)))), pair_of(f_i)), pair_of(y_i)));
     }
@@ -739,24 +937,53 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const double c8 = constants[9];
     const pair c3 = {constants[10], constants[11]};
     const pair c4 = {constants[12], constants[13]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double t13_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double t19_rows[ROWS_f64];
+    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    double a0_power_log_hi[ROWS_f64], a0_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+        const pair a1 = c3;
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a2 = c4;
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a3_rows[row] = -c8;
+    }
+    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t6_hi, t6_lo);
+    pair_pow_by_rows(a0_rows, zeros, a2_hi, a2_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t10_hi, t10_lo);
+    log_fast_rows(a0_rows, t13_rows);
+    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    pow_fast_by_rows(a0_rows, a3_rows, a0_power_log_hi, a0_power_log_lo, t19_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const double t13 = t13_rows[row];
+        const double t19 = t19_rows[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const pair t4 = pair_div(pair_of(y_i), t3);
-        const pair t6 = pair_pow(pair_of(f_i), c3);
         const int t7 = (1.0 < f_i);
         const pair t8 = pair_order(pair_sub(t5, pair_div(t4, pair_of(f_i))));
         const pair t9 = pair_order(pair_sub(pair_mul_d(t5, f_i), t4));
-        const pair t10 = pair_pow(pair_of(f_i), c4);
         const double t11 = ((pair_rounded(t4) == 0.0) ? ((pair_rounded(t5) == 0.0) ? 0.0 : pair_rounded(t5) * pair_rounded(t6) * pair_rounded(t6) * pair_rounded(t6) * pair_rounded(t6)) : ((t7 && (pair_value(t3) < 0.0)) ? ((pair_value(t8) == 0.0) ? 0.0 : pair_value(t8) * pair_rounded(t6) * pair_rounded(t6) * pair_rounded(t6) * pair_rounded(t6)) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * pair_rounded(t10) * pair_rounded(t10) * pair_rounded(t10) * pair_rounded(t10))));
-        const double t13 = log_fast(f_i);
         const double t16 = y_i / f_i;
         const double t17 = 1.0 - t16;
         const double t18 = f_i - y_i;
-        const double t19 = pow_fast(f_i, -c8);
         const double t20 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : pair_rounded(t10) * pair_rounded(t10) * pair_rounded(t10) * pair_rounded(t10)) : ((t7 && (-p < 0.0)) ? ((t17 == 0.0) ? 0.0 : t17 * pair_rounded(t10) * pair_rounded(t10) * pair_rounded(t10) * pair_rounded(t10)) : ((t18 == 0.0) ? 0.0 : t18 * t19 * t19 * t19 * t19)));
         loss[row] = (t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? t16 + t13 : t11)))) : f_i) : y_i);
         gradient[row] = (t0 ? (t1 ? (t2 ? t20 : (t12 ? t17 : (t14 ? t20 : (t15 ? t17 / f_i : t20)))) : f_i) : y_i);
@@ -772,24 +999,51 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const double c8 = constants[9];
     const pair c3 = {constants[10], constants[11]};
     const pair c4 = {constants[12], constants[13]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double t19_hi[ROWS_f64], t19_lo[ROWS_f64];
+    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+        const pair a1 = c3;
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a2 = c4;
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a3_rows[row] = -c8;
+    }
+    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t6_hi, t6_lo);
+    pair_pow_by_rows(a0_rows, zeros, a2_hi, a2_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t10_hi, t10_lo);
+    pair_log_rows(a0_rows, zeros, t13_hi, t13_lo);
+    pair_pow_by_rows(a0_rows, zeros, a3_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, t19_hi, t19_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const pair t19 = {t19_hi[row], t19_lo[row]};
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const pair t4 = pair_div(pair_of(y_i), t3);
-        const pair t6 = pair_pow(pair_of(f_i), c3);
         const int t7 = (1.0 < f_i);
         const pair t8 = pair_order(pair_sub(t5, pair_div(t4, pair_of(f_i))));
         const pair t9 = pair_order(pair_sub(pair_mul_d(t5, f_i), t4));
-        const pair t10 = pair_pow(pair_of(f_i), c4);
         const pair t11 = pair_if((pair_rounded(t4) == 0.0), pair_if((pair_rounded(t5) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t5, t6), t6), t6), t6)), pair_if((t7 && (pair_value(t3) < 0.0)), pair_if((pair_value(t8) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t8, t6), t6), t6), t6)), pair_if((pair_value(t9) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t9, t10), t10), t10), t10))));
-        const pair t13 = pair_log(pair_of(f_i));
         const pair t16 = pair_quot(y_i, f_i);
         const pair t17 = pair_order(pair_add_d(pair_neg(t16), 1.0));
         const pair t18 = pair_diff(f_i, y_i);
-        const pair t19 = pair_pow(pair_of(f_i), pair_of(-c8));
         const pair t20 = pair_if((y_i == 0.0), pair_if((1.0 == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(t10, t10), t10), t10)), pair_if((t7 && (-p < 0.0)), pair_if((pair_value(t17) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t17, t10), t10), t10), t10)), pair_if((pair_value(t18) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t18, t19), t19), t19), t19))));
         loss[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_if(t2, t11, pair_if(t12, pair_order(pair_add_d(pair_neg(pair_mul_d(t13, y_i)), f_i)), pair_if(t14, t11, pair_if(t15, pair_order(pair_add(t16, t13)), t11)))), pair_of(f_i)), pair_of(y_i)));
         gradient[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_if(t2, t20, pair_if(t12, t17, pair_if(t14, t20, pair_if(t15, pair_div(t17, pair_of(f_i)), t20)))), pair_of(f_i)), pair_of(y_i)));
@@ -854,24 +1108,57 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const pair c2 = {constants[10], constants[11]};
     const pair c8 = {constants[12], constants[13]};
     const pair c9 = {constants[14], constants[15]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t9_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t16_hi[ROWS_f64], t16_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t19_hi[ROWS_f64], t19_lo[ROWS_f64];
+    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    double a0_power_log_hi[ROWS_f64], a0_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+        const pair a1 = c2;
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        a2_rows[row] = -c3;
+        const pair a3 = c8;
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        const pair a4 = c9;
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t4_hi, t4_lo);
+    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    pow_fast_by_rows(a0_rows, a2_rows, a0_power_log_hi, a0_power_log_lo, t9_rows);
+    pair_pow_by_rows(a0_rows, zeros, a3_hi, a3_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t16_hi, t16_lo);
+    pair_pow_by_rows(a0_rows, zeros, a4_hi, a4_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t19_hi, t19_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const double t9 = t9_rows[row];
+        const pair t16 = {t16_hi[row], t16_lo[row]};
+        const pair t19 = {t19_hi[row], t19_lo[row]};
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
-        const pair t4 = pair_pow(pair_of(f_i), c2);
         const int t5 = (1.0 < f_i);
         const double t6 = y_i / f_i;
         const double t7 = 1.0 - t6;
         const double t8 = f_i - y_i;
-        const double t9 = pow_fast(f_i, -c3);
         const double t10 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : pair_rounded(t4) * pair_rounded(t4) * pair_rounded(t4) * pair_rounded(t4)) : ((t5 && (-p < 0.0)) ? ((t7 == 0.0) ? 0.0 : t7 * pair_rounded(t4) * pair_rounded(t4) * pair_rounded(t4) * pair_rounded(t4)) : ((t8 == 0.0) ? 0.0 : t8 * t9 * t9 * t9 * t9)));
         const double t14 = p * y_i;
-        const pair t16 = pair_pow(pair_of(f_i), c8);
         const pair t17 = pair_order(pair_add(t3, pair_quot(t14, f_i)));
         const pair t18 = pair_order(pair_add_d(pair_mul_d(t3, f_i), t14));
-        const pair t19 = pair_pow(pair_of(f_i), c9);
         const double t20 = ((-t14 == 0.0) ? ((pair_value(t3) == 0.0) ? 0.0 : pair_value(t3) * pair_rounded(t16) * pair_rounded(t16) * pair_rounded(t16) * pair_rounded(t16)) : ((t5 && (pair_value(t15) < 0.0)) ? ((pair_value(t17) == 0.0) ? 0.0 : pair_value(t17) * pair_rounded(t16) * pair_rounded(t16) * pair_rounded(t16) * pair_rounded(t16)) : ((pair_value(t18) == 0.0) ? 0.0 : pair_value(t18) * pair_rounded(t19) * pair_rounded(t19) * pair_rounded(t19) * pair_rounded(t19))));
         gradient[row] = (t0 ? (t1 ? (t2 ? t10 : (t11 ? t7 : (t12 ? t10 : (t13 ? t7 / f_i : t10)))) : f_i) : y_i);
         hessian[row] = (t0 ? (t1 ? (t2 ? t20 : (t11 ? t6 / f_i : (t12 ? t20 : (t13 ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t20)))) : f_i) : y_i);
@@ -888,24 +1175,55 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const pair c2 = {constants[10], constants[11]};
     const pair c8 = {constants[12], constants[13]};
     const pair c9 = {constants[14], constants[15]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t16_hi[ROWS_f64], t16_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t19_hi[ROWS_f64], t19_lo[ROWS_f64];
+    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+        const pair a1 = c2;
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        a2_rows[row] = -c3;
+        const pair a3 = c8;
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        const pair a4 = c9;
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t4_hi, t4_lo);
+    pair_pow_by_rows(a0_rows, zeros, a2_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, t9_hi, t9_lo);
+    pair_pow_by_rows(a0_rows, zeros, a3_hi, a3_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t16_hi, t16_lo);
+    pair_pow_by_rows(a0_rows, zeros, a4_hi, a4_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t19_hi, t19_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t16 = {t16_hi[row], t16_lo[row]};
+        const pair t19 = {t19_hi[row], t19_lo[row]};
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
-        const pair t4 = pair_pow(pair_of(f_i), c2);
         const int t5 = (1.0 < f_i);
         const pair t6 = pair_quot(y_i, f_i);
         const pair t7 = pair_order(pair_add_d(pair_neg(t6), 1.0));
         const pair t8 = pair_diff(f_i, y_i);
-        const pair t9 = pair_pow(pair_of(f_i), pair_of(-c3));
         const pair t10 = pair_if((y_i == 0.0), pair_if((1.0 == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(t4, t4), t4), t4)), pair_if((t5 && (-p < 0.0)), pair_if((pair_value(t7) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t7, t4), t4), t4), t4)), pair_if((pair_value(t8) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t8, t9), t9), t9), t9))));
         const pair t14 = pair_prod(p, y_i);
-        const pair t16 = pair_pow(pair_of(f_i), c8);
         const pair t17 = pair_order(pair_add(t3, pair_div(t14, pair_of(f_i))));
         const pair t18 = pair_order(pair_add(pair_mul_d(t3, f_i), t14));
-        const pair t19 = pair_pow(pair_of(f_i), c9);
         const pair t20 = pair_if((pair_value(pair_neg(t14)) == 0.0), pair_if((pair_value(t3) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t3, t16), t16), t16), t16)), pair_if((t5 && (pair_value(t15) < 0.0)), pair_if((pair_value(t17) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t17, t16), t16), t16), t16)), pair_if((pair_value(t18) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t18, t19), t19), t19), t19))));
         gradient[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_if(t2, t10, pair_if(t11, t7, pair_if(t12, t10, pair_if(t13, pair_div(t7, pair_of(f_i)), t10)))), pair_of(f_i)), pair_of(y_i)));
         hessian[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_if(t2, t20, pair_if(t11, pair_div(t6, pair_of(f_i)), pair_if(t12, t20, pair_if(t13, pair_div(pair_div(pair_order(pair_add_d(pair_quot((2.0 * y_i), f_i), -1.0)), pair_of(f_i)), pair_of(f_i)), t20)))), pair_of(f_i)), pair_of(y_i)));
@@ -975,30 +1293,71 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const pair c4 = {constants[14], constants[15]};
     const pair c10 = {constants[16], constants[17]};
     const pair c11 = {constants[18], constants[19]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double t13_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double t19_rows[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t23_hi[ROWS_f64], t23_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t26_hi[ROWS_f64], t26_lo[ROWS_f64];
+    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    double a0_power_log_hi[ROWS_f64], a0_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+        const pair a1 = c3;
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a2 = c4;
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a3_rows[row] = -c8;
+        const pair a4 = c10;
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a5 = c11;
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
+    }
+    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t6_hi, t6_lo);
+    pair_pow_by_rows(a0_rows, zeros, a2_hi, a2_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t10_hi, t10_lo);
+    log_fast_rows(a0_rows, t13_rows);
+    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    pow_fast_by_rows(a0_rows, a3_rows, a0_power_log_hi, a0_power_log_lo, t19_rows);
+    pair_pow_by_rows(a0_rows, zeros, a4_hi, a4_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t23_hi, t23_lo);
+    pair_pow_by_rows(a0_rows, zeros, a5_hi, a5_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t26_hi, t26_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const double t13 = t13_rows[row];
+        const double t19 = t19_rows[row];
+        const pair t23 = {t23_hi[row], t23_lo[row]};
+        const pair t26 = {t26_hi[row], t26_lo[row]};
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const pair t4 = pair_div(pair_of(y_i), t3);
-        const pair t6 = pair_pow(pair_of(f_i), c3);
         const int t7 = (1.0 < f_i);
         const pair t8 = pair_order(pair_sub(t5, pair_div(t4, pair_of(f_i))));
         const pair t9 = pair_order(pair_sub(pair_mul_d(t5, f_i), t4));
-        const pair t10 = pair_pow(pair_of(f_i), c4);
         const double t11 = ((pair_rounded(t4) == 0.0) ? ((pair_rounded(t5) == 0.0) ? 0.0 : pair_rounded(t5) * pair_rounded(t6) * pair_rounded(t6) * pair_rounded(t6) * pair_rounded(t6)) : ((t7 && (pair_value(t3) < 0.0)) ? ((pair_value(t8) == 0.0) ? 0.0 : pair_value(t8) * pair_rounded(t6) * pair_rounded(t6) * pair_rounded(t6) * pair_rounded(t6)) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * pair_rounded(t10) * pair_rounded(t10) * pair_rounded(t10) * pair_rounded(t10))));
-        const double t13 = log_fast(f_i);
         const double t16 = y_i / f_i;
         const double t17 = 1.0 - t16;
         const double t18 = f_i - y_i;
-        const double t19 = pow_fast(f_i, -c8);
         const double t20 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : pair_rounded(t10) * pair_rounded(t10) * pair_rounded(t10) * pair_rounded(t10)) : ((t7 && (-p < 0.0)) ? ((t17 == 0.0) ? 0.0 : t17 * pair_rounded(t10) * pair_rounded(t10) * pair_rounded(t10) * pair_rounded(t10)) : ((t18 == 0.0) ? 0.0 : t18 * t19 * t19 * t19 * t19)));
         const double t21 = p * y_i;
-        const pair t23 = pair_pow(pair_of(f_i), c10);
         const pair t24 = pair_order(pair_add(t3, pair_quot(t21, f_i)));
         const pair t25 = pair_order(pair_add_d(pair_mul_d(t3, f_i), t21));
-        const pair t26 = pair_pow(pair_of(f_i), c11);
         const double t27 = ((-t21 == 0.0) ? ((pair_value(t3) == 0.0) ? 0.0 : pair_value(t3) * pair_rounded(t23) * pair_rounded(t23) * pair_rounded(t23) * pair_rounded(t23)) : ((t7 && (pair_value(t22) < 0.0)) ? ((pair_value(t24) == 0.0) ? 0.0 : pair_value(t24) * pair_rounded(t23) * pair_rounded(t23) * pair_rounded(t23) * pair_rounded(t23)) : ((pair_value(t25) == 0.0) ? 0.0 : pair_value(t25) * pair_rounded(t26) * pair_rounded(t26) * pair_rounded(t26) * pair_rounded(t26))));
         loss[row] = (t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? t16 + t13 : t11)))) : f_i) : y_i);
         gradient[row] = (t0 ? (t1 ? (t2 ? t20 : (t12 ? t17 : (t14 ? t20 : (t15 ? t17 / f_i : t20)))) : f_i) : y_i);
@@ -1018,30 +1377,69 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const pair c4 = {constants[14], constants[15]};
     const pair c10 = {constants[16], constants[17]};
     const pair c11 = {constants[18], constants[19]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double t19_hi[ROWS_f64], t19_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t23_hi[ROWS_f64], t23_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t26_hi[ROWS_f64], t26_lo[ROWS_f64];
+    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+        const pair a1 = c3;
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a2 = c4;
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a3_rows[row] = -c8;
+        const pair a4 = c10;
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a5 = c11;
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
+    }
+    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t6_hi, t6_lo);
+    pair_pow_by_rows(a0_rows, zeros, a2_hi, a2_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t10_hi, t10_lo);
+    pair_log_rows(a0_rows, zeros, t13_hi, t13_lo);
+    pair_pow_by_rows(a0_rows, zeros, a3_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, t19_hi, t19_lo);
+    pair_pow_by_rows(a0_rows, zeros, a4_hi, a4_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t23_hi, t23_lo);
+    pair_pow_by_rows(a0_rows, zeros, a5_hi, a5_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t26_hi, t26_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const pair t19 = {t19_hi[row], t19_lo[row]};
+        const pair t23 = {t23_hi[row], t23_lo[row]};
+        const pair t26 = {t26_hi[row], t26_lo[row]};
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const pair t4 = pair_div(pair_of(y_i), t3);
-        const pair t6 = pair_pow(pair_of(f_i), c3);
         const int t7 = (1.0 < f_i);
         const pair t8 = pair_order(pair_sub(t5, pair_div(t4, pair_of(f_i))));
         const pair t9 = pair_order(pair_sub(pair_mul_d(t5, f_i), t4));
-        const pair t10 = pair_pow(pair_of(f_i), c4);
         const pair t11 = pair_if((pair_rounded(t4) == 0.0), pair_if((pair_rounded(t5) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t5, t6), t6), t6), t6)), pair_if((t7 && (pair_value(t3) < 0.0)), pair_if((pair_value(t8) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t8, t6), t6), t6), t6)), pair_if((pair_value(t9) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t9, t10), t10), t10), t10))));
-        const pair t13 = pair_log(pair_of(f_i));
         const pair t16 = pair_quot(y_i, f_i);
         const pair t17 = pair_order(pair_add_d(pair_neg(t16), 1.0));
         const pair t18 = pair_diff(f_i, y_i);
-        const pair t19 = pair_pow(pair_of(f_i), pair_of(-c8));
         const pair t20 = pair_if((y_i == 0.0), pair_if((1.0 == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(t10, t10), t10), t10)), pair_if((t7 && (-p < 0.0)), pair_if((pair_value(t17) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t17, t10), t10), t10), t10)), pair_if((pair_value(t18) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t18, t19), t19), t19), t19))));
         const pair t21 = pair_prod(p, y_i);
-        const pair t23 = pair_pow(pair_of(f_i), c10);
         const pair t24 = pair_order(pair_add(t3, pair_div(t21, pair_of(f_i))));
         const pair t25 = pair_order(pair_add(pair_mul_d(t3, f_i), t21));
-        const pair t26 = pair_pow(pair_of(f_i), c11);
         const pair t27 = pair_if((pair_value(pair_neg(t21)) == 0.0), pair_if((pair_value(t3) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t3, t23), t23), t23), t23)), pair_if((t7 && (pair_value(t22) < 0.0)), pair_if((pair_value(t24) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t24, t23), t23), t23), t23)), pair_if((pair_value(t25) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t25, t26), t26), t26), t26))));
         loss[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_if(t2, t11, pair_if(t12, pair_order(pair_add_d(pair_neg(pair_mul_d(t13, y_i)), f_i)), pair_if(t14, t11, pair_if(t15, pair_order(pair_add(t16, t13)), t11)))), pair_of(f_i)), pair_of(y_i)));
         gradient[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_if(t2, t20, pair_if(t12, t17, pair_if(t14, t20, pair_if(t15, pair_div(t17, pair_of(f_i)), t20)))), pair_of(f_i)), pair_of(y_i)));
@@ -1094,7 +1492,9 @@ void lossforge_tweedie_loss_gradient_hessian_f64(size_t n, const double *y, cons
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_tweedie_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -1141,17 +1541,36 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const pair t2 = {constants[3], constants[4]};
     const double c2 = constants[5];
     const pair c3 = {constants[6], constants[7]};
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
+    double t8_rows[ROWS_f32];
+    double a0_power_log_hi[ROWS_f32], a0_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+        a1_rows[row] = c2;
+        a2_rows[row] = pair_value(c3);
+    }
+    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t3_rows);
+    pow_fast_by_rows(a0_rows, a2_rows, a0_power_log_hi, a0_power_log_lo, t6_rows);
+    log_fast_rows(a0_rows, t8_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const double t3 = t3_rows[row];
+        const double t6 = t6_rows[row];
+        const double t8 = t8_rows[row];
         const pair t1 = pair_div(pair_of(y_i), t0);
-        const double t3 = pow_fast(f_i, c2);
         const pair t4 = pair_order(pair_sub(t2, pair_div(t1, pair_of(f_i))));
         const pair t5 = pair_order(pair_sub(pair_mul_d(t2, f_i), t1));
-        const double t6 = pow_fast(f_i, pair_value(c3));
         const double t7 = ((pair_rounded(t1) == 0.0) ? ((pair_rounded(t2) == 0.0) ? 0.0 : pair_rounded(t2) * t3 * t3 * t3 * t3) : (((1.0 < f_i) && (pair_value(t0) < 0.0)) ? ((pair_value(t4) == 0.0) ? 0.0 : pair_value(t4) * t3 * t3 * t3 * t3) : ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * t6 * t6 * t6 * t6)));
-        const double t8 = log_fast(f_i);
         loss[row] = (float)((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? f_i - y_i * t8 : ((p < 2.0) ? t7 : ((p <= 2.0) ? pair_rounded(pair_quot(y_i, f_i)) + t8 : t7)))) : f_i) : y_i);
     }
 }
@@ -1184,14 +1603,31 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const double p = constants[0];
     const pair c0 = {constants[1], constants[2]};
     const double c1 = constants[3];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double a0_power_log_hi[ROWS_f32], a0_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+        a1_rows[row] = pair_value(c0);
+        a2_rows[row] = -c1;
+    }
+    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t0_rows);
+    pow_fast_by_rows(a0_rows, a2_rows, a0_power_log_hi, a0_power_log_lo, t3_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = pow_fast(f_i, pair_value(c0));
+        const double t0 = t0_rows[row];
+        const double t3 = t3_rows[row];
         const pair t1 = pair_order(pair_add_d(pair_neg(pair_quot(y_i, f_i)), 1.0));
         const double t2 = f_i - y_i;
-        const double t3 = pow_fast(f_i, -c1);
         const double t4 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : t0 * t0 * t0 * t0) : (((1.0 < f_i) && (-p < 0.0)) ? ((pair_value(t1) == 0.0) ? 0.0 : pair_value(t1) * t0 * t0 * t0 * t0) : ((t2 == 0.0) ? 0.0 : t2 * t3 * t3 * t3 * t3)));
         gradient[row] = (float)pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), pair_of(t4), pair_if((p <= 1.0), t1, pair_of(((p < 2.0) ? t4 : ((p <= 2.0) ? pair_value(t1) / f_i : t4))))), pair_of(f_i)), pair_of(y_i)));
     }
@@ -1225,15 +1661,32 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const double t2 = constants[3];
     const double c2 = constants[4];
     const double c3 = constants[5];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
+    double a0_power_log_hi[ROWS_f32], a0_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+        a1_rows[row] = c2;
+        a2_rows[row] = c3;
+    }
+    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t3_rows);
+    pow_fast_by_rows(a0_rows, a2_rows, a0_power_log_hi, a0_power_log_lo, t6_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const double t3 = t3_rows[row];
+        const double t6 = t6_rows[row];
         const pair t0 = pair_prod(p, y_i);
-        const double t3 = pow_fast(f_i, c2);
         const pair t4 = pair_order(pair_add(t1, pair_div(t0, pair_of(f_i))));
         const pair t5 = pair_order(pair_add(pair_mul_d(t1, f_i), t0));
-        const double t6 = pow_fast(f_i, c3);
         const double t7 = ((pair_value(pair_neg(t0)) == 0.0) ? ((pair_value(t1) == 0.0) ? 0.0 : pair_value(t1) * t3 * t3 * t3 * t3) : (((1.0 < f_i) && (t2 < 0.0)) ? ((pair_value(t4) == 0.0) ? 0.0 : pair_value(t4) * t3 * t3 * t3 * t3) : ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * t6 * t6 * t6 * t6)));
         hessian[row] = (float)((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? pair_rounded(pair_quot(y_i, f_i)) / f_i : ((p < 2.0) ? t7 : ((p <= 2.0) ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t7)))) : f_i) : y_i);
     }
@@ -1275,24 +1728,47 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const double c8 = constants[9];
     const double c3 = constants[10];
     const pair c4 = {constants[11], constants[12]};
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t10_rows[ROWS_f32];
+    double t13_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t19_rows[ROWS_f32];
+    double a0_power_log_hi[ROWS_f32], a0_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+        a1_rows[row] = c3;
+        a2_rows[row] = pair_value(c4);
+        a3_rows[row] = -c8;
+    }
+    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t6_rows);
+    pow_fast_by_rows(a0_rows, a2_rows, a0_power_log_hi, a0_power_log_lo, t10_rows);
+    log_fast_rows(a0_rows, t13_rows);
+    pow_fast_by_rows(a0_rows, a3_rows, a0_power_log_hi, a0_power_log_lo, t19_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const double t6 = t6_rows[row];
+        const double t10 = t10_rows[row];
+        const double t13 = t13_rows[row];
+        const double t19 = t19_rows[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const pair t4 = pair_div(pair_of(y_i), t3);
-        const double t6 = pow_fast(f_i, c3);
         const int t7 = (1.0 < f_i);
         const pair t8 = pair_order(pair_sub(t5, pair_div(t4, pair_of(f_i))));
         const pair t9 = pair_order(pair_sub(pair_mul_d(t5, f_i), t4));
-        const double t10 = pow_fast(f_i, pair_value(c4));
         const double t11 = ((pair_rounded(t4) == 0.0) ? ((pair_rounded(t5) == 0.0) ? 0.0 : pair_rounded(t5) * t6 * t6 * t6 * t6) : ((t7 && (pair_value(t3) < 0.0)) ? ((pair_value(t8) == 0.0) ? 0.0 : pair_value(t8) * t6 * t6 * t6 * t6) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * t10 * t10 * t10 * t10)));
-        const double t13 = log_fast(f_i);
         const pair t16 = pair_quot(y_i, f_i);
         const pair t17 = pair_order(pair_add_d(pair_neg(t16), 1.0));
         const double t18 = f_i - y_i;
-        const double t19 = pow_fast(f_i, -c8);
         const double t20 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : t10 * t10 * t10 * t10) : ((t7 && (-p < 0.0)) ? ((pair_value(t17) == 0.0) ? 0.0 : pair_value(t17) * t10 * t10 * t10 * t10) : ((t18 == 0.0) ? 0.0 : t18 * t19 * t19 * t19 * t19)));
         loss[row] = (float)(t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? pair_rounded(t16) + t13 : t11)))) : f_i) : y_i);
         gradient[row] = (float)pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t20), pair_if(t12, t17, pair_of((t14 ? t20 : (t15 ? pair_value(t17) / f_i : t20))))), pair_of(f_i)), pair_of(y_i)));
@@ -1341,24 +1817,49 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const pair c2 = {constants[9], constants[10]};
     const double c8 = constants[11];
     const double c9 = constants[12];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t9_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t16_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double t19_rows[ROWS_f32];
+    double a0_power_log_hi[ROWS_f32], a0_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+        a1_rows[row] = pair_value(c2);
+        a2_rows[row] = -c3;
+        a3_rows[row] = c8;
+        a4_rows[row] = c9;
+    }
+    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t4_rows);
+    pow_fast_by_rows(a0_rows, a2_rows, a0_power_log_hi, a0_power_log_lo, t9_rows);
+    pow_fast_by_rows(a0_rows, a3_rows, a0_power_log_hi, a0_power_log_lo, t16_rows);
+    pow_fast_by_rows(a0_rows, a4_rows, a0_power_log_hi, a0_power_log_lo, t19_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const double t4 = t4_rows[row];
+        const double t9 = t9_rows[row];
+        const double t16 = t16_rows[row];
+        const double t19 = t19_rows[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
-        const double t4 = pow_fast(f_i, pair_value(c2));
         const int t5 = (1.0 < f_i);
         const pair t6 = pair_quot(y_i, f_i);
         const pair t7 = pair_order(pair_add_d(pair_neg(t6), 1.0));
         const double t8 = f_i - y_i;
-        const double t9 = pow_fast(f_i, -c3);
         const double t10 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : t4 * t4 * t4 * t4) : ((t5 && (-p < 0.0)) ? ((pair_value(t7) == 0.0) ? 0.0 : pair_value(t7) * t4 * t4 * t4 * t4) : ((t8 == 0.0) ? 0.0 : t8 * t9 * t9 * t9 * t9)));
         const pair t14 = pair_prod(p, y_i);
-        const double t16 = pow_fast(f_i, c8);
         const pair t17 = pair_order(pair_add(t3, pair_div(t14, pair_of(f_i))));
         const pair t18 = pair_order(pair_add(pair_mul_d(t3, f_i), t14));
-        const double t19 = pow_fast(f_i, c9);
         const double t20 = ((pair_value(pair_neg(t14)) == 0.0) ? ((pair_value(t3) == 0.0) ? 0.0 : pair_value(t3) * t16 * t16 * t16 * t16) : ((t5 && (t15 < 0.0)) ? ((pair_value(t17) == 0.0) ? 0.0 : pair_value(t17) * t16 * t16 * t16 * t16) : ((pair_value(t18) == 0.0) ? 0.0 : pair_value(t18) * t19 * t19 * t19 * t19)));
         gradient[row] = (float)pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t10), pair_if(t11, t7, pair_of((t12 ? t10 : (t13 ? pair_value(t7) / f_i : t10))))), pair_of(f_i)), pair_of(y_i)));
         hessian[row] = (float)(t0 ? (t1 ? (t2 ? t20 : (t11 ? pair_rounded(t6) / f_i : (t12 ? t20 : (t13 ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t20)))) : f_i) : y_i);
@@ -1411,30 +1912,61 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     const pair c4 = {constants[12], constants[13]};
     const double c10 = constants[14];
     const double c11 = constants[15];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t10_rows[ROWS_f32];
+    double t13_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t19_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double t23_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double t26_rows[ROWS_f32];
+    double a0_power_log_hi[ROWS_f32], a0_power_log_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = f_i;
+        a1_rows[row] = c3;
+        a2_rows[row] = pair_value(c4);
+        a3_rows[row] = -c8;
+        a4_rows[row] = c10;
+        a5_rows[row] = c11;
+    }
+    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t6_rows);
+    pow_fast_by_rows(a0_rows, a2_rows, a0_power_log_hi, a0_power_log_lo, t10_rows);
+    log_fast_rows(a0_rows, t13_rows);
+    pow_fast_by_rows(a0_rows, a3_rows, a0_power_log_hi, a0_power_log_lo, t19_rows);
+    pow_fast_by_rows(a0_rows, a4_rows, a0_power_log_hi, a0_power_log_lo, t23_rows);
+    pow_fast_by_rows(a0_rows, a5_rows, a0_power_log_hi, a0_power_log_lo, t26_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const double t6 = t6_rows[row];
+        const double t10 = t10_rows[row];
+        const double t13 = t13_rows[row];
+        const double t19 = t19_rows[row];
+        const double t23 = t23_rows[row];
+        const double t26 = t26_rows[row];
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const pair t4 = pair_div(pair_of(y_i), t3);
-        const double t6 = pow_fast(f_i, c3);
         const int t7 = (1.0 < f_i);
         const pair t8 = pair_order(pair_sub(t5, pair_div(t4, pair_of(f_i))));
         const pair t9 = pair_order(pair_sub(pair_mul_d(t5, f_i), t4));
-        const double t10 = pow_fast(f_i, pair_value(c4));
         const double t11 = ((pair_rounded(t4) == 0.0) ? ((pair_rounded(t5) == 0.0) ? 0.0 : pair_rounded(t5) * t6 * t6 * t6 * t6) : ((t7 && (pair_value(t3) < 0.0)) ? ((pair_value(t8) == 0.0) ? 0.0 : pair_value(t8) * t6 * t6 * t6 * t6) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * t10 * t10 * t10 * t10)));
-        const double t13 = log_fast(f_i);
         const pair t16 = pair_quot(y_i, f_i);
         const pair t17 = pair_order(pair_add_d(pair_neg(t16), 1.0));
         const double t18 = f_i - y_i;
-        const double t19 = pow_fast(f_i, -c8);
         const double t20 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : t10 * t10 * t10 * t10) : ((t7 && (-p < 0.0)) ? ((pair_value(t17) == 0.0) ? 0.0 : pair_value(t17) * t10 * t10 * t10 * t10) : ((t18 == 0.0) ? 0.0 : t18 * t19 * t19 * t19 * t19)));
         const pair t21 = pair_prod(p, y_i);
-        const double t23 = pow_fast(f_i, c10);
         const pair t24 = pair_order(pair_add(t3, pair_div(t21, pair_of(f_i))));
         const pair t25 = pair_order(pair_add(pair_mul_d(t3, f_i), t21));
-        const double t26 = pow_fast(f_i, c11);
         const double t27 = ((pair_value(pair_neg(t21)) == 0.0) ? ((pair_value(t3) == 0.0) ? 0.0 : pair_value(t3) * t23 * t23 * t23 * t23) : ((t7 && (t22 < 0.0)) ? ((pair_value(t24) == 0.0) ? 0.0 : pair_value(t24) * t23 * t23 * t23 * t23) : ((pair_value(t25) == 0.0) ? 0.0 : pair_value(t25) * t26 * t26 * t26 * t26)));
         loss[row] = (float)(t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? pair_rounded(t16) + t13 : t11)))) : f_i) : y_i);
         gradient[row] = (float)pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t20), pair_if(t12, t17, pair_of((t14 ? t20 : (t15 ? pair_value(t17) / f_i : t20))))), pair_of(f_i)), pair_of(y_i)));
@@ -1469,3 +2001,4 @@ void lossforge_tweedie_loss_gradient_hessian_f32(size_t n, const float *y, const
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_tweedie_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -242,6 +242,27 @@ INLINE pair pair_scale(pair a, double unit)
     return made;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -289,21 +310,55 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const pair t2 = {constants[3], constants[4]};
     const pair c2 = {constants[5], constants[6]};
     const pair c3 = {constants[7], constants[8]};
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const pair t3 = pair_mul_d(c2, f_i);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a0 = pair_scale(t3, 0.5);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a1_rows[row] = -f_i;
+        a2_rows[row] = 0.5 * f_i;
+        const pair a3 = pair_mul_d(c3, f_i);
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        a4_rows[row] = f_i;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t4_hi, t4_lo);
+    pair_exp_short_rows(t3_hi, t3_lo, t5_hi, t5_lo);
+    pair_exp_short_rows(a1_rows, zeros, t6_hi, t6_lo);
+    pair_exp_short_rows(a2_rows, zeros, t8_hi, t8_lo);
+    pair_exp_short_rows(a3_hi, a3_lo, t10_hi, t10_lo);
+    pair_exp_short_rows(a4_rows, zeros, t12_hi, t12_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
         const pair t1 = pair_div(pair_of(y_i), t0);
-        const pair t3 = pair_mul_d(c2, f_i);
-        const pair t4 = pair_exp_short(pair_scale(t3, 0.5));
-        const pair t5 = pair_exp_short(t3);
-        const pair t6 = pair_exp_short(pair_of(-f_i));
         const pair t7 = pair_order(pair_sub(t2, pair_mul(t1, t6)));
-        const pair t8 = pair_exp_short(pair_of(0.5 * f_i));
         const pair t9 = pair_order(pair_sub(pair_mul(pair_mul(t2, t8), t8), t1));
-        const pair t10 = pair_exp_short(pair_mul_d(c3, f_i));
         const double t11 = ((pair_rounded(t1) == 0.0) ? ((pair_rounded(t2) == 0.0) ? 0.0 : pair_rounded(t2) * pair_value(t4) * pair_value(t4) * pair_value(t5) * pair_value(t5) * pair_value(t5)) : (((0.0 < f_i) && (pair_value(t0) < 0.0)) ? ((pair_value(t7) == 0.0) ? 0.0 : pair_value(t7) * pair_value(t5) * pair_value(t5) * pair_value(t5) * pair_value(t5)) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10))));
-        const pair t12 = pair_exp_short(pair_of(f_i));
         loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t11 : ((p <= 1.0) ? pair_value(t12) - ((pair_value(t12) == HUGE_VAL) ? 0.0 : f_i * y_i) : ((p < 2.0) ? t11 : ((p <= 2.0) ? f_i + y_i * pair_value(pair_if((y_i == 0.0), pair_of(0.0), t6)) : t11)))) : f_i) : y_i);
     }
 #else
@@ -312,21 +367,55 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const pair t2 = {constants[3], constants[4]};
     const pair c2 = {constants[5], constants[6]};
     const pair c3 = {constants[7], constants[8]};
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const pair t3 = pair_mul_d(c2, f_i);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a0 = pair_scale(t3, 0.5);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a1_rows[row] = -f_i;
+        a2_rows[row] = 0.5 * f_i;
+        const pair a3 = pair_mul_d(c3, f_i);
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        a4_rows[row] = f_i;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t4_hi, t4_lo);
+    pair_exp_short_rows(t3_hi, t3_lo, t5_hi, t5_lo);
+    pair_exp_short_rows(a1_rows, zeros, t6_hi, t6_lo);
+    pair_exp_short_rows(a2_rows, zeros, t8_hi, t8_lo);
+    pair_exp_short_rows(a3_hi, a3_lo, t10_hi, t10_lo);
+    pair_exp_short_rows(a4_rows, zeros, t12_hi, t12_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t12 = {t12_hi[row], t12_lo[row]};
         const pair t1 = pair_div(pair_of(y_i), t0);
-        const pair t3 = pair_mul_d(c2, f_i);
-        const pair t4 = pair_exp_short(pair_scale(t3, 0.5));
-        const pair t5 = pair_exp_short(t3);
-        const pair t6 = pair_exp_short(pair_of(-f_i));
         const pair t7 = pair_order(pair_sub(t2, pair_mul(t1, t6)));
-        const pair t8 = pair_exp_short(pair_of(0.5 * f_i));
         const pair t9 = pair_order(pair_sub(pair_mul(pair_mul(t2, t8), t8), t1));
-        const pair t10 = pair_exp_short(pair_mul_d(c3, f_i));
         const pair t11 = pair_if((pair_rounded(t1) == 0.0), pair_if((pair_rounded(t2) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(pair_mul(t2, t4), t4), t5), t5), t5)), pair_if(((0.0 < f_i) && (pair_value(t0) < 0.0)), pair_if((pair_value(t7) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t7, t5), t5), t5), t5)), pair_if((pair_value(t9) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t9, t10), t10), t10), t10))));
-        const pair t12 = pair_exp_short(pair_of(f_i));
         loss[row] = pair_rounded(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), t11, pair_if((p <= 1.0), pair_order(pair_sub(t12, pair_if((pair_value(t12) == HUGE_VAL), pair_of(0.0), pair_prod(f_i, y_i)))), pair_if((p < 2.0), t11, pair_if((p <= 2.0), pair_order(pair_add_d(pair_mul_d(pair_if((y_i == 0.0), pair_of(0.0), t6), y_i), f_i)), t11)))), pair_of(f_i)), pair_of(y_i)));
     }
 #endif
@@ -371,36 +460,98 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     const pair t1 = {constants[1], constants[2]};
     const pair c1 = {constants[3], constants[4]};
     const pair c2 = {constants[5], constants[6]};
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const pair a0 = pair_mul_d(c1, f_i);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a1_rows[row] = -(0.5 * f_i);
+        a2_rows[row] = f_i;
+        const pair a4 = pair_mul_d(c2, f_i);
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        a5_rows[row] = -f_i;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    pair_exp_short_rows(a1_rows, zeros, t3_hi, t3_lo);
+    pair_exp_short_rows(a2_rows, zeros, a3_hi, a3_lo);
+    pair_exp_short_rows(a4_hi, a4_lo, t6_hi, t6_lo);
+    pair_exp_short_rows(a5_rows, zeros, a6_hi, a6_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
         const int t0 = (y_i == 0.0);
-        const pair t2 = pair_exp_short(pair_mul_d(c1, f_i));
-        const pair t3 = pair_exp_short(pair_of(-(0.5 * f_i)));
         const double t4 = 1.0 - pair_rounded(pair_mul(pair_mul_d(t3, y_i), t3));
-        const double t5 = pair_value(pair_exp_short(pair_of(f_i))) - y_i;
-        const pair t6 = pair_exp_short(pair_mul_d(c2, f_i));
+        const double t5 = pair_value(a3) - y_i;
         const double t7 = (t0 ? ((1.0 == 0.0) ? 0.0 : pair_value(t2) * pair_value(t2) * pair_value(t2) * pair_value(t2)) : (((0.0 < f_i) && (pair_value(t1) < 0.0)) ? ((t4 == 0.0) ? 0.0 : t4 * pair_value(t2) * pair_value(t2) * pair_value(t2) * pair_value(t2)) : ((t5 == 0.0) ? 0.0 : t5 * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6))));
-        gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? t5 : ((p < 2.0) ? t7 : ((p <= 2.0) ? 1.0 - y_i * pair_value(pair_if(t0, pair_of(0.0), pair_exp_short(pair_of(-f_i)))) : t7)))) : f_i) : y_i);
+        gradient[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? t5 : ((p < 2.0) ? t7 : ((p <= 2.0) ? 1.0 - y_i * pair_value(pair_if(t0, pair_of(0.0), a6)) : t7)))) : f_i) : y_i);
     }
 #else
     const double p = constants[0];
     const pair t1 = {constants[1], constants[2]};
     const pair c1 = {constants[3], constants[4]};
     const pair c2 = {constants[5], constants[6]};
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const pair a0 = pair_mul_d(c1, f_i);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a1_rows[row] = -(0.5 * f_i);
+        a2_rows[row] = f_i;
+        const pair a4 = pair_mul_d(c2, f_i);
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        a5_rows[row] = -f_i;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    pair_exp_short_rows(a1_rows, zeros, t3_hi, t3_lo);
+    pair_exp_short_rows(a2_rows, zeros, a3_hi, a3_lo);
+    pair_exp_short_rows(a4_hi, a4_lo, t6_hi, t6_lo);
+    pair_exp_short_rows(a5_rows, zeros, a6_hi, a6_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
         const int t0 = (y_i == 0.0);
-        const pair t2 = pair_exp_short(pair_mul_d(c1, f_i));
-        const pair t3 = pair_exp_short(pair_of(-(0.5 * f_i)));
         const pair t4 = pair_order(pair_add_d(pair_neg(pair_mul(pair_mul_d(t3, y_i), t3)), 1.0));
-        const pair t5 = pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i));
-        const pair t6 = pair_exp_short(pair_mul_d(c2, f_i));
+        const pair t5 = pair_order(pair_add_d(a3, -y_i));
         const pair t7 = pair_if(t0, pair_if((1.0 == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(t2, t2), t2), t2)), pair_if(((0.0 < f_i) && (pair_value(t1) < 0.0)), pair_if((pair_value(t4) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t4, t2), t2), t2), t2)), pair_if((pair_value(t5) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t5, t6), t6), t6), t6))));
-        gradient[row] = pair_rounded(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), t7, pair_if((p <= 1.0), t5, pair_if((p < 2.0), t7, pair_if((p <= 2.0), pair_order(pair_add_d(pair_neg(pair_mul_d(pair_if(t0, pair_of(0.0), pair_exp_short(pair_of(-f_i))), y_i)), 1.0)), t7)))), pair_of(f_i)), pair_of(y_i)));
+        gradient[row] = pair_rounded(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), t7, pair_if((p <= 1.0), t5, pair_if((p < 2.0), t7, pair_if((p <= 2.0), pair_order(pair_add_d(pair_neg(pair_mul_d(pair_if(t0, pair_of(0.0), a6), y_i)), 1.0)), t7)))), pair_of(f_i)), pair_of(y_i)));
     }
 #endif
 }
@@ -443,21 +594,56 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     const double t2 = constants[3];
     const pair c2 = {constants[4], constants[5]};
     const pair c3 = {constants[6], constants[7]};
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const pair t3 = pair_mul_d(c2, f_i);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a0 = pair_scale(t3, 0.5);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a1_rows[row] = -f_i;
+        a2_rows[row] = 0.5 * f_i;
+        const pair a3 = pair_mul_d(c3, f_i);
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        a4_rows[row] = f_i;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t4_hi, t4_lo);
+    pair_exp_short_rows(t3_hi, t3_lo, t5_hi, t5_lo);
+    pair_exp_short_rows(a1_rows, zeros, t6_hi, t6_lo);
+    pair_exp_short_rows(a2_rows, zeros, t8_hi, t8_lo);
+    pair_exp_short_rows(a3_hi, a3_lo, t10_hi, t10_lo);
+    pair_exp_short_rows(a4_rows, zeros, a5_hi, a5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
         const pair t1 = pair_mul_d(t0, y_i);
-        const pair t3 = pair_mul_d(c2, f_i);
-        const pair t4 = pair_exp_short(pair_scale(t3, 0.5));
-        const pair t5 = pair_exp_short(t3);
-        const pair t6 = pair_exp_short(pair_of(-f_i));
         const pair t7 = pair_order(pair_add_d(pair_neg(pair_mul(t1, t6)), t2));
-        const pair t8 = pair_exp_short(pair_of(0.5 * f_i));
         const pair t9 = pair_order(pair_sub(pair_mul(pair_mul_d(t8, t2), t8), t1));
-        const pair t10 = pair_exp_short(pair_mul_d(c3, f_i));
         const double t11 = ((pair_rounded(t1) == 0.0) ? ((t2 == 0.0) ? 0.0 : t2 * pair_value(t4) * pair_value(t4) * pair_value(t5) * pair_value(t5) * pair_value(t5)) : (((0.0 < f_i) && (pair_value(t0) < 0.0)) ? ((pair_value(t7) == 0.0) ? 0.0 : pair_value(t7) * pair_value(t5) * pair_value(t5) * pair_value(t5) * pair_value(t5)) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10))));
-        hessian[row] = pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), pair_of(t11), pair_if((p <= 1.0), pair_exp_short(pair_of(f_i)), pair_of(((p < 2.0) ? t11 : ((p <= 2.0) ? y_i * pair_value(pair_if((y_i == 0.0), pair_of(0.0), t6)) : t11))))), pair_of(f_i)), pair_of(y_i)));
+        hessian[row] = pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), pair_of(t11), pair_if((p <= 1.0), a5, pair_of(((p < 2.0) ? t11 : ((p <= 2.0) ? y_i * pair_value(pair_if((y_i == 0.0), pair_of(0.0), t6)) : t11))))), pair_of(f_i)), pair_of(y_i)));
     }
 #else
     const double p = constants[0];
@@ -465,21 +651,56 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     const pair t2 = {constants[3], constants[4]};
     const pair c2 = {constants[5], constants[6]};
     const pair c3 = {constants[7], constants[8]};
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const pair t3 = pair_mul_d(c2, f_i);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a0 = pair_scale(t3, 0.5);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a1_rows[row] = -f_i;
+        a2_rows[row] = 0.5 * f_i;
+        const pair a3 = pair_mul_d(c3, f_i);
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        a4_rows[row] = f_i;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t4_hi, t4_lo);
+    pair_exp_short_rows(t3_hi, t3_lo, t5_hi, t5_lo);
+    pair_exp_short_rows(a1_rows, zeros, t6_hi, t6_lo);
+    pair_exp_short_rows(a2_rows, zeros, t8_hi, t8_lo);
+    pair_exp_short_rows(a3_hi, a3_lo, t10_hi, t10_lo);
+    pair_exp_short_rows(a4_rows, zeros, a5_hi, a5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair a5 = {a5_hi[row], a5_lo[row]};
         const pair t1 = pair_mul_d(t0, y_i);
-        const pair t3 = pair_mul_d(c2, f_i);
-        const pair t4 = pair_exp_short(pair_scale(t3, 0.5));
-        const pair t5 = pair_exp_short(t3);
-        const pair t6 = pair_exp_short(pair_of(-f_i));
         const pair t7 = pair_order(pair_sub(t2, pair_mul(t1, t6)));
-        const pair t8 = pair_exp_short(pair_of(0.5 * f_i));
         const pair t9 = pair_order(pair_sub(pair_mul(pair_mul(t2, t8), t8), t1));
-        const pair t10 = pair_exp_short(pair_mul_d(c3, f_i));
         const pair t11 = pair_if((pair_rounded(t1) == 0.0), pair_if((pair_value(t2) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(pair_mul(t2, t4), t4), t5), t5), t5)), pair_if(((0.0 < f_i) && (pair_value(t0) < 0.0)), pair_if((pair_value(t7) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t7, t5), t5), t5), t5)), pair_if((pair_value(t9) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t9, t10), t10), t10), t10))));
-        hessian[row] = pair_rounded(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), t11, pair_if((p <= 1.0), pair_exp_short(pair_of(f_i)), pair_if((p < 2.0), t11, pair_if((p <= 2.0), pair_mul_d(pair_if((y_i == 0.0), pair_of(0.0), t6), y_i), t11)))), pair_of(f_i)), pair_of(y_i)));
+        hessian[row] = pair_rounded(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), t11, pair_if((p <= 1.0), a5, pair_if((p < 2.0), t11, pair_if((p <= 2.0), pair_mul_d(pair_if((y_i == 0.0), pair_of(0.0), t6), y_i), t11)))), pair_of(f_i)), pair_of(y_i)));
     }
 #endif
 }
@@ -528,28 +749,66 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const int t20 = constants[7] != 0.0;
     const pair c3 = {constants[8], constants[9]};
     const pair c4 = {constants[10], constants[11]};
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double t12_rows[ROWS_f64];
+    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t15_hi[ROWS_f64], t15_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double t18_hi[ROWS_f64], t18_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double t23_hi[ROWS_f64], t23_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const pair t6 = pair_mul_d(c3, f_i);
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        const pair a0 = pair_scale(t6, 0.5);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a1_rows[row] = -f_i;
+        const double t12 = 0.5 * f_i;
+        t12_rows[row] = t12;
+        const pair a2 = pair_mul_d(c4, f_i);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a3_rows[row] = f_i;
+        a4_rows[row] = -t12;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t7_hi, t7_lo);
+    pair_exp_short_rows(t6_hi, t6_lo, t8_hi, t8_lo);
+    pair_exp_short_rows(a1_rows, zeros, t10_hi, t10_lo);
+    pair_exp_short_rows(t12_rows, zeros, t13_hi, t13_lo);
+    pair_exp_short_rows(a2_hi, a2_lo, t15_hi, t15_lo);
+    pair_exp_short_rows(a3_rows, zeros, t18_hi, t18_lo);
+    pair_exp_short_rows(a4_rows, zeros, t23_hi, t23_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const pair t15 = {t15_hi[row], t15_lo[row]};
+        const pair t18 = {t18_hi[row], t18_lo[row]};
+        const pair t23 = {t23_hi[row], t23_lo[row]};
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const pair t4 = pair_div(pair_of(y_i), t3);
-        const pair t6 = pair_mul_d(c3, f_i);
-        const pair t7 = pair_exp_short(pair_scale(t6, 0.5));
-        const pair t8 = pair_exp_short(t6);
         const int t9 = ((0.0 < f_i) && (pair_value(t3) < 0.0));
-        const pair t10 = pair_exp_short(pair_of(-f_i));
         const pair t11 = pair_order(pair_sub(t5, pair_mul(t4, t10)));
-        const double t12 = 0.5 * f_i;
-        const pair t13 = pair_exp_short(pair_of(t12));
         const pair t14 = pair_order(pair_sub(pair_mul(pair_mul(t5, t13), t13), t4));
-        const pair t15 = pair_exp_short(pair_mul_d(c4, f_i));
         const double t16 = ((pair_rounded(t4) == 0.0) ? ((pair_rounded(t5) == 0.0) ? 0.0 : pair_rounded(t5) * pair_value(t7) * pair_value(t7) * pair_value(t8) * pair_value(t8) * pair_value(t8)) : (t9 ? ((pair_value(t11) == 0.0) ? 0.0 : pair_value(t11) * pair_value(t8) * pair_value(t8) * pair_value(t8) * pair_value(t8)) : ((pair_value(t14) == 0.0) ? 0.0 : pair_value(t14) * pair_value(t15) * pair_value(t15) * pair_value(t15) * pair_value(t15))));
-        const pair t18 = pair_exp_short(pair_of(f_i));
         const int t21 = (y_i == 0.0);
         const double t22 = y_i * pair_value(pair_if(t21, pair_of(0.0), t10));
-        const pair t23 = pair_exp_short(pair_of(-t12));
         const double t24 = 1.0 - pair_rounded(pair_mul(pair_mul_d(t23, y_i), t23));
         const double t25 = pair_value(t18) - y_i;
         const double t26 = (t21 ? ((1.0 == 0.0) ? 0.0 : pair_value(t8) * pair_value(t8) * pair_value(t8) * pair_value(t8)) : (t9 ? ((t24 == 0.0) ? 0.0 : t24 * pair_value(t8) * pair_value(t8) * pair_value(t8) * pair_value(t8)) : ((t25 == 0.0) ? 0.0 : t25 * pair_value(t15) * pair_value(t15) * pair_value(t15) * pair_value(t15))));
@@ -565,28 +824,66 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const int t20 = constants[7] != 0.0;
     const pair c3 = {constants[8], constants[9]};
     const pair c4 = {constants[10], constants[11]};
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double t12_rows[ROWS_f64];
+    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t15_hi[ROWS_f64], t15_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double t18_hi[ROWS_f64], t18_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double t23_hi[ROWS_f64], t23_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const pair t6 = pair_mul_d(c3, f_i);
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        const pair a0 = pair_scale(t6, 0.5);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a1_rows[row] = -f_i;
+        const double t12 = 0.5 * f_i;
+        t12_rows[row] = t12;
+        const pair a2 = pair_mul_d(c4, f_i);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a3_rows[row] = f_i;
+        a4_rows[row] = -t12;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t7_hi, t7_lo);
+    pair_exp_short_rows(t6_hi, t6_lo, t8_hi, t8_lo);
+    pair_exp_short_rows(a1_rows, zeros, t10_hi, t10_lo);
+    pair_exp_short_rows(t12_rows, zeros, t13_hi, t13_lo);
+    pair_exp_short_rows(a2_hi, a2_lo, t15_hi, t15_lo);
+    pair_exp_short_rows(a3_rows, zeros, t18_hi, t18_lo);
+    pair_exp_short_rows(a4_rows, zeros, t23_hi, t23_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const pair t15 = {t15_hi[row], t15_lo[row]};
+        const pair t18 = {t18_hi[row], t18_lo[row]};
+        const pair t23 = {t23_hi[row], t23_lo[row]};
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const pair t4 = pair_div(pair_of(y_i), t3);
-        const pair t6 = pair_mul_d(c3, f_i);
-        const pair t7 = pair_exp_short(pair_scale(t6, 0.5));
-        const pair t8 = pair_exp_short(t6);
         const int t9 = ((0.0 < f_i) && (pair_value(t3) < 0.0));
-        const pair t10 = pair_exp_short(pair_of(-f_i));
         const pair t11 = pair_order(pair_sub(t5, pair_mul(t4, t10)));
-        const double t12 = 0.5 * f_i;
-        const pair t13 = pair_exp_short(pair_of(t12));
         const pair t14 = pair_order(pair_sub(pair_mul(pair_mul(t5, t13), t13), t4));
-        const pair t15 = pair_exp_short(pair_mul_d(c4, f_i));
         const pair t16 = pair_if((pair_rounded(t4) == 0.0), pair_if((pair_rounded(t5) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(pair_mul(t5, t7), t7), t8), t8), t8)), pair_if(t9, pair_if((pair_value(t11) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t11, t8), t8), t8), t8)), pair_if((pair_value(t14) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t14, t15), t15), t15), t15))));
-        const pair t18 = pair_exp_short(pair_of(f_i));
         const int t21 = (y_i == 0.0);
         const pair t22 = pair_mul_d(pair_if(t21, pair_of(0.0), t10), y_i);
-        const pair t23 = pair_exp_short(pair_of(-t12));
         const pair t24 = pair_order(pair_add_d(pair_neg(pair_mul(pair_mul_d(t23, y_i), t23)), 1.0));
         const pair t25 = pair_order(pair_add_d(t18, -y_i));
         const pair t26 = pair_if(t21, pair_if((1.0 == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(t8, t8), t8), t8)), pair_if(t9, pair_if((pair_value(t24) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t24, t8), t8), t8), t8)), pair_if((pair_value(t25) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t25, t15), t15), t15), t15))));
@@ -648,29 +945,67 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const double t21 = constants[6];
     const pair c2 = {constants[7], constants[8]};
     const pair c3 = {constants[9], constants[10]};
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t8_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double t18_hi[ROWS_f64], t18_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t22_hi[ROWS_f64], t22_lo[ROWS_f64];
+    double t24_hi[ROWS_f64], t24_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const pair t5 = pair_mul_d(c2, f_i);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const double t8 = 0.5 * f_i;
+        t8_rows[row] = t8;
+        a0_rows[row] = -t8;
+        a1_rows[row] = f_i;
+        const pair a2 = pair_mul_d(c3, f_i);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a3_rows[row] = -f_i;
+        const pair a4 = pair_scale(t5, 0.5);
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_exp_short_rows(t5_hi, t5_lo, t6_hi, t6_lo);
+    pair_exp_short_rows(a0_rows, zeros, t9_hi, t9_lo);
+    pair_exp_short_rows(a1_rows, zeros, t11_hi, t11_lo);
+    pair_exp_short_rows(a2_hi, a2_lo, t13_hi, t13_lo);
+    pair_exp_short_rows(a3_rows, zeros, t18_hi, t18_lo);
+    pair_exp_short_rows(a4_hi, a4_lo, t22_hi, t22_lo);
+    pair_exp_short_rows(t8_rows, zeros, t24_hi, t24_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const pair t18 = {t18_hi[row], t18_lo[row]};
+        const pair t22 = {t22_hi[row], t22_lo[row]};
+        const pair t24 = {t24_hi[row], t24_lo[row]};
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const int t3 = (y_i == 0.0);
-        const pair t5 = pair_mul_d(c2, f_i);
-        const pair t6 = pair_exp_short(t5);
         const int t7 = ((0.0 < f_i) && (pair_value(t4) < 0.0));
-        const double t8 = 0.5 * f_i;
-        const pair t9 = pair_exp_short(pair_of(-t8));
         const double t10 = 1.0 - pair_rounded(pair_mul(pair_mul_d(t9, y_i), t9));
-        const pair t11 = pair_exp_short(pair_of(f_i));
         const double t12 = pair_value(t11) - y_i;
-        const pair t13 = pair_exp_short(pair_mul_d(c3, f_i));
         const double t14 = (t3 ? ((1.0 == 0.0) ? 0.0 : pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : (t7 ? ((t10 == 0.0) ? 0.0 : t10 * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : ((t12 == 0.0) ? 0.0 : t12 * pair_value(t13) * pair_value(t13) * pair_value(t13) * pair_value(t13))));
-        const pair t18 = pair_exp_short(pair_of(-f_i));
         const double t19 = y_i * pair_value(pair_if(t3, pair_of(0.0), t18));
         const pair t20 = pair_mul_d(t4, y_i);
-        const pair t22 = pair_exp_short(pair_scale(t5, 0.5));
         const pair t23 = pair_order(pair_add_d(pair_neg(pair_mul(t20, t18)), t21));
-        const pair t24 = pair_exp_short(pair_of(t8));
         const pair t25 = pair_order(pair_sub(pair_mul(pair_mul_d(t24, t21), t24), t20));
         const double t26 = ((pair_rounded(t20) == 0.0) ? ((t21 == 0.0) ? 0.0 : t21 * pair_value(t22) * pair_value(t22) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : (t7 ? ((pair_value(t23) == 0.0) ? 0.0 : pair_value(t23) * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : ((pair_value(t25) == 0.0) ? 0.0 : pair_value(t25) * pair_value(t13) * pair_value(t13) * pair_value(t13) * pair_value(t13))));
         gradient[row] = (t0 ? (t1 ? (t2 ? t14 : (t15 ? t12 : (t16 ? t14 : (t17 ? 1.0 - t19 : t14)))) : f_i) : y_i);
@@ -685,29 +1020,67 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const pair t21 = {constants[6], constants[7]};
     const pair c2 = {constants[8], constants[9]};
     const pair c3 = {constants[10], constants[11]};
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t8_rows[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double t18_hi[ROWS_f64], t18_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t22_hi[ROWS_f64], t22_lo[ROWS_f64];
+    double t24_hi[ROWS_f64], t24_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const pair t5 = pair_mul_d(c2, f_i);
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const double t8 = 0.5 * f_i;
+        t8_rows[row] = t8;
+        a0_rows[row] = -t8;
+        a1_rows[row] = f_i;
+        const pair a2 = pair_mul_d(c3, f_i);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a3_rows[row] = -f_i;
+        const pair a4 = pair_scale(t5, 0.5);
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+    }
+    pair_exp_short_rows(t5_hi, t5_lo, t6_hi, t6_lo);
+    pair_exp_short_rows(a0_rows, zeros, t9_hi, t9_lo);
+    pair_exp_short_rows(a1_rows, zeros, t11_hi, t11_lo);
+    pair_exp_short_rows(a2_hi, a2_lo, t13_hi, t13_lo);
+    pair_exp_short_rows(a3_rows, zeros, t18_hi, t18_lo);
+    pair_exp_short_rows(a4_hi, a4_lo, t22_hi, t22_lo);
+    pair_exp_short_rows(t8_rows, zeros, t24_hi, t24_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const pair t18 = {t18_hi[row], t18_lo[row]};
+        const pair t22 = {t22_hi[row], t22_lo[row]};
+        const pair t24 = {t24_hi[row], t24_lo[row]};
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const int t3 = (y_i == 0.0);
-        const pair t5 = pair_mul_d(c2, f_i);
-        const pair t6 = pair_exp_short(t5);
         const int t7 = ((0.0 < f_i) && (pair_value(t4) < 0.0));
-        const double t8 = 0.5 * f_i;
-        const pair t9 = pair_exp_short(pair_of(-t8));
         const pair t10 = pair_order(pair_add_d(pair_neg(pair_mul(pair_mul_d(t9, y_i), t9)), 1.0));
-        const pair t11 = pair_exp_short(pair_of(f_i));
         const pair t12 = pair_order(pair_add_d(t11, -y_i));
-        const pair t13 = pair_exp_short(pair_mul_d(c3, f_i));
         const pair t14 = pair_if(t3, pair_if((1.0 == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(t6, t6), t6), t6)), pair_if(t7, pair_if((pair_value(t10) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t10, t6), t6), t6), t6)), pair_if((pair_value(t12) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t12, t13), t13), t13), t13))));
-        const pair t18 = pair_exp_short(pair_of(-f_i));
         const pair t19 = pair_mul_d(pair_if(t3, pair_of(0.0), t18), y_i);
         const pair t20 = pair_mul_d(t4, y_i);
-        const pair t22 = pair_exp_short(pair_scale(t5, 0.5));
         const pair t23 = pair_order(pair_sub(t21, pair_mul(t20, t18)));
-        const pair t24 = pair_exp_short(pair_of(t8));
         const pair t25 = pair_order(pair_sub(pair_mul(pair_mul(t21, t24), t24), t20));
         const pair t26 = pair_if((pair_rounded(t20) == 0.0), pair_if((pair_value(t21) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(pair_mul(t21, t22), t22), t6), t6), t6)), pair_if(t7, pair_if((pair_value(t23) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t23, t6), t6), t6), t6)), pair_if((pair_value(t25) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t25, t13), t13), t13), t13))));
         gradient[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_if(t2, t14, pair_if(t15, t12, pair_if(t16, t14, pair_if(t17, pair_order(pair_add_d(pair_neg(t19), 1.0)), t14)))), pair_of(f_i)), pair_of(y_i)));
@@ -770,28 +1143,66 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const pair t6 = {constants[7], constants[8]};
     const pair c4 = {constants[9], constants[10]};
     const pair c5 = {constants[11], constants[12]};
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double t13_rows[ROWS_f64];
+    double t14_hi[ROWS_f64], t14_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t16_hi[ROWS_f64], t16_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double t19_hi[ROWS_f64], t19_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double t24_hi[ROWS_f64], t24_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const pair t7 = pair_mul_d(c4, f_i);
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const pair a0 = pair_scale(t7, 0.5);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a1_rows[row] = -f_i;
+        const double t13 = 0.5 * f_i;
+        t13_rows[row] = t13;
+        const pair a2 = pair_mul_d(c5, f_i);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a3_rows[row] = f_i;
+        a4_rows[row] = -t13;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t8_hi, t8_lo);
+    pair_exp_short_rows(t7_hi, t7_lo, t9_hi, t9_lo);
+    pair_exp_short_rows(a1_rows, zeros, t11_hi, t11_lo);
+    pair_exp_short_rows(t13_rows, zeros, t14_hi, t14_lo);
+    pair_exp_short_rows(a2_hi, a2_lo, t16_hi, t16_lo);
+    pair_exp_short_rows(a3_rows, zeros, t19_hi, t19_lo);
+    pair_exp_short_rows(a4_rows, zeros, t24_hi, t24_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const pair t14 = {t14_hi[row], t14_lo[row]};
+        const pair t16 = {t16_hi[row], t16_lo[row]};
+        const pair t19 = {t19_hi[row], t19_lo[row]};
+        const pair t24 = {t24_hi[row], t24_lo[row]};
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const pair t4 = pair_div(pair_of(y_i), t3);
-        const pair t7 = pair_mul_d(c4, f_i);
-        const pair t8 = pair_exp_short(pair_scale(t7, 0.5));
-        const pair t9 = pair_exp_short(t7);
         const int t10 = ((0.0 < f_i) && (pair_value(t3) < 0.0));
-        const pair t11 = pair_exp_short(pair_of(-f_i));
         const pair t12 = pair_order(pair_sub(t6, pair_mul(t4, t11)));
-        const double t13 = 0.5 * f_i;
-        const pair t14 = pair_exp_short(pair_of(t13));
         const pair t15 = pair_order(pair_sub(pair_mul(pair_mul(t6, t14), t14), t4));
-        const pair t16 = pair_exp_short(pair_mul_d(c5, f_i));
         const double t17 = ((pair_rounded(t4) == 0.0) ? ((pair_rounded(t6) == 0.0) ? 0.0 : pair_rounded(t6) * pair_value(t8) * pair_value(t8) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : (t10 ? ((pair_value(t12) == 0.0) ? 0.0 : pair_value(t12) * pair_value(t9) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : ((pair_value(t15) == 0.0) ? 0.0 : pair_value(t15) * pair_value(t16) * pair_value(t16) * pair_value(t16) * pair_value(t16))));
-        const pair t19 = pair_exp_short(pair_of(f_i));
         const int t22 = (y_i == 0.0);
         const double t23 = y_i * pair_value(pair_if(t22, pair_of(0.0), t11));
-        const pair t24 = pair_exp_short(pair_of(-t13));
         const double t25 = 1.0 - pair_rounded(pair_mul(pair_mul_d(t24, y_i), t24));
         const double t26 = pair_value(t19) - y_i;
         const double t27 = (t22 ? ((1.0 == 0.0) ? 0.0 : pair_value(t9) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : (t10 ? ((t25 == 0.0) ? 0.0 : t25 * pair_value(t9) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : ((t26 == 0.0) ? 0.0 : t26 * pair_value(t16) * pair_value(t16) * pair_value(t16) * pair_value(t16))));
@@ -813,28 +1224,66 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const pair t6 = {constants[8], constants[9]};
     const pair c4 = {constants[10], constants[11]};
     const pair c5 = {constants[12], constants[13]};
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double t13_rows[ROWS_f64];
+    double t14_hi[ROWS_f64], t14_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t16_hi[ROWS_f64], t16_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double t19_hi[ROWS_f64], t19_lo[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double t24_hi[ROWS_f64], t24_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const pair t7 = pair_mul_d(c4, f_i);
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
+        const pair a0 = pair_scale(t7, 0.5);
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+        a1_rows[row] = -f_i;
+        const double t13 = 0.5 * f_i;
+        t13_rows[row] = t13;
+        const pair a2 = pair_mul_d(c5, f_i);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a3_rows[row] = f_i;
+        a4_rows[row] = -t13;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t8_hi, t8_lo);
+    pair_exp_short_rows(t7_hi, t7_lo, t9_hi, t9_lo);
+    pair_exp_short_rows(a1_rows, zeros, t11_hi, t11_lo);
+    pair_exp_short_rows(t13_rows, zeros, t14_hi, t14_lo);
+    pair_exp_short_rows(a2_hi, a2_lo, t16_hi, t16_lo);
+    pair_exp_short_rows(a3_rows, zeros, t19_hi, t19_lo);
+    pair_exp_short_rows(a4_rows, zeros, t24_hi, t24_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const pair t14 = {t14_hi[row], t14_lo[row]};
+        const pair t16 = {t16_hi[row], t16_lo[row]};
+        const pair t19 = {t19_hi[row], t19_lo[row]};
+        const pair t24 = {t24_hi[row], t24_lo[row]};
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const pair t4 = pair_div(pair_of(y_i), t3);
-        const pair t7 = pair_mul_d(c4, f_i);
-        const pair t8 = pair_exp_short(pair_scale(t7, 0.5));
-        const pair t9 = pair_exp_short(t7);
         const int t10 = ((0.0 < f_i) && (pair_value(t3) < 0.0));
-        const pair t11 = pair_exp_short(pair_of(-f_i));
         const pair t12 = pair_order(pair_sub(t6, pair_mul(t4, t11)));
-        const double t13 = 0.5 * f_i;
-        const pair t14 = pair_exp_short(pair_of(t13));
         const pair t15 = pair_order(pair_sub(pair_mul(pair_mul(t6, t14), t14), t4));
-        const pair t16 = pair_exp_short(pair_mul_d(c5, f_i));
         const pair t17 = pair_if((pair_rounded(t4) == 0.0), pair_if((pair_rounded(t6) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(pair_mul(t6, t8), t8), t9), t9), t9)), pair_if(t10, pair_if((pair_value(t12) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t12, t9), t9), t9), t9)), pair_if((pair_value(t15) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t15, t16), t16), t16), t16))));
-        const pair t19 = pair_exp_short(pair_of(f_i));
         const int t22 = (y_i == 0.0);
         const pair t23 = pair_mul_d(pair_if(t22, pair_of(0.0), t11), y_i);
-        const pair t24 = pair_exp_short(pair_of(-t13));
         const pair t25 = pair_order(pair_add_d(pair_neg(pair_mul(pair_mul_d(t24, y_i), t24)), 1.0));
         const pair t26 = pair_order(pair_add_d(t19, -y_i));
         const pair t27 = pair_if(t22, pair_if((1.0 == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(t9, t9), t9), t9)), pair_if(t10, pair_if((pair_value(t25) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t25, t9), t9), t9), t9)), pair_if((pair_value(t26) == 0.0), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_mul(t26, t16), t16), t16), t16))));
@@ -893,10 +1342,19 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
     const double *const f = inputs[0];
     double *const mean = outputs[0];
     (void)constants;
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        mean[row] = pair_value(pair_exp_short(pair_of(f_i)));
+        a0_rows[row] = f_i;
+    }
+    pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        mean[row] = pair_value(a1);
     }
 }
 
@@ -915,7 +1373,9 @@ void lossforge_tweedie_log_link_inverse_link_f64(size_t n, const double *f, doub
     void *const outputs[] = {mean};
     lossforge_tweedie_log_link_inverse_link_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -962,21 +1422,50 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const pair t2 = {constants[3], constants[4]};
     const double c2 = constants[5];
     const pair c3 = {constants[6], constants[7]};
+    double t3_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t6_hi[ROWS_f32], t6_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t8_hi[ROWS_f32], t8_lo[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t10_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double t12_hi[ROWS_f32], t12_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        const double t3 = c2 * f_i;
+        t3_rows[row] = t3;
+        a0_rows[row] = 0.5 * t3;
+        a1_rows[row] = -f_i;
+        a2_rows[row] = 0.5 * f_i;
+        a3_rows[row] = pair_value(c3) * f_i;
+        a4_rows[row] = f_i;
+    }
+    exp_fast_rows(a0_rows, t4_rows);
+    exp_fast_rows(t3_rows, t5_rows);
+    pair_exp_short_rows(a1_rows, zeros, t6_hi, t6_lo);
+    pair_exp_short_rows(a2_rows, zeros, t8_hi, t8_lo);
+    exp_fast_rows(a3_rows, t10_rows);
+    pair_exp_short_rows(a4_rows, zeros, t12_hi, t12_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const double t4 = t4_rows[row];
+        const double t5 = t5_rows[row];
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const double t10 = t10_rows[row];
+        const pair t12 = {t12_hi[row], t12_lo[row]};
         const pair t1 = pair_div(pair_of(y_i), t0);
-        const double t3 = c2 * f_i;
-        const double t4 = exp_fast(0.5 * t3);
-        const double t5 = exp_fast(t3);
-        const pair t6 = pair_exp_short(pair_of(-f_i));
         const pair t7 = pair_order(pair_sub(t2, pair_mul(t1, t6)));
-        const pair t8 = pair_exp_short(pair_of(0.5 * f_i));
         const pair t9 = pair_order(pair_sub(pair_mul(pair_mul(t2, t8), t8), t1));
-        const double t10 = exp_fast(pair_value(c3) * f_i);
         const double t11 = ((pair_rounded(t1) == 0.0) ? ((pair_rounded(t2) == 0.0) ? 0.0 : pair_rounded(t2) * t4 * t4 * t5 * t5 * t5) : (((0.0 < f_i) && (pair_value(t0) < 0.0)) ? ((pair_value(t7) == 0.0) ? 0.0 : pair_value(t7) * t5 * t5 * t5 * t5) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * t10 * t10 * t10 * t10)));
-        const pair t12 = pair_exp_short(pair_of(f_i));
         loss[row] = (float)((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t11 : ((p <= 1.0) ? pair_value(t12) - ((pair_value(t12) == HUGE_VAL) ? 0.0 : f_i * y_i) : ((p < 2.0) ? t11 : ((p <= 2.0) ? f_i + y_i * pair_value(pair_if((y_i == 0.0), pair_of(0.0), t6)) : t11)))) : f_i) : y_i);
     }
 }
@@ -1010,18 +1499,45 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const pair t1 = {constants[1], constants[2]};
     const double c1 = constants[3];
     const pair c2 = {constants[4], constants[5]};
+    double a0_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_hi[ROWS_f32], a3_lo[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
+    double a6_hi[ROWS_f32], a6_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        a0_rows[row] = c1 * f_i;
+        a1_rows[row] = -(0.5 * f_i);
+        a2_rows[row] = f_i;
+        a4_rows[row] = pair_value(c2) * f_i;
+        a5_rows[row] = -f_i;
+    }
+    exp_fast_rows(a0_rows, t2_rows);
+    pair_exp_short_rows(a1_rows, zeros, t3_hi, t3_lo);
+    pair_exp_short_rows(a2_rows, zeros, a3_hi, a3_lo);
+    exp_fast_rows(a4_rows, t6_rows);
+    pair_exp_short_rows(a5_rows, zeros, a6_hi, a6_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const double t2 = t2_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const double t6 = t6_rows[row];
+        const pair a6 = {a6_hi[row], a6_lo[row]};
         const int t0 = (y_i == 0.0);
-        const double t2 = exp_fast(c1 * f_i);
-        const pair t3 = pair_exp_short(pair_of(-(0.5 * f_i)));
         const pair t4 = pair_order(pair_add_d(pair_neg(pair_mul(pair_mul_d(t3, y_i), t3)), 1.0));
-        const pair t5 = pair_order(pair_add_d(pair_exp_short(pair_of(f_i)), -y_i));
-        const double t6 = exp_fast(pair_value(c2) * f_i);
+        const pair t5 = pair_order(pair_add_d(a3, -y_i));
         const double t7 = (t0 ? ((1.0 == 0.0) ? 0.0 : t2 * t2 * t2 * t2) : (((0.0 < f_i) && (pair_value(t1) < 0.0)) ? ((pair_value(t4) == 0.0) ? 0.0 : pair_value(t4) * t2 * t2 * t2 * t2) : ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * t6 * t6 * t6 * t6)));
-        gradient[row] = (float)pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), pair_of(t7), pair_if((p <= 1.0), t5, pair_of(((p < 2.0) ? t7 : ((p <= 2.0) ? 1.0 - y_i * pair_value(pair_if(t0, pair_of(0.0), pair_exp_short(pair_of(-f_i)))) : t7))))), pair_of(f_i)), pair_of(y_i)));
+        gradient[row] = (float)pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), pair_of(t7), pair_if((p <= 1.0), t5, pair_of(((p < 2.0) ? t7 : ((p <= 2.0) ? 1.0 - y_i * pair_value(pair_if(t0, pair_of(0.0), a6)) : t7))))), pair_of(f_i)), pair_of(y_i)));
     }
 }
 
@@ -1054,21 +1570,51 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const pair t2 = {constants[3], constants[4]};
     const double c2 = constants[5];
     const pair c3 = {constants[6], constants[7]};
+    double t3_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double t5_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t6_hi[ROWS_f32], t6_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t8_hi[ROWS_f32], t8_lo[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t10_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_hi[ROWS_f32], a5_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        const double t3 = c2 * f_i;
+        t3_rows[row] = t3;
+        a0_rows[row] = 0.5 * t3;
+        a1_rows[row] = -f_i;
+        a2_rows[row] = 0.5 * f_i;
+        a3_rows[row] = pair_value(c3) * f_i;
+        a4_rows[row] = f_i;
+    }
+    exp_fast_rows(a0_rows, t4_rows);
+    exp_fast_rows(t3_rows, t5_rows);
+    pair_exp_short_rows(a1_rows, zeros, t6_hi, t6_lo);
+    pair_exp_short_rows(a2_rows, zeros, t8_hi, t8_lo);
+    exp_fast_rows(a3_rows, t10_rows);
+    pair_exp_short_rows(a4_rows, zeros, a5_hi, a5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const double t4 = t4_rows[row];
+        const double t5 = t5_rows[row];
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const double t10 = t10_rows[row];
+        const pair a5 = {a5_hi[row], a5_lo[row]};
         const pair t1 = pair_mul_d(t0, y_i);
-        const double t3 = c2 * f_i;
-        const double t4 = exp_fast(0.5 * t3);
-        const double t5 = exp_fast(t3);
-        const pair t6 = pair_exp_short(pair_of(-f_i));
         const pair t7 = pair_order(pair_sub(t2, pair_mul(t1, t6)));
-        const pair t8 = pair_exp_short(pair_of(0.5 * f_i));
         const pair t9 = pair_order(pair_sub(pair_mul(pair_mul(t2, t8), t8), t1));
-        const double t10 = exp_fast(pair_value(c3) * f_i);
         const double t11 = ((pair_rounded(t1) == 0.0) ? ((pair_value(t2) == 0.0) ? 0.0 : pair_value(t2) * t4 * t4 * t5 * t5 * t5) : (((0.0 < f_i) && (pair_value(t0) < 0.0)) ? ((pair_value(t7) == 0.0) ? 0.0 : pair_value(t7) * t5 * t5 * t5 * t5) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * t10 * t10 * t10 * t10)));
-        hessian[row] = (float)pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), pair_of(t11), pair_if((p <= 1.0), pair_exp_short(pair_of(f_i)), pair_of(((p < 2.0) ? t11 : ((p <= 2.0) ? y_i * pair_value(pair_if((y_i == 0.0), pair_of(0.0), t6)) : t11))))), pair_of(f_i)), pair_of(y_i)));
+        hessian[row] = (float)pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), pair_of(t11), pair_if((p <= 1.0), a5, pair_of(((p < 2.0) ? t11 : ((p <= 2.0) ? y_i * pair_value(pair_if((y_i == 0.0), pair_of(0.0), t6)) : t11))))), pair_of(f_i)), pair_of(y_i)));
     }
 }
 
@@ -1106,28 +1652,61 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const int t20 = constants[7] != 0.0;
     const double c3 = constants[8];
     const pair c4 = {constants[9], constants[10]};
+    double t6_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double t8_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t10_hi[ROWS_f32], t10_lo[ROWS_f32];
+    double t12_rows[ROWS_f32];
+    double t13_hi[ROWS_f32], t13_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t15_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t18_hi[ROWS_f32], t18_lo[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double t23_hi[ROWS_f32], t23_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        const double t6 = c3 * f_i;
+        t6_rows[row] = t6;
+        a0_rows[row] = 0.5 * t6;
+        a1_rows[row] = -f_i;
+        const double t12 = 0.5 * f_i;
+        t12_rows[row] = t12;
+        a2_rows[row] = pair_value(c4) * f_i;
+        a3_rows[row] = f_i;
+        a4_rows[row] = -t12;
+    }
+    exp_fast_rows(a0_rows, t7_rows);
+    exp_fast_rows(t6_rows, t8_rows);
+    pair_exp_short_rows(a1_rows, zeros, t10_hi, t10_lo);
+    pair_exp_short_rows(t12_rows, zeros, t13_hi, t13_lo);
+    exp_fast_rows(a2_rows, t15_rows);
+    pair_exp_short_rows(a3_rows, zeros, t18_hi, t18_lo);
+    pair_exp_short_rows(a4_rows, zeros, t23_hi, t23_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const double t7 = t7_rows[row];
+        const double t8 = t8_rows[row];
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const double t15 = t15_rows[row];
+        const pair t18 = {t18_hi[row], t18_lo[row]};
+        const pair t23 = {t23_hi[row], t23_lo[row]};
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const pair t4 = pair_div(pair_of(y_i), t3);
-        const double t6 = c3 * f_i;
-        const double t7 = exp_fast(0.5 * t6);
-        const double t8 = exp_fast(t6);
         const int t9 = ((0.0 < f_i) && (pair_value(t3) < 0.0));
-        const pair t10 = pair_exp_short(pair_of(-f_i));
         const pair t11 = pair_order(pair_sub(t5, pair_mul(t4, t10)));
-        const double t12 = 0.5 * f_i;
-        const pair t13 = pair_exp_short(pair_of(t12));
         const pair t14 = pair_order(pair_sub(pair_mul(pair_mul(t5, t13), t13), t4));
-        const double t15 = exp_fast(pair_value(c4) * f_i);
         const double t16 = ((pair_rounded(t4) == 0.0) ? ((pair_rounded(t5) == 0.0) ? 0.0 : pair_rounded(t5) * t7 * t7 * t8 * t8 * t8) : (t9 ? ((pair_value(t11) == 0.0) ? 0.0 : pair_value(t11) * t8 * t8 * t8 * t8) : ((pair_value(t14) == 0.0) ? 0.0 : pair_value(t14) * t15 * t15 * t15 * t15)));
-        const pair t18 = pair_exp_short(pair_of(f_i));
         const int t21 = (y_i == 0.0);
         const double t22 = y_i * pair_value(pair_if(t21, pair_of(0.0), t10));
-        const pair t23 = pair_exp_short(pair_of(-t12));
         const pair t24 = pair_order(pair_add_d(pair_neg(pair_mul(pair_mul_d(t23, y_i), t23)), 1.0));
         const pair t25 = pair_order(pair_add_d(t18, -y_i));
         const double t26 = (t21 ? ((1.0 == 0.0) ? 0.0 : t8 * t8 * t8 * t8) : (t9 ? ((pair_value(t24) == 0.0) ? 0.0 : pair_value(t24) * t8 * t8 * t8 * t8) : ((pair_value(t25) == 0.0) ? 0.0 : pair_value(t25) * t15 * t15 * t15 * t15)));
@@ -1174,29 +1753,62 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const pair t21 = {constants[6], constants[7]};
     const double c2 = constants[8];
     const pair c3 = {constants[9], constants[10]};
+    double t5_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
+    double t8_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t9_hi[ROWS_f32], t9_lo[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t11_hi[ROWS_f32], t11_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t13_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t18_hi[ROWS_f32], t18_lo[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double t22_rows[ROWS_f32];
+    double t24_hi[ROWS_f32], t24_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        const double t5 = c2 * f_i;
+        t5_rows[row] = t5;
+        const double t8 = 0.5 * f_i;
+        t8_rows[row] = t8;
+        a0_rows[row] = -t8;
+        a1_rows[row] = f_i;
+        a2_rows[row] = pair_value(c3) * f_i;
+        a3_rows[row] = -f_i;
+        a4_rows[row] = 0.5 * t5;
+    }
+    exp_fast_rows(t5_rows, t6_rows);
+    pair_exp_short_rows(a0_rows, zeros, t9_hi, t9_lo);
+    pair_exp_short_rows(a1_rows, zeros, t11_hi, t11_lo);
+    exp_fast_rows(a2_rows, t13_rows);
+    pair_exp_short_rows(a3_rows, zeros, t18_hi, t18_lo);
+    exp_fast_rows(a4_rows, t22_rows);
+    pair_exp_short_rows(t8_rows, zeros, t24_hi, t24_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const double t6 = t6_rows[row];
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const double t13 = t13_rows[row];
+        const pair t18 = {t18_hi[row], t18_lo[row]};
+        const double t22 = t22_rows[row];
+        const pair t24 = {t24_hi[row], t24_lo[row]};
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const int t3 = (y_i == 0.0);
-        const double t5 = c2 * f_i;
-        const double t6 = exp_fast(t5);
         const int t7 = ((0.0 < f_i) && (pair_value(t4) < 0.0));
-        const double t8 = 0.5 * f_i;
-        const pair t9 = pair_exp_short(pair_of(-t8));
         const pair t10 = pair_order(pair_add_d(pair_neg(pair_mul(pair_mul_d(t9, y_i), t9)), 1.0));
-        const pair t11 = pair_exp_short(pair_of(f_i));
         const pair t12 = pair_order(pair_add_d(t11, -y_i));
-        const double t13 = exp_fast(pair_value(c3) * f_i);
         const double t14 = (t3 ? ((1.0 == 0.0) ? 0.0 : t6 * t6 * t6 * t6) : (t7 ? ((pair_value(t10) == 0.0) ? 0.0 : pair_value(t10) * t6 * t6 * t6 * t6) : ((pair_value(t12) == 0.0) ? 0.0 : pair_value(t12) * t13 * t13 * t13 * t13)));
-        const pair t18 = pair_exp_short(pair_of(-f_i));
         const double t19 = y_i * pair_value(pair_if(t3, pair_of(0.0), t18));
         const pair t20 = pair_mul_d(t4, y_i);
-        const double t22 = exp_fast(0.5 * t5);
         const pair t23 = pair_order(pair_sub(t21, pair_mul(t20, t18)));
-        const pair t24 = pair_exp_short(pair_of(t8));
         const pair t25 = pair_order(pair_sub(pair_mul(pair_mul(t21, t24), t24), t20));
         const double t26 = ((pair_rounded(t20) == 0.0) ? ((pair_value(t21) == 0.0) ? 0.0 : pair_value(t21) * t22 * t22 * t6 * t6 * t6) : (t7 ? ((pair_value(t23) == 0.0) ? 0.0 : pair_value(t23) * t6 * t6 * t6 * t6) : ((pair_value(t25) == 0.0) ? 0.0 : pair_value(t25) * t13 * t13 * t13 * t13)));
         gradient[row] = (float)pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t14), pair_if(t15, t12, pair_of((t16 ? t14 : (t17 ? 1.0 - t19 : t14))))), pair_of(f_i)), pair_of(y_i)));
@@ -1244,28 +1856,61 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     const pair t6 = {constants[8], constants[9]};
     const double c4 = constants[10];
     const pair c5 = {constants[11], constants[12]};
+    double t7_rows[ROWS_f32];
+    double a0_rows[ROWS_f32];
+    double t8_rows[ROWS_f32];
+    double t9_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
+    double t11_hi[ROWS_f32], t11_lo[ROWS_f32];
+    double t13_rows[ROWS_f32];
+    double t14_hi[ROWS_f32], t14_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double t16_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double t19_hi[ROWS_f32], t19_lo[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double t24_hi[ROWS_f32], t24_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double f_i = f[row];
+        const double t7 = c4 * f_i;
+        t7_rows[row] = t7;
+        a0_rows[row] = 0.5 * t7;
+        a1_rows[row] = -f_i;
+        const double t13 = 0.5 * f_i;
+        t13_rows[row] = t13;
+        a2_rows[row] = pair_value(c5) * f_i;
+        a3_rows[row] = f_i;
+        a4_rows[row] = -t13;
+    }
+    exp_fast_rows(a0_rows, t8_rows);
+    exp_fast_rows(t7_rows, t9_rows);
+    pair_exp_short_rows(a1_rows, zeros, t11_hi, t11_lo);
+    pair_exp_short_rows(t13_rows, zeros, t14_hi, t14_lo);
+    exp_fast_rows(a2_rows, t16_rows);
+    pair_exp_short_rows(a3_rows, zeros, t19_hi, t19_lo);
+    pair_exp_short_rows(a4_rows, zeros, t24_hi, t24_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
+        const double t8 = t8_rows[row];
+        const double t9 = t9_rows[row];
+        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const pair t14 = {t14_hi[row], t14_lo[row]};
+        const double t16 = t16_rows[row];
+        const pair t19 = {t19_hi[row], t19_lo[row]};
+        const pair t24 = {t24_hi[row], t24_lo[row]};
         const int t0 = (y_i == y_i);
         const int t1 = (f_i == f_i);
         const pair t4 = pair_div(pair_of(y_i), t3);
-        const double t7 = c4 * f_i;
-        const double t8 = exp_fast(0.5 * t7);
-        const double t9 = exp_fast(t7);
         const int t10 = ((0.0 < f_i) && (pair_value(t3) < 0.0));
-        const pair t11 = pair_exp_short(pair_of(-f_i));
         const pair t12 = pair_order(pair_sub(t6, pair_mul(t4, t11)));
-        const double t13 = 0.5 * f_i;
-        const pair t14 = pair_exp_short(pair_of(t13));
         const pair t15 = pair_order(pair_sub(pair_mul(pair_mul(t6, t14), t14), t4));
-        const double t16 = exp_fast(pair_value(c5) * f_i);
         const double t17 = ((pair_rounded(t4) == 0.0) ? ((pair_rounded(t6) == 0.0) ? 0.0 : pair_rounded(t6) * t8 * t8 * t9 * t9 * t9) : (t10 ? ((pair_value(t12) == 0.0) ? 0.0 : pair_value(t12) * t9 * t9 * t9 * t9) : ((pair_value(t15) == 0.0) ? 0.0 : pair_value(t15) * t16 * t16 * t16 * t16)));
-        const pair t19 = pair_exp_short(pair_of(f_i));
         const int t22 = (y_i == 0.0);
         const double t23 = y_i * pair_value(pair_if(t22, pair_of(0.0), t11));
-        const pair t24 = pair_exp_short(pair_of(-t13));
         const pair t25 = pair_order(pair_add_d(pair_neg(pair_mul(pair_mul_d(t24, y_i), t24)), 1.0));
         const pair t26 = pair_order(pair_add_d(t19, -y_i));
         const double t27 = (t22 ? ((1.0 == 0.0) ? 0.0 : t9 * t9 * t9 * t9) : (t10 ? ((pair_value(t25) == 0.0) ? 0.0 : pair_value(t25) * t9 * t9 * t9 * t9) : ((pair_value(t26) == 0.0) ? 0.0 : pair_value(t26) * t16 * t16 * t16 * t16)));
@@ -1309,10 +1954,19 @@ static void inverse_link_rows_f32(const float *const *inputs, const double *cons
     const float *const f = inputs[0];
     float *const mean = outputs[0];
     (void)constants;
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        mean[row] = (float)pair_value(pair_exp_short(pair_of(f_i)));
+        a0_rows[row] = f_i;
+    }
+    pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        mean[row] = (float)pair_value(a1);
     }
 }
 
@@ -1331,3 +1985,4 @@ void lossforge_tweedie_log_link_inverse_link_f32(size_t n, const float *f, float
     void *const outputs[] = {mean};
     lossforge_tweedie_log_link_inverse_link_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

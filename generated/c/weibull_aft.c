@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -352,6 +352,57 @@ INLINE pair pair_log(pair x)
     return made;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_expm1_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_expm1((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_exp_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void expm1_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = expm1_fast(a[row]);
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -395,23 +446,61 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double shape = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), shape);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_mul_d(pair_order(pair_add_d(a1, -f_i)), shape);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+    }
+    pair_expm1_rows(t0_hi, t0_lo, a2_hi, a2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
         const pair t1 = pair_max(pair_of(-0.5), pair_order(pair_min(pair_of(0.5), pair_order(t0))));
-        loss[row] = ((pair_rounded(pair_abs(t0)) <= 0.5) ? pair_rounded(t1) * pair_rounded(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_rounded(t1) / 20922789888000.0) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) : pair_rounded(pair_expm1(t0)) - pair_rounded(pair_min(pair_of(1.2676506002282294e+30), pair_order(t0))));
+        loss[row] = ((pair_rounded(pair_abs(t0)) <= 0.5) ? pair_rounded(t1) * pair_rounded(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_rounded(t1) / 20922789888000.0) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) : pair_rounded(a2) - pair_rounded(pair_min(pair_of(1.2676506002282294e+30), pair_order(t0))));
     }
 #else
     const double shape = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), shape);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_mul_d(pair_order(pair_add_d(a1, -f_i)), shape);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+    }
+    pair_expm1_rows(t0_hi, t0_lo, a2_hi, a2_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
         const pair t1 = pair_max(pair_of(-0.5), pair_order(pair_min(pair_of(0.5), pair_order(t0))));
-        loss[row] = pair_rounded(pair_if((pair_rounded(pair_abs(t0)) <= 0.5), pair_mul(pair_mul(t1, t1), pair_sum(0.5, ((0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_rounded(t1) / 20922789888000.0) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)))), pair_order(pair_sub(pair_expm1(t0), pair_min(pair_of(1.2676506002282294e+30), pair_order(t0))))));
+        loss[row] = pair_rounded(pair_if((pair_rounded(pair_abs(t0)) <= 0.5), pair_mul(pair_mul(t1, t1), pair_sum(0.5, ((0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_rounded(t1) / 20922789888000.0) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)))), pair_order(pair_sub(a2, pair_min(pair_of(1.2676506002282294e+30), pair_order(t0))))));
     }
 #endif
 }
@@ -444,23 +533,71 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double shape = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), shape);
-        const pair t1 = pair_exp_short(t0);
-        gradient[row] = ((pair_rounded(t0) <= 1.0) ? -(shape * expm1_fast(pair_rounded(pair_min(pair_of(1.0), pair_order(t0))))) : shape - ((pair_value(t1) == 0.0) ? 0.0 : shape) * pair_value(t1));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_mul_d(pair_order(pair_add_d(a1, -f_i)), shape);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        a2_rows[row] = pair_rounded(pair_min(pair_of(1.0), pair_order(t0)));
+    }
+    pair_exp_short_rows(t0_hi, t0_lo, t1_hi, t1_lo);
+    expm1_fast_rows(a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double a3 = a3_rows[row];
+        gradient[row] = ((pair_rounded(t0) <= 1.0) ? -(shape * a3) : shape - ((pair_value(t1) == 0.0) ? 0.0 : shape) * pair_value(t1));
     }
 #else
     const double shape = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), shape);
-        const pair t1 = pair_exp(t0);
-        gradient[row] = pair_rounded(pair_if((pair_rounded(t0) <= 1.0), pair_neg(pair_mul_d(pair_expm1(pair_min(pair_of(1.0), pair_order(t0))), shape)), pair_order(pair_add_d(pair_neg(pair_mul_d(t1, ((pair_value(t1) == 0.0) ? 0.0 : shape))), shape))));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_mul_d(pair_order(pair_add_d(a1, -f_i)), shape);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a2 = pair_min(pair_of(1.0), pair_order(t0));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_rows(t0_hi, t0_lo, t1_hi, t1_lo);
+    pair_expm1_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        gradient[row] = pair_rounded(pair_if((pair_rounded(t0) <= 1.0), pair_neg(pair_mul_d(a3, shape)), pair_order(pair_add_d(pair_neg(pair_mul_d(t1, ((pair_value(t1) == 0.0) ? 0.0 : shape))), shape))));
     }
 #endif
 }
@@ -494,21 +631,57 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
 #ifdef LOSSFORGE_FAST
     const double shape = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_exp_short(pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), shape));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a2 = pair_mul_d(pair_order(pair_add_d(a1, -f_i)), shape);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         hessian[row] = ((pair_value(t0) == 0.0) ? 0.0 : c0) * pair_value(t0);
     }
 #else
     const double shape = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_exp(pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), shape));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a2 = pair_mul_d(pair_order(pair_add_d(a1, -f_i)), shape);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_rows(a2_hi, a2_lo, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         hessian[row] = pair_rounded(pair_mul(pair_if((pair_value(t0) == 0.0), pair_of(0.0), c0), t0));
     }
 #endif
@@ -545,27 +718,81 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     const double shape = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), shape);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_mul_d(pair_order(pair_add_d(a1, -f_i)), shape);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        a3_rows[row] = pair_rounded(pair_min(pair_of(1.0), pair_order(t0)));
+    }
+    pair_exp_short_rows(t0_hi, t0_lo, t2_hi, t2_lo);
+    pair_expm1_rows(t0_hi, t0_lo, a2_hi, a2_lo);
+    expm1_fast_rows(a3_rows, a4_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const double a4 = a4_rows[row];
         const pair t1 = pair_max(pair_of(-0.5), pair_order(pair_min(pair_of(0.5), pair_order(t0))));
-        const pair t2 = pair_exp_short(t0);
-        loss[row] = ((pair_rounded(pair_abs(t0)) <= 0.5) ? pair_rounded(t1) * pair_rounded(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_rounded(t1) / 20922789888000.0) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) : pair_rounded(pair_expm1(t0)) - pair_rounded(pair_min(pair_of(1.2676506002282294e+30), pair_order(t0))));
-        gradient[row] = ((pair_rounded(t0) <= 1.0) ? -(shape * expm1_fast(pair_rounded(pair_min(pair_of(1.0), pair_order(t0))))) : shape - ((pair_value(t2) == 0.0) ? 0.0 : shape) * pair_value(t2));
+        loss[row] = ((pair_rounded(pair_abs(t0)) <= 0.5) ? pair_rounded(t1) * pair_rounded(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_rounded(t1) / 20922789888000.0) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) : pair_rounded(a2) - pair_rounded(pair_min(pair_of(1.2676506002282294e+30), pair_order(t0))));
+        gradient[row] = ((pair_rounded(t0) <= 1.0) ? -(shape * a4) : shape - ((pair_value(t2) == 0.0) ? 0.0 : shape) * pair_value(t2));
     }
 #else
     const double shape = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), shape);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_mul_d(pair_order(pair_add_d(a1, -f_i)), shape);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a3 = pair_min(pair_of(1.0), pair_order(t0));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+    }
+    pair_exp_rows(t0_hi, t0_lo, t2_hi, t2_lo);
+    pair_expm1_rows(t0_hi, t0_lo, a2_hi, a2_lo);
+    pair_expm1_rows(a3_hi, a3_lo, a4_hi, a4_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
         const pair t1 = pair_max(pair_of(-0.5), pair_order(pair_min(pair_of(0.5), pair_order(t0))));
-        const pair t2 = pair_exp(t0);
-        loss[row] = pair_rounded(pair_if((pair_rounded(pair_abs(t0)) <= 0.5), pair_mul(pair_mul(t1, t1), pair_sum(0.5, ((0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_rounded(t1) / 20922789888000.0) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)))), pair_order(pair_sub(pair_expm1(t0), pair_min(pair_of(1.2676506002282294e+30), pair_order(t0))))));
-        gradient[row] = pair_rounded(pair_if((pair_rounded(t0) <= 1.0), pair_neg(pair_mul_d(pair_expm1(pair_min(pair_of(1.0), pair_order(t0))), shape)), pair_order(pair_add_d(pair_neg(pair_mul_d(t2, ((pair_value(t2) == 0.0) ? 0.0 : shape))), shape))));
+        loss[row] = pair_rounded(pair_if((pair_rounded(pair_abs(t0)) <= 0.5), pair_mul(pair_mul(t1, t1), pair_sum(0.5, ((0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_rounded(t1) / 20922789888000.0) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)))), pair_order(pair_sub(a2, pair_min(pair_of(1.2676506002282294e+30), pair_order(t0))))));
+        gradient[row] = pair_rounded(pair_if((pair_rounded(t0) <= 1.0), pair_neg(pair_mul_d(a4, shape)), pair_order(pair_add_d(pair_neg(pair_mul_d(t2, ((pair_value(t2) == 0.0) ? 0.0 : shape))), shape))));
     }
 #endif
 }
@@ -600,27 +827,75 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
 #ifdef LOSSFORGE_FAST
     const double shape = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), shape);
-        const pair t1 = pair_exp_short(t0);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_mul_d(pair_order(pair_add_d(a1, -f_i)), shape);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        a2_rows[row] = pair_rounded(pair_min(pair_of(1.0), pair_order(t0)));
+    }
+    pair_exp_short_rows(t0_hi, t0_lo, t1_hi, t1_lo);
+    expm1_fast_rows(a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double a3 = a3_rows[row];
         const int t2 = (pair_value(t1) == 0.0);
-        gradient[row] = ((pair_rounded(t0) <= 1.0) ? -(shape * expm1_fast(pair_rounded(pair_min(pair_of(1.0), pair_order(t0))))) : shape - (t2 ? 0.0 : shape) * pair_value(t1));
+        gradient[row] = ((pair_rounded(t0) <= 1.0) ? -(shape * a3) : shape - (t2 ? 0.0 : shape) * pair_value(t1));
         hessian[row] = (t2 ? 0.0 : c0) * pair_value(t1);
     }
 #else
     const double shape = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), shape);
-        const pair t1 = pair_exp(t0);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_mul_d(pair_order(pair_add_d(a1, -f_i)), shape);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a2 = pair_min(pair_of(1.0), pair_order(t0));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_rows(t0_hi, t0_lo, t1_hi, t1_lo);
+    pair_expm1_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
         const int t2 = (pair_value(t1) == 0.0);
-        gradient[row] = pair_rounded(pair_if((pair_rounded(t0) <= 1.0), pair_neg(pair_mul_d(pair_expm1(pair_min(pair_of(1.0), pair_order(t0))), shape)), pair_order(pair_add_d(pair_neg(pair_mul_d(t1, (t2 ? 0.0 : shape))), shape))));
+        gradient[row] = pair_rounded(pair_if((pair_rounded(t0) <= 1.0), pair_neg(pair_mul_d(a3, shape)), pair_order(pair_add_d(pair_neg(pair_mul_d(t1, (t2 ? 0.0 : shape))), shape))));
         hessian[row] = pair_rounded(pair_mul(pair_if(t2, pair_of(0.0), c0), t1));
     }
 #endif
@@ -659,31 +934,85 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
 #ifdef LOSSFORGE_FAST
     const double shape = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), shape);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_mul_d(pair_order(pair_add_d(a1, -f_i)), shape);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        a3_rows[row] = pair_rounded(pair_min(pair_of(1.0), pair_order(t0)));
+    }
+    pair_exp_short_rows(t0_hi, t0_lo, t2_hi, t2_lo);
+    pair_expm1_rows(t0_hi, t0_lo, a2_hi, a2_lo);
+    expm1_fast_rows(a3_rows, a4_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const double a4 = a4_rows[row];
         const pair t1 = pair_max(pair_of(-0.5), pair_order(pair_min(pair_of(0.5), pair_order(t0))));
-        const pair t2 = pair_exp_short(t0);
         const int t3 = (pair_value(t2) == 0.0);
-        loss[row] = ((pair_rounded(pair_abs(t0)) <= 0.5) ? pair_rounded(t1) * pair_rounded(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_rounded(t1) / 20922789888000.0) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) : pair_rounded(pair_expm1(t0)) - pair_rounded(pair_min(pair_of(1.2676506002282294e+30), pair_order(t0))));
-        gradient[row] = ((pair_rounded(t0) <= 1.0) ? -(shape * expm1_fast(pair_rounded(pair_min(pair_of(1.0), pair_order(t0))))) : shape - (t3 ? 0.0 : shape) * pair_value(t2));
+        loss[row] = ((pair_rounded(pair_abs(t0)) <= 0.5) ? pair_rounded(t1) * pair_rounded(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_rounded(t1) / 20922789888000.0) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) : pair_rounded(a2) - pair_rounded(pair_min(pair_of(1.2676506002282294e+30), pair_order(t0))));
+        gradient[row] = ((pair_rounded(t0) <= 1.0) ? -(shape * a4) : shape - (t3 ? 0.0 : shape) * pair_value(t2));
         hessian[row] = (t3 ? 0.0 : c0) * pair_value(t2);
     }
 #else
     const double shape = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), shape);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_mul_d(pair_order(pair_add_d(a1, -f_i)), shape);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a3 = pair_min(pair_of(1.0), pair_order(t0));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+    }
+    pair_exp_rows(t0_hi, t0_lo, t2_hi, t2_lo);
+    pair_expm1_rows(t0_hi, t0_lo, a2_hi, a2_lo);
+    pair_expm1_rows(a3_hi, a3_lo, a4_hi, a4_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
         const pair t1 = pair_max(pair_of(-0.5), pair_order(pair_min(pair_of(0.5), pair_order(t0))));
-        const pair t2 = pair_exp(t0);
         const int t3 = (pair_value(t2) == 0.0);
-        loss[row] = pair_rounded(pair_if((pair_rounded(pair_abs(t0)) <= 0.5), pair_mul(pair_mul(t1, t1), pair_sum(0.5, ((0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_rounded(t1) / 20922789888000.0) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)))), pair_order(pair_sub(pair_expm1(t0), pair_min(pair_of(1.2676506002282294e+30), pair_order(t0))))));
-        gradient[row] = pair_rounded(pair_if((pair_rounded(t0) <= 1.0), pair_neg(pair_mul_d(pair_expm1(pair_min(pair_of(1.0), pair_order(t0))), shape)), pair_order(pair_add_d(pair_neg(pair_mul_d(t2, (t3 ? 0.0 : shape))), shape))));
+        loss[row] = pair_rounded(pair_if((pair_rounded(pair_abs(t0)) <= 0.5), pair_mul(pair_mul(t1, t1), pair_sum(0.5, ((0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_rounded(t1) / 20922789888000.0) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)))), pair_order(pair_sub(a2, pair_min(pair_of(1.2676506002282294e+30), pair_order(t0))))));
+        gradient[row] = pair_rounded(pair_if((pair_rounded(t0) <= 1.0), pair_neg(pair_mul_d(a4, shape)), pair_order(pair_add_d(pair_neg(pair_mul_d(t2, (t3 ? 0.0 : shape))), shape))));
         hessian[row] = pair_rounded(pair_mul(pair_if(t3, pair_of(0.0), c0), t2));
     }
 #endif
@@ -711,7 +1040,9 @@ void lossforge_weibull_aft_loss_gradient_hessian_f64(size_t n, const double *y, 
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_weibull_aft_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -754,13 +1085,32 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     const double shape = constants[0];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), shape);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_mul_d(pair_order(pair_add_d(a1, -f_i)), shape);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+    }
+    expm1_fast_rows(t0_hi, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const double a2 = a2_rows[row];
         const pair t1 = pair_max(pair_of(-0.5), pair_order(pair_min(pair_of(0.5), pair_order(t0))));
-        loss[row] = (float)((pair_rounded(pair_abs(t0)) <= 0.5) ? pair_rounded(t1) * pair_rounded(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_rounded(t1) / 20922789888000.0) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) : expm1_fast(pair_rounded(t0)) - pair_rounded(pair_min(pair_of(1.2676506002282294e+30), pair_order(t0))));
+        loss[row] = (float)((pair_rounded(pair_abs(t0)) <= 0.5) ? pair_rounded(t1) * pair_rounded(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_rounded(t1) / 20922789888000.0) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) : a2 - pair_rounded(pair_min(pair_of(1.2676506002282294e+30), pair_order(t0))));
     }
 }
 
@@ -786,13 +1136,36 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     const double shape = constants[0];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), shape);
-        const pair t1 = pair_exp_short(t0);
-        gradient[row] = (float)((pair_rounded(t0) <= 1.0) ? -(shape * expm1_fast(pair_rounded(pair_min(pair_of(1.0), pair_order(t0))))) : shape - ((pair_value(t1) == 0.0) ? 0.0 : shape) * pair_value(t1));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_mul_d(pair_order(pair_add_d(a1, -f_i)), shape);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        a2_rows[row] = pair_rounded(pair_min(pair_of(1.0), pair_order(t0)));
+    }
+    pair_exp_short_rows(t0_hi, t0_lo, t1_hi, t1_lo);
+    expm1_fast_rows(a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double a3 = a3_rows[row];
+        gradient[row] = (float)((pair_rounded(t0) <= 1.0) ? -(shape * a3) : shape - ((pair_value(t1) == 0.0) ? 0.0 : shape) * pair_value(t1));
     }
 }
 
@@ -819,11 +1192,29 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     float *const hessian = outputs[0];
     const double shape = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double a2_hi[ROWS_f32], a2_lo[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_exp_short(pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), shape));
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a2 = pair_mul_d(pair_order(pair_add_d(a1, -f_i)), shape);
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+    }
+    pair_exp_short_rows(a2_hi, a2_lo, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
         hessian[row] = (float)(((pair_value(t0) == 0.0) ? 0.0 : c0) * pair_value(t0));
     }
 }
@@ -852,15 +1243,41 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     const double shape = constants[0];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), shape);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_mul_d(pair_order(pair_add_d(a1, -f_i)), shape);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        a3_rows[row] = pair_rounded(pair_min(pair_of(1.0), pair_order(t0)));
+    }
+    pair_exp_short_rows(t0_hi, t0_lo, t2_hi, t2_lo);
+    expm1_fast_rows(t0_hi, a2_rows);
+    expm1_fast_rows(a3_rows, a4_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double a2 = a2_rows[row];
+        const double a4 = a4_rows[row];
         const pair t1 = pair_max(pair_of(-0.5), pair_order(pair_min(pair_of(0.5), pair_order(t0))));
-        const pair t2 = pair_exp_short(t0);
-        loss[row] = (float)((pair_rounded(pair_abs(t0)) <= 0.5) ? pair_rounded(t1) * pair_rounded(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_rounded(t1) / 20922789888000.0) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) : expm1_fast(pair_rounded(t0)) - pair_rounded(pair_min(pair_of(1.2676506002282294e+30), pair_order(t0))));
-        gradient[row] = (float)((pair_rounded(t0) <= 1.0) ? -(shape * expm1_fast(pair_rounded(pair_min(pair_of(1.0), pair_order(t0))))) : shape - ((pair_value(t2) == 0.0) ? 0.0 : shape) * pair_value(t2));
+        loss[row] = (float)((pair_rounded(pair_abs(t0)) <= 0.5) ? pair_rounded(t1) * pair_rounded(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_rounded(t1) / 20922789888000.0) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) : a2 - pair_rounded(pair_min(pair_of(1.2676506002282294e+30), pair_order(t0))));
+        gradient[row] = (float)((pair_rounded(t0) <= 1.0) ? -(shape * a4) : shape - ((pair_value(t2) == 0.0) ? 0.0 : shape) * pair_value(t2));
     }
 }
 
@@ -888,14 +1305,37 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const hessian = outputs[1];
     const double shape = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), shape);
-        const pair t1 = pair_exp_short(t0);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_mul_d(pair_order(pair_add_d(a1, -f_i)), shape);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        a2_rows[row] = pair_rounded(pair_min(pair_of(1.0), pair_order(t0)));
+    }
+    pair_exp_short_rows(t0_hi, t0_lo, t1_hi, t1_lo);
+    expm1_fast_rows(a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double a3 = a3_rows[row];
         const int t2 = (pair_value(t1) == 0.0);
-        gradient[row] = (float)((pair_rounded(t0) <= 1.0) ? -(shape * expm1_fast(pair_rounded(pair_min(pair_of(1.0), pair_order(t0))))) : shape - (t2 ? 0.0 : shape) * pair_value(t1));
+        gradient[row] = (float)((pair_rounded(t0) <= 1.0) ? -(shape * a3) : shape - (t2 ? 0.0 : shape) * pair_value(t1));
         hessian[row] = (float)((t2 ? 0.0 : c0) * pair_value(t1));
     }
 }
@@ -926,16 +1366,42 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const hessian = outputs[2];
     const double shape = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f32];
+    double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
+    double a2_rows[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
+        a0_rows[row] = y_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
-        const pair t0 = pair_mul_d(pair_order(pair_add_d(pair_log(pair_of(y_i)), -f_i)), shape);
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair t0 = pair_mul_d(pair_order(pair_add_d(a1, -f_i)), shape);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        a3_rows[row] = pair_rounded(pair_min(pair_of(1.0), pair_order(t0)));
+    }
+    pair_exp_short_rows(t0_hi, t0_lo, t2_hi, t2_lo);
+    expm1_fast_rows(t0_hi, a2_rows);
+    expm1_fast_rows(a3_rows, a4_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double a2 = a2_rows[row];
+        const double a4 = a4_rows[row];
         const pair t1 = pair_max(pair_of(-0.5), pair_order(pair_min(pair_of(0.5), pair_order(t0))));
-        const pair t2 = pair_exp_short(t0);
         const int t3 = (pair_value(t2) == 0.0);
-        loss[row] = (float)((pair_rounded(pair_abs(t0)) <= 0.5) ? pair_rounded(t1) * pair_rounded(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_rounded(t1) / 20922789888000.0) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) : expm1_fast(pair_rounded(t0)) - pair_rounded(pair_min(pair_of(1.2676506002282294e+30), pair_order(t0))));
-        gradient[row] = (float)((pair_rounded(t0) <= 1.0) ? -(shape * expm1_fast(pair_rounded(pair_min(pair_of(1.0), pair_order(t0))))) : shape - (t3 ? 0.0 : shape) * pair_value(t2));
+        loss[row] = (float)((pair_rounded(pair_abs(t0)) <= 0.5) ? pair_rounded(t1) * pair_rounded(t1) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_rounded(t1) / 20922789888000.0) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) * pair_rounded(t1)) : a2 - pair_rounded(pair_min(pair_of(1.2676506002282294e+30), pair_order(t0))));
+        gradient[row] = (float)((pair_rounded(t0) <= 1.0) ? -(shape * a4) : shape - (t3 ? 0.0 : shape) * pair_value(t2));
         hessian[row] = (float)((t3 ? 0.0 : c0) * pair_value(t2));
     }
 }
@@ -956,3 +1422,4 @@ void lossforge_weibull_aft_loss_gradient_hessian_f32(size_t n, const float *y, c
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_weibull_aft_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif

@@ -13,12 +13,12 @@
  * take time to compile. ONCE is not copied. */
 #if defined(__clang__)
 #define EACH_ROW _Pragma("clang loop vectorize(assume_safety)")
-#define ONCE __attribute__((noinline))
+#define ONCE __attribute__((noinline, unused))
 #define HELPER static inline __attribute__((unused))
 #elif defined(__GNUC__)
 #pragma GCC optimize("no-thread-jumps,no-peel-loops,no-unswitch-loops")
 #define EACH_ROW _Pragma("GCC ivdep")
-#define ONCE __attribute__((noinline, noclone))
+#define ONCE __attribute__((noinline, noclone, unused))
 #define HELPER static inline __attribute__((unused))
 #else
 #define EACH_ROW
@@ -274,6 +274,37 @@ INLINE pair pair_scale(pair a, double unit)
     return made;
 }
 
+/* Functions over a block of rows, compiled once; a pair is two arrays. */
+
+ONCE static void pair_expm1_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_expm1((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void expm1_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = expm1_fast(a[row]);
+    }
+}
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+#ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -318,24 +349,42 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
 #ifdef LOSSFORGE_FAST
     const double c = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
-        loss[row] = -(c0 * expm1_fast(pair_rounded(pair_neg(pair_mul(t0, t0)))));
+        a0_rows[row] = pair_rounded(pair_neg(pair_mul(t0, t0)));
+    }
+    expm1_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double a1 = a1_rows[row];
+        loss[row] = -(c0 * a1);
     }
 #else
     const double c = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
-        loss[row] = pair_rounded(pair_neg(pair_mul(c0, pair_expm1(pair_neg(pair_mul(t0, t0))))));
+        const pair a0 = pair_neg(pair_mul(t0, t0));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_expm1_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        loss[row] = pair_rounded(pair_neg(pair_mul(c0, a1)));
     }
 #endif
 }
@@ -370,24 +419,48 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double c = constants[0];
+    double r_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_quot(r, c);
-        const pair t1 = pair_exp_short(pair_neg(pair_mul(t0, t0)));
+        const pair a0 = pair_neg(pair_mul(t0, t0));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         gradient[row] = ((pair_value(t1) == 0.0) ? 0.0 : r) * pair_value(t1);
     }
 #else
     const double c = constants[0];
+    double r_rows[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_quot(r, c);
-        const pair t1 = pair_exp_short(pair_neg(pair_mul(t0, t0)));
+        const pair a0 = pair_neg(pair_mul(t0, t0));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         gradient[row] = pair_rounded(pair_mul_d(t1, ((pair_value(t1) == 0.0) ? 0.0 : r)));
     }
 #endif
@@ -421,24 +494,50 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double c = constants[0];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
-        const pair t1 = pair_exp_short(pair_neg(pair_mul(t0, t0)));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_neg(pair_mul(t0, t0));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         hessian[row] = ((pair_value(t1) == 0.0) ? 0.0 : 1.0 - pair_rounded(pair_scale(t0, 2.0)) * pair_rounded(t0)) * pair_value(t1);
     }
 #else
     const double c = constants[0];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
-        const pair t1 = pair_exp_short(pair_neg(pair_mul(t0, t0)));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_neg(pair_mul(t0, t0));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         hessian[row] = pair_rounded(pair_mul(pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_order(pair_add_d(pair_neg(pair_mul(pair_scale(t0, 2.0), t0)), 1.0))), t1));
     }
 #endif
@@ -474,29 +573,57 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
 #ifdef LOSSFORGE_FAST
     const double c = constants[0];
     const double c0 = constants[1];
+    double r_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_neg(pair_mul(t0, t0));
-        const pair t2 = pair_exp_short(t1);
-        loss[row] = -(c0 * expm1_fast(pair_rounded(t1)));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+    }
+    pair_exp_short_rows(t1_hi, t1_lo, t2_hi, t2_lo);
+    expm1_fast_rows(t1_hi, a0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double a0 = a0_rows[row];
+        loss[row] = -(c0 * a0);
         gradient[row] = ((pair_value(t2) == 0.0) ? 0.0 : r) * pair_value(t2);
     }
 #else
     const double c = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double r_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_neg(pair_mul(t0, t0));
-        const pair t2 = pair_exp_short(t1);
-        loss[row] = pair_rounded(pair_neg(pair_mul(c0, pair_expm1(t1))));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+    }
+    pair_exp_short_rows(t1_hi, t1_lo, t2_hi, t2_lo);
+    pair_expm1_rows(t1_hi, t1_lo, a0_hi, a0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a0 = {a0_hi[row], a0_lo[row]};
+        loss[row] = pair_rounded(pair_neg(pair_mul(c0, a0)));
         gradient[row] = pair_rounded(pair_mul_d(t2, ((pair_value(t2) == 0.0) ? 0.0 : r)));
     }
 #endif
@@ -533,26 +660,58 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     const double c = constants[0];
+    double r_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_quot(r, c);
-        const pair t1 = pair_exp_short(pair_neg(pair_mul(t0, t0)));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_neg(pair_mul(t0, t0));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         const int t2 = (pair_value(t1) == 0.0);
         gradient[row] = (t2 ? 0.0 : r) * pair_value(t1);
         hessian[row] = (t2 ? 0.0 : 1.0 - pair_rounded(pair_scale(t0, 2.0)) * pair_rounded(t0)) * pair_value(t1);
     }
 #else
     const double c = constants[0];
+    double r_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_quot(r, c);
-        const pair t1 = pair_exp_short(pair_neg(pair_mul(t0, t0)));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_neg(pair_mul(t0, t0));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         const int t2 = (pair_value(t1) == 0.0);
         gradient[row] = pair_rounded(pair_mul_d(t1, (t2 ? 0.0 : r)));
         hessian[row] = pair_rounded(pair_mul(pair_if(t2, pair_of(0.0), pair_order(pair_add_d(pair_neg(pair_mul(pair_scale(t0, 2.0), t0)), 1.0))), t1));
@@ -591,32 +750,68 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
 #ifdef LOSSFORGE_FAST
     const double c = constants[0];
     const double c0 = constants[1];
+    double r_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_quot(r, c);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_neg(pair_mul(t0, t0));
-        const pair t2 = pair_exp_short(t1);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+    }
+    pair_exp_short_rows(t1_hi, t1_lo, t2_hi, t2_lo);
+    expm1_fast_rows(t1_hi, a0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double a0 = a0_rows[row];
         const int t3 = (pair_value(t2) == 0.0);
-        loss[row] = -(c0 * expm1_fast(pair_rounded(t1)));
+        loss[row] = -(c0 * a0);
         gradient[row] = (t3 ? 0.0 : r) * pair_value(t2);
         hessian[row] = (t3 ? 0.0 : 1.0 - pair_rounded(pair_scale(t0, 2.0)) * pair_rounded(t0)) * pair_value(t2);
     }
 #else
     const double c = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double r_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_quot(r, c);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_neg(pair_mul(t0, t0));
-        const pair t2 = pair_exp_short(t1);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+    }
+    pair_exp_short_rows(t1_hi, t1_lo, t2_hi, t2_lo);
+    pair_expm1_rows(t1_hi, t1_lo, a0_hi, a0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a0 = {a0_hi[row], a0_lo[row]};
         const int t3 = (pair_value(t2) == 0.0);
-        loss[row] = pair_rounded(pair_neg(pair_mul(c0, pair_expm1(t1))));
+        loss[row] = pair_rounded(pair_neg(pair_mul(c0, a0)));
         gradient[row] = pair_rounded(pair_mul_d(t2, (t3 ? 0.0 : r)));
         hessian[row] = pair_rounded(pair_mul(pair_if(t3, pair_of(0.0), pair_order(pair_add_d(pair_neg(pair_mul(pair_scale(t0, 2.0), t0)), 1.0))), t2));
     }
@@ -645,7 +840,9 @@ void lossforge_welsch_loss_gradient_hessian_f64(size_t n, const double *y, const
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_welsch_loss_gradient_hessian_f64_at(n, 1, inputs, parameters, outputs);
 }
+#endif
 
+#ifndef LOSSFORGE_NO_F32
 enum { ROWS_f32 = 64, INPUTS_f32 = 2, OUTPUTS_f32 = 3 };
 
 /* A kernel takes a block of rows. */
@@ -689,13 +886,21 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     float *const loss = outputs[0];
     const double c = constants[0];
     const double c0 = constants[1];
+    double a0_rows[ROWS_f32];
+    double a1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
-        loss[row] = (float)(-(c0 * expm1_fast(pair_rounded(pair_neg(pair_mul(t0, t0))))));
+        a0_rows[row] = pair_rounded(pair_neg(pair_mul(t0, t0)));
+    }
+    expm1_fast_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double a1 = a1_rows[row];
+        loss[row] = (float)(-(c0 * a1));
     }
 }
 
@@ -722,13 +927,25 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     const double c = constants[0];
+    double r_rows[ROWS_f32];
+    double a0_hi[ROWS_f32], a0_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_quot(r, c);
-        const pair t1 = pair_exp_short(pair_neg(pair_mul(t0, t0)));
+        const pair a0 = pair_neg(pair_mul(t0, t0));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         gradient[row] = (float)(((pair_value(t1) == 0.0) ? 0.0 : r) * pair_value(t1));
     }
 }
@@ -755,13 +972,26 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
     const double c = constants[0];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double a0_hi[ROWS_f32], a0_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
         const pair t0 = pair_quot(r, c);
-        const pair t1 = pair_exp_short(pair_neg(pair_mul(t0, t0)));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_neg(pair_mul(t0, t0));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         hessian[row] = (float)(((pair_value(t1) == 0.0) ? 0.0 : 1.0 - pair_rounded(pair_scale(t0, 2.0)) * pair_rounded(t0)) * pair_value(t1));
     }
 }
@@ -790,15 +1020,29 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const gradient = outputs[1];
     const double c = constants[0];
     const double c0 = constants[1];
+    double r_rows[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
+    double a0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_quot(r, c);
         const pair t1 = pair_neg(pair_mul(t0, t0));
-        const pair t2 = pair_exp_short(t1);
-        loss[row] = (float)(-(c0 * expm1_fast(pair_rounded(t1))));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+    }
+    pair_exp_short_rows(t1_hi, t1_lo, t2_hi, t2_lo);
+    expm1_fast_rows(t1_hi, a0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double a0 = a0_rows[row];
+        loss[row] = (float)(-(c0 * a0));
         gradient[row] = (float)(((pair_value(t2) == 0.0) ? 0.0 : r) * pair_value(t2));
     }
 }
@@ -827,13 +1071,29 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
     const double c = constants[0];
+    double r_rows[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double a0_hi[ROWS_f32], a0_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_quot(r, c);
-        const pair t1 = pair_exp_short(pair_neg(pair_mul(t0, t0)));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair a0 = pair_neg(pair_mul(t0, t0));
+        a0_hi[row] = a0.hi;
+        a0_lo[row] = a0.lo;
+    }
+    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
         const int t2 = (pair_value(t1) == 0.0);
         gradient[row] = (float)((t2 ? 0.0 : r) * pair_value(t1));
         hessian[row] = (float)((t2 ? 0.0 : 1.0 - pair_rounded(pair_scale(t0, 2.0)) * pair_rounded(t0)) * pair_value(t1));
@@ -865,16 +1125,34 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const hessian = outputs[2];
     const double c = constants[0];
     const double c0 = constants[1];
+    double r_rows[ROWS_f32];
+    double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
+    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
+    double a0_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_quot(r, c);
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
         const pair t1 = pair_neg(pair_mul(t0, t0));
-        const pair t2 = pair_exp_short(t1);
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+    }
+    pair_exp_short_rows(t1_hi, t1_lo, t2_hi, t2_lo);
+    expm1_fast_rows(t1_hi, a0_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double a0 = a0_rows[row];
         const int t3 = (pair_value(t2) == 0.0);
-        loss[row] = (float)(-(c0 * expm1_fast(pair_rounded(t1))));
+        loss[row] = (float)(-(c0 * a0));
         gradient[row] = (float)((t3 ? 0.0 : r) * pair_value(t2));
         hessian[row] = (float)((t3 ? 0.0 : 1.0 - pair_rounded(pair_scale(t0, 2.0)) * pair_rounded(t0)) * pair_value(t2));
     }
@@ -896,3 +1174,4 @@ void lossforge_welsch_loss_gradient_hessian_f32(size_t n, const float *y, const 
     void *const outputs[] = {loss, gradient, hessian};
     lossforge_welsch_loss_gradient_hessian_f32_at(n, 1, inputs, parameters, outputs);
 }
+#endif
