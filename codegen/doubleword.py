@@ -14,15 +14,16 @@ A plan knows nothing of underflow, nor of the error of a series that a formula w
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .ir import Bin, BoolOp, Call, Cmp, Const, Kernel, Neg, Node, Select, Var
+from .ir import Bin, BoolOp, Call, Cmp, Const, Kernel, Neg, Node, Select, Var, rewrite
 from .ranges import EVERYTHING, Range, added, applied, between, hull, inverse, multiplied, negative, squared
 
 # The error of one operation in plain arithmetic, and of one function: of those in generated C see
@@ -88,13 +89,13 @@ class Step:
     pair: float | None = None
     passes: bool = False
 
-    def inherited(self, seen: Floats) -> Floats:
+    def inherited(self, seen: Sequence[Floats]) -> Floats:
         """The relative error from those of the operands."""
-        factors = np.array(self.factors)[:, None]
         if not self.blend:
-            return np.asarray((factors * seen).sum(axis=0))
-        more = np.where(seen[0] > seen[1], factors[0], factors[1])
-        return np.asarray(more * seen.max(axis=0) + (1 - more) * seen.min(axis=0))
+            return functools.reduce(np.add, (f * units for f, units in zip(self.factors, seen, strict=True)))
+        first, second = seen
+        more = np.where(first > second, *self.factors)
+        return np.asarray(more * np.maximum(first, second) + (1 - more) * np.minimum(first, second))
 
     @property
     def may_be_pair(self) -> bool:
@@ -117,39 +118,40 @@ class Errors:
     @classmethod
     def of(cls, steps: Sequence[Step], chosen: Choices) -> Errors:
         """Of the plans in which the chosen steps are pairs."""
-        made = cls(steps, chosen.copy(), np.zeros(chosen.shape), np.zeros(chosen.shape))
+        plain, pair, most = (np.array(column)[:, None] for column in zip(*map(_own, steps), strict=True))
+        own = np.where(chosen, pair, plain)
         with np.errstate(all="ignore"):
+            made = cls(steps, chosen.copy(), own, np.where(own == 0, 0.0, own * most))
             for i, step in enumerate(steps):
-                made._add(i, step)
+                if step.operands:
+                    made._add(i, step)
         return made
 
     def _add(self, i: int, step: Step) -> None:
-        operands = list(step.operands)
+        """To the own errors of a step those that it has from its operands."""
+        pairs, operands = self.pairs, step.operands
         if step.passes:
-            self.pairs[i] |= self.pairs[operands].any(axis=0)
-            own: Floats = np.zeros(self.pairs.shape[1])
-        else:
-            own = np.where(self.pairs[i], step.pair or 0.0, step.plain)
-        if operands:
-            # What is plain sees its operands rounded.
-            rounded = self.pairs[operands] & ~self.pairs[i]
-            seen = self.units[operands] + rounded
-            largest = np.array([[self.steps[j].range.most] for j in operands])
-            shifts = self.absolute[operands] + np.where(rounded, largest, 0.0)
-            moved = _times(np.array(step.slopes)[:, None], shifts)
-            relative = step.inherited(seen)
-            absolute = moved.max(axis=0) if step.passes else moved.sum(axis=0)
-            match step.node:
-                case Call("exp", _):
-                    relative = np.fmin(relative, shifts[0])
-                case Call("log", _):
-                    absolute = np.fmin(absolute, seen[0])
-            if step.range.least > 0:
-                relative = np.fmin(relative, absolute / step.range.least)
-            self.units[i] = relative + own
-            self.absolute[i] = np.fmin(absolute, _times(relative, step.range.most)) + _times(own, step.range.most)
-        else:
-            self.units[i], self.absolute[i] = own, _times(own, step.range.most)
+            pairs[i] |= pairs[list(operands)].any(axis=0)
+        # What is plain sees its operands rounded.
+        is_plain = ~pairs[i]
+        rounded = [pairs[j] & is_plain for j in operands]
+        seen = [self.units[j] + r for j, r in zip(operands, rounded, strict=True)]
+        shifts = [
+            self.absolute[j] + np.where(r, self.steps[j].range.most, 0.0)
+            for j, r in zip(operands, rounded, strict=True)
+        ]
+        moved = [_times(shift, slope) for shift, slope in zip(shifts, step.slopes, strict=True)]
+        relative = step.inherited(seen)
+        absolute = functools.reduce(np.maximum if step.passes else np.add, moved)
+        match step.node:
+            case Call("exp", _):
+                relative = np.fmin(relative, shifts[0])
+            case Call("log", _):
+                absolute = np.fmin(absolute, seen[0])
+        if step.range.least > 0:
+            relative = np.fmin(relative, absolute / step.range.least)
+        self.units[i] += relative
+        self.absolute[i] += np.fmin(absolute, _times(relative, step.range.most))
 
     def ulps(self, root: int) -> Floats:
         """The error of an output: what is rounded last is half an ulp off, however many units that is."""
@@ -160,9 +162,16 @@ class Errors:
         return np.where(self.pairs[root], 0.5 + self.units[root], plain)
 
 
-def _times(a: Floats | float, b: Floats | float) -> Floats:
+def _own(step: Step) -> tuple[float, float, float]:
+    """What a step adds when it is plain and when it is a pair, and its largest magnitude."""
+    return step.plain, step.pair or 0.0, step.range.most
+
+
+def _times(a: Floats, b: float) -> Floats:
     """A product in which 0 times infinity is 0."""
-    return np.where((np.asarray(a) == 0) | (np.asarray(b) == 0), 0.0, np.multiply(a, b))
+    if b == 0:
+        return np.zeros_like(a)
+    return np.where(a == 0, 0.0, a * b) if math.isinf(b) else a * b
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,53 +181,40 @@ class Plan:
     The bounds hold where no sum is smaller than its terms by more than `cancellation`.
     """
 
-    tree: Tree
-    pairs: frozenset[int]
+    pairs: frozenset[Node]
     bounds: Mapping[str, float]
     cancellation: float
     errors: Errors
 
-    def is_pair(self, whole: Node) -> bool:
-        """Of a node as `tree` makes it, with all temporaries put in."""
-        return id(whole) in self.pairs
+    def is_pair(self, node: Node) -> bool:
+        """Of a node with all temporaries put in, as `whole` makes it."""
+        return node in self.pairs
 
-    def passed_on(self, whole: Bin) -> Node | None:
+    def passed_on(self, node: Bin) -> Node | None:
         """The operand that a product or quotient passes on, when the other only scales it."""
-        step = next(s for s in self.errors.steps if s.node is whole)
+        step = next(s for s in self.errors.steps if s.node is node)
         return self.errors.steps[step.operands[0]].node if step.passes else None
 
 
-@dataclass(slots=True)
-class Tree:
-    """Nodes with their temporaries put in. Equal ones are one object: all kernels of a loss become one graph."""
+def meanings(kernel: Kernel) -> dict[Node, Node]:
+    """What the temporaries of a kernel stand for; what counts as an input stands for itself."""
+    known: dict[Node, Node] = {}
+    for assign in (*kernel.prologue, *kernel.body):
+        if assign.name not in kernel.rounded:
+            known[Var(assign.name)] = whole(assign.value, known)
+    return known
 
-    known: dict[tuple[object, ...], Node] = field(default_factory=dict)
 
-    def names(self, kernel: Kernel) -> dict[str, Node]:
-        """What each name of a kernel stands for; inputs, parameters and what counts as an input for themselves."""
-        names: dict[str, Node] = {}
-        for assign in (*kernel.prologue, *kernel.body):
-            given = assign.name in kernel.rounded
-            names[assign.name] = self.one(Var(assign.name)) if given else self.whole(assign.value, names)
-        return names
-
-    def whole(self, node: Node, names: Mapping[str, Node]) -> Node:
-        if isinstance(node, Var):
-            return names.get(node.name) or self.one(node)
-        return self.one(node.rebuild(tuple(self.whole(c, names) for c in node.children)) if node.children else node)
-
-    def one(self, node: Node) -> Node:
-        """The one object for all nodes equal to this one, whose children are such objects."""
-        about = getattr(node, "op", None) or getattr(node, "function", None)
-        key = (type(node), about, *map(id, node.children)) if node.children else (node,)
-        return self.known.setdefault(key, node)
+def whole(node: Node, known: dict[Node, Node]) -> Node:
+    """A node with its temporaries put in, so that all kernels of a loss become one graph; remembered in `known`."""
+    return rewrite(node, lambda n: n, known)
 
 
 def plan(kernels: Sequence[Kernel], goal: Goal) -> Plan:
     """The plan that serves all kernels of a loss, so that they agree in what they share."""
     for cancellation in goal.cancellations:
-        tree, graph = Tree(), _Graph(cancellation)
-        outputs = _read(kernels, tree, graph)
+        graph = _Graph(cancellation)
+        outputs = _read(kernels, graph)
         limits = [(i, goal.of(name)) for name, roots in outputs.items() for i in sorted(roots)]
         limits += [(i, COMPARED) for i in graph.compared]
         everything = np.array([[s.may_be_pair] for s in graph.steps], np.bool_)
@@ -228,21 +224,21 @@ def plan(kernels: Sequence[Kernel], goal: Goal) -> Plan:
     # What even pairs do not reach may not get worse.
     errors = _fewest(errors, [(i, max(limit, float(errors.ulps(i)[0]))) for i, limit in limits])
     bounds = {name: max(float(errors.ulps(i)[0]) for i in roots) for name, roots in outputs.items()}
-    pairs = frozenset(id(s.node) for s, is_pair in zip(graph.steps, errors.pairs[:, 0], strict=True) if is_pair)
-    return Plan(tree, pairs, bounds, cancellation, errors)
+    pairs = frozenset(s.node for s, is_pair in zip(graph.steps, errors.pairs[:, 0], strict=True) if is_pair)
+    return Plan(pairs, bounds, cancellation, errors)
 
 
-def _read(kernels: Sequence[Kernel], tree: Tree, graph: _Graph) -> dict[str, set[int]]:
+def _read(kernels: Sequence[Kernel], graph: _Graph) -> dict[str, set[int]]:
     """The kernels as steps of the graph; returns those of each output."""
     outputs: dict[str, set[int]] = {}
     for kernel in kernels:
         graph.domains |= dict(kernel.domains)
-        names = tree.names(kernel)
+        known = meanings(kernel)
         for assign in kernel.body:
             if assign.name in kernel.rounded:
-                graph.domains[assign.name] = graph.range(tree.whole(assign.value, names))
+                graph.domains[assign.name] = graph.range(whole(assign.value, known))
         for output in kernel.outputs:
-            outputs.setdefault(output.name, set()).add(graph.number(tree.whole(output.value, names)))
+            outputs.setdefault(output.name, set()).add(graph.number(whole(output.value, known)))
     return outputs
 
 
@@ -287,14 +283,14 @@ class _Graph:
         self.domains: dict[str, Range] = {}
         self.steps: list[Step] = []
         self.compared: list[int] = []
-        self._numbers: dict[int, int] = {}
+        self._numbers: dict[Node, int] = {}
 
     def number(self, node: Node) -> int:
-        if id(node) not in self._numbers:
+        if node not in self._numbers:
             step = self._step(node)
-            self._numbers[id(node)] = len(self.steps)
+            self._numbers[node] = len(self.steps)
             self.steps.append(step)
-        return self._numbers[id(node)]
+        return self._numbers[node]
 
     def range(self, node: Node) -> Range:
         return self.steps[self.number(node)].range
@@ -354,8 +350,8 @@ class _Graph:
 
     def _is_share(self, part: Node, total: Bin) -> bool:
         """Whether part/total is x/(x + y) or (x - y)/(x + y) for x and y of one sign: at most 1."""
-        terms = {id(total.left), id(total.right)}
-        parts = {id(part.left), id(part.right)} if isinstance(part, Bin) and part.op == "-" else {id(part)}
+        terms = {total.left, total.right}
+        parts = {part.left, part.right} if isinstance(part, Bin) and part.op == "-" else {part}
         return parts <= terms and self.range(total.left).sign * self.range(total.right).sign > 0
 
     def _is_unit(self, node: Node) -> bool:

@@ -6,10 +6,9 @@ functions, of which there are cheaper ones for operands that are plain.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .doubleword import Plan
+from .doubleword import Plan, whole
 from .ir import Bin, Call, Const, Neg, Node, Select, Var
 from .target import Printer, TargetError
 
@@ -31,15 +30,15 @@ _NAMES = {"arctan": "atan"}
 class PairPrinter(Printer):
     """Prints what is plain as ever, and a pair where a double is wanted by its rounded value.
 
-    `meanings` says what the names of the kernel stand for, as the plan's tree has it.
+    `meanings` says what the temporaries of the kernel stand for.
     """
 
     plan: Plan | None = None
-    meanings: Mapping[str, Node] | None = None
+    meanings: dict[Node, Node] | None = None
 
     def _whole(self, node: Node) -> Node:
-        assert self.plan is not None and self.meanings is not None
-        return self.plan.tree.whole(node, self.meanings)
+        assert self.meanings is not None
+        return whole(node, self.meanings)
 
     def is_pair(self, node: Node) -> bool:
         return self.plan is not None and self.plan.is_pair(self._whole(node))
@@ -70,10 +69,10 @@ class PairPrinter(Printer):
         raise TargetError(f"there are no pairs of {type(node).__name__}")
 
     def _operation(self, node: Bin) -> str:
-        whole = self._whole(node)
-        assert self.plan is not None and isinstance(whole, Bin)
-        if (kept := self.plan.passed_on(whole)) is not None:
-            pair, unit = (node.left, node.right) if whole.left is kept else (node.right, node.left)
+        meant = self._whole(node)
+        assert self.plan is not None and isinstance(meant, Bin)
+        if (kept := self.plan.passed_on(meant)) is not None:
+            pair, unit = (node.left, node.right) if meant.left is kept else (node.right, node.left)
             scale = self(unit) if node.op == "*" else f"1.0 / {self._at(unit, 7)}"
             return f"pair_scale({self.pair(pair)}, {scale})"
         operands = (node.left, node.right)
