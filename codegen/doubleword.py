@@ -23,7 +23,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from .ir import Bin, BoolOp, Call, Cmp, Const, Kernel, Neg, Node, Select, Var, rewrite
+from .ir import Assign, Bin, BoolOp, Call, Cmp, Const, Kernel, Neg, Node, Select, Var, rewrite
 from .ranges import EVERYTHING, Range, added, applied, between, hull, inverse, multiplied, negative, squared
 
 # The error of one operation in plain arithmetic, and of one function: of those in generated C see
@@ -153,6 +153,10 @@ class Errors:
         self.units[i] += relative
         self.absolute[i] += np.fmin(absolute, _times(relative, step.range.most))
 
+    def column(self, n: int) -> Errors:
+        """One of the plans alone."""
+        return Errors(self.steps, *(rows[:, [n]] for rows in (self.pairs, self.units, self.absolute)))
+
     def ulps(self, root: int) -> Floats:
         """The error of an output: what is rounded last is half an ulp off, however many units that is."""
         step = self.steps[root]
@@ -212,9 +216,10 @@ def whole(node: Node, known: dict[Node, Node]) -> Node:
 
 def plan(kernels: Sequence[Kernel], goal: Goal) -> Plan:
     """The plan that serves all kernels of a loss, so that they agree in what they share."""
+    put_in = [_put_in(kernel) for kernel in kernels]
     for cancellation in goal.cancellations:
         graph = _Graph(cancellation)
-        outputs = _read(kernels, graph)
+        outputs = _read(put_in, graph)
         limits = [(i, goal.of(name)) for name, roots in outputs.items() for i in sorted(roots)]
         limits += [(i, COMPARED) for i in graph.compared]
         everything = np.array([[s.may_be_pair] for s in graph.steps], np.bool_)
@@ -228,40 +233,54 @@ def plan(kernels: Sequence[Kernel], goal: Goal) -> Plan:
     return Plan(pairs, bounds, cancellation, errors)
 
 
+def _put_in(kernel: Kernel) -> Kernel:
+    """The kernel without temporaries but those that count as an input."""
+    known = meanings(kernel)
+    body, outputs = (
+        tuple(Assign(a.name, whole(a.value, known)) for a in assigns)
+        for assigns in ([a for a in kernel.body if a.name in kernel.rounded], kernel.outputs)
+    )
+    return replace(kernel, prologue=(), body=body, outputs=outputs)
+
+
 def _read(kernels: Sequence[Kernel], graph: _Graph) -> dict[str, set[int]]:
     """The kernels as steps of the graph; returns those of each output."""
     outputs: dict[str, set[int]] = {}
     for kernel in kernels:
         graph.domains |= dict(kernel.domains)
-        known = meanings(kernel)
         for assign in kernel.body:
-            if assign.name in kernel.rounded:
-                graph.domains[assign.name] = graph.range(whole(assign.value, known))
+            graph.domains[assign.name] = graph.range(assign.value)
         for output in kernel.outputs:
-            outputs.setdefault(output.name, set()).add(graph.number(whole(output.value, known)))
+            outputs.setdefault(output.name, set()).add(graph.number(output.value))
     return outputs
 
 
 def _fewest(errors: Errors, limits: Sequence[tuple[int, float]]) -> Errors:
     """As few pairs as the limits allow: made plain in turn, first what matters least for what it costs."""
-    steps = errors.steps
+    steps, found = errors.steps, errors
     chosen = np.array([s.may_be_pair for s in steps], np.bool_)
 
-    def used(without: Choices) -> Floats:
-        """Of plans that make more steps plain, how much of what is allowed is used up where that is most."""
-        found = Errors.of(steps, chosen[:, None] & ~without)
-        return np.max([found.ulps(i) / limit for i, limit in limits if limit], axis=0, initial=0.0)
+    def without(sets: Sequence[Sequence[int]]) -> tuple[Errors, Floats]:
+        """Plans that make more steps plain, and how much of what is allowed they use up where that is most."""
+        made = Errors.of(steps, chosen[:, None] & ~_columns(len(steps), sets))
+        return made, np.max([made.ulps(i) / limit for i, limit in limits if limit], axis=0, initial=0.0)
 
     while chosen.any():
         candidates = np.flatnonzero(chosen).tolist()
-        alone = used(_columns(len(steps), [[i] for i in candidates]))
+        trials, used = without([*([i] for i in candidates), candidates])
+        if (used <= 1).all():  # whatever the turn, the last of all fits
+            return trials.column(-1)
+        alone = used[:-1]
         cost = np.array([FUNCTION_COST if isinstance(steps[i].node, Call) else 1.0 for i in candidates])
         turn = [candidates[k] for k in np.argsort((alone - alone.min()) / cost, kind="stable") if alone[k] <= 1]
         if not turn:
             break
-        fits = used(_columns(len(steps), [turn[: n + 1] for n in range(len(turn))])) <= 1
-        chosen[turn[: int(np.flatnonzero(fits)[-1]) + 1] if fits.any() else turn[:1]] = False
-    return Errors.of(steps, chosen[:, None])
+        trials, used = without([turn[: n + 1] for n in range(len(turn))])
+        fits = np.flatnonzero(used <= 1)
+        last = int(fits[-1]) if fits.size else 0
+        chosen[turn[: last + 1]] = False
+        found = trials.column(last)
+    return found
 
 
 def _columns(rows: int, members: Sequence[Sequence[int]]) -> Choices:
