@@ -14,15 +14,16 @@ A plan knows nothing of underflow, nor of the error of a series that a formula w
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .ir import Bin, BoolOp, Call, Cmp, Const, Kernel, Neg, Node, Select, Var
+from .ir import Assign, Bin, BoolOp, Call, Cmp, Const, Kernel, Neg, Node, Select, Var, rewrite
 from .ranges import EVERYTHING, Range, added, applied, between, hull, inverse, multiplied, negative, squared
 
 # The error of one operation in plain arithmetic, and of one function: of those in generated C see
@@ -94,13 +95,13 @@ class Step:
     short: float | None = None
     passes: bool = False
 
-    def inherited(self, seen: Floats) -> Floats:
+    def inherited(self, seen: Sequence[Floats]) -> Floats:
         """The relative error from those of the operands."""
-        factors = np.array(self.factors)[:, None]
         if not self.blend:
-            return np.asarray((factors * seen).sum(axis=0))
-        more = np.where(seen[0] > seen[1], factors[0], factors[1])
-        return np.asarray(more * seen.max(axis=0) + (1 - more) * seen.min(axis=0))
+            return functools.reduce(np.add, (f * units for f, units in zip(self.factors, seen, strict=True)))
+        first, second = seen
+        more = np.where(first > second, *self.factors)
+        return np.asarray(more * np.maximum(first, second) + (1 - more) * np.minimum(first, second))
 
     @property
     def may_be_pair(self) -> bool:
@@ -117,48 +118,50 @@ class Errors:
 
     steps: Sequence[Step]
     pairs: Choices
-    short: Choices
     units: Floats
     absolute: Floats
 
     @classmethod
     def of(cls, steps: Sequence[Step], chosen: Choices, short: Choices | None = None) -> Errors:
         """Of the plans in which the chosen steps are pairs, some of them short ones."""
-        short = np.zeros(chosen.shape, np.bool_) if short is None else short
-        made = cls(steps, chosen.copy(), short, np.zeros(chosen.shape), np.zeros(chosen.shape))
+        plain, pair, few, most = (np.array(column)[:, None] for column in zip(*map(_own, steps), strict=True))
+        own = np.where(chosen, pair if short is None else np.where(short, few, pair), plain)
         with np.errstate(all="ignore"):
+            made = cls(steps, chosen.copy(), own, np.where(own == 0, 0.0, own * most))
             for i, step in enumerate(steps):
-                made._add(i, step)
+                if step.operands:
+                    made._add(i, step)
         return made
 
     def _add(self, i: int, step: Step) -> None:
-        operands = list(step.operands)
+        """To the own errors of a step those that it has from its operands."""
+        pairs, operands = self.pairs, step.operands
         if step.passes:
-            self.pairs[i] |= self.pairs[operands].any(axis=0)
-            own: Floats = np.zeros(self.pairs.shape[1])
-        else:
-            as_pair = np.where(self.short[i], step.short or 0.0, step.pair or 0.0)
-            own = np.where(self.pairs[i], as_pair, step.plain)
-        if operands:
-            # What is plain sees its operands rounded.
-            rounded = self.pairs[operands] & ~self.pairs[i]
-            seen = self.units[operands] + rounded
-            largest = np.array([[self.steps[j].range.most] for j in operands])
-            shifts = self.absolute[operands] + np.where(rounded, largest, 0.0)
-            moved = _times(np.array(step.slopes)[:, None], shifts)
-            relative = step.inherited(seen)
-            absolute = moved.max(axis=0) if step.passes else moved.sum(axis=0)
-            match step.node:
-                case Call("exp", _):
-                    relative = np.fmin(relative, shifts[0])
-                case Call("log", _):
-                    absolute = np.fmin(absolute, seen[0])
-            if step.range.least > 0:
-                relative = np.fmin(relative, absolute / step.range.least)
-            self.units[i] = relative + own
-            self.absolute[i] = np.fmin(absolute, _times(relative, step.range.most)) + _times(own, step.range.most)
-        else:
-            self.units[i], self.absolute[i] = own, _times(own, step.range.most)
+            pairs[i] |= pairs[list(operands)].any(axis=0)
+        # What is plain sees its operands rounded.
+        is_plain = ~pairs[i]
+        rounded = [pairs[j] & is_plain for j in operands]
+        seen = [self.units[j] + r for j, r in zip(operands, rounded, strict=True)]
+        shifts = [
+            self.absolute[j] + np.where(r, self.steps[j].range.most, 0.0)
+            for j, r in zip(operands, rounded, strict=True)
+        ]
+        moved = [_times(shift, slope) for shift, slope in zip(shifts, step.slopes, strict=True)]
+        relative = step.inherited(seen)
+        absolute = functools.reduce(np.maximum if step.passes else np.add, moved)
+        match step.node:
+            case Call("exp", _):
+                relative = np.fmin(relative, shifts[0])
+            case Call("log", _):
+                absolute = np.fmin(absolute, seen[0])
+        if step.range.least > 0:
+            relative = np.fmin(relative, absolute / step.range.least)
+        self.units[i] += relative
+        self.absolute[i] += np.fmin(absolute, _times(relative, step.range.most))
+
+    def column(self, n: int) -> Errors:
+        """One of the plans alone."""
+        return Errors(self.steps, self.pairs[:, [n]], self.units[:, [n]], self.absolute[:, [n]])
 
     def ulps(self, root: int) -> Floats:
         """The error of an output: what is rounded last is half an ulp off, however many units that is."""
@@ -169,9 +172,16 @@ class Errors:
         return np.where(self.pairs[root], 0.5 + self.units[root], plain)
 
 
-def _times(a: Floats | float, b: Floats | float) -> Floats:
+def _own(step: Step) -> tuple[float, float, float, float]:
+    """What a step adds when it is plain, when it is a pair and when a short one, and its largest magnitude."""
+    return step.plain, step.pair or 0.0, step.short or 0.0, step.range.most
+
+
+def _times(a: Floats, b: float) -> Floats:
     """A product in which 0 times infinity is 0."""
-    return np.where((np.asarray(a) == 0) | (np.asarray(b) == 0), 0.0, np.multiply(a, b))
+    if b == 0:
+        return np.zeros_like(a)
+    return np.where(a == 0, 0.0, a * b) if math.isinf(b) else a * b
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,67 +191,58 @@ class Plan:
     The bounds hold where no sum is smaller than its terms by more than `cancellation`.
     """
 
-    tree: Tree
-    pairs: frozenset[int]
-    short: frozenset[int]
-    in_order: frozenset[int]
+    pairs: frozenset[Node]
+    short: frozenset[Node]
+    in_order: frozenset[Node]
     bounds: Mapping[str, float]
     cancellation: float
     errors: Errors
 
-    def is_pair(self, whole: Node) -> bool:
-        """Of a node as `tree` makes it, with all temporaries put in."""
-        return id(whole) in self.pairs
+    def is_pair(self, node: Node) -> bool:
+        """Of a node with all temporaries put in, as `whole` makes it."""
+        return node in self.pairs
 
-    def is_short(self, whole: Node) -> bool:
+    def is_short(self, node: Node) -> bool:
         """Whether a pair may have fewer digits."""
-        return id(whole) in self.short
+        return node in self.short
 
-    def is_in_order(self, whole: Node) -> bool:
+    def is_in_order(self, node: Node) -> bool:
         """Whether the first part of a pair is its rounded value."""
-        return id(whole) in self.in_order
+        return node in self.in_order
 
-    def may_cancel(self, whole: Node) -> bool:
+    def may_cancel(self, node: Node) -> bool:
         """Whether a sum may be so much smaller than its terms that its second part is not small beside the first."""
-        return not next(s for s in self.errors.steps if s.node is whole).blend
+        return not self._step(node).blend
 
-    def passed_on(self, whole: Bin) -> Node | None:
+    def passed_on(self, node: Bin) -> Node | None:
         """The operand that a product or quotient passes on, when the other only scales it."""
-        step = next(s for s in self.errors.steps if s.node is whole)
+        step = self._step(node)
         return self.errors.steps[step.operands[0]].node if step.passes else None
 
+    def _step(self, node: Node) -> Step:
+        return next(s for s in self.errors.steps if s.node is node)
 
-@dataclass(slots=True)
-class Tree:
-    """Nodes with their temporaries put in. Equal ones are one object: all kernels of a loss become one graph."""
 
-    known: dict[tuple[object, ...], Node] = field(default_factory=dict)
+def meanings(kernel: Kernel) -> dict[Node, Node]:
+    """What the temporaries of a kernel stand for; what counts as an input stands for itself."""
+    known: dict[Node, Node] = {}
+    for assign in (*kernel.prologue, *kernel.body):
+        if assign.name not in kernel.rounded:
+            known[Var(assign.name)] = whole(assign.value, known)
+    return known
 
-    def names(self, kernel: Kernel) -> dict[str, Node]:
-        """What each name of a kernel stands for; inputs, parameters and what counts as an input for themselves."""
-        names: dict[str, Node] = {}
-        for assign in (*kernel.prologue, *kernel.body):
-            given = assign.name in kernel.rounded
-            names[assign.name] = self.one(Var(assign.name)) if given else self.whole(assign.value, names)
-        return names
 
-    def whole(self, node: Node, names: Mapping[str, Node]) -> Node:
-        if isinstance(node, Var):
-            return names.get(node.name) or self.one(node)
-        return self.one(node.rebuild(tuple(self.whole(c, names) for c in node.children)) if node.children else node)
-
-    def one(self, node: Node) -> Node:
-        """The one object for all nodes equal to this one, whose children are such objects."""
-        about = getattr(node, "op", None) or getattr(node, "function", None)
-        key = (type(node), about, *map(id, node.children)) if node.children else (node,)
-        return self.known.setdefault(key, node)
+def whole(node: Node, known: dict[Node, Node]) -> Node:
+    """A node with its temporaries put in, so that all kernels of a loss become one graph; remembered in `known`."""
+    return rewrite(node, lambda n: n, known)
 
 
 def plan(kernels: Sequence[Kernel], goal: Goal) -> Plan:
     """The plan that serves all kernels of a loss, so that they agree in what they share."""
+    put_in = [_put_in(kernel) for kernel in kernels]
     for cancellation in goal.cancellations:
-        tree, graph = Tree(), _Graph(cancellation)
-        outputs = _read(kernels, tree, graph)
+        graph = _Graph(cancellation)
+        outputs = _read(put_in, graph)
         limits = [(i, goal.of(name)) for name, roots in outputs.items() for i in sorted(roots)]
         limits += [(i, COMPARED) for i in graph.compared]
         everything = np.array([[s.may_be_pair] for s in graph.steps], np.bool_)
@@ -250,24 +251,24 @@ def plan(kernels: Sequence[Kernel], goal: Goal) -> Plan:
             break
     # What even pairs do not reach may not get worse.
     errors = _fewest(errors, [(i, max(limit, float(errors.ulps(i)[0]))) for i, limit in limits])
-    short = _shortest(kernels, errors, goal, min(cancellation, SHORT_CANCELLATION))
-    if short is not None:
-        errors, cancellation = short, min(cancellation, SHORT_CANCELLATION)
+    less = min(cancellation, SHORT_CANCELLATION)
+    errors, short = _shortest(put_in, errors, goal, less)
+    cancellation = less if short.any() else cancellation
     bounds = {name: max(float(errors.ulps(i)[0]) for i in roots) for name, roots in outputs.items()}
     pairs, shorter = (
-        frozenset(id(s.node) for s, chosen in zip(graph.steps, those[:, 0], strict=True) if chosen)
-        for those in (errors.pairs, errors.short)
+        frozenset(s.node for s, chosen in zip(graph.steps, those[:, 0], strict=True) if chosen)
+        for those in (errors.pairs, short)
     )
-    return Plan(tree, pairs, shorter, _in_order(errors), bounds, cancellation, errors)
+    return Plan(pairs, shorter, _in_order(errors), bounds, cancellation, errors)
 
 
 # Their results are in order; others leave a few ulps in the second part.
 ORDERLY = frozenset({"exp", "log"})
 
 
-def _in_order(errors: Errors) -> frozenset[int]:
+def _in_order(errors: Errors) -> frozenset[Node]:
     """The nodes whose pairs come in order, or are one double."""
-    found: set[int] = set()
+    found: set[Node] = set()
     for step, is_pair in zip(errors.steps, errors.pairs[:, 0], strict=True):
         operands = [errors.steps[j].node for j in step.operands]
         plain = not any(errors.pairs[j, 0] for j in step.operands)
@@ -281,67 +282,80 @@ def _in_order(errors: Errors) -> frozenset[int]:
             case Call(function, _) if not step.passes:
                 ordered = function in ORDERLY
             case _:
-                ordered = all(id(node) in found for node in operands)
+                ordered = found.issuperset(operands)
         if ordered or not is_pair:
-            found.add(id(step.node))
+            found.add(step.node)
     return frozenset(found)
 
 
-def _read(kernels: Sequence[Kernel], tree: Tree, graph: _Graph) -> dict[str, set[int]]:
+def _put_in(kernel: Kernel) -> Kernel:
+    """The kernel without temporaries but those that count as an input."""
+    known = meanings(kernel)
+    body, outputs = (
+        tuple(Assign(a.name, whole(a.value, known)) for a in assigns)
+        for assigns in ([a for a in kernel.body if a.name in kernel.rounded], kernel.outputs)
+    )
+    return replace(kernel, prologue=(), body=body, outputs=outputs)
+
+
+def _read(kernels: Sequence[Kernel], graph: _Graph) -> dict[str, set[int]]:
     """The kernels as steps of the graph; returns those of each output."""
     outputs: dict[str, set[int]] = {}
     for kernel in kernels:
         graph.domains |= dict(kernel.domains)
-        names = tree.names(kernel)
         for assign in kernel.body:
-            if assign.name in kernel.rounded:
-                graph.domains[assign.name] = graph.range(tree.whole(assign.value, names))
+            graph.domains[assign.name] = graph.range(assign.value)
         for output in kernel.outputs:
-            outputs.setdefault(output.name, set()).add(graph.number(tree.whole(output.value, names)))
+            outputs.setdefault(output.name, set()).add(graph.number(output.value))
     return outputs
 
 
 def _fewest(errors: Errors, limits: Sequence[tuple[int, float]]) -> Errors:
     """As few pairs as the limits allow: made plain in turn, first what matters least for what it costs."""
-    steps = errors.steps
+    steps, found = errors.steps, errors
     chosen = np.array([s.may_be_pair for s in steps], np.bool_)
 
-    def used(without: Choices) -> Floats:
-        """Of plans that make more steps plain, how much of what is allowed is used up where that is most."""
-        found = Errors.of(steps, chosen[:, None] & ~without)
-        return np.max([found.ulps(i) / limit for i, limit in limits if limit], axis=0, initial=0.0)
+    def without(sets: Sequence[Sequence[int]]) -> tuple[Errors, Floats]:
+        """Plans that make more steps plain, and how much of what is allowed they use up where that is most."""
+        made = Errors.of(steps, chosen[:, None] & ~_columns(len(steps), sets))
+        return made, np.max([made.ulps(i) / limit for i, limit in limits if limit], axis=0, initial=0.0)
 
     while chosen.any():
         candidates = np.flatnonzero(chosen).tolist()
-        alone = used(_columns(len(steps), [[i] for i in candidates]))
+        trials, used = without([*([i] for i in candidates), candidates])
+        if (used <= 1).all():  # whatever the turn, the last of all fits
+            return trials.column(-1)
+        alone = used[:-1]
         cost = np.array([FUNCTION_COST if isinstance(steps[i].node, Call) else 1.0 for i in candidates])
         turn = [candidates[k] for k in np.argsort((alone - alone.min()) / cost, kind="stable") if alone[k] <= 1]
         if not turn:
             break
-        fits = used(_columns(len(steps), [turn[: n + 1] for n in range(len(turn))])) <= 1
-        chosen[turn[: int(np.flatnonzero(fits)[-1]) + 1] if fits.any() else turn[:1]] = False
-    return Errors.of(steps, chosen[:, None])
+        trials, used = without([turn[: n + 1] for n in range(len(turn))])
+        fits = np.flatnonzero(used <= 1)
+        last = int(fits[-1]) if fits.size else 0
+        chosen[turn[: last + 1]] = False
+        found = trials.column(last)
+    return found
 
 
-def _shortest(kernels: Sequence[Kernel], errors: Errors, goal: Goal, cancellation: float) -> Errors | None:
-    """The same pairs, as many of them short as the goal allows, for less cancellation; None where none may be."""
-    pairs = errors.pairs
-    if not any(s.short is not None and pair for s, pair in zip(errors.steps, pairs[:, 0], strict=True)):
-        return None
-    tree, graph = Tree(), _Graph(cancellation)
-    outputs = _read(kernels, tree, graph)
+def _shortest(kernels: Sequence[Kernel], errors: Errors, goal: Goal, cancellation: float) -> tuple[Errors, Choices]:
+    """The same pairs, as many of them short as the goal allows where less cancels; and which those are."""
+    pairs, short = errors.pairs, np.zeros_like(errors.pairs)
+    candidates = [i for i, step in enumerate(errors.steps) if step.short is not None and pairs[i, 0]]
+    if not candidates:
+        return errors, short
+    graph = _Graph(cancellation)
+    outputs = _read(kernels, graph)
     limits = [(i, goal.of(name)) for name, roots in outputs.items() for i in roots]
     limits += [(i, COMPARED) for i in graph.compared]
-    before = Errors.of(graph.steps, pairs)
-    allowed = [(i, max(limit, float(before.ulps(i)[0]))) for i, limit in limits]
-    short = np.zeros(pairs.shape, np.bool_)
-    for i, step in enumerate(graph.steps):
-        if step.short is not None and pairs[i, 0]:
-            short[i] = True
-            found = Errors.of(graph.steps, pairs, short)
-            short[i] = all(found.ulps(j)[0] <= limit for j, limit in allowed)
-    made = Errors.of(graph.steps, pairs, short)
-    return replace(made, steps=errors.steps) if short.any() else None
+    found = Errors.of(graph.steps, pairs)
+    allowed = [(i, max(limit, float(found.ulps(i)[0]))) for i, limit in limits]
+    for i in candidates:
+        short[i] = True
+        trial = Errors.of(graph.steps, pairs, short)
+        short[i] = all(trial.ulps(j)[0] <= limit for j, limit in allowed)
+        found = trial if short[i, 0] else found
+    return (replace(found, steps=errors.steps), short) if short.any() else (errors, short)
 
 
 def _columns(rows: int, members: Sequence[Sequence[int]]) -> Choices:
@@ -363,14 +377,14 @@ class _Graph:
         self.domains: dict[str, Range] = {}
         self.steps: list[Step] = []
         self.compared: list[int] = []
-        self._numbers: dict[int, int] = {}
+        self._numbers: dict[Node, int] = {}
 
     def number(self, node: Node) -> int:
-        if id(node) not in self._numbers:
+        if node not in self._numbers:
             step = self._step(node)
-            self._numbers[id(node)] = len(self.steps)
+            self._numbers[node] = len(self.steps)
             self.steps.append(step)
-        return self._numbers[id(node)]
+        return self._numbers[node]
 
     def range(self, node: Node) -> Range:
         return self.steps[self.number(node)].range
@@ -430,8 +444,8 @@ class _Graph:
 
     def _is_share(self, part: Node, total: Bin) -> bool:
         """Whether part/total is x/(x + y) or (x - y)/(x + y) for x and y of one sign: at most 1."""
-        terms = {id(total.left), id(total.right)}
-        parts = {id(part.left), id(part.right)} if isinstance(part, Bin) and part.op == "-" else {id(part)}
+        terms = {total.left, total.right}
+        parts = {part.left, part.right} if isinstance(part, Bin) and part.op == "-" else {part}
         return parts <= terms and self.range(total.left).sign * self.range(total.right).sign > 0
 
     def _is_unit(self, node: Node) -> bool:

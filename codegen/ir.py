@@ -1,16 +1,19 @@
 """What is a kernel, between mathematics and text?
 
 A small typed tree: REAL values and BOOL conditions. Precision is chosen when a
-kernel is rendered. Nodes compare by structure, with hashes computed once, so
-that equal subexpressions are found by a dictionary.
+kernel is rendered. Equal nodes are one object, so that equal subexpressions
+are found by a dictionary.
 """
 
 from __future__ import annotations
 
+import functools
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
+from weakref import WeakValueDictionary
 
 from .ranges import Range
 
@@ -19,18 +22,28 @@ Arithmetic = Literal["+", "-", "*", "/"]
 Comparison = Literal["<", "<=", "==", "!="]
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class _Interned(type):
+    """Makes equal nodes one object: they are compared and hashed as objects, at once and however large a tree is."""
+
+    def __call__(cls, *about: Any) -> Any:
+        key = (cls, *about)
+        with _LOCK:
+            node = _NODES.get(key)
+            if node is None:
+                node = _NODES[key] = super().__call__(*about)
+        return node
+
+
+_NODES: WeakValueDictionary[tuple[Any, ...], Node] = WeakValueDictionary()
+_LOCK = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Node(metaclass=_Interned):
     """A node of the tree; `type` says what it evaluates to."""
 
-    _hash: int = field(init=False, repr=False, compare=False, default=0)
-
-    def __post_init__(self) -> None:
-        key = (type(self).__name__, *(getattr(self, f.name) for f in fields(self) if f.compare))
-        object.__setattr__(self, "_hash", hash(key))
-
-    def __hash__(self) -> int:
-        return self._hash
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), tuple(getattr(self, f.name) for f in fields(self))
 
     @property
     def type(self) -> Type:
@@ -45,43 +58,38 @@ class Node:
         return self
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Const(Node):
     """An exact rational number."""
 
     value: Fraction
-    __hash__ = Node.__hash__
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Var(Node):
     """An input, a parameter or a temporary, by name."""
 
     name: str
-    __hash__ = Node.__hash__
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Elem(Node):
     """An element of a row: `vector[index]`."""
 
     vector: str
     index: str
-    __hash__ = Node.__hash__
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Index(Node):
     """The number of the class that an index runs over, from 0."""
 
     name: str
-    __hash__ = Node.__hash__
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Neg(Node):
     operand: Node
-    __hash__ = Node.__hash__
 
     @property
     def children(self) -> tuple[Node, ...]:
@@ -91,12 +99,11 @@ class Neg(Node):
         return Neg(*children)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Bin(Node):
     op: Arithmetic
     left: Node
     right: Node
-    __hash__ = Node.__hash__
 
     @property
     def children(self) -> tuple[Node, ...]:
@@ -106,13 +113,12 @@ class Bin(Node):
         return Bin(self.op, *children)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Call(Node):
     """A primitive function of the targets, such as exp, log1p or pow."""
 
     function: str
     arguments: tuple[Node, ...]
-    __hash__ = Node.__hash__
 
     @property
     def children(self) -> tuple[Node, ...]:
@@ -122,12 +128,11 @@ class Call(Node):
         return Call(self.function, children)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Cmp(Node):
     op: Comparison
     left: Node
     right: Node
-    __hash__ = Node.__hash__
 
     @property
     def type(self) -> Type:
@@ -141,11 +146,10 @@ class Cmp(Node):
         return Cmp(self.op, *children)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class BoolOp(Node):
     op: Literal["and", "or", "not"]
     operands: tuple[Node, ...]
-    __hash__ = Node.__hash__
 
     @property
     def type(self) -> Type:
@@ -159,14 +163,13 @@ class BoolOp(Node):
         return BoolOp(self.op, children)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Select(Node):
     """`then` where the condition holds, `otherwise` elsewhere; never a blend of both."""
 
     condition: Node
     then: Node
     otherwise: Node
-    __hash__ = Node.__hash__
 
     @property
     def children(self) -> tuple[Node, ...]:
@@ -176,14 +179,13 @@ class Select(Node):
         return Select(*children)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Reduce(Node):
     """A reduction of `body` over all classes; `argmax` is the first class of the largest value."""
 
     op: Literal["sum", "max", "argmax"]
     index: str
     body: Node
-    __hash__ = Node.__hash__
 
     @property
     def children(self) -> tuple[Node, ...]:
@@ -193,13 +195,12 @@ class Reduce(Node):
         return Reduce(self.op, self.index, *children)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Spread(Node):
     """One value for each class: what an `Elem` of a temporary refers to."""
 
     index: str
     body: Node
-    __hash__ = Node.__hash__
 
     @property
     def children(self) -> tuple[Node, ...]:
@@ -261,17 +262,16 @@ class Kernel:
 
 def walk(node: Node) -> Iterator[Node]:
     """Every node of a tree, each distinct one once, children first."""
-    seen: set[Node] = set()
+    seen: dict[Node, None] = {}
 
-    def visit(n: Node) -> Iterator[Node]:
-        if n in seen:
-            return
-        seen.add(n)
-        for child in n.children:
-            yield from visit(child)
-        yield n
+    def visit(n: Node) -> None:
+        if n not in seen:
+            for child in n.children:
+                visit(child)
+            seen[n] = None
 
-    return visit(node)
+    visit(node)
+    return iter(seen)
 
 
 def rewrite(node: Node, rule: Callable[[Node], Node], memo: dict[Node, Node] | None = None) -> Node:
@@ -283,14 +283,24 @@ def rewrite(node: Node, rule: Callable[[Node], Node], memo: dict[Node, Node] | N
     return memo[node]
 
 
+# Passes ask for the names in every subtree: those of its children are known by then.
+_remembered = functools.lru_cache(maxsize=2**14)
+
+
+@_remembered
 def variables(node: Node) -> frozenset[str]:
     """The names of variables and vectors in a tree."""
-    return frozenset(n.name if isinstance(n, Var) else n.vector for n in walk(node) if isinstance(n, Var | Elem))
+    if isinstance(node, Var | Elem):
+        return frozenset((node.name if isinstance(node, Var) else node.vector,))
+    return frozenset().union(*map(variables, node.children))
 
 
+@_remembered
 def classes(node: Node) -> frozenset[str]:
     """The indices over classes in a tree, with those that its reductions run over."""
-    return frozenset(n.index if isinstance(n, Elem) else n.name for n in walk(node) if isinstance(n, Elem | Index))
+    if isinstance(node, Elem | Index):
+        return frozenset((node.index if isinstance(node, Elem) else node.name,))
+    return frozenset().union(*map(classes, node.children))
 
 
 def used_names(assigns: Iterable[Assign]) -> frozenset[str]:

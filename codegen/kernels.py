@@ -7,7 +7,6 @@ over K classes have a second set for targets given as class numbers.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import sympy as sp
 from sympy import Expr, KroneckerDelta, Symbol
@@ -52,14 +51,26 @@ def _scalar_kernels(derivation: Derivation) -> tuple[Kernel, ...]:
             for (a, b), h in zip(upper_triangle(len(names)), derivation.hessians, strict=True)
         },
     }
-    variables = tuple(base_variable(loss, p)[0] for p in loss.predictions)
-    definitions = {d.symbol: d for d in kept_definitions(derivation)}
-    result = [
-        _kernel(
-            derivation, name, {o: e for part in parts for o, e in expressions[part].items()}, variables, definitions
+    lowering = Lowering([base_variable(loss, p)[0] for p in loss.predictions], targets=[t.symbol for t in loss.targets])
+    kept = kept_definitions(derivation)
+    result = []
+    for name, parts in PARTS.items():
+        outputs = {o: e for part in parts for o, e in expressions[part].items()}
+        used = set().union(*(e.free_symbols for e in outputs.values()))
+        definitions = {d.symbol.name: d.meaning for d in kept if d.symbol in used}
+        result.append(
+            Kernel(
+                name,
+                tuple(a.name for a in loss.arguments),
+                tuple(p.name for p in loss.parameters),
+                tuple(Assign(o, lowering(e)) for o, e in outputs.items()),
+                body=tuple(Assign(d, lowering(e)) for d, e in definitions.items()),
+                pivots=lowering.pivots((*outputs.values(), *definitions.values())),
+                predictions=tuple(names),
+                domains=_domains(*loss.arguments, *loss.parameters),
+                rounded=tuple(d.symbol.name for d in loss.definitions) if loss.base is not None else (),
+            )
         )
-        for name, parts in PARTS.items()
-    ]
     if derivation.inverse_link is not None:
         lowering = Lowering()
         result.append(
@@ -73,35 +84,6 @@ def _scalar_kernels(derivation: Derivation) -> tuple[Kernel, ...]:
             )
         )
     return tuple(result)
-
-
-def _kernel(
-    derivation: Derivation,
-    name: str,
-    outputs: dict[str, Expr],
-    variables: tuple[Symbol, ...],
-    definitions: Mapping[Symbol, object],
-) -> Kernel:
-    loss = derivation.loss
-    lowering = Lowering(branching=variables, targets=[t.symbol for t in loss.targets])
-    assigned = tuple(Assign(o, lowering(e)) for o, e in outputs.items())
-    used = set().union(*(e.free_symbols for e in outputs.values()))
-    body = tuple(
-        Assign(d.symbol.name, lowering(d.meaning))
-        for d in loss.definitions
-        if d.symbol in definitions and d.symbol in used
-    )
-    return Kernel(
-        name,
-        tuple(a.name for a in loss.arguments),
-        tuple(p.name for p in loss.parameters),
-        assigned,
-        body=body,
-        pivots=tuple(lowering.pivots),
-        predictions=tuple(p.name for p in loss.predictions),
-        domains=_domains(*loss.arguments, *loss.parameters),
-        rounded=tuple(d.symbol.name for d in loss.definitions) if loss.base is not None else (),
-    )
 
 
 def _domains(*named: Argument | Parameter) -> tuple[tuple[str, Range], ...]:

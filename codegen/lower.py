@@ -10,10 +10,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import sympy as sp
-from sympy import Add, Dummy, Expr, Indexed, KroneckerDelta, Max, Mul, Piecewise, Pow, S, Sum, Symbol
+from sympy import Add, Basic, Dummy, Expr, Indexed, KroneckerDelta, Max, Mul, Piecewise, Pow, S, Sum, Symbol
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import ITE, And, Boolean, BooleanFalse, BooleanTrue, Not, Or
 
@@ -39,6 +39,19 @@ _CALLS: dict[Any, str] = {
 ZERO, ONE = Const(Fraction(0)), Const(Fraction(1))
 
 
+Key = TypeVar("Key")
+
+
+class Lowered(NamedTuple):
+    """A node, and in order the pivots of the conditions that it was made with."""
+
+    node: Node
+    pivots: dict[Pivot, None]
+
+
+Known = dict[Basic, Lowered]
+
+
 class LoweringError(SpecError):
     """An expression has no form in the IR; the message names the part."""
 
@@ -51,7 +64,7 @@ def number(value: Expr) -> Const:
 
 
 class Lowering:
-    """Lowers the expressions of one kernel; collects their pivots."""
+    """Lowers the expressions of a loss. What several of them contain is lowered once, and has its pivots in all."""
 
     def __init__(
         self,
@@ -64,19 +77,34 @@ class Lowering:
         self.branching = tuple(branching)
         self.targets = frozenset(targets)
         self.label = label
-        self.pivots: list[Pivot] = []
-        self._memo: dict[Expr, Node] = {}
+        self._known: Known = {}
+        self._written: dict[tuple[str, tuple[Node, ...]], Lowered] = {}
+        self._pivots: dict[Pivot, None] = {}  # of what is being lowered
 
     def __call__(self, e: Expr) -> Node:
-        if e not in self._memo:
-            self._memo[e] = self._lower(e, {})
-        return self._memo[e]
+        return self._lower(e, self._known)
 
-    def _lower(self, e: Expr, bound: dict[Symbol, Node]) -> Node:
-        """`bound` gives the nodes of the arguments of an atom that is being written out."""
-        recur = functools.partial(self._lower, bound=bound)
+    def pivots(self, lowered: Iterable[Expr]) -> tuple[Pivot, ...]:
+        """Of expressions that are lowered."""
+        return tuple(dict.fromkeys(pivot for e in lowered for pivot in self._known[e].pivots))
+
+    def _once(self, known: dict[Key, Lowered], key: Key, lower: Callable[[], Node]) -> Node:
+        if key not in known:
+            outside, self._pivots = self._pivots, {}
+            node = lower()
+            known[key] = Lowered(node, self._pivots)
+            self._pivots = outside
+        self._pivots |= known[key].pivots
+        return known[key].node
+
+    def _lower(self, e: Expr, known: Known) -> Node:
+        """`known` has what is lowered already, and the arguments of an atom that is being written out."""
+        return self._once(known, e, lambda: self._lowered(e, known))
+
+    def _lowered(self, e: Expr, known: Known) -> Node:
+        recur = functools.partial(self._lower, known=known)
         if isinstance(e, Symbol):
-            return bound[e] if e in bound else Var(e.name)
+            return Var(e.name)
         if e.is_number and not e.has(sp.oo, sp.zoo, sp.nan):
             return number(e)
         if isinstance(e, Add):
@@ -90,7 +118,7 @@ class Lowering:
         if isinstance(e, Pow):
             return _power(recur(e.base), e.exp, recur)
         if isinstance(e, Piecewise):
-            return self._piecewise(e, bound)
+            return self._piecewise(e, known)
         if isinstance(e, sp.Max | sp.Min):
             name = "max" if isinstance(e, sp.Max) else "min"
             # A constant goes first: then a NaN in the other argument is passed on.
@@ -105,12 +133,15 @@ class Lowering:
             return Call(_CALLS[e.func], tuple(recur(a) for a in e.args))
         raise LoweringError(f"{e.func.__name__} has no form in generated code (in {e})")
 
-    def condition(self, e: Boolean, bound: dict[Symbol, Node] | None = None) -> Node:
+    def condition(self, e: Boolean, known: Known | None = None) -> Node:
         """A condition as a BOOL node."""
-        bound = {} if bound is None else bound
+        known = self._known if known is None else known
+        return self._once(known, e, lambda: self._condition(e, known))
+
+    def _condition(self, e: Boolean, known: Known) -> Node:
         match e:
             case Relational():
-                left, right = self._lower(e.lhs, bound), self._lower(e.rhs, bound)
+                left, right = self._lower(e.lhs, known), self._lower(e.rhs, known)
                 if e.rel_op in (">", ">="):
                     left, right = right, left
                 operator = {">": "<", ">=": "<=", "<": "<", "<=": "<=", "==": "==", "!=": "!="}[e.rel_op]
@@ -120,29 +151,29 @@ class Lowering:
             case And() | Or():
                 name = "and" if isinstance(e, And) else "or"
                 ordered = sorted(e.args, key=sp.default_sort_key)
-                return BoolOp(name, tuple(self.condition(a, bound) for a in ordered))  # type: ignore[arg-type]
+                return BoolOp(name, tuple(self.condition(a, known) for a in ordered))  # type: ignore[arg-type]
             case Not():
-                return BoolOp("not", (self.condition(e.args[0], bound),))
+                return BoolOp("not", (self.condition(e.args[0], known),))
             case ITE():
                 asked, yes, no = e.args
-                return self.condition(Or(And(asked, yes), And(Not(asked), no)), bound)
+                return self.condition(Or(And(asked, yes), And(Not(asked), no)), known)
         raise LoweringError(f"the condition {e} has no form in generated code")
 
     def _pivot(self, e: Relational, node: Node) -> None:
         for x in self.branching:
             if e.has(x) and (at := roots(e.lhs - e.rhs, x)):
-                self.pivots.append(Pivot(node, x.name, self._lower(at[-1], {})))
+                self._pivots[Pivot(node, x.name, self(at[-1]))] = None
 
-    def _piecewise(self, e: Piecewise, bound: dict[Symbol, Node]) -> Node:
+    def _piecewise(self, e: Piecewise, known: Known) -> Node:
         result: Node | None = None
         for branch, condition in reversed(e.args):
-            value = self._lower(branch, bound)
+            value = self._lower(branch, known)
             if isinstance(condition, BooleanTrue):
                 result = value
             elif not isinstance(condition, BooleanFalse):
                 if result is None:
                     raise LoweringError(f"{e} has no value where none of its conditions holds; end it with an else")
-                result = Select(self.condition(condition, bound), value, result)
+                result = Select(self.condition(condition, known), value, result)
         if result is None:
             raise LoweringError(f"{e} has no branch")
         return result
@@ -154,7 +185,7 @@ class Lowering:
         if isinstance(e, atoms.log1p_square):
             return self._log_of_quotient(e, arguments[0])
         if isinstance(e, atoms.hypot1_slope):
-            return self._lower(row.stable(*e.args), {})
+            return self(row.stable(*e.args))
         if isinstance(e, atoms.hypot1_power | atoms.hypot1_box_cox):
             return self._power_of_quotient(e, arguments)
         if isinstance(e, atoms.exp_pair | atoms.power_pair):
@@ -168,7 +199,7 @@ class Lowering:
         if b.is_number:
             return plain
         p = arguments[1]
-        size, scale = Call("abs", (self._lower(a, {}),)), self._lower(b, {})
+        size, scale = Call("abs", (self(a),)), self(b)
         far = Cmp("<", Bin("*", Const(FAR), scale), size)
         outside = Select(far, size, ONE)
         power: Node = Bin("/", Call("pow", (outside, p)), Call("pow", (scale, p)))
@@ -187,7 +218,7 @@ class Lowering:
         a, b = _quotient_of(e.args[0])
         if b.is_number:
             return plain
-        size, scale = Call("abs", (self._lower(a, {}),)), Call("abs", (self._lower(b, {}),))
+        size, scale = Call("abs", (self(a),)), Call("abs", (self(b),))
         difference = Bin("-", Call("log", (size,)), Call("log", (scale,)))
         far = Cmp("<", Bin("*", Const(FAR), scale), size)
         guarded = rewrite(difference, lambda n: Select(far, n, ONE) if n == size else n)
@@ -196,7 +227,8 @@ class Lowering:
     def _written_out(self, row: atoms.Atom, arguments: list[Node]) -> Node:
         # A number stays one: the form may depend on it, as that of 1 - (1 - x)**3 does on the 3.
         values, form = _stable_form(row.name, tuple(self._exact(a) for a in arguments))
-        return self._lower(form, {v: a for v, a in zip(values, arguments, strict=True) if isinstance(v, Dummy)})
+        given = {v: Lowered(a, {}) for v, a in zip(values, arguments, strict=True) if isinstance(v, Dummy)}
+        return self._once(self._written, (row.name, tuple(arguments)), lambda: self._lower(form, given))
 
     @staticmethod
     def _exact(node: Node) -> Expr | None:
@@ -397,7 +429,7 @@ def _spread_scale(e: Mul) -> Expr:
             factors.append(factor)
     spread = Mul(*factors)
     # Worth it only where the scale cancels; otherwise it would appear twice.
-    return spread if sp.count_ops(spread) <= sp.count_ops(e) + 1 else e
+    return spread if spread == e or sp.count_ops(spread) <= sp.count_ops(e) + 1 else e
 
 
 def _may_overflow(u: Expr) -> bool:

@@ -7,10 +7,9 @@ part is its rounded value, only where that is needed: where a sum cancels, where
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .doubleword import Plan
+from .doubleword import Plan, whole
 from .ir import Bin, Call, Const, Neg, Node, Select, Var
 from .target import Printer, TargetError
 
@@ -33,15 +32,15 @@ _OF_ORDERED = frozenset({"max", "min", "pow"})
 class PairPrinter(Printer):
     """Prints what is plain as ever, and a pair where a double is wanted by its rounded value.
 
-    `meanings` says what the names of the kernel stand for, as the plan's tree has it.
+    `meanings` says what the temporaries of the kernel stand for.
     """
 
     plan: Plan | None = None
-    meanings: Mapping[str, Node] | None = None
+    meanings: dict[Node, Node] | None = None
 
     def _whole(self, node: Node) -> Node:
-        assert self.plan is not None and self.meanings is not None
-        return self.plan.tree.whole(node, self.meanings)
+        assert self.meanings is not None
+        return whole(node, self.meanings)
 
     def is_pair(self, node: Node) -> bool:
         return self.plan is not None and self.plan.is_pair(self._whole(node))
@@ -81,14 +80,14 @@ class PairPrinter(Printer):
         raise TargetError(f"there are no pairs of {type(node).__name__}")
 
     def _operation(self, node: Bin) -> str:
-        whole = self._whole(node)
-        assert self.plan is not None and isinstance(whole, Bin)
-        if (kept := self.plan.passed_on(whole)) is not None:
-            pair, unit = (node.left, node.right) if whole.left is kept else (node.right, node.left)
+        meant = self._whole(node)
+        assert self.plan is not None and isinstance(meant, Bin)
+        if (kept := self.plan.passed_on(meant)) is not None:
+            pair, unit = (node.left, node.right) if meant.left is kept else (node.right, node.left)
             scale = self(unit) if node.op == "*" else f"1.0 / {self._at(unit, 7)}"
             return f"pair_scale({self.pair(pair)}, {scale})"
         operands = (node.left, node.right)
         forms = "".join("p" if self.is_pair(o) else "d" for o in operands)
         texts = [self.pair(o) if f == "p" else self._at(o, 8) for o, f in zip(operands, forms, strict=True)]
         text = _OPERATIONS[node.op][forms].format(*texts)
-        return f"pair_order({text})" if node.op in "+-" and "p" in forms and self.plan.may_cancel(whole) else text
+        return f"pair_order({text})" if node.op in "+-" and "p" in forms and self.plan.may_cancel(meant) else text

@@ -154,6 +154,7 @@ def _key(node: Node) -> tuple[int, str]:
     return rank, _form(node)
 
 
+@functools.lru_cache(maxsize=2**12)
 def _form(node: Node) -> str:
     match node:
         case Const(value):

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..spec.names import Allocator
 from . import elementary
+from .doubleword import meanings
 from .elementary import closure
 from .ir import Assign, Call, Elem, Index, Kernel, Reduce, Spread, Var, used_names, walk
 from .pairs import PairPrinter
@@ -242,9 +243,10 @@ def _computed(
     """The lines of a kernel in one form; constants are handed over as doubles, a pair as two of them."""
     t, names, array, out = form.precision.c_type, made["names"], made["array"], made["out"]
     plan = form.plan if form.plan and form.plan.pairs else None
-    meanings = plan.tree.names(kernel) if plan else None
     language = target.with_calls(FAST_CALLS) if form.fast else target
-    printer = PairPrinter(language, form.precision, names | made["local"], plan=plan, meanings=meanings)
+    printer = PairPrinter(
+        language, form.precision, names | made["local"], plan=plan, meanings=meanings(kernel) if plan else None
+    )
     narrow = f"({precision.c_type})" if form.precision is not precision else ""
     used = used_names((*kernel.body, *kernel.outputs))
     needed = used_names(kernel.prologue) | used
