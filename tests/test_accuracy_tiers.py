@@ -16,17 +16,13 @@ from lossforge.codegen.doubleword import Goal
 from lossforge.runtime.function import LossFunction
 from lossforge.spec.catalog import CATALOG
 from lossforge.verify.compare import arrays, condition, selection
+from lossforge.verify.limits import EXPONENTIAL
 from lossforge.verify.points import points
 from lossforge.verify.truth import OUTPUTS, TruthTable, truth_table
 from lossforge.verify.ulps import FINITE, FORMATS, Format, errors
 
 pytestmark = pytest.mark.skipif("c" not in available(), reason="no C compiler")
 
-# Built on exp and log1p of one variable.
-EXPONENTIAL = (
-    "logistic", "exponential", "log_cosh", "logistic_distance", "log2_logistic", "sigmoid_loss", "tanh_loss", "savage",
-    "smooth_pinball", "linex", "binary_cross_entropy_logits", "poisson_log_link", "gamma_log_link",
-)  # fmt: skip
 OTHER = (
     "squared_error", "huber", "pseudo_huber", "charbonnier", "cauchy", "welsch", "geman_mcclure", "tukey_biweight",
     "fair", "focal", "kl_divergence", "tweedie", "aft_normal_right", "binomial_probit", "hellinger",
