@@ -17,7 +17,7 @@ from lossforge.runtime.function import LossFunction
 from lossforge.spec.catalog import CATALOG
 from lossforge.verify.compare import arrays, condition, selection
 from lossforge.verify.limits import EXPONENTIAL
-from lossforge.verify.points import points
+from lossforge.verify.points import Batch, points
 from lossforge.verify.truth import OUTPUTS, TruthTable, truth_table
 from lossforge.verify.ulps import FINITE, FORMATS, Format, errors
 
@@ -25,12 +25,11 @@ pytestmark = pytest.mark.skipif("c" not in available(), reason="no C compiler")
 
 OTHER = (
     "squared_error", "huber", "pseudo_huber", "charbonnier", "cauchy", "welsch", "geman_mcclure", "tukey_biweight",
-    "fair", "focal", "kl_divergence", "tweedie", "aft_normal_right", "binomial_probit", "hellinger",
+    "fair", "focal", "kl_divergence", "tweedie", "aft_normal_right", "binomial_probit", "hellinger", "barron",
 )  # fmt: skip
 LIMITS = {
     **dict.fromkeys(EXPONENTIAL, (1.1, 1.0, 1.0)),
     **dict.fromkeys(OTHER, (2.0, 2.0, 2.0)),
-    "barron": (2.0, 2.0, 3.0),  # 2.7 is seen, where an exponent between powers is nearly 0
 }
 
 
@@ -68,6 +67,15 @@ def test_the_accurate_tier_keeps_its_bounds(name: str) -> None:
         for output, error in worst(table, lambda p: LossFunction.from_catalogue(name, p, "c"), format_, LIMITS[name]):
             limit = LIMITS[name][OUTPUTS.index(output)]
             assert error <= limit, f"{name} {output} in {format_.name}: {error} ulp"
+
+
+def test_powers_of_what_is_beside_1() -> None:
+    """Where 1 + u**2 is 1 in its first part, its power is not: 2.4 ulps were lost."""
+    loss = CATALOG["barron"]
+    at = np.array([-1.8653490485576185e-07, 1.6318452367158898e-07])
+    batch = Batch({"alpha": -1.0, "c": 8.0}, {"y": np.zeros(2), "f": at}, np.zeros(2, np.bool_), np.zeros(2, np.bool_))
+    found = dict(worst(truth_table(loss, (batch,)), lambda p: compile_loss(loss, "c", **p), FORMATS[0], (1.1, 1, 1)))
+    assert all(error <= 1 for error in found.values()), found
 
 
 @pytest.mark.parametrize("name", ["welsch", "logistic", "log_cosh"])
