@@ -78,6 +78,16 @@ def test_powers_of_what_is_beside_1() -> None:
     assert all(error <= 1 for error in found.values()), found
 
 
+def test_the_fast_tier_sees_what_a_sum_loses_where_its_terms_saturate() -> None:
+    """(4*q - 3)*q for q near 1 is 1, and no root: 6.5 ulps were lost."""
+    loss = CATALOG["arctan_loss"]
+    at = np.concatenate([np.linspace(0.01, 0.3, 200), [0.09733135527654367 / 8, 0.044988736510276794]])
+    batch = Batch({"c": 1.0}, {"y": 0 * at, "f": at}, np.zeros(at.size, np.bool_), np.zeros(at.size, np.bool_))
+    table = truth_table(loss, (batch,))
+    found = dict(worst(table, lambda p: compile_loss(loss, "c", "fast", **p), FORMATS[0], (5, 5, 5)))
+    assert all(error <= 5 for error in found.values()), found
+
+
 @pytest.mark.parametrize("name", ["welsch", "logistic", "log_cosh"])
 def test_a_plain_plan_is_seen(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a goal that allows anything there are no pairs, and the bounds are broken."""
