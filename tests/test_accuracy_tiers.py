@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -86,6 +86,20 @@ def test_the_fast_tier_sees_what_a_sum_loses_where_its_terms_saturate() -> None:
     table = truth_table(loss, (batch,))
     found = dict(worst(table, lambda p: compile_loss(loss, "c", "fast", **p), FORMATS[0], (5, 5, 5)))
     assert all(error <= 5 for error in found.values()), found
+
+
+def test_the_logarithm_of_a_small_sum() -> None:
+    """log(alpha + exp(-f)) is not taken of 1 + (alpha + (exp(-f) - 1)): 42 ulps were lost, and then everything."""
+    loss = CATALOG["negative_binomial"]
+    given = {"y": np.array([18897540.0]), "f": np.array([8.142407417297363])}
+    batch = Batch({"alpha": 0.0009765625}, given, np.zeros(1, np.bool_), np.zeros(1, np.bool_))
+    table = truth_table(loss, (batch,))
+    found = dict(worst(table, lambda p: compile_loss(loss, "c", "fast", **p), FORMATS[0], (5, 5, 5)))
+    assert all(error <= 5 for error in found.values()), found
+    backends: tuple[Literal["c", "numpy"], ...] = ("c", "numpy")
+    for backend in backends:
+        exact = 2.3510866967873961e17  # and not -inf
+        assert compile_loss(loss, backend, alpha=1e-20).loss(3.0, 40.0) == pytest.approx(exact, rel=1e-14)
 
 
 @pytest.mark.parametrize("name", ["welsch", "logistic", "log_cosh"])
