@@ -39,6 +39,10 @@ CODES = (
 )  # fmt: skip
 # Of numbers that are larger or smaller by so many binades than 1, squares may overflow or be subnormal.
 SQUARES = {"float64": 450, "float32": 50}
+ROOT = "beside a root, or as steep, where terms are rounded"
+SUBNORMAL = "an intermediate result is subnormal"
+ROUNDING = "rounding errors add up"
+WHY = (ROOT, SUBNORMAL, ROUNDING)
 Row = dict[str, Any]
 Report = dict[str, Any]
 
@@ -124,7 +128,8 @@ def kept(reports: list[Report]) -> list[str]:
 
 def beyond(reports: list[Report], part: str = "own") -> list[str]:
     """Every output that exceeds its limit, with the input and the reason; of both precisions the worse."""
-    lines = ["| code | loss | output | precision | ulps | at | why |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    lines = ["| code | loss | output | precision | ulps | at | why | ulps by half an ulp on each input |"]
+    lines.append("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for backend, group, _ in CODES:
         for report, rows in judged(reports, backend, group):
             for output in OUTPUTS:
@@ -133,22 +138,37 @@ def beyond(reports: list[Report], part: str = "own") -> list[str]:
                     r = max(wrong, key=lambda row: float(row[part]["ulp"]))
                     cells = [BACKENDS[backend], f"`{report['loss']}`", output.replace("hessian", "Hessian"),
                              r["precision"], ulps(r[part]["ulp"]), inputs(r[part]["worst"]),
-                             reason(r[part], r["precision"], group)]  # fmt: skip
+                             cause(r, part, group), ulps(r[part]["moves"])]  # fmt: skip
                     lines.append(f"| {' | '.join(cells)} |")
     return lines if len(lines) > 2 else ["None."]
 
 
-def reason(found: dict[str, Any], precision: str, group: Limit) -> str:
+def names(reports: list[Report]) -> list[str]:
+    """The same for the README: which outputs, by the reason."""
+    lines: list[str] = []
+    for backend, group, _ in CODES:
+        for why in WHY:
+            outputs: dict[str, list[str]] = {}
+            for report, rows in judged(reports, backend, group):
+                for output in OUTPUTS:
+                    wrong = [r for r in rows if r["output"] == output and not r["own"]["kept"]]
+                    if wrong and cause(max(wrong, key=lambda r: float(r["own"]["ulp"])), "own", group) == why:
+                        outputs.setdefault(report["loss"], []).append(output.replace("hessian", "Hessian"))
+            if outputs:
+                told = ", ".join(f"`{loss}` ({', '.join(of)})" for loss, of in outputs.items())
+                lines.append(f"- {BACKENDS[backend]}, {why}: {told}")
+    return lines or ["None is beyond them."]
+
+
+def cause(row: Row, part: str, group: Limit) -> str:
     """What the numbers tell of the cause."""
-    moves = float(found["moves"])
-    if moves > group.steep:
-        return f"beside a root, beyond the {ulps(moves)} ulps that rounded inputs change"
+    found = row[part]
+    if float(found["moves"]) > group.steep:
+        return ROOT
     sizes = [abs(math.log2(abs(v))) for v in found["worst"].values() if isinstance(v, float) and v]
-    if max(sizes, default=0.0) > SQUARES[precision]:
-        return "an intermediate result is subnormal"
-    if moves > 1:
-        return f"rounding errors grow: rounded inputs change {ulps(moves)} ulps"
-    return "rounding errors add up"
+    if max(sizes, default=0.0) > SQUARES[row["precision"]]:
+        return SUBNORMAL
+    return ROUNDING
 
 
 TERMS = [
@@ -253,7 +273,7 @@ def main(arguments: list[str]) -> int:
     known = README.read_text(encoding="utf-8")
     count = sum(len(report["findings"]) for report in reports)
     stated = f"Findings: {count}" + (", listed in [accuracy](docs/accuracy.md)." if count else ".")
-    table = "\n".join([*TERMS, "", *kept(reports), "", "Beyond them:", "", *beyond(reports), "", stated])
+    table = "\n".join([*TERMS, "", *kept(reports), "", "Beyond their limits:", "", *names(reports), "", stated])
     README.write_text(between(known, BEGIN, END, table), encoding="utf-8")
     return 0
 
