@@ -206,6 +206,13 @@ class Lowering:
             total, probability, rest = complement
             inner = self._complement_of(total, probability)
             return inner if rest == 0 else Bin("+", recur(rest), inner)
+        if (gap := _root_gap(e)) is not None:
+            c, a, b = gap
+            root, other = Call("sqrt", (recur(b),)), Call("sqrt", (recur(a),))
+            difference = Bin(
+                "/", Bin("-", recur(b), recur(a)), Bin("+", root, other)
+            )  # of the roots; does not overflow
+            return _quotient(c, [Bin("/", difference, root)], [])
         # Positive terms first: the sum then starts with a term, not with a minus.
         terms = sorted(e.args, key=lambda t: t.could_extract_minus_sign())
         growth = next((t for t in terms if isinstance(t, sp.exp)), None)
@@ -304,6 +311,13 @@ def _complement(e: Add) -> tuple[Expr, Expr, Expr] | None:
                 if total == 1 or isinstance(total, KroneckerDelta):
                     return total, -term, e + (-term) - total
     return None
+
+
+def _root_gap(e: Add) -> tuple[Expr, Expr, Expr] | None:
+    """(c, a, b) when e is c - c*sqrt(a)/sqrt(b), which is c*(b - a)/(sqrt(a) + sqrt(b))/sqrt(b): exact beside a = b."""
+    c, rest = e.as_coeff_Add()
+    ratio = -rest / c if c.is_Rational and c != 0 else rest
+    return (c, *ratio.args) if isinstance(ratio, atoms.root_ratio) else None
 
 
 def _below_max(vector: str, index: str) -> Node:

@@ -161,3 +161,11 @@ def test_a_small_residual_keeps_its_digits(name: str) -> None:
     """The gradient at the smallest normal number is that number: 8 and 4 ulps were lost."""
     loss, r = lf.catalog[name], 2.0**-1022
     assert lf.compile(loss, backend="numpy", c=19.079200744628906).gradient(0.0, r) == r
+
+
+def test_a_difference_of_roots_does_not_cancel() -> None:
+    """1 - sqrt(y/f) beside f = y: 95 ulps were lost, and where y/f is large nothing overflows."""
+    loss = lf.compile(lf.catalog["hellinger"], backend="numpy")
+    y, f = 7.767929558326248, 7.605431480252592
+    assert loss.gradient(y, f) == pytest.approx(-0.0053132831263715809389, rel=2.0**-51)
+    assert loss.gradient(1e300, 1e-300) == pytest.approx(-5e299, rel=2.0**-51)
