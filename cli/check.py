@@ -18,17 +18,21 @@ from .losses import parameter_option, refuse_unneeded, resolve, spec_errors
 from .status import BadInput, Finding, Lacking
 
 if TYPE_CHECKING:
+    from ..codegen.tiers import Tier
     from ..derive.certificates import Review
     from ..spec.model import Loss
     from ..verify.falsify import Contradiction
     from ..verify.report import Report
 
 
-def check_loss(loss: Loss, *, n: int = 1600, backends: Sequence[str] = (), jobs: int = 1) -> Report:
+def check_loss(
+    loss: Loss, *, n: int = 1600, backends: Sequence[str] = (), tiers: Sequence[Tier] = ("accurate",), jobs: int = 1
+) -> Report:
     """Compare the code of a loss with exact values at about `n` points; `lf.check`.
 
     `backends` names some of "c" and "numpy"; by default it is all that this
-    machine has. `jobs` processes compute the exact values. The report's `ok`
+    machine has. `tiers` are those of the C code: the back end of `accurate` is
+    called "c", that of `fast` "c fast". `jobs` processes compute the exact values. The report's `ok`
     says whether rounding explains every difference, `text()` shows the rest.
     Raises TypeError for what is no Loss, EnvironmentLacking for a back end that
     cannot be had.
@@ -37,7 +41,7 @@ def check_loss(loss: Loss, *, n: int = 1600, backends: Sequence[str] = (), jobs:
     from ..spec.model import expect_loss
     from ..verify.report import check
 
-    return check(expect_loss(loss, "lf.check"), bindings(loss, backends), n=n, jobs=jobs)
+    return check(expect_loss(loss, "lf.check"), bindings(loss, backends, tiers), n=n, jobs=jobs)
 
 
 @click.command("check", short_help="Compare code with exact values; check proofs.")
@@ -46,6 +50,7 @@ def check_loss(loss: Loss, *, n: int = 1600, backends: Sequence[str] = (), jobs:
 @click.option("--all", "everything", is_flag=True, help="Check the whole catalogue.")
 @click.option("--proofs", is_flag=True, help="Check the certificates of the properties instead of the code.")
 @click.option("--backend", "chosen", type=click.Choice(["c", "numpy"]), multiple=True, help="Default: both.")
+@click.option("--tier", "tiers", type=click.Choice(["accurate", "fast"]), multiple=True, help="Default: accurate.")
 @click.option("--falsify", is_flag=True, help="With --proofs: also look for points that contradict the claims.")
 @click.option("--points", type=click.IntRange(min=50), help="Points to look at.  [default: 1600; --falsify: 10000]")
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes to use.  [default: one per processor]")
@@ -56,6 +61,7 @@ def command(
     everything: bool,
     proofs: bool,
     chosen: tuple[str, ...],
+    tiers: tuple[Tier, ...],
     falsify: bool,
     points: int | None,
     jobs: int | None,
@@ -71,6 +77,8 @@ def command(
       max ulp  the largest error as it is, also next to roots of the output
       scaled   the largest error, leaving out what the rounding of the inputs
                explains; above 64 it is a finding
+      own      the largest error where the result is a normal number; beside
+               roots without what half an ulp on each input changes
       rounded  the largest error where the residual f - y is itself rounded
       failed   results that are NaN or infinite where the exact value is not,
                or the other way round
@@ -118,7 +126,13 @@ def command(
         loss = resolve(name, parameters)
         try:
             with spec_errors():
-                made = check_loss(loss, n=points or 1600, backends=backends, jobs=jobs or os.cpu_count() or 1)
+                made = check_loss(
+                    loss,
+                    n=points or 1600,
+                    backends=backends,
+                    tiers=tiers or ("accurate",),
+                    jobs=jobs or os.cpu_count() or 1,
+                )
                 reports.append(made)
         except EnvironmentLacking as error:
             raise Lacking(str(error)) from None

@@ -13,6 +13,7 @@ from ..runtime.native import compiler
 from ..spec.catalog import CATALOG
 from ..spec.model import Loss, expect_loss
 from .build import artifacts
+from .tiers import Tier
 
 Binder = Callable[[Mapping[str, Any]], LossFunction]
 
@@ -30,7 +31,7 @@ def compile_loss(
     formula cannot be derived or written, ParameterError for parameters that do
     not fit.
     """
-    return _binder(expect_loss(loss, "lf.compile"), tier)(backend, parameters)
+    return _binder(expect_loss(loss, "lf.compile"))(backend, parameters, tier)
 
 
 def available() -> tuple[str, ...]:
@@ -42,25 +43,30 @@ def available() -> tuple[str, ...]:
     return ("c", "numpy")
 
 
-def bindings(loss: Loss, backends: Sequence[str] = ()) -> dict[str, Binder]:
+def bindings(loss: Loss, backends: Sequence[str] = (), tiers: Sequence[Tier] = ("accurate",)) -> dict[str, Binder]:
     """For each back end, by default for all available ones, what binds the parameters of a loss.
 
-    Of a catalogue loss the files in generated/ are loaded; any other loss is
-    derived and generated, once.
+    C has one for each of the tiers, "c" and "c fast". Of a catalogue loss the
+    files in generated/ are loaded; any other loss is derived and generated, once.
     """
     bind = partial(_catalogued, loss.name) if CATALOG.get(loss.name) == loss else _binder(loss)
-    return {backend: partial(bind, backend) for backend in backends or available()}
+    found: dict[str, Binder] = {}
+    for backend in backends or available():
+        for tier in tiers if backend == "c" else ("accurate",):
+            name = backend if tier == "accurate" else f"{backend} {tier}"
+            found[name] = partial(bind, backend, tier=tier)
+    return found
 
 
-def _catalogued(name: str, backend: str, parameters: Mapping[str, Any]) -> LossFunction:
-    return LossFunction.from_catalogue(name, parameters, backend)
+def _catalogued(name: str, backend: str, parameters: Mapping[str, Any], tier: str) -> LossFunction:
+    return LossFunction.from_catalogue(name, parameters, backend, tier)
 
 
-def _binder(loss: Loss, tier: str = "accurate") -> Callable[[str, Mapping[str, Any]], LossFunction]:
+def _binder(loss: Loss) -> Callable[..., LossFunction]:
     texts = {a.path.split("/")[0]: a.text for a in artifacts(loss, regenerate="lossforge build FILE")}
     facts = json.loads(texts["facts"])
 
-    def bind(backend: str, parameters: Mapping[str, Any]) -> LossFunction:
+    def bind(backend: str, parameters: Mapping[str, Any], tier: str = "accurate") -> LossFunction:
         return LossFunction.from_artifacts(facts, texts["numpy"], texts["c"], parameters, backend, tier)
 
     return bind

@@ -59,6 +59,9 @@ COMPARED = 2.0
 FUNCTION_COST = 8.0
 
 
+# Values that saturate are at an end of their range often, and there a sum may lose so much, root or not.
+SATURATED = 8.0
+
 # By how much the terms of a sum may exceed it; the most for which pairs reach the goal is what a plan answers for.
 CANCELLATIONS = tuple(2.0**n for n in (24, 18, 12, 8, 5, 3, 2, 1))
 
@@ -438,7 +441,7 @@ class _Graph:
         b = b if op == "+" else negative(b)
         where = added(a, b)
         one_sign = a.sign * b.sign > 0
-        most = 1.0 if one_sign else self.cancellation
+        most = 1.0 if one_sign else max((self.cancellation, *_at_ends(a, b), *_at_ends(b, a)))
         factors = tuple(min(most, _quotient(r.most, where.least)) for r in (a, b))
         return Step(node, where, operands, factors, (1.0, 1.0), one_sign, ROUNDING, PAIR_ROUNDING)
 
@@ -482,6 +485,13 @@ class _Graph:
         slopes = (slope,) * len(factors)
         pair, short = PAIR_FUNCTIONS.get(function), SHORT_FUNCTIONS.get(function)
         return Step(node, where, self._all(arguments), factors, slopes, plain=own, pair=pair, short=short)
+
+
+def _at_ends(x: Range, number: Range) -> tuple[float, ...]:
+    """By how much x exceeds x + number at the ends of its range, unless there is a root."""
+    ends = (x.low, x.high) if number.low == number.high else ()
+    exceeds = [_quotient(x, x + number.low) for x in ends if math.isfinite(x) and x + number.low != 0]
+    return tuple(factor for factor in exceeds if factor <= SATURATED)
 
 
 def amplification(function: str, ranges: Sequence[Range], cancellation: float) -> tuple[float, ...]:

@@ -190,6 +190,8 @@ class Lowering:
             return self._power_of_quotient(e, arguments)
         if isinstance(e, atoms.exp_pair | atoms.power_pair):
             return _pair(e, *arguments)
+        if isinstance(e, atoms.log_exp_plus):
+            return _log_exp_plus(*arguments)
         return self._written_out(row, arguments)
 
     def _power_of_quotient(self, e: Expr, arguments: list[Node]) -> Node:
@@ -241,6 +243,11 @@ class Lowering:
                 total, probability, rest = complement
                 inner = self._complement_of(total, probability, negative)
                 return inner if rest == 0 else Bin("-" if negative else "+", inner, recur(rest))
+        if (gap := _root_gap(e)) is not None:
+            c, a, b = gap
+            root, other = Call("sqrt", (recur(b),)), Call("sqrt", (recur(a),))
+            difference = Bin("/", Bin("-", recur(b), recur(a)), Bin("+", root, other))  # of roots; does not overflow
+            return _quotient(c, [Bin("/", difference, root)], [])
         # Positive terms first: the sum then starts with a term, not with a minus.
         terms = sorted(e.args, key=lambda t: t.could_extract_minus_sign())
         growth = next((t for t in terms if isinstance(t, sp.exp)), None)
@@ -343,6 +350,13 @@ class Lowering:
         return complement if total == 1 else Select(self._same_class(total), complement, p)
 
 
+def _root_gap(e: Add) -> tuple[Expr, Expr, Expr] | None:
+    """(c, a, b) when e is c - c*sqrt(a)/sqrt(b), which is c*(b - a)/(sqrt(a) + sqrt(b))/sqrt(b): exact beside a = b."""
+    c, rest = e.as_coeff_Add()
+    ratio = -rest / c if c.is_Rational and c != 0 else rest
+    return (c, *ratio.args) if isinstance(ratio, atoms.root_ratio) else None
+
+
 def _below_max(vector: str, index: str) -> Node:
     return Bin("-", Elem(vector, index), Reduce("max", "c", Elem(vector, "c")))
 
@@ -387,6 +401,19 @@ def _pair(e: Expr, x: Node, q: Node, a: Node, b: Node) -> Node:
     shrunk = Bin("*", b, Call("exp", (Neg(x),))) if exponential else Bin("/", b, x)
     high = times_power(Bin("-", a, shrunk), above)
     return Select(Cmp("==", b, ZERO), times_power(a, above), Select(outside, high, low))
+
+
+def _log_exp_plus(x: Node, c: Node) -> Node:
+    """log(c + exp(x)), as log(1 + (c + (exp(x) - 1))) only near x = 0, where c + exp(x) may be near 1.
+
+    Further below, exp(x) - 1 is -1 but for the last digits, and c + exp(x) may be small.
+    """
+    positive, below = Cmp("<", ZERO, x), Cmp("<", x, Neg(ONE))
+    decay = Select(BoolOp("or", (positive, below)), Call("exp", (Neg(Call("abs", (x,))),)), ONE)
+    near = Bin("+", c, Call("expm1", (Call("min", (ZERO, Call("max", (Neg(ONE), x)))),)))
+    one_more = Call("log1p", (Select(positive, Bin("*", c, decay), near),))
+    far = Call("log", (Bin("+", c, decay),))
+    return Select(positive, Bin("+", x, one_more), Select(below, far, one_more))
 
 
 @functools.cache

@@ -47,6 +47,7 @@ def optimise(kernel: Kernel, *, eager_select: bool) -> Kernel:
     """All passes. `eager_select`: the target evaluates both branches of a Select."""
     kernel = expand_small_powers(kernel)
     kernel = canonical_order(kernel)
+    kernel = scale_shares(kernel)
     kernel = parameters_first(kernel)
     kernel = halve_exponents(kernel)
     kernel = scale_before_squaring(kernel)
@@ -208,6 +209,41 @@ def _times(a: Node, b: Node) -> Node:
 
 def _mentions_element(node: Node) -> bool:
     return any(isinstance(n, Index | Reduce) for n in walk(node))
+
+
+def scale_shares(kernel: Kernel) -> Kernel:
+    """c*min(1, |x/c|)/d as min(c, |x|)/d, for a parameter c > 0: x/c may be subnormal where the product is not.
+
+    Here in a choice whose other branch is 1/e, and times a sign; it is one rounding less, too.
+    """
+    positive = {name for name, where in kernel.domains if name in kernel.parameters and where.low >= 0}
+
+    def scaled(c: Var, node: Node) -> Node | None:
+        match node:
+            case Bin("*", a, Call("sign", _) as sign) | Bin("*", Call("sign", _) as sign, a):
+                return None if (share := scaled(c, a)) is None else _canonical(Bin("*", share, sign))
+            case Select(condition, Bin("/", Call("min", (one, share)), e), Bin("/", top, f)) if one == top == ONE:
+                size = _times_scale(share, c)
+                return size and Select(condition, Bin("/", Call("min", (c, size)), e), Bin("/", c, f))
+        return None
+
+    def scale(node: Node) -> Node:
+        match node:
+            case Bin("*", Var(name) as c, a) | Bin("*", a, Var(name) as c) if name in positive:
+                return scaled(c, a) or node
+        return node
+
+    return _everywhere(kernel, scale)
+
+
+def _times_scale(share: Node, c: Var) -> Node | None:
+    """|x| where the share is |x/c| or |x|/c."""
+    match share:
+        case Call("abs", (Bin("/", x, d),)) if d == c:
+            return _canonical(Call("abs", (x,)))
+        case Bin("/", Call("abs", _) as size, d) if d == c:
+            return size
+    return None
 
 
 def scale_before_squaring(kernel: Kernel) -> Kernel:

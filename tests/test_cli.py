@@ -231,7 +231,7 @@ def test_check_sees_a_planted_error(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_check_explains_its_columns_and_its_status() -> None:
     shown = call("check", "--help").stdout
-    assert all(f"\n    {column} " in shown for column in ("max ulp", "scaled", "rounded", "failed", "open"))
+    assert all(f"\n    {column} " in shown for column in ("max ulp", "scaled", "own", "rounded", "failed", "open"))
     assert "Exit status 1 means" in shown
 
 

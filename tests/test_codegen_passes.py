@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import warnings
 from fractions import Fraction
@@ -22,8 +23,10 @@ from lossforge.codegen.passes import (
     parameters_first,
     propagate_nan,
     scale_before_squaring,
+    scale_shares,
     share_subexpressions,
 )
+from lossforge.codegen.ranges import Range
 
 x, d = Var("x"), Var("d")
 
@@ -137,3 +140,32 @@ def test_the_interpreters_bound_covers_rounding_and_nothing_absurd() -> None:
         assert abs(mpf(computed) - exact.exact) <= exact.error
         assert exact.error < 1e-13
         assert abs(mpf(computed) * 1.5 - exact.exact) > exact.error
+
+
+def test_a_scale_is_no_factor_of_a_share_of_it() -> None:
+    """d*min(1, |x/d|) is min(d, |x|), for d > 0: x/d may be subnormal where x is not."""
+    one, size = constant(1), Call("abs", (Bin("/", x, d),))
+    condition, sign = Cmp("<=", size, one), Call("sign", (x,))
+    share = Select(condition, Bin("/", Call("min", (one, size)), Var("p")), Bin("/", one, Var("q")))
+    before = Kernel("k", ("x", "p", "q"), ("d",), (Assign("o", Bin("*", d, Bin("*", share, sign))),))
+    positive = dataclasses.replace(before, domains=(("d", Range(0.0)),))
+    near = Bin("/", Call("min", (d, Call("abs", (x,)))), Var("p"))
+    expected = canonical_order(dataclasses.replace(
+        positive, outputs=(Assign("o", Bin("*", Select(condition, near, Bin("/", d, Var("q"))), sign)),)))  # fmt: skip
+    assert scale_shares(positive).outputs == expected.outputs
+    assert scale_shares(before) == before
+
+
+@pytest.mark.parametrize("name", ["cauchy", "fair"])
+def test_a_small_residual_keeps_its_digits(name: str) -> None:
+    """The gradient at the smallest normal number is that number: 8 and 4 ulps were lost."""
+    loss, r = lf.catalog[name], 2.0**-1022
+    assert lf.compile(loss, backend="numpy", c=19.079200744628906).gradient(0.0, r) == r
+
+
+def test_a_difference_of_roots_does_not_cancel() -> None:
+    """1 - sqrt(y/f) beside f = y: 95 ulps were lost, and where y/f is large nothing overflows."""
+    loss = lf.compile(lf.catalog["hellinger"], backend="numpy")
+    y, f = 7.767929558326248, 7.605431480252592
+    assert loss.gradient(y, f) == pytest.approx(-0.0053132831263715809389, rel=2.0**-51)
+    assert loss.gradient(1e300, 1e-300) == pytest.approx(-5e299, rel=2.0**-51)

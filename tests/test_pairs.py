@@ -167,6 +167,16 @@ def test_relative_error_against_arbitrary_precision(name: str, level: str, folde
     assert largest[0] <= CASES[name].bound, largest
 
 
+def test_a_base_beside_1_is_not_1(folder: Path) -> None:
+    """The power of 1 is 1, whatever the exponent; of 1 + 2**-60 it is not, though that is 1 in its first part."""
+    base = np.array([1.0, 1.0, 1.0]), np.array([2.0**-54, -(2.0**-54), 0.0])
+    exponent = np.array([-1000.0, 1000.0, np.inf]), np.zeros(3)
+    high, low = run(library(LEVELS[-1], "cc", folder), "pair_pow", [base, exponent])
+    assert high[2] == 1
+    assert high[:2] + low[:2] == pytest.approx([1 - 1000 * 2.0**-54] * 2, rel=2.0**-53)
+    assert (high[:2] < 1).all()
+
+
 SPECIAL = [
     0.0, -0.0, 5e-324, -5e-324, 1e-310, 2.0**-1022, 1e-300, 1e-20, 0.3, -0.5, 1.0, -1.0, 1.5, -2.0, 3.0, 40.0, -60.0,
     709.79, -745.2, 1e20, 1e300, 1.7e308, -1.7e308, np.finfo(float).max, np.inf, -np.inf, np.nan,

@@ -14,6 +14,8 @@ from mpmath.libmp import finf, from_float, from_rational, fzero
 from lossforge.spec.catalog import CATALOG
 from lossforge.spec.domains import REALS
 from lossforge.spec.model import Argument, Loss
+from lossforge.spec.text import parse
+from lossforge.verify.compare import compare
 from lossforge.verify.points import Batch, points
 from lossforge.verify.report import check
 from lossforge.verify.truth import TruthTable, truth_table
@@ -63,6 +65,26 @@ def test_right_code_has_no_finding(table: TruthTable) -> None:
     assert all(row.max_ulp <= 1 and row.failures == 0 and row.undecided == 0 for row in report.rows)
     assert {(r.output, r.precision) for r in report.rows} == {
         (o, p) for o in ("loss", "gradient", "hessian") for p in ("float64", "float32")}  # fmt: skip
+
+
+def test_the_own_error_leaves_out_roots_and_subnormal_results() -> None:
+    """Of r*r - 1, which has a root at 1: half an ulp of r explains an error there, and not away from it."""
+    loss = parse("r**2 - 1", name="own")
+    at = np.array([1 + 2.0**-40, 3.0, 1.0])
+    batch = Batch({}, {"y": np.zeros(3), "f": at}, np.zeros(3, np.bool_), np.zeros(3, np.bool_))
+    table = truth_table(loss, (batch,))
+    exact = (at - 1) * (at + 1)
+    moved = exact + np.array([2.0**-53, 0.0, 0.0])  # 2**12 ulps of the first
+    row, _ = compare(table, "loss", [moved], FLOAT64, "c")
+    assert row.max_ulp > 2000 and row.own.kept and row.own.ulp <= 2
+    row, _ = compare(table, "loss", [exact + np.array([2.0**-51, 0.0, 0.0])], FLOAT64, "c")
+    assert not row.own.kept and row.own.moves > 128 and row.own.worst["f"] == at[0]
+    row, _ = compare(table, "loss", [exact * (1 + 2.0**-50)], FLOAT64, "c")
+    assert not row.own.kept and row.own.worst["f"] == 3.0
+    assert compare(table, "loss", [exact * (1 + 2.0**-50)], FLOAT64, "numpy")[0].own.kept
+    small = Batch({}, {"y": np.zeros(1), "f": np.array([1e-160])}, np.zeros(1, np.bool_), np.zeros(1, np.bool_))
+    row, _ = compare(truth_table(parse("r**2", name="own"), (small,)), "loss", [np.zeros(1)], FLOAT64, "c")
+    assert row.own.ulp == 0 and not row.faint.kept
 
 
 @pytest.mark.parametrize(("spoil", "kind", "output"), [

@@ -13,7 +13,7 @@ The third is what underflow on the way may lose.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from ..spec.model import Loss
 from . import intervals as iv
+from .limits import limit_of
 from .points import Batch
 from .truth import OUTPUTS, Coordinates, TruthTable, setting_of
 from .ulps import FINITE, INFINITE, Floats, Format, Truth, errors
@@ -45,13 +46,28 @@ Factory = Callable[[Mapping[str, float]], Evaluator]
 
 
 @dataclass(frozen=True, slots=True)
+class Own:
+    """The largest error of which half an ulp on each input explains nothing beside roots, see `limits`.
+
+    Half an ulp on each of these inputs `moves` the output by so many ulps; that is looked at where the error exceeds
+    the limit, which is `kept` where `ulp` does not.
+    """
+
+    ulp: float = 0.0
+    worst: Mapping[str, Any] = field(default_factory=dict)
+    moves: float = 0.0
+    kept: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """The errors of one output of one back end in one precision.
 
     `max_ulp` is the largest error as it is, also next to roots of the output,
     where it is unbounded for every method; `scaled_ulp` leaves out what the
     rounding of the inputs explains. `rounded_ulp` is the largest among points
-    whose residual is rounded.
+    whose residual is rounded. `own` is what the code itself answers for, where
+    the exact value is a normal number, `faint` where it is subnormal or 0.
     """
 
     output: str
@@ -64,6 +80,8 @@ class Row:
     worst: dict[str, Any]
     failures: int
     undecided: int
+    own: Own
+    faint: Own
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +142,7 @@ def compare(table: TruthTable, output: str, computed: Sequence[NDArray[Any]], fo
     findings: list[Finding] = []
     worst, scaled, rounded, failures, undecided, count = 0.0, 0.0, 0.0, 0, 0, 0
     worst_given: dict[str, Any] = {}
+    own, faint = Own(), Own()
     for number, (batch, values) in enumerate(zip(table.batches, computed, strict=True)):
         truth, where, entry = _entries(table, number, output, format_)
         if not len(truth):
@@ -131,6 +150,10 @@ def compare(table: TruthTable, output: str, computed: Sequence[NDArray[Any]], fo
         error = _judged(table, batch, truth, where, values, format_)
         known = ~np.isnan(error)
         count, undecided = count + len(error), undecided + int(np.sum(truth.kind > INFINITE))
+        normal = truth.exponent > format_.tiniest + format_.bits - 1
+        found = (table, batch, output, truth, where, entry, values)
+        own = _own(*found, np.where(normal, error, 0.0), format_, backend, own)
+        faint = _own(*found, np.where(normal, 0.0, error), format_, backend, faint)
         excused = known & (error <= ULP_BOUND)
         explained: dict[int, float] = {}
         for i, share in _explanations(table, batch, output, truth, where, entry, values, error, format_):
@@ -148,7 +171,8 @@ def compare(table: TruthTable, output: str, computed: Sequence[NDArray[Any]], fo
         if (top := float(finite.max())) > worst:
             at = int(finite.argmax())
             worst, worst_given = top, given(table, batch, int(where[at]), output, int(entry[at]))
-    return Row(output, backend, format_.name, count, worst, scaled, rounded, worst_given, failures, undecided), findings
+    return Row(output, backend, format_.name, count, worst, scaled, rounded, worst_given, failures, undecided,
+               own, faint), findings  # fmt: skip
 
 
 def is_caught(table: TruthTable, output: str, computed: Sequence[NDArray[Any]], format_: Format) -> bool:
@@ -215,6 +239,31 @@ def _explanations(table: TruthTable, batch: Batch, output: str, truth: Truth, wh
             yield i, gap / (ULP_BOUND * ulp + allowed + smallest_normal)
             continue
         yield i, float(error[i]) / (ULP_BOUND + (allowed + smallest_normal) / ulp)
+
+
+def _own(table: TruthTable, batch: Batch, output: str, truth: Truth, where: NDArray[np.int64],
+         entry: NDArray[np.int64], values: NDArray[Any], error: Floats, format_: Format, backend: str, known: Own
+         ) -> Own:  # fmt: skip
+    """The largest error that is the code's own, here or among what is `known`."""
+    limit = limit_of(table.loss.name, backend, table.loss.size is not None)
+    allowed, coordinates = limit.of(output), table.coordinates(batch)
+    for i in np.argsort(-np.nan_to_num(error, posinf=np.inf), kind="stable").tolist():
+        found, moves = float(error[i]), 0.0
+        if not found > known.ulp:
+            break
+        point, component = coordinates[where[i]], int(entry[i])
+        if found > allowed and truth.kind[i] == FINITE and np.isfinite(point).all():
+            ulp = 2.0 ** float(np.maximum(truth.exponent[i] - format_.bits, format_.tiniest))
+            moved = condition(table, batch, output, component, point, format_) / 2
+            moves = moved / ulp
+            if moves > limit.steep:
+                # Beside an exact value of nearly 0, both are more ulps than a float can count.
+                gap = abs(float(values[i]) - float(truth.take([i]).values()[0]))
+                found = max(0.0, found - moves if np.isfinite(found) else (gap - moved) / ulp)
+        if found > known.ulp:
+            given_ = given(table, batch, int(where[i]), output, component)
+            known = Own(found, given_, moves, bool(found <= allowed))
+    return known
 
 
 def condition(table: TruthTable, batch: Batch, output: str, entry: int, point: Sequence[float], format_: Format

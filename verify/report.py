@@ -53,12 +53,13 @@ class Report:
     def lines(self) -> Iterator[str]:
         """The report as lines of plain text."""
         yield f"{self.loss}: {self.points} points, {len(self.findings)} finding{'s' * (len(self.findings) != 1)}"
-        heads = (f"{'max ulp':>10}", f"{'scaled':>8}", f"{'rounded':>8}", f"{'failed':>6}", f"{'open':>5}", " worst at")
+        heads = (f"{'max ulp':>10}", f"{'scaled':>8}", f"{'own':>8}", f"{'rounded':>8}", f"{'failed':>6}",
+                 f"{'open':>5}", " worst at")  # fmt: skip
         yield f"  {'output':9} {'backend':13} {'precision':9} {' '.join(heads)}"
         for r in self.rows:
             worst = ", ".join(f"{k}={v}" for k, v in r.worst.items())
-            numbers = f"{r.max_ulp:10.3g} {r.scaled_ulp:8.3g} {r.rounded_ulp:8.3g} {r.failures:6d} {r.undecided:5d}"
-            yield f"  {r.output:9} {r.backend:13} {r.precision:9} {numbers}  {worst}"
+            sizes = f"{r.max_ulp:10.3g} {r.scaled_ulp:8.3g} {r.own.ulp:8.3g} {r.rounded_ulp:8.3g}"
+            yield f"  {r.output:9} {r.backend:13} {r.precision:9} {sizes} {r.failures:6d} {r.undecided:5d}  {worst}"
         for d in self.differences:
             spread = f"median {d.median:.1e}, worst {d.worst:.1e}, beyond 1e-6 at {d.share_wrong:.0%}"
             yield f"  {d.output:9} {d.method:30} relative error: {spread}"

@@ -171,13 +171,6 @@ INLINE pair pair_prod(double a, double b)
     return made;
 }
 
-INLINE pair pair_mul_d(pair a, double b)
-{
-    const double h = a.hi * b;
-    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
-    return made;
-}
-
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
@@ -431,7 +424,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t3 = pair_mul(t2, t2);
         const pair t4 = pair_max(pair_of(1.0), pair_order(t1));
         const pair t5 = pair_mul(t4, t4);
-        gradient[row] = c * (((pair_rounded(t1) <= 1.0) ? pair_rounded(t2) / (1.0 + pair_rounded(t3) * pair_rounded(t3)) : 1.0 / (pair_rounded(t5) * pair_rounded(t4) * (1.0 + 1.0 / pair_rounded(pair_mul(t5, t5))))) * sign(pair_rounded(t0)));
+        gradient[row] = ((pair_rounded(t1) <= 1.0) ? minimum(c, fabs(r)) / pair_rounded(pair_add_d(pair_mul(t3, t3), 1.0)) : c / (pair_rounded(t5) * pair_rounded(t4) * pair_rounded(pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0)))) * sign(pair_rounded(t0));
     }
 #else
     const double c = constants[0];
@@ -446,7 +439,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t3 = pair_mul(t2, t2);
         const pair t4 = pair_max(pair_of(1.0), pair_order(t1));
         const pair t5 = pair_mul(t4, t4);
-        gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(t2, pair_add_d(pair_mul(t3, t3), 1.0)), pair_div(pair_of(1.0), pair_mul(pair_mul(t5, t4), pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0)))), sign(pair_rounded(t0))), c));
+        gradient[row] = pair_rounded(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(pair_of(minimum(c, fabs(r))), pair_add_d(pair_mul(t3, t3), 1.0)), pair_div(pair_of(c), pair_mul(pair_mul(t5, t4), pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0)))), sign(pair_rounded(t0))));
     }
 #endif
 }
@@ -490,8 +483,8 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t3 = pair_max(pair_of(1.0), pair_order(t0));
         const pair t4 = pair_mul(t3, t3);
         const pair t5 = pair_mul(t4, t4);
-        const double t6 = ((pair_rounded(t0) <= 1.0) ? 1.0 / (1.0 + pair_rounded(t2) * pair_rounded(t2)) : 1.0 / (pair_rounded(t5) * (1.0 + 1.0 / pair_rounded(t5))));
-        hessian[row] = (4.0 * t6 - 3.0) * t6;
+        const pair t6 = pair_if((pair_rounded(t0) <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_mul(t2, t2), 1.0)), pair_div(pair_of(1.0), pair_mul(t5, pair_add_d(pair_div(pair_of(1.0), t5), 1.0))));
+        hessian[row] = (pair_rounded(pair_scale(t6, 4.0)) - 3.0) * pair_rounded(t6);
     }
 #else
     const double c = constants[0];
@@ -542,6 +535,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
 #ifdef LOSSFORGE_FAST
     const double c = constants[0];
     const double c0 = constants[1];
+    double r_rows[ROWS_f64];
     double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
     double a0_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
@@ -550,6 +544,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_quot(r, c);
         t0_hi[row] = t0.hi;
         t0_lo[row] = t0.lo;
@@ -558,6 +553,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     atan_fast_rows(a0_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
         const pair t0 = {t0_hi[row], t0_lo[row]};
         const double a1 = a1_rows[row];
         const pair t1 = pair_abs(t0);
@@ -566,11 +562,12 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t4 = pair_max(pair_of(1.0), pair_order(t1));
         const pair t5 = pair_mul(t4, t4);
         loss[row] = c0 * a1;
-        gradient[row] = c * (((pair_rounded(t1) <= 1.0) ? pair_rounded(t2) / (1.0 + pair_rounded(t3) * pair_rounded(t3)) : 1.0 / (pair_rounded(t5) * pair_rounded(t4) * (1.0 + 1.0 / pair_rounded(pair_mul(t5, t5))))) * sign(pair_rounded(t0)));
+        gradient[row] = ((pair_rounded(t1) <= 1.0) ? minimum(c, fabs(r)) / pair_rounded(pair_add_d(pair_mul(t3, t3), 1.0)) : c / (pair_rounded(t5) * pair_rounded(t4) * pair_rounded(pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0)))) * sign(pair_rounded(t0));
     }
 #else
     const double c = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double r_rows[ROWS_f64];
     double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
     double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
     double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
@@ -579,6 +576,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_quot(r, c);
         t0_hi[row] = t0.hi;
         t0_lo[row] = t0.lo;
@@ -589,6 +587,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     pair_atan_rows(a0_hi, a0_lo, a1_hi, a1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
         const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair a1 = {a1_hi[row], a1_lo[row]};
         const pair t1 = pair_abs(t0);
@@ -597,7 +596,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t4 = pair_max(pair_of(1.0), pair_order(t1));
         const pair t5 = pair_mul(t4, t4);
         loss[row] = pair_rounded(pair_mul(c0, a1));
-        gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(t2, pair_add_d(pair_mul(t3, t3), 1.0)), pair_div(pair_of(1.0), pair_mul(pair_mul(t5, t4), pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0)))), sign(pair_rounded(t0))), c));
+        gradient[row] = pair_rounded(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(pair_of(minimum(c, fabs(r))), pair_add_d(pair_mul(t3, t3), 1.0)), pair_div(pair_of(c), pair_mul(pair_mul(t5, t4), pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0)))), sign(pair_rounded(t0))));
     }
 #endif
 }
@@ -643,14 +642,14 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const int t2 = (pair_rounded(t1) <= 1.0);
         const pair t3 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t4 = pair_mul(t3, t3);
-        const double t5 = 1.0 + pair_rounded(t4) * pair_rounded(t4);
+        const pair t5 = pair_add_d(pair_mul(t4, t4), 1.0);
         const pair t6 = pair_max(pair_of(1.0), pair_order(t1));
         const pair t7 = pair_mul(t6, t6);
         const pair t8 = pair_mul(t7, t7);
-        const double t9 = 1.0 + 1.0 / pair_rounded(t8);
-        const double t10 = (t2 ? 1.0 / t5 : 1.0 / (pair_rounded(t8) * t9));
-        gradient[row] = c * ((t2 ? pair_rounded(t3) / t5 : 1.0 / (pair_rounded(t7) * pair_rounded(t6) * t9)) * sign(pair_rounded(t0)));
-        hessian[row] = (4.0 * t10 - 3.0) * t10;
+        const pair t9 = pair_add_d(pair_div(pair_of(1.0), t8), 1.0);
+        const pair t10 = pair_if(t2, pair_div(pair_of(1.0), t5), pair_div(pair_of(1.0), pair_mul(t8, t9)));
+        gradient[row] = (t2 ? minimum(c, fabs(r)) / pair_rounded(t5) : c / (pair_rounded(t7) * pair_rounded(t6) * pair_rounded(t9))) * sign(pair_rounded(t0));
+        hessian[row] = (pair_rounded(pair_scale(t10, 4.0)) - 3.0) * pair_rounded(t10);
     }
 #else
     const double c = constants[0];
@@ -670,7 +669,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t8 = pair_mul(t7, t7);
         const pair t9 = pair_add_d(pair_div(pair_of(1.0), t8), 1.0);
         const pair t10 = pair_if(t2, pair_div(pair_of(1.0), t5), pair_div(pair_of(1.0), pair_mul(t8, t9)));
-        gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if(t2, pair_div(t3, t5), pair_div(pair_of(1.0), pair_mul(pair_mul(t7, t6), t9))), sign(pair_rounded(t0))), c));
+        gradient[row] = pair_rounded(pair_scale(pair_if(t2, pair_div(pair_of(minimum(c, fabs(r))), t5), pair_div(pair_of(c), pair_mul(pair_mul(t7, t6), t9))), sign(pair_rounded(t0))));
         hessian[row] = pair_rounded(pair_mul(pair_order(pair_add_d(pair_scale(t10, 4.0), -3.0)), t10));
     }
 #endif
@@ -707,6 +706,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
 #ifdef LOSSFORGE_FAST
     const double c = constants[0];
     const double c0 = constants[1];
+    double r_rows[ROWS_f64];
     double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
     double a0_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
@@ -715,6 +715,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_quot(r, c);
         t0_hi[row] = t0.hi;
         t0_lo[row] = t0.lo;
@@ -723,25 +724,27 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     atan_fast_rows(a0_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
         const pair t0 = {t0_hi[row], t0_lo[row]};
         const double a1 = a1_rows[row];
         const pair t1 = pair_abs(t0);
         const int t2 = (pair_rounded(t1) <= 1.0);
         const pair t3 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t4 = pair_mul(t3, t3);
-        const double t5 = 1.0 + pair_rounded(t4) * pair_rounded(t4);
+        const pair t5 = pair_add_d(pair_mul(t4, t4), 1.0);
         const pair t6 = pair_max(pair_of(1.0), pair_order(t1));
         const pair t7 = pair_mul(t6, t6);
         const pair t8 = pair_mul(t7, t7);
-        const double t9 = 1.0 + 1.0 / pair_rounded(t8);
-        const double t10 = (t2 ? 1.0 / t5 : 1.0 / (pair_rounded(t8) * t9));
+        const pair t9 = pair_add_d(pair_div(pair_of(1.0), t8), 1.0);
+        const pair t10 = pair_if(t2, pair_div(pair_of(1.0), t5), pair_div(pair_of(1.0), pair_mul(t8, t9)));
         loss[row] = c0 * a1;
-        gradient[row] = c * ((t2 ? pair_rounded(t3) / t5 : 1.0 / (pair_rounded(t7) * pair_rounded(t6) * t9)) * sign(pair_rounded(t0)));
-        hessian[row] = (4.0 * t10 - 3.0) * t10;
+        gradient[row] = (t2 ? minimum(c, fabs(r)) / pair_rounded(t5) : c / (pair_rounded(t7) * pair_rounded(t6) * pair_rounded(t9))) * sign(pair_rounded(t0));
+        hessian[row] = (pair_rounded(pair_scale(t10, 4.0)) - 3.0) * pair_rounded(t10);
     }
 #else
     const double c = constants[0];
     const pair c0 = {constants[1], constants[2]};
+    double r_rows[ROWS_f64];
     double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
     double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
     double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
@@ -750,6 +753,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_quot(r, c);
         t0_hi[row] = t0.hi;
         t0_lo[row] = t0.lo;
@@ -760,6 +764,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     pair_atan_rows(a0_hi, a0_lo, a1_hi, a1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
         const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair a1 = {a1_hi[row], a1_lo[row]};
         const pair t1 = pair_abs(t0);
@@ -773,7 +778,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t9 = pair_add_d(pair_div(pair_of(1.0), t8), 1.0);
         const pair t10 = pair_if(t2, pair_div(pair_of(1.0), t5), pair_div(pair_of(1.0), pair_mul(t8, t9)));
         loss[row] = pair_rounded(pair_mul(c0, a1));
-        gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if(t2, pair_div(t3, t5), pair_div(pair_of(1.0), pair_mul(pair_mul(t7, t6), t9))), sign(pair_rounded(t0))), c));
+        gradient[row] = pair_rounded(pair_scale(pair_if(t2, pair_div(pair_of(minimum(c, fabs(r))), t5), pair_div(pair_of(c), pair_mul(pair_mul(t7, t6), t9))), sign(pair_rounded(t0))));
         hessian[row] = pair_rounded(pair_mul(pair_order(pair_add_d(pair_scale(t10, 4.0), -3.0)), t10));
     }
 #endif
@@ -899,7 +904,7 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double t3 = t2 * t2;
         const double t4 = maximum(1.0, t1);
         const double t5 = t4 * t4;
-        gradient[row] = (float)(c * (((t1 <= 1.0) ? t2 / (1.0 + t3 * t3) : 1.0 / (t5 * t4 * (1.0 + 1.0 / (t5 * t5)))) * sign(t0)));
+        gradient[row] = (float)(((t1 <= 1.0) ? minimum(c, fabs(r)) / (1.0 + t3 * t3) : c / (t5 * t4 * (1.0 + 1.0 / (t5 * t5)))) * sign(t0));
     }
 }
 
@@ -965,6 +970,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const gradient = outputs[1];
     const double c = constants[0];
     const double c0 = constants[1];
+    double r_rows[ROWS_f32];
     double t0_rows[ROWS_f32];
     double a0_rows[ROWS_f32];
     double a1_rows[ROWS_f32];
@@ -973,6 +979,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = r / c;
         t0_rows[row] = t0;
         a0_rows[row] = t0 * t0;
@@ -980,6 +987,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     atan_fast_rows(a0_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
         const double t0 = t0_rows[row];
         const double a1 = a1_rows[row];
         const double t1 = fabs(t0);
@@ -988,7 +996,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const double t4 = maximum(1.0, t1);
         const double t5 = t4 * t4;
         loss[row] = (float)(c0 * a1);
-        gradient[row] = (float)(c * (((t1 <= 1.0) ? t2 / (1.0 + t3 * t3) : 1.0 / (t5 * t4 * (1.0 + 1.0 / (t5 * t5)))) * sign(t0)));
+        gradient[row] = (float)(((t1 <= 1.0) ? minimum(c, fabs(r)) / (1.0 + t3 * t3) : c / (t5 * t4 * (1.0 + 1.0 / (t5 * t5)))) * sign(t0));
     }
 }
 
@@ -1032,7 +1040,7 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         const double t8 = t7 * t7;
         const double t9 = 1.0 + 1.0 / t8;
         const double t10 = (t2 ? 1.0 / t5 : 1.0 / (t8 * t9));
-        gradient[row] = (float)(c * ((t2 ? t3 / t5 : 1.0 / (t7 * t6 * t9)) * sign(t0)));
+        gradient[row] = (float)((t2 ? minimum(c, fabs(r)) / t5 : c / (t7 * t6 * t9)) * sign(t0));
         hessian[row] = (float)((4.0 * t10 - 3.0) * t10);
     }
 }
@@ -1062,6 +1070,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const hessian = outputs[2];
     const double c = constants[0];
     const double c0 = constants[1];
+    double r_rows[ROWS_f32];
     double t0_rows[ROWS_f32];
     double a0_rows[ROWS_f32];
     double a1_rows[ROWS_f32];
@@ -1070,6 +1079,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = r / c;
         t0_rows[row] = t0;
         a0_rows[row] = t0 * t0;
@@ -1077,6 +1087,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     atan_fast_rows(a0_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
         const double t0 = t0_rows[row];
         const double a1 = a1_rows[row];
         const double t1 = fabs(t0);
@@ -1090,7 +1101,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double t9 = 1.0 + 1.0 / t8;
         const double t10 = (t2 ? 1.0 / t5 : 1.0 / (t8 * t9));
         loss[row] = (float)(c0 * a1);
-        gradient[row] = (float)(c * ((t2 ? t3 / t5 : 1.0 / (t7 * t6 * t9)) * sign(t0)));
+        gradient[row] = (float)((t2 ? minimum(c, fabs(r)) / t5 : c / (t7 * t6 * t9)) * sign(t0));
         hessian[row] = (float)((4.0 * t10 - 3.0) * t10);
     }
 }

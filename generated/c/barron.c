@@ -531,11 +531,14 @@ INLINE pair pair_power_log(pair x)
     return made;
 }
 
-/* a**b from log|a|, of pairs in order: the sign of a negative base follows from b.hi. */
+/* a**b from log|a|, of pairs in order: the sign of a negative base follows from b.hi. A base beside 1 is not 1, of which
+ * any power is 1. */
 INLINE pair pair_pow_by(pair a, pair b, pair log)
 {
     const pair size = pair_exp(pair_mul(b, log));
-    const double h = power_of(a.hi, b.hi, size.hi);
+    const double rest = a.lo == 0.0 ? 0.0 : a.hi;
+    const double base = fabs(a.hi) == 1.0 ? a.hi + rest : a.hi;
+    const double h = power_of(base, b.hi, size.hi);
     const pair made = {h, h == size.hi ? size.lo : (h == -size.hi ? -size.lo : 0.0)};
     return made;
 }
@@ -844,7 +847,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t18 = pair_max(pair_of(1.0), pair_order(t16));
         t18_rows[row] = t18.hi;
         a14_rows[row] = (t15 ? t2 : 1.0);
-        a16_rows[row] = pair_rounded(t17) * pair_rounded(t17);
+        a16_rows[row] = pair_rounded(pair_mul(t17, t17));
         a19_rows[row] = 1.0 / (pair_rounded(t18) * pair_rounded(t18));
     }
     pair_log_rows(t5_rows, zeros, a0_hi, a0_lo);
@@ -1181,7 +1184,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t10 = pair_abs(t9);
         const pair t11 = pair_min(pair_of(1.0), pair_order(t10));
         const pair t12 = pair_max(pair_of(1.0), pair_order(t10));
-        gradient[row] = ((r == r) ? ((alpha < 0.0) ? t8 : ((alpha <= 0.0) ? 1.4142135623730951 * (((pair_rounded(t10) <= 1.0) ? pair_rounded(t11) / (1.0 + pair_rounded(t11) * pair_rounded(t11)) : 1.0 / ((1.0 + 1.0 / (pair_rounded(t12) * pair_rounded(t12))) * pair_rounded(t12))) * sign(pair_rounded(t9))) / c : ((alpha < 2.0) ? t8 : ((alpha <= 2.0) ? r / c5 : t8)))) : r);
+        gradient[row] = ((r == r) ? ((alpha < 0.0) ? t8 : ((alpha <= 0.0) ? 1.4142135623730951 * (((pair_rounded(t10) <= 1.0) ? pair_rounded(t11) / (1.0 + pair_rounded(pair_mul(t11, t11))) : 1.0 / ((1.0 + 1.0 / (pair_rounded(t12) * pair_rounded(t12))) * pair_rounded(t12))) * sign(pair_rounded(t9))) / c : ((alpha < 2.0) ? t8 : ((alpha <= 2.0) ? r / c5 : t8)))) : r);
     }
 #else
     const double alpha = constants[0];
@@ -1371,7 +1374,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t16 = pair_min(pair_of(1.0), pair_order(t15));
         const pair t17 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t15)))));
         const pair t18 = pair_mul(t17, t17);
-        const pair t19 = pair_if((pair_rounded(t15) <= 1.0), pair_quot(1.0, (1.0 + pair_rounded(t16) * pair_rounded(t16))), pair_div(t18, pair_of((1.0 + pair_rounded(t18)))));
+        const pair t19 = pair_if((pair_rounded(t15) <= 1.0), pair_quot(1.0, (1.0 + pair_rounded(pair_mul(t16, t16)))), pair_div(t18, pair_add_d(t18, 1.0)));
         hessian[row] = pair_rounded(pair_if((r == r), pair_if((alpha < 0.0), t14, pair_if((alpha <= 0.0), pair_div(pair_mul(pair_order(pair_add_d(pair_scale(t19, 2.0), -1.0)), t19), pair_of(t13)), pair_if((alpha < 2.0), t14, pair_if((alpha <= 2.0), pair_of(c6), t14)))), pair_of(r)));
     }
 #else
@@ -1537,7 +1540,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double t22_hi[ROWS_f64], t22_lo[ROWS_f64];
     double t23_hi[ROWS_f64], t23_lo[ROWS_f64];
     double t25_hi[ROWS_f64], t25_lo[ROWS_f64];
-    double t26_rows[ROWS_f64];
+    double t26_hi[ROWS_f64], t26_lo[ROWS_f64];
     double t27_hi[ROWS_f64], t27_lo[ROWS_f64];
     double t28_rows[ROWS_f64];
     double a13_rows[ROWS_f64];
@@ -1595,7 +1598,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t25 = pair_min(pair_of(1.0), pair_order(t23));
         t25_hi[row] = t25.hi;
         t25_lo[row] = t25.lo;
-        t26_rows[row] = pair_rounded(t25) * pair_rounded(t25);
+        const pair t26 = pair_mul(t25, t25);
+        t26_hi[row] = t26.hi;
+        t26_lo[row] = t26.lo;
         const pair t27 = pair_max(pair_of(1.0), pair_order(t23));
         t27_hi[row] = t27.hi;
         t27_lo[row] = t27.lo;
@@ -1618,7 +1623,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     pair_power_log_rows(t8_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo);
     pair_pow_by_rows(t8_rows, zeros, a16_hi, a16_lo, t8_pair_power_log_hi, t8_pair_power_log_lo, a17_hi, a17_lo);
     log_fast_rows(a19_rows, a20_rows);
-    log1p_fast_rows(t26_rows, a21_rows);
+    log1p_fast_rows(t26_hi, a21_rows);
     log_fast_rows(t27_hi, a22_rows);
     log1p_fast_rows(t28_rows, a23_rows);
     EACH_ROW
@@ -1664,7 +1669,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t22 = {t22_hi[row], t22_lo[row]};
         const pair t23 = {t23_hi[row], t23_lo[row]};
         const pair t25 = {t25_hi[row], t25_lo[row]};
-        const double t26 = t26_rows[row];
+        const pair t26 = {t26_hi[row], t26_lo[row]};
         const pair t27 = {t27_hi[row], t27_lo[row]};
         const double t28 = t28_rows[row];
         const double a13 = a13_rows[row];
@@ -1684,7 +1689,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t31 = r / c;
         const double t33 = (t13 ? pair_rounded(t14) / a13 : 1.0 / a15) * sign(pair_rounded(t11)) * pair_rounded(pair_if(t6, pair_of(pair_rounded(a17) / pair_rounded(c16)), a18)) * pair_rounded(t3) / c;
         loss[row] = (t0 ? (t1 ? t18 : (t19 ? (t21 ? 2.0 * (a20 - c17) : (t24 ? a21 : 2.0 * a22 + a23)) : (t29 ? t18 : (t30 ? 0.5 * t31 * t31 : t18)))) : r);
-        gradient[row] = (t0 ? (t1 ? t33 : (t19 ? 1.4142135623730951 * ((t24 ? pair_rounded(t25) / (1.0 + t26) : 1.0 / ((1.0 + t28) * pair_rounded(t27))) * sign(pair_rounded(t22))) / c : (t29 ? t33 : (t30 ? r / c18 : t33)))) : r);
+        gradient[row] = (t0 ? (t1 ? t33 : (t19 ? 1.4142135623730951 * ((t24 ? pair_rounded(t25) / (1.0 + pair_rounded(t26)) : 1.0 / ((1.0 + t28) * pair_rounded(t27))) * sign(pair_rounded(t22))) / c : (t29 ? t33 : (t30 ? r / c18 : t33)))) : r);
     }
 #else
     const double alpha = constants[0];
@@ -2058,7 +2063,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t18 = pair_abs(t17);
         const int t19 = (pair_rounded(t18) <= 1.0);
         const pair t20 = pair_min(pair_of(1.0), pair_order(t18));
-        const double t21 = 1.0 + pair_rounded(t20) * pair_rounded(t20);
+        const double t21 = 1.0 + pair_rounded(pair_mul(t20, t20));
         const pair t22 = pair_max(pair_of(1.0), pair_order(t18));
         const pair t26 = pair_mul(t7, t7);
         const pair t27 = pair_add_d(t26, 1.0);
@@ -2067,7 +2072,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t31 = pair_div(pair_mul_d(pair_if(t11, pair_of(pair_rounded(a7) / pair_rounded(c11)), a8), (pair_value(t13) * (t6 ? pair_rounded(t26) / pair_rounded(t27) : 1.0 / (1.0 + pair_rounded(pair_div(pair_of(1.0), pair_mul(t8, t8))))) + (t6 ? 1.0 / pair_rounded(t27) : pair_rounded(t29) / (1.0 + pair_rounded(t29))))), pair_of(t25));
         const pair t32 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t22)));
         const pair t33 = pair_mul(t32, t32);
-        const pair t34 = pair_if(t19, pair_quot(1.0, t21), pair_div(t33, pair_of((1.0 + pair_rounded(t33)))));
+        const pair t34 = pair_if(t19, pair_quot(1.0, t21), pair_div(t33, pair_add_d(t33, 1.0)));
         gradient[row] = (t0 ? (t1 ? t15 : (t16 ? 1.4142135623730951 * ((t19 ? pair_rounded(t20) / t21 : 1.0 / ((1.0 + 1.0 / (pair_rounded(t22) * pair_rounded(t22))) * pair_rounded(t22))) * sign(pair_rounded(t17))) / c : (t23 ? t15 : (t24 ? r / t25 : t15)))) : r);
         hessian[row] = pair_rounded(pair_if(t0, pair_if(t1, t31, pair_if(t16, pair_div(pair_mul(pair_order(pair_add_d(pair_scale(t34, 2.0), -1.0)), t34), pair_of(t25)), pair_if(t23, t31, pair_if(t24, pair_of(c12), t31)))), pair_of(r)));
     }
@@ -2295,7 +2300,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double t24_hi[ROWS_f64], t24_lo[ROWS_f64];
     double t25_hi[ROWS_f64], t25_lo[ROWS_f64];
     double t27_hi[ROWS_f64], t27_lo[ROWS_f64];
-    double t28_rows[ROWS_f64];
+    double t28_hi[ROWS_f64], t28_lo[ROWS_f64];
     double t29_hi[ROWS_f64], t29_lo[ROWS_f64];
     double t30_rows[ROWS_f64];
     double t34_hi[ROWS_f64], t34_lo[ROWS_f64];
@@ -2356,7 +2361,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t27 = pair_min(pair_of(1.0), pair_order(t25));
         t27_hi[row] = t27.hi;
         t27_lo[row] = t27.lo;
-        t28_rows[row] = pair_rounded(t27) * pair_rounded(t27);
+        const pair t28 = pair_mul(t27, t27);
+        t28_hi[row] = t28.hi;
+        t28_lo[row] = t28.lo;
         const pair t29 = pair_max(pair_of(1.0), pair_order(t25));
         t29_hi[row] = t29.hi;
         t29_lo[row] = t29.lo;
@@ -2385,7 +2392,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     pair_pow_by_rows(t8_rows, zeros, a13_hi, a13_lo, t8_pair_power_log_hi, t8_pair_power_log_lo, a14_hi, a14_lo);
     pair_pow_by_rows(t8_rows, zeros, a16_hi, a16_lo, t8_pair_power_log_hi, t8_pair_power_log_lo, a17_hi, a17_lo);
     log_fast_rows(a19_rows, a20_rows);
-    log1p_fast_rows(t28_rows, a21_rows);
+    log1p_fast_rows(t28_hi, a21_rows);
     log_fast_rows(t29_hi, a22_rows);
     log1p_fast_rows(t30_rows, a23_rows);
     EACH_ROW
@@ -2434,7 +2441,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t24 = {t24_hi[row], t24_lo[row]};
         const pair t25 = {t25_hi[row], t25_lo[row]};
         const pair t27 = {t27_hi[row], t27_lo[row]};
-        const double t28 = t28_rows[row];
+        const pair t28 = {t28_hi[row], t28_lo[row]};
         const pair t29 = {t29_hi[row], t29_lo[row]};
         const double t30 = t30_rows[row];
         const pair t34 = {t34_hi[row], t34_lo[row]};
@@ -2456,14 +2463,14 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t26 = (pair_rounded(t25) <= 1.0);
         const double t33 = r / c;
         const double t36 = (t13 ? pair_rounded(t14) / a11 : 1.0 / a12) * sign(pair_rounded(t11)) * pair_rounded(pair_if(t6, pair_of(pair_rounded(a14) / pair_rounded(c16)), a15)) * pair_rounded(t3) / c;
-        const double t37 = 1.0 + t28;
+        const double t37 = 1.0 + pair_rounded(t28);
         const pair t39 = pair_add_d(t15, 1.0);
         const pair t40 = pair_min(pair_of(1.0), pair_order(t34));
         const pair t41 = pair_mul(t40, t40);
         const pair t43 = pair_div(pair_mul_d(pair_if(t6, pair_of(pair_rounded(a17) / pair_rounded(c19)), a18), (pair_value(t35) * (t13 ? pair_rounded(t15) / pair_rounded(t39) : 1.0 / (1.0 + pair_rounded(t17))) + (t13 ? 1.0 / pair_rounded(t39) : pair_rounded(t41) / (1.0 + pair_rounded(t41))))), pair_of(t38));
         const pair t44 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t29)));
         const pair t45 = pair_mul(t44, t44);
-        const pair t46 = pair_if(t26, pair_quot(1.0, t37), pair_div(t45, pair_of((1.0 + pair_rounded(t45)))));
+        const pair t46 = pair_if(t26, pair_quot(1.0, t37), pair_div(t45, pair_add_d(t45, 1.0)));
         loss[row] = (t0 ? (t1 ? t20 : (t21 ? (t23 ? 2.0 * (a20 - c20) : (t26 ? a21 : 2.0 * a22 + a23)) : (t31 ? t20 : (t32 ? 0.5 * t33 * t33 : t20)))) : r);
         gradient[row] = (t0 ? (t1 ? t36 : (t21 ? 1.4142135623730951 * ((t26 ? pair_rounded(t27) / t37 : 1.0 / ((1.0 + t30) * pair_rounded(t29))) * sign(pair_rounded(t24))) / c : (t31 ? t36 : (t32 ? r / t38 : t36)))) : r);
         hessian[row] = pair_rounded(pair_if(t0, pair_if(t1, t43, pair_if(t21, pair_div(pair_mul(pair_order(pair_add_d(pair_scale(t46, 2.0), -1.0)), t46), pair_of(t38)), pair_if(t31, t43, pair_if(t32, pair_of(c21), t43)))), pair_of(r)));

@@ -196,13 +196,6 @@ INLINE pair pair_prod(double a, double b)
     return made;
 }
 
-INLINE pair pair_mul_d(pair a, double b)
-{
-    const double h = a.hi * b;
-    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
-    return made;
-}
-
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
@@ -432,7 +425,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t5 = pair_max(pair_of(1.0), pair_order(t3));
         t5_rows[row] = t5.hi;
         a0_rows[row] = (t2 ? t1 : 1.0);
-        a2_rows[row] = pair_rounded(t4) * pair_rounded(t4);
+        a2_rows[row] = pair_rounded(pair_mul(t4, t4));
         a5_rows[row] = 1.0 / (pair_rounded(t5) * pair_rounded(t5));
     }
     log_fast_rows(a0_rows, a1_rows);
@@ -552,7 +545,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t1 = pair_abs(t0);
         const pair t2 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t3 = pair_max(pair_of(1.0), pair_order(t1));
-        gradient[row] = c * (((pair_rounded(t1) <= 1.0) ? pair_rounded(t2) / (1.0 + pair_rounded(t2) * pair_rounded(t2)) : 1.0 / ((1.0 + 1.0 / (pair_rounded(t3) * pair_rounded(t3))) * pair_rounded(t3))) * sign(pair_rounded(t0)));
+        gradient[row] = ((pair_rounded(t1) <= 1.0) ? minimum(c, fabs(r)) / (1.0 + pair_rounded(pair_mul(t2, t2))) : c / ((1.0 + 1.0 / (pair_rounded(t3) * pair_rounded(t3))) * pair_rounded(t3))) * sign(pair_rounded(t0));
     }
 #else
     const double c = constants[0];
@@ -565,7 +558,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t1 = pair_abs(t0);
         const pair t2 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t3 = pair_max(pair_of(1.0), pair_order(t1));
-        gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(t2, pair_add_d(pair_mul(t2, t2), 1.0)), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t3, t3)), 1.0), t3))), sign(pair_rounded(t0))), c));
+        gradient[row] = pair_rounded(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(pair_of(minimum(c, fabs(r))), pair_add_d(pair_mul(t2, t2), 1.0)), pair_div(pair_of(c), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t3, t3)), 1.0), t3))), sign(pair_rounded(t0))));
     }
 #endif
 }
@@ -607,7 +600,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t1 = pair_min(pair_of(1.0), pair_order(t0));
         const pair t2 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t0)))));
         const pair t3 = pair_mul(t2, t2);
-        const double t4 = ((pair_rounded(t0) <= 1.0) ? 1.0 / (1.0 + pair_rounded(t1) * pair_rounded(t1)) : pair_rounded(t3) / (1.0 + pair_rounded(t3)));
+        const double t4 = ((pair_rounded(t0) <= 1.0) ? 1.0 / (1.0 + pair_rounded(pair_mul(t1, t1))) : pair_rounded(t3) / (1.0 + pair_rounded(t3)));
         hessian[row] = (2.0 * t4 - 1.0) * t4;
     }
 #else
@@ -662,8 +655,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double t1_rows[ROWS_f64];
     double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
     double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
-    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
-    double t7_rows[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
     double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
     double t9_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
@@ -686,9 +678,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         t4_hi[row] = t4.hi;
         t4_lo[row] = t4.lo;
         const pair t6 = pair_min(pair_of(1.0), pair_order(t4));
-        t6_hi[row] = t6.hi;
-        t6_lo[row] = t6.lo;
-        t7_rows[row] = pair_rounded(t6) * pair_rounded(t6);
+        const pair t7 = pair_mul(t6, t6);
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
         const pair t8 = pair_max(pair_of(1.0), pair_order(t4));
         t8_hi[row] = t8.hi;
         t8_lo[row] = t8.lo;
@@ -696,7 +688,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a0_rows[row] = (t2 ? t1 : 1.0);
     }
     log_fast_rows(a0_rows, a1_rows);
-    log1p_fast_rows(t7_rows, a2_rows);
+    log1p_fast_rows(t7_hi, a2_rows);
     log_fast_rows(t8_hi, a3_rows);
     log1p_fast_rows(t9_rows, a4_rows);
     EACH_ROW
@@ -704,8 +696,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t1 = t1_rows[row];
         const pair t3 = {t3_hi[row], t3_lo[row]};
         const pair t4 = {t4_hi[row], t4_lo[row]};
-        const pair t6 = {t6_hi[row], t6_lo[row]};
-        const double t7 = t7_rows[row];
+        const pair t7 = {t7_hi[row], t7_lo[row]};
         const pair t8 = {t8_hi[row], t8_lo[row]};
         const double t9 = t9_rows[row];
         const double a1 = a1_rows[row];
@@ -715,7 +706,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t2 = (c1 < t1);
         const int t5 = (pair_rounded(t4) <= 1.0);
         loss[row] = c2 * (t2 ? 2.0 * (a1 - c3) : (t5 ? a2 : 2.0 * a3 + a4));
-        gradient[row] = c * ((t5 ? pair_rounded(t6) / (1.0 + t7) : 1.0 / ((1.0 + t9) * pair_rounded(t8))) * sign(pair_rounded(t3)));
+        gradient[row] = (t5 ? minimum(c, t1) / (1.0 + pair_rounded(t7)) : c / ((1.0 + t9) * pair_rounded(t8))) * sign(pair_rounded(t3));
     }
 #else
     const double c = constants[0];
@@ -725,7 +716,6 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double t1_rows[ROWS_f64];
     double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
     double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
-    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
     double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
     double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
     double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
@@ -750,8 +740,6 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         t4_hi[row] = t4.hi;
         t4_lo[row] = t4.lo;
         const pair t6 = pair_min(pair_of(1.0), pair_order(t4));
-        t6_hi[row] = t6.hi;
-        t6_lo[row] = t6.lo;
         const pair t7 = pair_mul(t6, t6);
         t7_hi[row] = t7.hi;
         t7_lo[row] = t7.lo;
@@ -772,7 +760,6 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t1 = t1_rows[row];
         const pair t3 = {t3_hi[row], t3_lo[row]};
         const pair t4 = {t4_hi[row], t4_lo[row]};
-        const pair t6 = {t6_hi[row], t6_lo[row]};
         const pair t7 = {t7_hi[row], t7_lo[row]};
         const pair t8 = {t8_hi[row], t8_lo[row]};
         const pair t9 = {t9_hi[row], t9_lo[row]};
@@ -783,7 +770,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t2 = (c1 < t1);
         const int t5 = (pair_rounded(t4) <= 1.0);
         loss[row] = pair_rounded(pair_mul(c2, pair_if(t2, pair_scale(pair_order(pair_sub(a1, c3)), 2.0), pair_if(t5, a2, pair_add(pair_scale(a3, 2.0), a4)))));
-        gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if(t5, pair_div(t6, pair_add_d(t7, 1.0)), pair_div(pair_of(1.0), pair_mul(pair_add_d(t9, 1.0), t8))), sign(pair_rounded(t3))), c));
+        gradient[row] = pair_rounded(pair_scale(pair_if(t5, pair_div(pair_of(minimum(c, t1)), pair_add_d(t7, 1.0)), pair_div(pair_of(c), pair_mul(pair_add_d(t9, 1.0), t8))), sign(pair_rounded(t3))));
     }
 #endif
 }
@@ -834,12 +821,12 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t1 = pair_abs(t0);
         const int t2 = (pair_rounded(t1) <= 1.0);
         const pair t3 = pair_min(pair_of(1.0), pair_order(t1));
-        const double t4 = 1.0 + pair_rounded(t3) * pair_rounded(t3);
+        const double t4 = 1.0 + pair_rounded(pair_mul(t3, t3));
         const pair t5 = pair_max(pair_of(1.0), pair_order(t1));
         const pair t6 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t5)));
         const pair t7 = pair_mul(t6, t6);
         const double t8 = (t2 ? 1.0 / t4 : pair_rounded(t7) / (1.0 + pair_rounded(t7)));
-        gradient[row] = c * ((t2 ? pair_rounded(t3) / t4 : 1.0 / ((1.0 + 1.0 / (pair_rounded(t5) * pair_rounded(t5))) * pair_rounded(t5))) * sign(pair_rounded(t0)));
+        gradient[row] = (t2 ? minimum(c, fabs(r)) / t4 : c / ((1.0 + 1.0 / (pair_rounded(t5) * pair_rounded(t5))) * pair_rounded(t5))) * sign(pair_rounded(t0));
         hessian[row] = (2.0 * t8 - 1.0) * t8;
     }
 #else
@@ -858,7 +845,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t6 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t5)));
         const pair t7 = pair_mul(t6, t6);
         const pair t8 = pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t7, pair_add_d(t7, 1.0)));
-        gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0), t5))), sign(pair_rounded(t0))), c));
+        gradient[row] = pair_rounded(pair_scale(pair_if(t2, pair_div(pair_of(minimum(c, fabs(r))), t4), pair_div(pair_of(c), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0), t5))), sign(pair_rounded(t0))));
         hessian[row] = pair_rounded(pair_mul(pair_order(pair_add_d(pair_scale(t8, 2.0), -1.0)), t8));
     }
 #endif
@@ -900,8 +887,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double t1_rows[ROWS_f64];
     double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
     double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
-    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
-    double t7_rows[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
     double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
     double t9_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
@@ -924,9 +910,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         t4_hi[row] = t4.hi;
         t4_lo[row] = t4.lo;
         const pair t6 = pair_min(pair_of(1.0), pair_order(t4));
-        t6_hi[row] = t6.hi;
-        t6_lo[row] = t6.lo;
-        t7_rows[row] = pair_rounded(t6) * pair_rounded(t6);
+        const pair t7 = pair_mul(t6, t6);
+        t7_hi[row] = t7.hi;
+        t7_lo[row] = t7.lo;
         const pair t8 = pair_max(pair_of(1.0), pair_order(t4));
         t8_hi[row] = t8.hi;
         t8_lo[row] = t8.lo;
@@ -934,7 +920,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a0_rows[row] = (t2 ? t1 : 1.0);
     }
     log_fast_rows(a0_rows, a1_rows);
-    log1p_fast_rows(t7_rows, a2_rows);
+    log1p_fast_rows(t7_hi, a2_rows);
     log_fast_rows(t8_hi, a3_rows);
     log1p_fast_rows(t9_rows, a4_rows);
     EACH_ROW
@@ -942,8 +928,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t1 = t1_rows[row];
         const pair t3 = {t3_hi[row], t3_lo[row]};
         const pair t4 = {t4_hi[row], t4_lo[row]};
-        const pair t6 = {t6_hi[row], t6_lo[row]};
-        const double t7 = t7_rows[row];
+        const pair t7 = {t7_hi[row], t7_lo[row]};
         const pair t8 = {t8_hi[row], t8_lo[row]};
         const double t9 = t9_rows[row];
         const double a1 = a1_rows[row];
@@ -952,12 +937,12 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double a4 = a4_rows[row];
         const int t2 = (c1 < t1);
         const int t5 = (pair_rounded(t4) <= 1.0);
-        const double t10 = 1.0 + t7;
+        const double t10 = 1.0 + pair_rounded(t7);
         const pair t11 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t8)));
         const pair t12 = pair_mul(t11, t11);
         const double t13 = (t5 ? 1.0 / t10 : pair_rounded(t12) / (1.0 + pair_rounded(t12)));
         loss[row] = c2 * (t2 ? 2.0 * (a1 - c3) : (t5 ? a2 : 2.0 * a3 + a4));
-        gradient[row] = c * ((t5 ? pair_rounded(t6) / t10 : 1.0 / ((1.0 + t9) * pair_rounded(t8))) * sign(pair_rounded(t3)));
+        gradient[row] = (t5 ? minimum(c, t1) / t10 : c / ((1.0 + t9) * pair_rounded(t8))) * sign(pair_rounded(t3));
         hessian[row] = (2.0 * t13 - 1.0) * t13;
     }
 #else
@@ -968,7 +953,6 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double t1_rows[ROWS_f64];
     double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
     double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
-    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
     double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
     double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
     double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
@@ -993,8 +977,6 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         t4_hi[row] = t4.hi;
         t4_lo[row] = t4.lo;
         const pair t6 = pair_min(pair_of(1.0), pair_order(t4));
-        t6_hi[row] = t6.hi;
-        t6_lo[row] = t6.lo;
         const pair t7 = pair_mul(t6, t6);
         t7_hi[row] = t7.hi;
         t7_lo[row] = t7.lo;
@@ -1015,7 +997,6 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t1 = t1_rows[row];
         const pair t3 = {t3_hi[row], t3_lo[row]};
         const pair t4 = {t4_hi[row], t4_lo[row]};
-        const pair t6 = {t6_hi[row], t6_lo[row]};
         const pair t7 = {t7_hi[row], t7_lo[row]};
         const pair t8 = {t8_hi[row], t8_lo[row]};
         const pair t9 = {t9_hi[row], t9_lo[row]};
@@ -1030,7 +1011,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t12 = pair_mul(t11, t11);
         const pair t13 = pair_if(t5, pair_div(pair_of(1.0), t10), pair_div(t12, pair_add_d(t12, 1.0)));
         loss[row] = pair_rounded(pair_mul(c2, pair_if(t2, pair_scale(pair_order(pair_sub(a1, c3)), 2.0), pair_if(t5, a2, pair_add(pair_scale(a3, 2.0), a4)))));
-        gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if(t5, pair_div(t6, t10), pair_div(pair_of(1.0), pair_mul(pair_add_d(t9, 1.0), t8))), sign(pair_rounded(t3))), c));
+        gradient[row] = pair_rounded(pair_scale(pair_if(t5, pair_div(pair_of(minimum(c, t1)), t10), pair_div(pair_of(c), pair_mul(pair_add_d(t9, 1.0), t8))), sign(pair_rounded(t3))));
         hessian[row] = pair_rounded(pair_mul(pair_order(pair_add_d(pair_scale(t13, 2.0), -1.0)), t13));
     }
 #endif
@@ -1191,7 +1172,7 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double t1 = fabs(t0);
         const double t2 = minimum(1.0, t1);
         const double t3 = maximum(1.0, t1);
-        gradient[row] = (float)(c * (((t1 <= 1.0) ? t2 / (1.0 + t2 * t2) : 1.0 / ((1.0 + 1.0 / (t3 * t3)) * t3)) * sign(t0)));
+        gradient[row] = (float)(((t1 <= 1.0) ? minimum(c, fabs(r)) / (1.0 + t2 * t2) : c / ((1.0 + 1.0 / (t3 * t3)) * t3)) * sign(t0));
     }
 }
 
@@ -1260,7 +1241,6 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     double t1_rows[ROWS_f32];
     double t3_rows[ROWS_f32];
     double t4_rows[ROWS_f32];
-    double t6_rows[ROWS_f32];
     double t7_rows[ROWS_f32];
     double t8_rows[ROWS_f32];
     double t9_rows[ROWS_f32];
@@ -1282,7 +1262,6 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const double t4 = fabs(t3);
         t4_rows[row] = t4;
         const double t6 = minimum(1.0, t4);
-        t6_rows[row] = t6;
         t7_rows[row] = t6 * t6;
         const double t8 = maximum(1.0, t4);
         t8_rows[row] = t8;
@@ -1298,7 +1277,6 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const double t1 = t1_rows[row];
         const double t3 = t3_rows[row];
         const double t4 = t4_rows[row];
-        const double t6 = t6_rows[row];
         const double t7 = t7_rows[row];
         const double t8 = t8_rows[row];
         const double t9 = t9_rows[row];
@@ -1309,7 +1287,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const int t2 = (c1 < t1);
         const int t5 = (t4 <= 1.0);
         loss[row] = (float)(c2 * (t2 ? 2.0 * (a1 - c3) : (t5 ? a2 : 2.0 * a3 + a4)));
-        gradient[row] = (float)(c * ((t5 ? t6 / (1.0 + t7) : 1.0 / ((1.0 + t9) * t8)) * sign(t3)));
+        gradient[row] = (float)((t5 ? minimum(c, t1) / (1.0 + t7) : c / ((1.0 + t9) * t8)) * sign(t3));
     }
 }
 
@@ -1354,7 +1332,7 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         const double t6 = minimum(1.0, 1.0 / t5);
         const double t7 = t6 * t6;
         const double t8 = (t2 ? 1.0 / t4 : t7 / (1.0 + t7));
-        gradient[row] = (float)(c * ((t2 ? t3 / t4 : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(t0)));
+        gradient[row] = (float)((t2 ? minimum(c, fabs(r)) / t4 : c / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(t0));
         hessian[row] = (float)((2.0 * t8 - 1.0) * t8);
     }
 }
@@ -1389,7 +1367,6 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     double t1_rows[ROWS_f32];
     double t3_rows[ROWS_f32];
     double t4_rows[ROWS_f32];
-    double t6_rows[ROWS_f32];
     double t7_rows[ROWS_f32];
     double t8_rows[ROWS_f32];
     double t9_rows[ROWS_f32];
@@ -1411,7 +1388,6 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double t4 = fabs(t3);
         t4_rows[row] = t4;
         const double t6 = minimum(1.0, t4);
-        t6_rows[row] = t6;
         t7_rows[row] = t6 * t6;
         const double t8 = maximum(1.0, t4);
         t8_rows[row] = t8;
@@ -1427,7 +1403,6 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double t1 = t1_rows[row];
         const double t3 = t3_rows[row];
         const double t4 = t4_rows[row];
-        const double t6 = t6_rows[row];
         const double t7 = t7_rows[row];
         const double t8 = t8_rows[row];
         const double t9 = t9_rows[row];
@@ -1442,7 +1417,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double t12 = t11 * t11;
         const double t13 = (t5 ? 1.0 / t10 : t12 / (1.0 + t12));
         loss[row] = (float)(c2 * (t2 ? 2.0 * (a1 - c3) : (t5 ? a2 : 2.0 * a3 + a4)));
-        gradient[row] = (float)(c * ((t5 ? t6 / t10 : 1.0 / ((1.0 + t9) * t8)) * sign(t3)));
+        gradient[row] = (float)((t5 ? minimum(c, t1) / t10 : c / ((1.0 + t9) * t8)) * sign(t3));
         hessian[row] = (float)((2.0 * t13 - 1.0) * t13);
     }
 }

@@ -480,9 +480,9 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const pair t0 = pair_quot(fabs(r), c);
-        const pair t1 = pair_min(pair_of(1.0), pair_order(t0));
-        gradient[row] = c * ((pair_rounded(t0) <= 1.0) ? pair_rounded(t1) / (1.0 + pair_rounded(t1)) : 1.0 / (1.0 + 1.0 / pair_rounded(pair_max(pair_of(1.0), pair_order(t0))))) * sign(r);
+        const double t0 = fabs(r);
+        const pair t1 = pair_quot(t0, c);
+        gradient[row] = ((pair_rounded(t1) <= 1.0) ? minimum(c, t0) / (1.0 + pair_rounded(pair_min(pair_of(1.0), pair_order(t1)))) : c / (1.0 + 1.0 / pair_rounded(pair_max(pair_of(1.0), pair_order(t1))))) * sign(r);
     }
 #else
     const double c = constants[0];
@@ -491,9 +491,9 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const pair t0 = pair_quot(fabs(r), c);
-        const pair t1 = pair_min(pair_of(1.0), pair_order(t0));
-        gradient[row] = pair_rounded(pair_scale(pair_mul_d(pair_if((pair_rounded(t0) <= 1.0), pair_div(t1, pair_add_d(t1, 1.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t0))), 1.0))), c), sign(r)));
+        const double t0 = fabs(r);
+        const pair t1 = pair_quot(t0, c);
+        gradient[row] = pair_rounded(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(pair_of(minimum(c, t0)), pair_add_d(pair_min(pair_of(1.0), pair_order(t1)), 1.0)), pair_div(pair_of(c), pair_add_d(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1))), 1.0))), sign(r)));
     }
 #endif
 }
@@ -612,9 +612,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t4 = pair_add_d(t3, 2.0);
         const pair t5 = pair_quot(r, c);
         const pair t6 = pair_div(pair_div(pair_if(t2, pair_mul(t5, t5), pair_of(0.0)), t4), t4);
-        const pair t8 = pair_min(pair_of(1.0), pair_order(t1));
         loss[row] = pair_rounded(pair_mul_d(pair_if(t2, pair_order(pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_prod(19.0, ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t6)) * pair_rounded(t6)) / 575.0) * pair_rounded(t6))), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0)))), (pair_rounded(t3) / pair_rounded(t4)))), pair_of(1.0 - (t2 ? 1.0 : 1.0 / pair_rounded(t7)) * a1)), (c * t0)));
-        gradient[row] = c * ((pair_rounded(t1) <= 1.0) ? pair_rounded(t8) / (1.0 + pair_rounded(t8)) : 1.0 / (1.0 + 1.0 / pair_rounded(pair_max(pair_of(1.0), pair_order(t1))))) * sign(r);
+        gradient[row] = ((pair_rounded(t1) <= 1.0) ? minimum(c, t0) / (1.0 + pair_rounded(pair_min(pair_of(1.0), pair_order(t1)))) : c / (1.0 + 1.0 / pair_rounded(pair_max(pair_of(1.0), pair_order(t1))))) * sign(r);
     }
 #else
     const double c = constants[0];
@@ -656,9 +655,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t4 = pair_add_d(t3, 2.0);
         const pair t5 = pair_quot(r, c);
         const pair t6 = pair_div(pair_div(pair_if(t2, pair_mul(t5, t5), pair_of(0.0)), t4), t4);
-        const pair t8 = pair_min(pair_of(1.0), pair_order(t1));
         loss[row] = pair_rounded(pair_mul(pair_prod(c, t0), pair_if(t2, pair_order(pair_sub(pair_div(t3, t4), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t7)), a1)), 1.0)))));
-        gradient[row] = pair_rounded(pair_scale(pair_mul_d(pair_if((pair_rounded(t1) <= 1.0), pair_div(t8, pair_add_d(t8, 1.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1))), 1.0))), c), sign(r)));
+        gradient[row] = pair_rounded(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(pair_of(minimum(c, t0)), pair_add_d(pair_min(pair_of(1.0), pair_order(t1)), 1.0)), pair_div(pair_of(c), pair_add_d(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1))), 1.0))), sign(r)));
     }
 #endif
 }
@@ -697,10 +695,10 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const pair t0 = pair_quot(fabs(r), c);
-        const pair t1 = pair_min(pair_of(1.0), pair_order(t0));
-        const double t2 = 1.0 + pair_rounded(t0);
-        gradient[row] = c * ((pair_rounded(t0) <= 1.0) ? pair_rounded(t1) / (1.0 + pair_rounded(t1)) : 1.0 / (1.0 + 1.0 / pair_rounded(pair_max(pair_of(1.0), pair_order(t0))))) * sign(r);
+        const double t0 = fabs(r);
+        const pair t1 = pair_quot(t0, c);
+        const double t2 = 1.0 + pair_rounded(t1);
+        gradient[row] = ((pair_rounded(t1) <= 1.0) ? minimum(c, t0) / (1.0 + pair_rounded(pair_min(pair_of(1.0), pair_order(t1)))) : c / (1.0 + 1.0 / pair_rounded(pair_max(pair_of(1.0), pair_order(t1))))) * sign(r);
         hessian[row] = 1.0 / (t2 * t2);
     }
 #else
@@ -710,10 +708,10 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const pair t0 = pair_quot(fabs(r), c);
-        const pair t1 = pair_min(pair_of(1.0), pair_order(t0));
-        const pair t2 = pair_add_d(t0, 1.0);
-        gradient[row] = pair_rounded(pair_scale(pair_mul_d(pair_if((pair_rounded(t0) <= 1.0), pair_div(t1, pair_add_d(t1, 1.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t0))), 1.0))), c), sign(r)));
+        const double t0 = fabs(r);
+        const pair t1 = pair_quot(t0, c);
+        const pair t2 = pair_add_d(t1, 1.0);
+        gradient[row] = pair_rounded(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(pair_of(minimum(c, t0)), pair_add_d(pair_min(pair_of(1.0), pair_order(t1)), 1.0)), pair_div(pair_of(c), pair_add_d(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1))), 1.0))), sign(r)));
         hessian[row] = pair_rounded(pair_div(pair_of(1.0), pair_mul(t2, t2)));
     }
 #endif
@@ -785,11 +783,10 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t4 = pair_add_d(t3, 2.0);
         const pair t5 = pair_quot(r, c);
         const pair t6 = pair_div(pair_div(pair_if(t2, pair_mul(t5, t5), pair_of(0.0)), t4), t4);
-        const pair t8 = pair_min(pair_of(1.0), pair_order(t1));
-        const double t9 = 1.0 + pair_rounded(t1);
+        const double t8 = 1.0 + pair_rounded(t1);
         loss[row] = pair_rounded(pair_mul_d(pair_if(t2, pair_order(pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_prod(19.0, ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t6)) * pair_rounded(t6)) / 575.0) * pair_rounded(t6))), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0)))), (pair_rounded(t3) / pair_rounded(t4)))), pair_of(1.0 - (t2 ? 1.0 : 1.0 / pair_rounded(t7)) * a1)), (c * t0)));
-        gradient[row] = c * ((pair_rounded(t1) <= 1.0) ? pair_rounded(t8) / (1.0 + pair_rounded(t8)) : 1.0 / (1.0 + 1.0 / pair_rounded(pair_max(pair_of(1.0), pair_order(t1))))) * sign(r);
-        hessian[row] = 1.0 / (t9 * t9);
+        gradient[row] = ((pair_rounded(t1) <= 1.0) ? minimum(c, t0) / (1.0 + pair_rounded(pair_min(pair_of(1.0), pair_order(t1)))) : c / (1.0 + 1.0 / pair_rounded(pair_max(pair_of(1.0), pair_order(t1))))) * sign(r);
+        hessian[row] = 1.0 / (t8 * t8);
     }
 #else
     const double c = constants[0];
@@ -831,11 +828,10 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t4 = pair_add_d(t3, 2.0);
         const pair t5 = pair_quot(r, c);
         const pair t6 = pair_div(pair_div(pair_if(t2, pair_mul(t5, t5), pair_of(0.0)), t4), t4);
-        const pair t8 = pair_min(pair_of(1.0), pair_order(t1));
-        const pair t9 = pair_add_d(t1, 1.0);
+        const pair t8 = pair_add_d(t1, 1.0);
         loss[row] = pair_rounded(pair_mul(pair_prod(c, t0), pair_if(t2, pair_order(pair_sub(pair_div(t3, t4), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t7)), a1)), 1.0)))));
-        gradient[row] = pair_rounded(pair_scale(pair_mul_d(pair_if((pair_rounded(t1) <= 1.0), pair_div(t8, pair_add_d(t8, 1.0)), pair_div(pair_of(1.0), pair_add_d(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1))), 1.0))), c), sign(r)));
-        hessian[row] = pair_rounded(pair_div(pair_of(1.0), pair_mul(t9, t9)));
+        gradient[row] = pair_rounded(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(pair_of(minimum(c, t0)), pair_add_d(pair_min(pair_of(1.0), pair_order(t1)), 1.0)), pair_div(pair_of(c), pair_add_d(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1))), 1.0))), sign(r)));
+        hessian[row] = pair_rounded(pair_div(pair_of(1.0), pair_mul(t8, t8)));
     }
 #endif
 }
@@ -970,9 +966,9 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = fabs(r) / c;
-        const double t1 = minimum(1.0, t0);
-        gradient[row] = (float)(c * ((t0 <= 1.0) ? t1 / (1.0 + t1) : 1.0 / (1.0 + 1.0 / maximum(1.0, t0))) * sign(r));
+        const double t0 = fabs(r);
+        const double t1 = t0 / c;
+        gradient[row] = (float)(((t1 <= 1.0) ? minimum(c, t0) / (1.0 + minimum(1.0, t1)) : c / (1.0 + 1.0 / maximum(1.0, t1))) * sign(r));
     }
 }
 
@@ -1065,9 +1061,8 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const double t4 = 2.0 + t3;
         const double t5 = r / c;
         const double t6 = (t2 ? t5 * t5 : 0.0) / t4 / t4;
-        const double t8 = minimum(1.0, t1);
         loss[row] = (float)(c * t0 * (t2 ? t3 / t4 - t6 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) / t4 / 3.0) : 1.0 - (t2 ? 1.0 : 1.0 / t7) * a1));
-        gradient[row] = (float)(c * ((t1 <= 1.0) ? t8 / (1.0 + t8) : 1.0 / (1.0 + 1.0 / maximum(1.0, t1))) * sign(r));
+        gradient[row] = (float)(((t1 <= 1.0) ? minimum(c, t0) / (1.0 + minimum(1.0, t1)) : c / (1.0 + 1.0 / maximum(1.0, t1))) * sign(r));
     }
 }
 
@@ -1099,10 +1094,10 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = fabs(r) / c;
-        const double t1 = minimum(1.0, t0);
-        const double t2 = 1.0 + t0;
-        gradient[row] = (float)(c * ((t0 <= 1.0) ? t1 / (1.0 + t1) : 1.0 / (1.0 + 1.0 / maximum(1.0, t0))) * sign(r));
+        const double t0 = fabs(r);
+        const double t1 = t0 / c;
+        const double t2 = 1.0 + t1;
+        gradient[row] = (float)(((t1 <= 1.0) ? minimum(c, t0) / (1.0 + minimum(1.0, t1)) : c / (1.0 + 1.0 / maximum(1.0, t1))) * sign(r));
         hessian[row] = (float)(1.0 / (t2 * t2));
     }
 }
@@ -1165,11 +1160,10 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double t4 = 2.0 + t3;
         const double t5 = r / c;
         const double t6 = (t2 ? t5 * t5 : 0.0) / t4 / t4;
-        const double t8 = minimum(1.0, t1);
-        const double t9 = 1.0 + t1;
+        const double t8 = 1.0 + t1;
         loss[row] = (float)(c * t0 * (t2 ? t3 / t4 - t6 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) / t4 / 3.0) : 1.0 - (t2 ? 1.0 : 1.0 / t7) * a1));
-        gradient[row] = (float)(c * ((t1 <= 1.0) ? t8 / (1.0 + t8) : 1.0 / (1.0 + 1.0 / maximum(1.0, t1))) * sign(r));
-        hessian[row] = (float)(1.0 / (t9 * t9));
+        gradient[row] = (float)(((t1 <= 1.0) ? minimum(c, t0) / (1.0 + minimum(1.0, t1)) : c / (1.0 + 1.0 / maximum(1.0, t1))) * sign(r));
+        hessian[row] = (float)(1.0 / (t8 * t8));
     }
 }
 

@@ -83,14 +83,6 @@ INLINE double quotient_rest(double a, double q, double b)
 #endif
 }
 
-/* What is no number in lo does not spoil hi, and a zero keeps its sign. */
-INLINE pair pair_order(pair a)
-{
-    const double t = a.hi + a.lo;
-    const pair made = {islessgreater(t, a.hi) ? t : a.hi, a.lo - (t - a.hi)};
-    return made;
-}
-
 INLINE double pair_rounded(pair a)
 {
     const double t = a.hi + a.lo;
@@ -100,17 +92,6 @@ INLINE double pair_rounded(pair a)
 INLINE pair pair_of(double x)
 {
     const pair made = {x, 0.0};
-    return made;
-}
-
-INLINE double pair_value(pair a)
-{
-    return a.hi;
-}
-
-INLINE pair pair_neg(pair a)
-{
-    const pair made = {-a.hi, -a.lo};
     return made;
 }
 
@@ -126,13 +107,6 @@ INLINE pair pair_sum(double a, double b)
 INLINE pair pair_diff(double a, double b)
 {
     return pair_sum(a, -b);
-}
-
-INLINE pair pair_add_d(pair a, double b)
-{
-    const pair s = pair_sum(a.hi, b);
-    const pair made = {s.hi, s.lo + a.lo};
-    return made;
 }
 
 /* Relative to |a| + |b|, the error is 2**-105. */
@@ -268,7 +242,8 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        gradient[row] = 0.5 - 0.5 * (sqrt(y_i) / sqrt(f_i));
+        const double t0 = sqrt(f_i);
+        gradient[row] = 0.5 * ((f_i - y_i) / (t0 + sqrt(y_i)) / t0);
     }
 #else
     (void)constants;
@@ -276,7 +251,8 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_scale(pair_div(pair_sqrt(pair_of(y_i)), pair_sqrt(pair_of(f_i))), 0.5)), 0.5)));
+        const pair t0 = pair_sqrt(pair_of(f_i));
+        gradient[row] = pair_rounded(pair_scale(pair_div(pair_div(pair_diff(f_i, y_i), pair_add(t0, pair_sqrt(pair_of(y_i)))), t0), 0.5));
     }
 #endif
 }
@@ -358,10 +334,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = sqrt(f_i);
-        const double t1 = sqrt(y_i);
-        const double t2 = (f_i - y_i) / (t0 + t1);
-        loss[row] = 0.5 * t2 * t2;
-        gradient[row] = 0.5 - 0.5 * (t1 / t0);
+        const double t1 = (f_i - y_i) / (t0 + sqrt(y_i));
+        loss[row] = 0.5 * t1 * t1;
+        gradient[row] = 0.5 * (t1 / t0);
     }
 #else
     (void)constants;
@@ -370,10 +345,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double y_i = y[row];
         const double f_i = f[row];
         const pair t0 = pair_sqrt(pair_of(f_i));
-        const pair t1 = pair_sqrt(pair_of(y_i));
-        const pair t2 = pair_div(pair_diff(f_i, y_i), pair_add(t0, t1));
-        loss[row] = pair_rounded(pair_mul(pair_scale(t2, 0.5), t2));
-        gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_scale(pair_div(t1, t0), 0.5)), 0.5)));
+        const pair t1 = pair_div(pair_diff(f_i, y_i), pair_add(t0, pair_sqrt(pair_of(y_i))));
+        loss[row] = pair_rounded(pair_mul(pair_scale(t1, 0.5), t1));
+        gradient[row] = pair_rounded(pair_scale(pair_div(t1, t0), 0.5));
     }
 #endif
 }
@@ -410,9 +384,10 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = sqrt(y_i) / sqrt(f_i);
-        gradient[row] = 0.5 - 0.5 * t0;
-        hessian[row] = 0.5 * (t0 / (2.0 * f_i));
+        const double t0 = sqrt(f_i);
+        const double t1 = sqrt(y_i);
+        gradient[row] = 0.5 * ((f_i - y_i) / (t0 + t1) / t0);
+        hessian[row] = 0.5 * (t1 / t0 / (2.0 * f_i));
     }
 #else
     (void)constants;
@@ -420,9 +395,10 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_div(pair_sqrt(pair_of(y_i)), pair_sqrt(pair_of(f_i)));
-        gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_scale(t0, 0.5)), 0.5)));
-        hessian[row] = pair_rounded(pair_scale(pair_div(t0, pair_of((2.0 * f_i))), 0.5));
+        const pair t0 = pair_sqrt(pair_of(f_i));
+        const pair t1 = pair_sqrt(pair_of(y_i));
+        gradient[row] = pair_rounded(pair_scale(pair_div(pair_div(pair_diff(f_i, y_i), pair_add(t0, t1)), t0), 0.5));
+        hessian[row] = pair_rounded(pair_scale(pair_div(pair_div(t1, t0), pair_of((2.0 * f_i))), 0.5));
     }
 #endif
 }
@@ -463,10 +439,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t0 = sqrt(f_i);
         const double t1 = sqrt(y_i);
         const double t2 = (f_i - y_i) / (t0 + t1);
-        const double t3 = t1 / t0;
         loss[row] = 0.5 * t2 * t2;
-        gradient[row] = 0.5 - 0.5 * t3;
-        hessian[row] = 0.5 * (t3 / (2.0 * f_i));
+        gradient[row] = 0.5 * (t2 / t0);
+        hessian[row] = 0.5 * (t1 / t0 / (2.0 * f_i));
     }
 #else
     (void)constants;
@@ -477,10 +452,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t0 = pair_sqrt(pair_of(f_i));
         const pair t1 = pair_sqrt(pair_of(y_i));
         const pair t2 = pair_div(pair_diff(f_i, y_i), pair_add(t0, t1));
-        const pair t3 = pair_div(t1, t0);
         loss[row] = pair_rounded(pair_mul(pair_scale(t2, 0.5), t2));
-        gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_scale(t3, 0.5)), 0.5)));
-        hessian[row] = pair_rounded(pair_scale(pair_div(t3, pair_of((2.0 * f_i))), 0.5));
+        gradient[row] = pair_rounded(pair_scale(pair_div(t2, t0), 0.5));
+        hessian[row] = pair_rounded(pair_scale(pair_div(pair_div(t1, t0), pair_of((2.0 * f_i))), 0.5));
     }
 #endif
 }
@@ -600,7 +574,8 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        gradient[row] = 0.5f - 0.5f * (sqrtf(y_i) / sqrtf(f_i));
+        const float t0 = sqrtf(f_i);
+        gradient[row] = 0.5f * ((f_i - y_i) / (t0 + sqrtf(y_i)) / t0);
     }
 #else
     (void)constants;
@@ -608,7 +583,8 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        gradient[row] = (float)(0.5 - 0.5 * (sqrt(y_i) / sqrt(f_i)));
+        const double t0 = sqrt(f_i);
+        gradient[row] = (float)(0.5 * ((f_i - y_i) / (t0 + sqrt(y_i)) / t0));
     }
 #endif
 }
@@ -690,10 +666,9 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const float y_i = y[row];
         const float f_i = f[row];
         const float t0 = sqrtf(f_i);
-        const float t1 = sqrtf(y_i);
-        const float t2 = (f_i - y_i) / (t0 + t1);
-        loss[row] = 0.5f * t2 * t2;
-        gradient[row] = 0.5f - 0.5f * (t1 / t0);
+        const float t1 = (f_i - y_i) / (t0 + sqrtf(y_i));
+        loss[row] = 0.5f * t1 * t1;
+        gradient[row] = 0.5f * (t1 / t0);
     }
 #else
     (void)constants;
@@ -702,10 +677,9 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = sqrt(f_i);
-        const double t1 = sqrt(y_i);
-        const double t2 = (f_i - y_i) / (t0 + t1);
-        loss[row] = (float)(0.5 * t2 * t2);
-        gradient[row] = (float)(0.5 - 0.5 * (t1 / t0));
+        const double t1 = (f_i - y_i) / (t0 + sqrt(y_i));
+        loss[row] = (float)(0.5 * t1 * t1);
+        gradient[row] = (float)(0.5 * (t1 / t0));
     }
 #endif
 }
@@ -742,9 +716,10 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
         const float f_i = f[row];
-        const float t0 = sqrtf(y_i) / sqrtf(f_i);
-        gradient[row] = 0.5f - 0.5f * t0;
-        hessian[row] = 0.5f * (t0 / (2.0f * f_i));
+        const float t0 = sqrtf(f_i);
+        const float t1 = sqrtf(y_i);
+        gradient[row] = 0.5f * ((f_i - y_i) / (t0 + t1) / t0);
+        hessian[row] = 0.5f * (t1 / t0 / (2.0f * f_i));
     }
 #else
     (void)constants;
@@ -752,9 +727,10 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const double t0 = sqrt(y_i) / sqrt(f_i);
-        gradient[row] = (float)(0.5 - 0.5 * t0);
-        hessian[row] = (float)(0.5 * (t0 / (2.0 * f_i)));
+        const double t0 = sqrt(f_i);
+        const double t1 = sqrt(y_i);
+        gradient[row] = (float)(0.5 * ((f_i - y_i) / (t0 + t1) / t0));
+        hessian[row] = (float)(0.5 * (t1 / t0 / (2.0 * f_i)));
     }
 #endif
 }
@@ -795,10 +771,9 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const float t0 = sqrtf(f_i);
         const float t1 = sqrtf(y_i);
         const float t2 = (f_i - y_i) / (t0 + t1);
-        const float t3 = t1 / t0;
         loss[row] = 0.5f * t2 * t2;
-        gradient[row] = 0.5f - 0.5f * t3;
-        hessian[row] = 0.5f * (t3 / (2.0f * f_i));
+        gradient[row] = 0.5f * (t2 / t0);
+        hessian[row] = 0.5f * (t1 / t0 / (2.0f * f_i));
     }
 #else
     (void)constants;
@@ -809,10 +784,9 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double t0 = sqrt(f_i);
         const double t1 = sqrt(y_i);
         const double t2 = (f_i - y_i) / (t0 + t1);
-        const double t3 = t1 / t0;
         loss[row] = (float)(0.5 * t2 * t2);
-        gradient[row] = (float)(0.5 - 0.5 * t3);
-        hessian[row] = (float)(0.5 * (t3 / (2.0 * f_i)));
+        gradient[row] = (float)(0.5 * (t2 / t0));
+        hessian[row] = (float)(0.5 * (t1 / t0 / (2.0 * f_i)));
     }
 #endif
 }

@@ -135,6 +135,14 @@ INLINE double log_fast_of(double y, double off, double k0)
     return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
 }
 
+INLINE double log_fast(double x)
+{
+    const int small = x < 0x1p-1022;
+    const double found = log_fast_of(small ? x * 0x1p64 : x, 0.0, small ? -64.0 : 0.0);
+    const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
+    return x < HUGE_VAL ? positive : x;
+}
+
 INLINE double log1p_fast(double x)
 {
     const double y = 1.0 + x;
@@ -474,6 +482,16 @@ ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi
     }
 }
 
+ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
 ONCE static void exp_fast_rows(const double *a, double *hi)
 {
     EACH_ROW
@@ -505,6 +523,14 @@ ONCE static void log1p_fast_rows(const double *a, double *hi)
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
         hi[row] = log1p_fast(a[row]);
+    }
+}
+
+ONCE static void log_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log_fast(a[row]);
     }
 }
 
@@ -562,114 +588,126 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const double alpha = constants[0];
     const pair c0 = {constants[1], constants[2]};
     double t0_rows[ROWS_f64];
-    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     double a0_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
     double a2_rows[ROWS_f64];
     double a3_rows[ROWS_f64];
     double a4_rows[ROWS_f64];
+    double t4_rows[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
     double a5_rows[ROWS_f64];
     double a6_rows[ROWS_f64];
-    double a7_rows[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
     double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
-    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
-    double a10_rows[ROWS_f64];
+    double a9_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
         const double t0 = -f_i;
         t0_rows[row] = t0;
-        const pair t1 = pair_order(pair_add_d(c0, f_i));
-        t1_hi[row] = t1.hi;
-        t1_lo[row] = t1.lo;
-        a0_rows[row] = -maximum(0.0, t0);
-        a4_rows[row] = minimum(0.0, t0);
-        const pair a8 = pair_neg(pair_abs(t1));
-        a8_hi[row] = a8.hi;
-        a8_lo[row] = a8.lo;
+        a0_rows[row] = -fabs(f_i);
+        a2_rows[row] = minimum(0.0, maximum(-1.0, t0));
+        const pair t5 = pair_order(pair_add_d(c0, f_i));
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair a7 = pair_neg(pair_abs(t5));
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
     }
     exp_fast_rows(a0_rows, a1_rows);
-    expm1_fast_rows(a4_rows, a5_rows);
-    pair_exp_short_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    expm1_fast_rows(a2_rows, a3_rows);
+    pair_exp_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t0 = t0_rows[row];
         const double a1 = a1_rows[row];
-        const double a5 = a5_rows[row];
-        a2_rows[row] = alpha * ((alpha == 0.0) ? 0.0 : a1);
-        a6_rows[row] = alpha + a5;
+        const double a3 = a3_rows[row];
+        const int t1 = (0.0 < t0);
+        const int t2 = (t0 < -1.0);
+        const double t3 = ((t1 || t2) ? a1 : 1.0);
+        a4_rows[row] = (t1 ? alpha * t3 : alpha + a3);
+        a5_rows[row] = alpha + t3;
     }
-    log1p_fast_rows(a2_rows, a3_rows);
-    log1p_fast_rows(a6_rows, a7_rows);
-    log1p_fast_rows(a9_hi, a10_rows);
+    log1p_fast_rows(a4_rows, t4_rows);
+    log_fast_rows(a5_rows, a6_rows);
+    log1p_fast_rows(a8_hi, a9_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = t0_rows[row];
-        const pair t1 = {t1_hi[row], t1_lo[row]};
-        const double a3 = a3_rows[row];
-        const double a7 = a7_rows[row];
-        const double a10 = a10_rows[row];
-        loss[row] = y_i * ((0.0 < t0) ? a3 - f_i : a7) + (a10 + pair_value(pair_max(pair_of(0.0), t1))) / alpha;
+        const double t4 = t4_rows[row];
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const double a6 = a6_rows[row];
+        const double a9 = a9_rows[row];
+        const int t1 = (0.0 < t0);
+        const int t2 = (t0 < -1.0);
+        loss[row] = y_i * (t1 ? t4 - f_i : (t2 ? a6 : t4)) + (a9 + pair_value(pair_max(pair_of(0.0), t5))) / alpha;
     }
 #else
     const double alpha = constants[0];
     const pair c0 = {constants[1], constants[2]};
     double t0_rows[ROWS_f64];
-    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     double a0_rows[ROWS_f64];
     double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
-    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
     double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
-    double a4_rows[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
     double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
     double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
     double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
     double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
     double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
-    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
         const double t0 = -f_i;
         t0_rows[row] = t0;
-        const pair t1 = pair_order(pair_add_d(c0, f_i));
-        t1_hi[row] = t1.hi;
-        t1_lo[row] = t1.lo;
-        a0_rows[row] = -maximum(0.0, t0);
-        a4_rows[row] = minimum(0.0, t0);
-        const pair a8 = pair_neg(pair_abs(t1));
-        a8_hi[row] = a8.hi;
-        a8_lo[row] = a8.lo;
+        a0_rows[row] = -fabs(f_i);
+        a2_rows[row] = minimum(0.0, maximum(-1.0, t0));
+        const pair t5 = pair_order(pair_add_d(c0, f_i));
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair a7 = pair_neg(pair_abs(t5));
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
     }
     pair_exp_rows(a0_rows, zeros, a1_hi, a1_lo);
-    pair_expm1_rows(a4_rows, zeros, a5_hi, a5_lo);
-    pair_exp_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_expm1_rows(a2_rows, zeros, a3_hi, a3_lo);
+    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t0 = t0_rows[row];
         const pair a1 = {a1_hi[row], a1_lo[row]};
-        const pair a5 = {a5_hi[row], a5_lo[row]};
-        const pair a2 = pair_mul_d(pair_if((alpha == 0.0), pair_of(0.0), a1), alpha);
-        a2_hi[row] = a2.hi;
-        a2_lo[row] = a2.lo;
-        const pair a6 = pair_order(pair_add_d(a5, alpha));
-        a6_hi[row] = a6.hi;
-        a6_lo[row] = a6.lo;
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const int t1 = (0.0 < t0);
+        const int t2 = (t0 < -1.0);
+        const pair t3 = pair_if((t1 || t2), a1, pair_of(1.0));
+        const pair a4 = pair_if(t1, pair_mul_d(t3, alpha), pair_order(pair_add_d(a3, alpha)));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a5 = pair_add_d(t3, alpha);
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
     }
-    pair_log1p_rows(a2_hi, a2_lo, a3_hi, a3_lo);
-    pair_log1p_rows(a6_hi, a6_lo, a7_hi, a7_lo);
-    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    pair_log1p_rows(a4_hi, a4_lo, t4_hi, t4_lo);
+    pair_log_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = t0_rows[row];
-        const pair t1 = {t1_hi[row], t1_lo[row]};
-        const pair a3 = {a3_hi[row], a3_lo[row]};
-        const pair a7 = {a7_hi[row], a7_lo[row]};
-        const pair a10 = {a10_hi[row], a10_lo[row]};
-        loss[row] = pair_value(pair_order(pair_add(pair_mul_d(pair_if((0.0 < t0), pair_order(pair_add_d(a3, -f_i)), a7), y_i), pair_div(pair_add(a10, pair_max(pair_of(0.0), t1)), pair_of(alpha)))));
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const int t1 = (0.0 < t0);
+        const int t2 = (t0 < -1.0);
+        loss[row] = pair_value(pair_order(pair_add(pair_mul_d(pair_if(t1, pair_order(pair_add_d(t4, -f_i)), pair_if(t2, a6, t4)), y_i), pair_div(pair_add(a9, pair_max(pair_of(0.0), t5)), pair_of(alpha)))));
     }
 #endif
 }
@@ -913,144 +951,156 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     const double alpha = constants[0];
-    const pair t1 = {constants[1], constants[2]};
+    const pair t5 = {constants[1], constants[2]};
     double t0_rows[ROWS_f64];
-    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
-    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
-    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
-    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
-    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
-    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     double a2_rows[ROWS_f64];
     double a3_rows[ROWS_f64];
     double a4_rows[ROWS_f64];
-    double a5_rows[ROWS_f64];
-    double a6_rows[ROWS_f64];
+    double t4_rows[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
     double a7_rows[ROWS_f64];
     double a8_rows[ROWS_f64];
     double a9_rows[ROWS_f64];
-    double a10_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
         const double t0 = -f_i;
         t0_rows[row] = t0;
-        const pair t2 = pair_order(pair_add_d(t1, f_i));
-        t2_hi[row] = t2.hi;
-        t2_lo[row] = t2.lo;
-        const pair a0 = pair_neg(pair_abs(t2));
-        a0_hi[row] = a0.hi;
-        a0_lo[row] = a0.lo;
-        const pair t4 = pair_order(pair_add_d(pair_neg(t1), t0));
-        t4_hi[row] = t4.hi;
-        t4_lo[row] = t4.lo;
-        const pair a1 = pair_neg(pair_abs(t4));
-        a1_hi[row] = a1.hi;
-        a1_lo[row] = a1.lo;
-        a2_rows[row] = -maximum(0.0, t0);
-        a6_rows[row] = minimum(0.0, t0);
+        a0_rows[row] = -fabs(f_i);
+        a2_rows[row] = minimum(0.0, maximum(-1.0, t0));
+        const pair t6 = pair_order(pair_add_d(t5, f_i));
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        const pair a5 = pair_neg(pair_abs(t6));
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
+        const pair t8 = pair_order(pair_add_d(pair_neg(t5), t0));
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
+        const pair a6 = pair_neg(pair_abs(t8));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
-    pair_exp_short_rows(a1_hi, a1_lo, t5_hi, t5_lo);
-    exp_fast_rows(a2_rows, a3_rows);
-    expm1_fast_rows(a6_rows, a7_rows);
+    exp_fast_rows(a0_rows, a1_rows);
+    expm1_fast_rows(a2_rows, a3_rows);
+    pair_exp_short_rows(a5_hi, a5_lo, t7_hi, t7_lo);
+    pair_exp_short_rows(a6_hi, a6_lo, t9_hi, t9_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t0 = t0_rows[row];
+        const double a1 = a1_rows[row];
         const double a3 = a3_rows[row];
-        const double a7 = a7_rows[row];
-        a4_rows[row] = alpha * ((alpha == 0.0) ? 0.0 : a3);
-        a8_rows[row] = alpha + a7;
+        const int t1 = (0.0 < t0);
+        const int t2 = (t0 < -1.0);
+        const double t3 = ((t1 || t2) ? a1 : 1.0);
+        a4_rows[row] = (t1 ? alpha * t3 : alpha + a3);
+        a7_rows[row] = alpha + t3;
     }
-    log1p_fast_rows(a4_rows, a5_rows);
-    log1p_fast_rows(a8_rows, a9_rows);
-    log1p_fast_rows(t3_hi, a10_rows);
+    log1p_fast_rows(a4_rows, t4_rows);
+    log_fast_rows(a7_rows, a8_rows);
+    log1p_fast_rows(t7_hi, a9_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = t0_rows[row];
-        const pair t2 = {t2_hi[row], t2_lo[row]};
-        const pair t3 = {t3_hi[row], t3_lo[row]};
-        const pair t4 = {t4_hi[row], t4_lo[row]};
-        const pair t5 = {t5_hi[row], t5_lo[row]};
-        const double a5 = a5_rows[row];
+        const double t4 = t4_rows[row];
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const double a8 = a8_rows[row];
         const double a9 = a9_rows[row];
-        const double a10 = a10_rows[row];
-        loss[row] = y_i * ((0.0 < t0) ? a5 - f_i : a9) + (a10 + pair_value(pair_max(pair_of(0.0), t2))) / alpha;
-        gradient[row] = pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3)) / (1.0 + pair_value(t3)) / alpha - y_i * (pair_value(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5)) / (1.0 + pair_value(t5)));
+        const int t1 = (0.0 < t0);
+        const int t2 = (t0 < -1.0);
+        loss[row] = y_i * (t1 ? t4 - f_i : (t2 ? a8 : t4)) + (a9 + pair_value(pair_max(pair_of(0.0), t6))) / alpha;
+        gradient[row] = pair_value(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t7)) / (1.0 + pair_value(t7)) / alpha - y_i * (pair_value(pair_if((0.0 <= pair_value(t8)), pair_of(1.0), t9)) / (1.0 + pair_value(t9)));
     }
 #else
     const double alpha = constants[0];
-    const pair t1 = {constants[1], constants[2]};
+    const pair t5 = {constants[1], constants[2]};
     double t0_rows[ROWS_f64];
-    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
-    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
-    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
-    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
     double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
-    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
     double a2_rows[ROWS_f64];
     double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
     double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
     double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
-    double a6_rows[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
     double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
     double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
     double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
-    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
         const double t0 = -f_i;
         t0_rows[row] = t0;
-        const pair t2 = pair_order(pair_add_d(t1, f_i));
-        t2_hi[row] = t2.hi;
-        t2_lo[row] = t2.lo;
-        const pair a0 = pair_neg(pair_abs(t2));
-        a0_hi[row] = a0.hi;
-        a0_lo[row] = a0.lo;
-        const pair t4 = pair_order(pair_add_d(pair_neg(t1), t0));
-        t4_hi[row] = t4.hi;
-        t4_lo[row] = t4.lo;
-        const pair a1 = pair_neg(pair_abs(t4));
-        a1_hi[row] = a1.hi;
-        a1_lo[row] = a1.lo;
-        a2_rows[row] = -maximum(0.0, t0);
-        a6_rows[row] = minimum(0.0, t0);
+        a0_rows[row] = -fabs(f_i);
+        a2_rows[row] = minimum(0.0, maximum(-1.0, t0));
+        const pair t6 = pair_order(pair_add_d(t5, f_i));
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        const pair a5 = pair_neg(pair_abs(t6));
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
+        const pair t8 = pair_order(pair_add_d(pair_neg(t5), t0));
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
+        const pair a6 = pair_neg(pair_abs(t8));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
     }
-    pair_exp_rows(a0_hi, a0_lo, t3_hi, t3_lo);
-    pair_exp_rows(a1_hi, a1_lo, t5_hi, t5_lo);
-    pair_exp_rows(a2_rows, zeros, a3_hi, a3_lo);
-    pair_expm1_rows(a6_rows, zeros, a7_hi, a7_lo);
+    pair_exp_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_expm1_rows(a2_rows, zeros, a3_hi, a3_lo);
+    pair_exp_rows(a5_hi, a5_lo, t7_hi, t7_lo);
+    pair_exp_rows(a6_hi, a6_lo, t9_hi, t9_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t0 = t0_rows[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
         const pair a3 = {a3_hi[row], a3_lo[row]};
-        const pair a7 = {a7_hi[row], a7_lo[row]};
-        const pair a4 = pair_mul_d(pair_if((alpha == 0.0), pair_of(0.0), a3), alpha);
+        const int t1 = (0.0 < t0);
+        const int t2 = (t0 < -1.0);
+        const pair t3 = pair_if((t1 || t2), a1, pair_of(1.0));
+        const pair a4 = pair_if(t1, pair_mul_d(t3, alpha), pair_order(pair_add_d(a3, alpha)));
         a4_hi[row] = a4.hi;
         a4_lo[row] = a4.lo;
-        const pair a8 = pair_order(pair_add_d(a7, alpha));
-        a8_hi[row] = a8.hi;
-        a8_lo[row] = a8.lo;
+        const pair a7 = pair_add_d(t3, alpha);
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
     }
-    pair_log1p_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
-    pair_log1p_rows(t3_hi, t3_lo, a10_hi, a10_lo);
+    pair_log1p_rows(a4_hi, a4_lo, t4_hi, t4_lo);
+    pair_log_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_log1p_rows(t7_hi, t7_lo, a9_hi, a9_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = t0_rows[row];
-        const pair t2 = {t2_hi[row], t2_lo[row]};
-        const pair t3 = {t3_hi[row], t3_lo[row]};
         const pair t4 = {t4_hi[row], t4_lo[row]};
-        const pair t5 = {t5_hi[row], t5_lo[row]};
-        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair a8 = {a8_hi[row], a8_lo[row]};
         const pair a9 = {a9_hi[row], a9_lo[row]};
-        const pair a10 = {a10_hi[row], a10_lo[row]};
-        loss[row] = pair_value(pair_order(pair_add(pair_mul_d(pair_if((0.0 < t0), pair_order(pair_add_d(a5, -f_i)), a9), y_i), pair_div(pair_add(a10, pair_max(pair_of(0.0), t2)), pair_of(alpha)))));
-        gradient[row] = pair_value(pair_order(pair_sub(pair_div(pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3), pair_add_d(t3, 1.0)), pair_of(alpha)), pair_mul_d(pair_div(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5), pair_add_d(t5, 1.0)), y_i))));
+        const int t1 = (0.0 < t0);
+        const int t2 = (t0 < -1.0);
+        loss[row] = pair_value(pair_order(pair_add(pair_mul_d(pair_if(t1, pair_order(pair_add_d(t4, -f_i)), pair_if(t2, a8, t4)), y_i), pair_div(pair_add(a9, pair_max(pair_of(0.0), t6)), pair_of(alpha)))));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_div(pair_div(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t7), pair_add_d(t7, 1.0)), pair_of(alpha)), pair_mul_d(pair_div(pair_if((0.0 <= pair_value(t8)), pair_of(1.0), t9), pair_add_d(t9, 1.0)), y_i))));
     }
 #endif
 }
@@ -1059,12 +1109,12 @@ void lossforge_negative_binomial_loss_gradient_f64_at(size_t n, size_t K, const 
 {
 #ifdef LOSSFORGE_FAST
     const double alpha = parameters[0];
-    const pair t1 = pair_log(pair_of(alpha));
-    const double constants[] = {alpha, t1.hi, t1.lo};
+    const pair t5 = pair_log(pair_of(alpha));
+    const double constants[] = {alpha, t5.hi, t5.lo};
 #else
     const double alpha = parameters[0];
-    const pair t1 = pair_log(pair_of(alpha));
-    const double constants[] = {alpha, t1.hi, t1.lo};
+    const pair t5 = pair_log(pair_of(alpha));
+    const double constants[] = {alpha, t5.hi, t5.lo};
 #endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
@@ -1201,152 +1251,164 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     const double alpha = constants[0];
-    const pair t1 = {constants[1], constants[2]};
+    const pair t5 = {constants[1], constants[2]};
     const double c1 = constants[3];
     double t0_rows[ROWS_f64];
-    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
-    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
-    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
-    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
-    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
-    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
+    double a1_rows[ROWS_f64];
     double a2_rows[ROWS_f64];
     double a3_rows[ROWS_f64];
     double a4_rows[ROWS_f64];
-    double a5_rows[ROWS_f64];
-    double a6_rows[ROWS_f64];
+    double t4_rows[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
     double a7_rows[ROWS_f64];
     double a8_rows[ROWS_f64];
     double a9_rows[ROWS_f64];
-    double a10_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
         const double t0 = -f_i;
         t0_rows[row] = t0;
-        const pair t2 = pair_order(pair_add_d(t1, f_i));
-        t2_hi[row] = t2.hi;
-        t2_lo[row] = t2.lo;
-        const pair a0 = pair_neg(pair_abs(t2));
-        a0_hi[row] = a0.hi;
-        a0_lo[row] = a0.lo;
-        const pair t5 = pair_order(pair_add_d(pair_neg(t1), t0));
-        t5_hi[row] = t5.hi;
-        t5_lo[row] = t5.lo;
-        const pair a1 = pair_neg(pair_abs(t5));
-        a1_hi[row] = a1.hi;
-        a1_lo[row] = a1.lo;
-        a2_rows[row] = -maximum(0.0, t0);
-        a6_rows[row] = minimum(0.0, t0);
+        a0_rows[row] = -fabs(f_i);
+        a2_rows[row] = minimum(0.0, maximum(-1.0, t0));
+        const pair t6 = pair_order(pair_add_d(t5, f_i));
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        const pair a5 = pair_neg(pair_abs(t6));
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
+        const pair t9 = pair_order(pair_add_d(pair_neg(t5), t0));
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+        const pair a6 = pair_neg(pair_abs(t9));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
-    pair_exp_short_rows(a1_hi, a1_lo, t6_hi, t6_lo);
-    exp_fast_rows(a2_rows, a3_rows);
-    expm1_fast_rows(a6_rows, a7_rows);
+    exp_fast_rows(a0_rows, a1_rows);
+    expm1_fast_rows(a2_rows, a3_rows);
+    pair_exp_short_rows(a5_hi, a5_lo, t7_hi, t7_lo);
+    pair_exp_short_rows(a6_hi, a6_lo, t10_hi, t10_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t0 = t0_rows[row];
+        const double a1 = a1_rows[row];
         const double a3 = a3_rows[row];
-        const double a7 = a7_rows[row];
-        a4_rows[row] = alpha * ((alpha == 0.0) ? 0.0 : a3);
-        a8_rows[row] = alpha + a7;
+        const int t1 = (0.0 < t0);
+        const int t2 = (t0 < -1.0);
+        const double t3 = ((t1 || t2) ? a1 : 1.0);
+        a4_rows[row] = (t1 ? alpha * t3 : alpha + a3);
+        a7_rows[row] = alpha + t3;
     }
-    log1p_fast_rows(a4_rows, a5_rows);
-    log1p_fast_rows(a8_rows, a9_rows);
-    log1p_fast_rows(t3_hi, a10_rows);
+    log1p_fast_rows(a4_rows, t4_rows);
+    log_fast_rows(a7_rows, a8_rows);
+    log1p_fast_rows(t7_hi, a9_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = t0_rows[row];
-        const pair t2 = {t2_hi[row], t2_lo[row]};
-        const pair t3 = {t3_hi[row], t3_lo[row]};
-        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const double t4 = t4_rows[row];
         const pair t6 = {t6_hi[row], t6_lo[row]};
-        const double a5 = a5_rows[row];
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const double a8 = a8_rows[row];
         const double a9 = a9_rows[row];
-        const double a10 = a10_rows[row];
-        const double t4 = pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3)) / (1.0 + pair_value(t3));
-        const double t7 = pair_value(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6)) / (1.0 + pair_value(t6));
-        loss[row] = y_i * ((0.0 < t0) ? a5 - f_i : a9) + (a10 + pair_value(pair_max(pair_of(0.0), t2))) / alpha;
-        gradient[row] = t4 / alpha - y_i * t7;
-        hessian[row] = (y_i + c1) * t7 * t4;
+        const int t1 = (0.0 < t0);
+        const int t2 = (t0 < -1.0);
+        const double t8 = pair_value(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t7)) / (1.0 + pair_value(t7));
+        const double t11 = pair_value(pair_if((0.0 <= pair_value(t9)), pair_of(1.0), t10)) / (1.0 + pair_value(t10));
+        loss[row] = y_i * (t1 ? t4 - f_i : (t2 ? a8 : t4)) + (a9 + pair_value(pair_max(pair_of(0.0), t6))) / alpha;
+        gradient[row] = t8 / alpha - y_i * t11;
+        hessian[row] = (y_i + c1) * t11 * t8;
     }
 #else
     const double alpha = constants[0];
-    const pair t1 = {constants[1], constants[2]};
+    const pair t5 = {constants[1], constants[2]};
     const pair c1 = {constants[3], constants[4]};
     double t0_rows[ROWS_f64];
-    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
-    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
-    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
-    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
     double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
-    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
     double a2_rows[ROWS_f64];
     double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
     double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
     double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
-    double a6_rows[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
     double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
     double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
     double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
-    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
         const double t0 = -f_i;
         t0_rows[row] = t0;
-        const pair t2 = pair_order(pair_add_d(t1, f_i));
-        t2_hi[row] = t2.hi;
-        t2_lo[row] = t2.lo;
-        const pair a0 = pair_neg(pair_abs(t2));
-        a0_hi[row] = a0.hi;
-        a0_lo[row] = a0.lo;
-        const pair t5 = pair_order(pair_add_d(pair_neg(t1), t0));
-        t5_hi[row] = t5.hi;
-        t5_lo[row] = t5.lo;
-        const pair a1 = pair_neg(pair_abs(t5));
-        a1_hi[row] = a1.hi;
-        a1_lo[row] = a1.lo;
-        a2_rows[row] = -maximum(0.0, t0);
-        a6_rows[row] = minimum(0.0, t0);
+        a0_rows[row] = -fabs(f_i);
+        a2_rows[row] = minimum(0.0, maximum(-1.0, t0));
+        const pair t6 = pair_order(pair_add_d(t5, f_i));
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        const pair a5 = pair_neg(pair_abs(t6));
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
+        const pair t9 = pair_order(pair_add_d(pair_neg(t5), t0));
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+        const pair a6 = pair_neg(pair_abs(t9));
+        a6_hi[row] = a6.hi;
+        a6_lo[row] = a6.lo;
     }
-    pair_exp_rows(a0_hi, a0_lo, t3_hi, t3_lo);
-    pair_exp_rows(a1_hi, a1_lo, t6_hi, t6_lo);
-    pair_exp_rows(a2_rows, zeros, a3_hi, a3_lo);
-    pair_expm1_rows(a6_rows, zeros, a7_hi, a7_lo);
+    pair_exp_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_expm1_rows(a2_rows, zeros, a3_hi, a3_lo);
+    pair_exp_rows(a5_hi, a5_lo, t7_hi, t7_lo);
+    pair_exp_rows(a6_hi, a6_lo, t10_hi, t10_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
+        const double t0 = t0_rows[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
         const pair a3 = {a3_hi[row], a3_lo[row]};
-        const pair a7 = {a7_hi[row], a7_lo[row]};
-        const pair a4 = pair_mul_d(pair_if((alpha == 0.0), pair_of(0.0), a3), alpha);
+        const int t1 = (0.0 < t0);
+        const int t2 = (t0 < -1.0);
+        const pair t3 = pair_if((t1 || t2), a1, pair_of(1.0));
+        const pair a4 = pair_if(t1, pair_mul_d(t3, alpha), pair_order(pair_add_d(a3, alpha)));
         a4_hi[row] = a4.hi;
         a4_lo[row] = a4.lo;
-        const pair a8 = pair_order(pair_add_d(a7, alpha));
-        a8_hi[row] = a8.hi;
-        a8_lo[row] = a8.lo;
+        const pair a7 = pair_add_d(t3, alpha);
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
     }
-    pair_log1p_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
-    pair_log1p_rows(t3_hi, t3_lo, a10_hi, a10_lo);
+    pair_log1p_rows(a4_hi, a4_lo, t4_hi, t4_lo);
+    pair_log_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_log1p_rows(t7_hi, t7_lo, a9_hi, a9_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = t0_rows[row];
-        const pair t2 = {t2_hi[row], t2_lo[row]};
-        const pair t3 = {t3_hi[row], t3_lo[row]};
-        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
         const pair t6 = {t6_hi[row], t6_lo[row]};
-        const pair a5 = {a5_hi[row], a5_lo[row]};
+        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const pair t10 = {t10_hi[row], t10_lo[row]};
+        const pair a8 = {a8_hi[row], a8_lo[row]};
         const pair a9 = {a9_hi[row], a9_lo[row]};
-        const pair a10 = {a10_hi[row], a10_lo[row]};
-        const pair t4 = pair_div(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3), pair_add_d(t3, 1.0));
-        const pair t7 = pair_div(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6), pair_add_d(t6, 1.0));
-        loss[row] = pair_value(pair_order(pair_add(pair_mul_d(pair_if((0.0 < t0), pair_order(pair_add_d(a5, -f_i)), a9), y_i), pair_div(pair_add(a10, pair_max(pair_of(0.0), t2)), pair_of(alpha)))));
-        gradient[row] = pair_value(pair_order(pair_sub(pair_div(t4, pair_of(alpha)), pair_mul_d(t7, y_i))));
-        hessian[row] = pair_rounded(pair_mul(pair_mul(pair_add_d(c1, y_i), t7), t4));
+        const int t1 = (0.0 < t0);
+        const int t2 = (t0 < -1.0);
+        const pair t8 = pair_div(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t7), pair_add_d(t7, 1.0));
+        const pair t11 = pair_div(pair_if((0.0 <= pair_value(t9)), pair_of(1.0), t10), pair_add_d(t10, 1.0));
+        loss[row] = pair_value(pair_order(pair_add(pair_mul_d(pair_if(t1, pair_order(pair_add_d(t4, -f_i)), pair_if(t2, a8, t4)), y_i), pair_div(pair_add(a9, pair_max(pair_of(0.0), t6)), pair_of(alpha)))));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_div(t8, pair_of(alpha)), pair_mul_d(t11, y_i))));
+        hessian[row] = pair_rounded(pair_mul(pair_mul(pair_add_d(c1, y_i), t11), t8));
     }
 #endif
 }
@@ -1355,14 +1417,14 @@ void lossforge_negative_binomial_loss_gradient_hessian_f64_at(size_t n, size_t K
 {
 #ifdef LOSSFORGE_FAST
     const double alpha = parameters[0];
-    const pair t1 = pair_log(pair_of(alpha));
+    const pair t5 = pair_log(pair_of(alpha));
     const double c1 = 1.0 / alpha;
-    const double constants[] = {alpha, t1.hi, t1.lo, c1};
+    const double constants[] = {alpha, t5.hi, t5.lo, c1};
 #else
     const double alpha = parameters[0];
-    const pair t1 = pair_log(pair_of(alpha));
+    const pair t5 = pair_log(pair_of(alpha));
     const pair c1 = pair_quot(1.0, alpha);
-    const double constants[] = {alpha, t1.hi, t1.lo, c1.hi, c1.lo};
+    const double constants[] = {alpha, t5.hi, t5.lo, c1.hi, c1.lo};
 #endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
@@ -1480,53 +1542,59 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const double alpha = constants[0];
     const pair c0 = {constants[1], constants[2]};
     double t0_rows[ROWS_f32];
-    double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
     double a0_rows[ROWS_f32];
     double a1_rows[ROWS_f32];
     double a2_rows[ROWS_f32];
     double a3_rows[ROWS_f32];
     double a4_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double t5_hi[ROWS_f32], t5_lo[ROWS_f32];
     double a5_rows[ROWS_f32];
     double a6_rows[ROWS_f32];
     double a7_rows[ROWS_f32];
     double a8_rows[ROWS_f32];
     double a9_rows[ROWS_f32];
-    double a10_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
         const double t0 = -f_i;
         t0_rows[row] = t0;
-        const pair t1 = pair_order(pair_add_d(c0, f_i));
-        t1_hi[row] = t1.hi;
-        t1_lo[row] = t1.lo;
-        a0_rows[row] = -maximum(0.0, t0);
-        a4_rows[row] = minimum(0.0, t0);
-        a8_rows[row] = pair_value(pair_neg(pair_abs(t1)));
+        a0_rows[row] = -fabs(f_i);
+        a2_rows[row] = minimum(0.0, maximum(-1.0, t0));
+        const pair t5 = pair_order(pair_add_d(c0, f_i));
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        a7_rows[row] = pair_value(pair_neg(pair_abs(t5)));
     }
     exp_fast_rows(a0_rows, a1_rows);
-    expm1_fast_rows(a4_rows, a5_rows);
-    exp_fast_rows(a8_rows, a9_rows);
+    expm1_fast_rows(a2_rows, a3_rows);
+    exp_fast_rows(a7_rows, a8_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
         const double a1 = a1_rows[row];
-        const double a5 = a5_rows[row];
-        a2_rows[row] = alpha * ((alpha == 0.0) ? 0.0 : a1);
-        a6_rows[row] = alpha + a5;
+        const double a3 = a3_rows[row];
+        const int t1 = (0.0 < t0);
+        const int t2 = (t0 < -1.0);
+        const double t3 = ((t1 || t2) ? a1 : 1.0);
+        a4_rows[row] = (t1 ? alpha * t3 : alpha + a3);
+        a5_rows[row] = alpha + t3;
     }
-    log1p_fast_rows(a2_rows, a3_rows);
-    log1p_fast_rows(a6_rows, a7_rows);
-    log1p_fast_rows(a9_rows, a10_rows);
+    log1p_fast_rows(a4_rows, t4_rows);
+    log_fast_rows(a5_rows, a6_rows);
+    log1p_fast_rows(a8_rows, a9_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = t0_rows[row];
-        const pair t1 = {t1_hi[row], t1_lo[row]};
-        const double a3 = a3_rows[row];
-        const double a7 = a7_rows[row];
-        const double a10 = a10_rows[row];
-        loss[row] = (float)(y_i * ((0.0 < t0) ? a3 - f_i : a7) + (a10 + pair_value(pair_max(pair_of(0.0), t1))) / alpha);
+        const double t4 = t4_rows[row];
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const double a6 = a6_rows[row];
+        const double a9 = a9_rows[row];
+        const int t1 = (0.0 < t0);
+        const int t2 = (t0 < -1.0);
+        loss[row] = (float)(y_i * (t1 ? t4 - f_i : (t2 ? a6 : t4)) + (a9 + pair_value(pair_max(pair_of(0.0), t5))) / alpha);
     }
 }
 
@@ -1665,75 +1733,81 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     const double alpha = constants[0];
-    const pair t1 = {constants[1], constants[2]};
+    const pair t5 = {constants[1], constants[2]};
     double t0_rows[ROWS_f32];
-    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
     double a0_rows[ROWS_f32];
-    double t3_rows[ROWS_f32];
-    double t4_hi[ROWS_f32], t4_lo[ROWS_f32];
     double a1_rows[ROWS_f32];
-    double t5_rows[ROWS_f32];
     double a2_rows[ROWS_f32];
     double a3_rows[ROWS_f32];
     double a4_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double t6_hi[ROWS_f32], t6_lo[ROWS_f32];
     double a5_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double t8_hi[ROWS_f32], t8_lo[ROWS_f32];
     double a6_rows[ROWS_f32];
+    double t9_rows[ROWS_f32];
     double a7_rows[ROWS_f32];
     double a8_rows[ROWS_f32];
     double a9_rows[ROWS_f32];
-    double a10_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
         const double t0 = -f_i;
         t0_rows[row] = t0;
-        const pair t2 = pair_order(pair_add_d(t1, f_i));
-        t2_hi[row] = t2.hi;
-        t2_lo[row] = t2.lo;
-        a0_rows[row] = pair_value(pair_neg(pair_abs(t2)));
-        const pair t4 = pair_order(pair_add_d(pair_neg(t1), t0));
-        t4_hi[row] = t4.hi;
-        t4_lo[row] = t4.lo;
-        a1_rows[row] = pair_value(pair_neg(pair_abs(t4)));
-        a2_rows[row] = -maximum(0.0, t0);
-        a6_rows[row] = minimum(0.0, t0);
+        a0_rows[row] = -fabs(f_i);
+        a2_rows[row] = minimum(0.0, maximum(-1.0, t0));
+        const pair t6 = pair_order(pair_add_d(t5, f_i));
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        a5_rows[row] = pair_value(pair_neg(pair_abs(t6)));
+        const pair t8 = pair_order(pair_add_d(pair_neg(t5), t0));
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
+        a6_rows[row] = pair_value(pair_neg(pair_abs(t8)));
     }
-    exp_fast_rows(a0_rows, t3_rows);
-    exp_fast_rows(a1_rows, t5_rows);
-    exp_fast_rows(a2_rows, a3_rows);
-    expm1_fast_rows(a6_rows, a7_rows);
+    exp_fast_rows(a0_rows, a1_rows);
+    expm1_fast_rows(a2_rows, a3_rows);
+    exp_fast_rows(a5_rows, t7_rows);
+    exp_fast_rows(a6_rows, t9_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double a1 = a1_rows[row];
         const double a3 = a3_rows[row];
-        const double a7 = a7_rows[row];
-        a4_rows[row] = alpha * ((alpha == 0.0) ? 0.0 : a3);
-        a8_rows[row] = alpha + a7;
+        const int t1 = (0.0 < t0);
+        const int t2 = (t0 < -1.0);
+        const double t3 = ((t1 || t2) ? a1 : 1.0);
+        a4_rows[row] = (t1 ? alpha * t3 : alpha + a3);
+        a7_rows[row] = alpha + t3;
     }
-    log1p_fast_rows(a4_rows, a5_rows);
-    log1p_fast_rows(a8_rows, a9_rows);
-    log1p_fast_rows(t3_rows, a10_rows);
+    log1p_fast_rows(a4_rows, t4_rows);
+    log_fast_rows(a7_rows, a8_rows);
+    log1p_fast_rows(t7_rows, a9_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = t0_rows[row];
-        const pair t2 = {t2_hi[row], t2_lo[row]};
-        const double t3 = t3_rows[row];
-        const pair t4 = {t4_hi[row], t4_lo[row]};
-        const double t5 = t5_rows[row];
-        const double a5 = a5_rows[row];
+        const double t4 = t4_rows[row];
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const double t7 = t7_rows[row];
+        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const double t9 = t9_rows[row];
+        const double a8 = a8_rows[row];
         const double a9 = a9_rows[row];
-        const double a10 = a10_rows[row];
-        loss[row] = (float)(y_i * ((0.0 < t0) ? a5 - f_i : a9) + (a10 + pair_value(pair_max(pair_of(0.0), t2))) / alpha);
-        gradient[row] = (float)(((0.0 <= pair_value(t2)) ? 1.0 : t3) / (1.0 + t3) / alpha - y_i * (((0.0 <= pair_value(t4)) ? 1.0 : t5) / (1.0 + t5)));
+        const int t1 = (0.0 < t0);
+        const int t2 = (t0 < -1.0);
+        loss[row] = (float)(y_i * (t1 ? t4 - f_i : (t2 ? a8 : t4)) + (a9 + pair_value(pair_max(pair_of(0.0), t6))) / alpha);
+        gradient[row] = (float)(((0.0 <= pair_value(t6)) ? 1.0 : t7) / (1.0 + t7) / alpha - y_i * (((0.0 <= pair_value(t8)) ? 1.0 : t9) / (1.0 + t9)));
     }
 }
 
 void lossforge_negative_binomial_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
     const double alpha = parameters[0];
-    const pair t1 = pair_log(pair_of(alpha));
-    const double constants[] = {alpha, t1.hi, t1.lo};
+    const pair t5 = pair_log(pair_of(alpha));
+    const double constants[] = {alpha, t5.hi, t5.lo};
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -1815,80 +1889,86 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
     const double alpha = constants[0];
-    const pair t1 = {constants[1], constants[2]};
+    const pair t5 = {constants[1], constants[2]};
     const double c1 = constants[3];
     double t0_rows[ROWS_f32];
-    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
     double a0_rows[ROWS_f32];
-    double t3_rows[ROWS_f32];
-    double t5_hi[ROWS_f32], t5_lo[ROWS_f32];
     double a1_rows[ROWS_f32];
-    double t6_rows[ROWS_f32];
     double a2_rows[ROWS_f32];
     double a3_rows[ROWS_f32];
     double a4_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double t6_hi[ROWS_f32], t6_lo[ROWS_f32];
     double a5_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
+    double t9_hi[ROWS_f32], t9_lo[ROWS_f32];
     double a6_rows[ROWS_f32];
+    double t10_rows[ROWS_f32];
     double a7_rows[ROWS_f32];
     double a8_rows[ROWS_f32];
     double a9_rows[ROWS_f32];
-    double a10_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
         const double t0 = -f_i;
         t0_rows[row] = t0;
-        const pair t2 = pair_order(pair_add_d(t1, f_i));
-        t2_hi[row] = t2.hi;
-        t2_lo[row] = t2.lo;
-        a0_rows[row] = pair_value(pair_neg(pair_abs(t2)));
-        const pair t5 = pair_order(pair_add_d(pair_neg(t1), t0));
-        t5_hi[row] = t5.hi;
-        t5_lo[row] = t5.lo;
-        a1_rows[row] = pair_value(pair_neg(pair_abs(t5)));
-        a2_rows[row] = -maximum(0.0, t0);
-        a6_rows[row] = minimum(0.0, t0);
+        a0_rows[row] = -fabs(f_i);
+        a2_rows[row] = minimum(0.0, maximum(-1.0, t0));
+        const pair t6 = pair_order(pair_add_d(t5, f_i));
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        a5_rows[row] = pair_value(pair_neg(pair_abs(t6)));
+        const pair t9 = pair_order(pair_add_d(pair_neg(t5), t0));
+        t9_hi[row] = t9.hi;
+        t9_lo[row] = t9.lo;
+        a6_rows[row] = pair_value(pair_neg(pair_abs(t9)));
     }
-    exp_fast_rows(a0_rows, t3_rows);
-    exp_fast_rows(a1_rows, t6_rows);
-    exp_fast_rows(a2_rows, a3_rows);
-    expm1_fast_rows(a6_rows, a7_rows);
+    exp_fast_rows(a0_rows, a1_rows);
+    expm1_fast_rows(a2_rows, a3_rows);
+    exp_fast_rows(a5_rows, t7_rows);
+    exp_fast_rows(a6_rows, t10_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
+        const double t0 = t0_rows[row];
+        const double a1 = a1_rows[row];
         const double a3 = a3_rows[row];
-        const double a7 = a7_rows[row];
-        a4_rows[row] = alpha * ((alpha == 0.0) ? 0.0 : a3);
-        a8_rows[row] = alpha + a7;
+        const int t1 = (0.0 < t0);
+        const int t2 = (t0 < -1.0);
+        const double t3 = ((t1 || t2) ? a1 : 1.0);
+        a4_rows[row] = (t1 ? alpha * t3 : alpha + a3);
+        a7_rows[row] = alpha + t3;
     }
-    log1p_fast_rows(a4_rows, a5_rows);
-    log1p_fast_rows(a8_rows, a9_rows);
-    log1p_fast_rows(t3_rows, a10_rows);
+    log1p_fast_rows(a4_rows, t4_rows);
+    log_fast_rows(a7_rows, a8_rows);
+    log1p_fast_rows(t7_rows, a9_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = t0_rows[row];
-        const pair t2 = {t2_hi[row], t2_lo[row]};
-        const double t3 = t3_rows[row];
-        const pair t5 = {t5_hi[row], t5_lo[row]};
-        const double t6 = t6_rows[row];
-        const double a5 = a5_rows[row];
+        const double t4 = t4_rows[row];
+        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const double t7 = t7_rows[row];
+        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const double t10 = t10_rows[row];
+        const double a8 = a8_rows[row];
         const double a9 = a9_rows[row];
-        const double a10 = a10_rows[row];
-        const double t4 = ((0.0 <= pair_value(t2)) ? 1.0 : t3) / (1.0 + t3);
-        const double t7 = ((0.0 <= pair_value(t5)) ? 1.0 : t6) / (1.0 + t6);
-        loss[row] = (float)(y_i * ((0.0 < t0) ? a5 - f_i : a9) + (a10 + pair_value(pair_max(pair_of(0.0), t2))) / alpha);
-        gradient[row] = (float)(t4 / alpha - y_i * t7);
-        hessian[row] = (float)((y_i + c1) * t7 * t4);
+        const int t1 = (0.0 < t0);
+        const int t2 = (t0 < -1.0);
+        const double t8 = ((0.0 <= pair_value(t6)) ? 1.0 : t7) / (1.0 + t7);
+        const double t11 = ((0.0 <= pair_value(t9)) ? 1.0 : t10) / (1.0 + t10);
+        loss[row] = (float)(y_i * (t1 ? t4 - f_i : (t2 ? a8 : t4)) + (a9 + pair_value(pair_max(pair_of(0.0), t6))) / alpha);
+        gradient[row] = (float)(t8 / alpha - y_i * t11);
+        hessian[row] = (float)((y_i + c1) * t11 * t8);
     }
 }
 
 void lossforge_negative_binomial_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
     const double alpha = parameters[0];
-    const pair t1 = pair_log(pair_of(alpha));
+    const pair t5 = pair_log(pair_of(alpha));
     const double c1 = 1.0 / alpha;
-    const double constants[] = {alpha, t1.hi, t1.lo, c1};
+    const double constants[] = {alpha, t5.hi, t5.lo, c1};
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -735,7 +735,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
         const pair t4 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t1), t2);
-        hessian[row] = ((1.0 + t0 - epsilon) * pair_rounded(t3) + (c1 - t0) * pair_rounded(t4)) * pair_rounded(t3) * pair_rounded(t4);
+        hessian[row] = pair_rounded(pair_mul_d(t4, (((1.0 + t0 - epsilon) * pair_rounded(t3) + (c1 - t0) * pair_rounded(t4)) * pair_rounded(t3))));
     }
 #else
     const double epsilon = constants[0];
@@ -1008,7 +1008,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
         const double t5 = c1 * y_i;
         gradient[row] = pair_rounded(t2) * pair_rounded(t2) * pair_value(pair_diff(1.0, y_i)) - y_i * (pair_rounded(t3) * pair_rounded(t3)) - pair_rounded(pair_mul(pair_mul_d(t2, (t4 * (2.0 * y_i - 1.0))), t3));
-        hessian[row] = ((1.0 + t5 - epsilon) * pair_rounded(t2) + (t4 - t5) * pair_rounded(t3)) * pair_rounded(t2) * pair_rounded(t3);
+        hessian[row] = pair_rounded(pair_mul_d(t3, (((1.0 + t5 - epsilon) * pair_rounded(t2) + (t4 - t5) * pair_rounded(t3)) * pair_rounded(t2))));
     }
 #else
     const double epsilon = constants[0];
@@ -1151,7 +1151,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t23 = c1 * y_i;
         loss[row] = pair_value(pair_order(pair_add(pair_mul(pair_sum((t0 * pair_rounded(t3)), ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((pair_value(t7) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * t9) * t9) / 483.0) * t9) / 19.0) * t9) / 17.0) * t9) / 15.0) * t9) / 13.0) * t9) / 11.0) * t9) / 9.0) * t9) / 7.0) * t9) / 5.0) * pair_value(t7) / (3.0 * t8) + 1.0 / (1.0 + pair_value(t7) / t8)) * t9) : a5 + maximum(0.0, t10) - ((0.0 <= t10) ? 1.0 : t11) / (1.0 + t11))), t12), pair_mul_d(pair_order(pair_add(pair_mul_d(t14, t0), pair_if((t13 <= -1.0), pair_scale(pair_mul(pair_if(t17, pair_of(0.0), pair_add(pair_div(pair_mul_d(t18, ((pair_value(t18) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * pair_rounded(t20)) * pair_rounded(t20)) / 483.0) * pair_rounded(t20)) / 19.0) * pair_rounded(t20)) / 17.0) * pair_rounded(t20)) / 15.0) * pair_rounded(t20)) / 13.0) * pair_rounded(t20)) / 11.0) * pair_rounded(t20)) / 9.0) * pair_rounded(t20)) / 7.0) * pair_rounded(t20)) / 5.0)), pair_of((3.0 * pair_rounded(t19)))), pair_div(pair_of(1.0), pair_add_d(pair_div(t18, t19), 1.0)))), t20), 2.0), pair_order(pair_sub(pair_add_d(a6, maximum(0.0, t21)), pair_div(pair_if((0.0 <= t21), pair_of(1.0), t22), pair_add_d(t22, 1.0))))))), y_i))));
         gradient[row] = pair_rounded(t3) * pair_rounded(t3) * pair_value(t12) - y_i * (pair_rounded(t14) * pair_rounded(t14)) - pair_rounded(pair_mul(pair_mul_d(t3, (t0 * (2.0 * y_i - 1.0))), t14));
-        hessian[row] = ((1.0 + t23 - epsilon) * pair_rounded(t3) + (t0 - t23) * pair_rounded(t14)) * pair_rounded(t3) * pair_rounded(t14);
+        hessian[row] = pair_rounded(pair_mul_d(t14, (((1.0 + t23 - epsilon) * pair_rounded(t3) + (t0 - t23) * pair_rounded(t14)) * pair_rounded(t3))));
     }
 #else
     const double epsilon = constants[0];

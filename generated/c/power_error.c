@@ -336,11 +336,14 @@ INLINE pair pair_power_log(pair x)
     return made;
 }
 
-/* a**b from log|a|, of pairs in order: the sign of a negative base follows from b.hi. */
+/* a**b from log|a|, of pairs in order: the sign of a negative base follows from b.hi. A base beside 1 is not 1, of which
+ * any power is 1. */
 INLINE pair pair_pow_by(pair a, pair b, pair log)
 {
     const pair size = pair_exp(pair_mul(b, log));
-    const double h = power_of(a.hi, b.hi, size.hi);
+    const double rest = a.lo == 0.0 ? 0.0 : a.hi;
+    const double base = fabs(a.hi) == 1.0 ? a.hi + rest : a.hi;
+    const double h = power_of(base, b.hi, size.hi);
     const pair made = {h, h == size.hi ? size.lo : (h == -size.hi ? -size.lo : 0.0)};
     return made;
 }

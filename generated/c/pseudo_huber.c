@@ -147,13 +147,6 @@ INLINE pair pair_prod(double a, double b)
     return made;
 }
 
-INLINE pair pair_mul_d(pair a, double b)
-{
-    const double h = a.hi * b;
-    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
-    return made;
-}
-
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
@@ -417,76 +410,80 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double delta = constants[0];
+    double r_rows[ROWS_f64];
     double t0_rows[ROWS_f64];
     double t1_rows[ROWS_f64];
-    double t2_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
     double a2_rows[ROWS_f64];
     double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = r / delta;
         t0_rows[row] = t0;
         const double t1 = fabs(t0);
         t1_rows[row] = t1;
-        t2_rows[row] = minimum(1.0, t1);
         a0_rows[row] = 1.0;
-        a2_rows[row] = 1.0 / maximum(1.0, t1);
+        a1_rows[row] = minimum(1.0, t1);
+        a3_rows[row] = 1.0 / maximum(1.0, t1);
     }
-    hypot_v_rows(a0_rows, t2_rows, a1_rows);
-    hypot_v_rows(a0_rows, a2_rows, a3_rows);
+    hypot_v_rows(a0_rows, a1_rows, a2_rows);
+    hypot_v_rows(a0_rows, a3_rows, a4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
         const double t0 = t0_rows[row];
         const double t1 = t1_rows[row];
-        const double t2 = t2_rows[row];
-        const double a1 = a1_rows[row];
-        const double a3 = a3_rows[row];
-        gradient[row] = delta * (((t1 <= 1.0) ? t2 / a1 : 1.0 / a3) * sign(t0));
+        const double a2 = a2_rows[row];
+        const double a4 = a4_rows[row];
+        gradient[row] = ((t1 <= 1.0) ? minimum(delta, fabs(r)) / a2 : delta / a4) * sign(t0);
     }
 #else
     const double delta = constants[0];
+    double r_rows[ROWS_f64];
     double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
     double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
-    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
     double a0_rows[ROWS_f64];
     double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
     double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
     double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_quot(r, delta);
         t0_hi[row] = t0.hi;
         t0_lo[row] = t0.lo;
         const pair t1 = pair_abs(t0);
         t1_hi[row] = t1.hi;
         t1_lo[row] = t1.lo;
-        const pair t2 = pair_min(pair_of(1.0), pair_order(t1));
-        t2_hi[row] = t2.hi;
-        t2_lo[row] = t2.lo;
         a0_rows[row] = 1.0;
-        const pair a2 = pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1)));
-        a2_hi[row] = a2.hi;
-        a2_lo[row] = a2.lo;
+        const pair a1 = pair_min(pair_of(1.0), pair_order(t1));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a3 = pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1)));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
     }
-    pair_hypot_rows(a0_rows, zeros, t2_hi, t2_lo, a1_hi, a1_lo);
-    pair_hypot_rows(a0_rows, zeros, a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_hypot_rows(a0_rows, zeros, a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_hypot_rows(a0_rows, zeros, a3_hi, a3_lo, a4_hi, a4_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
         const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = {t1_hi[row], t1_lo[row]};
-        const pair t2 = {t2_hi[row], t2_lo[row]};
-        const pair a1 = {a1_hi[row], a1_lo[row]};
-        const pair a3 = {a3_hi[row], a3_lo[row]};
-        gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(t2, a1), pair_div(pair_of(1.0), a3)), sign(pair_rounded(t0))), delta));
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        gradient[row] = pair_rounded(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(pair_of(minimum(delta, fabs(r))), a2), pair_div(pair_of(delta), a4)), sign(pair_rounded(t0))));
     }
 #endif
 }
@@ -627,7 +624,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t2 = (t1 <= 1.0);
         const double t7 = sign(t0);
         loss[row] = (t2 ? t3 / (1.0 + t4) : 1.0 / (t5 + t6)) * t7 * (delta * r);
-        gradient[row] = delta * ((t2 ? t3 / t4 : 1.0 / t6) * t7);
+        gradient[row] = (t2 ? minimum(delta, fabs(r)) / t4 : delta / t6) * t7;
     }
 #else
     const double delta = constants[0];
@@ -674,7 +671,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t2 = (pair_rounded(t1) <= 1.0);
         const double t7 = sign(pair_rounded(t0));
         loss[row] = pair_rounded(pair_mul(pair_scale(pair_if(t2, pair_div(t3, pair_add_d(t4, 1.0)), pair_div(pair_of(1.0), pair_add(t5, t6))), t7), pair_prod(delta, r)));
-        gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), t6)), t7), delta));
+        gradient[row] = pair_rounded(pair_scale(pair_if(t2, pair_div(pair_of(minimum(delta, fabs(r))), t4), pair_div(pair_of(delta), t6)), t7));
     }
 #endif
 }
@@ -708,85 +705,89 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     const double delta = constants[0];
+    double r_rows[ROWS_f64];
     double t0_rows[ROWS_f64];
     double t1_rows[ROWS_f64];
-    double t2_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
-    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
     double a1_rows[ROWS_f64];
     double a2_rows[ROWS_f64];
     double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = r / delta;
         t0_rows[row] = t0;
         const double t1 = fabs(t0);
         t1_rows[row] = t1;
-        t2_rows[row] = minimum(1.0, t1);
         a0_rows[row] = 1.0;
-        a2_rows[row] = 1.0 / maximum(1.0, t1);
+        a1_rows[row] = minimum(1.0, t1);
+        a3_rows[row] = 1.0 / maximum(1.0, t1);
     }
-    pair_hypot_rows(a0_rows, zeros, t0_rows, zeros, t3_hi, t3_lo);
-    hypot_v_rows(a0_rows, t2_rows, a1_rows);
-    hypot_v_rows(a0_rows, a2_rows, a3_rows);
+    pair_hypot_rows(a0_rows, zeros, t0_rows, zeros, t2_hi, t2_lo);
+    hypot_v_rows(a0_rows, a1_rows, a2_rows);
+    hypot_v_rows(a0_rows, a3_rows, a4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
         const double t0 = t0_rows[row];
         const double t1 = t1_rows[row];
-        const double t2 = t2_rows[row];
-        const pair t3 = {t3_hi[row], t3_lo[row]};
-        const double a1 = a1_rows[row];
-        const double a3 = a3_rows[row];
-        gradient[row] = delta * (((t1 <= 1.0) ? t2 / a1 : 1.0 / a3) * sign(t0));
-        hessian[row] = 1.0 / (pair_rounded(t3) * pair_rounded(t3) * pair_rounded(t3));
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double a2 = a2_rows[row];
+        const double a4 = a4_rows[row];
+        gradient[row] = ((t1 <= 1.0) ? minimum(delta, fabs(r)) / a2 : delta / a4) * sign(t0);
+        hessian[row] = 1.0 / (pair_rounded(t2) * pair_rounded(t2) * pair_rounded(t2));
     }
 #else
     const double delta = constants[0];
+    double r_rows[ROWS_f64];
     double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
     double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
-    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
     double a0_rows[ROWS_f64];
-    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
     double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
     double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
     double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const pair t0 = pair_quot(r, delta);
         t0_hi[row] = t0.hi;
         t0_lo[row] = t0.lo;
         const pair t1 = pair_abs(t0);
         t1_hi[row] = t1.hi;
         t1_lo[row] = t1.lo;
-        const pair t2 = pair_min(pair_of(1.0), pair_order(t1));
-        t2_hi[row] = t2.hi;
-        t2_lo[row] = t2.lo;
         a0_rows[row] = 1.0;
-        const pair a2 = pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1)));
-        a2_hi[row] = a2.hi;
-        a2_lo[row] = a2.lo;
+        const pair a1 = pair_min(pair_of(1.0), pair_order(t1));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a3 = pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1)));
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
     }
-    pair_hypot_rows(a0_rows, zeros, t0_hi, t0_lo, t3_hi, t3_lo);
-    pair_hypot_rows(a0_rows, zeros, t2_hi, t2_lo, a1_hi, a1_lo);
-    pair_hypot_rows(a0_rows, zeros, a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_hypot_rows(a0_rows, zeros, t0_hi, t0_lo, t2_hi, t2_lo);
+    pair_hypot_rows(a0_rows, zeros, a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_hypot_rows(a0_rows, zeros, a3_hi, a3_lo, a4_hi, a4_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
+        const double r = r_rows[row];
         const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = {t1_hi[row], t1_lo[row]};
         const pair t2 = {t2_hi[row], t2_lo[row]};
-        const pair t3 = {t3_hi[row], t3_lo[row]};
-        const pair a1 = {a1_hi[row], a1_lo[row]};
-        const pair a3 = {a3_hi[row], a3_lo[row]};
-        gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(t2, a1), pair_div(pair_of(1.0), a3)), sign(pair_rounded(t0))), delta));
-        hessian[row] = pair_rounded(pair_div(pair_of(1.0), pair_mul(pair_mul(t3, t3), t3)));
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        gradient[row] = pair_rounded(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(pair_of(minimum(delta, fabs(r))), a2), pair_div(pair_of(delta), a4)), sign(pair_rounded(t0))));
+        hessian[row] = pair_rounded(pair_div(pair_of(1.0), pair_mul(pair_mul(t2, t2), t2)));
     }
 #endif
 }
@@ -861,7 +862,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t2 = (t1 <= 1.0);
         const double t7 = sign(t0);
         loss[row] = (t2 ? t3 / (1.0 + t4) : 1.0 / (t5 + t6)) * t7 * (delta * r);
-        gradient[row] = delta * ((t2 ? t3 / t4 : 1.0 / t6) * t7);
+        gradient[row] = (t2 ? minimum(delta, fabs(r)) / t4 : delta / t6) * t7;
         hessian[row] = 1.0 / (pair_rounded(t8) * pair_rounded(t8) * pair_rounded(t8));
     }
 #else
@@ -912,7 +913,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t2 = (pair_rounded(t1) <= 1.0);
         const double t7 = sign(pair_rounded(t0));
         loss[row] = pair_rounded(pair_mul(pair_scale(pair_if(t2, pair_div(t3, pair_add_d(t4, 1.0)), pair_div(pair_of(1.0), pair_add(t5, t6))), t7), pair_prod(delta, r)));
-        gradient[row] = pair_rounded(pair_mul_d(pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), t6)), t7), delta));
+        gradient[row] = pair_rounded(pair_scale(pair_if(t2, pair_div(pair_of(minimum(delta, fabs(r))), t4), pair_div(pair_of(delta), t6)), t7));
         hessian[row] = pair_rounded(pair_div(pair_of(1.0), pair_mul(pair_mul(t8, t8), t8)));
     }
 #endif
@@ -1042,36 +1043,38 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     const double delta = constants[0];
+    double r_rows[ROWS_f32];
     double t0_rows[ROWS_f32];
     double t1_rows[ROWS_f32];
-    double t2_rows[ROWS_f32];
     double a0_rows[ROWS_f32];
     double a1_rows[ROWS_f32];
     double a2_rows[ROWS_f32];
     double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = r / delta;
         t0_rows[row] = t0;
         const double t1 = fabs(t0);
         t1_rows[row] = t1;
-        t2_rows[row] = minimum(1.0, t1);
         a0_rows[row] = 1.0;
-        a2_rows[row] = 1.0 / maximum(1.0, t1);
+        a1_rows[row] = minimum(1.0, t1);
+        a3_rows[row] = 1.0 / maximum(1.0, t1);
     }
-    hypot_v_rows(a0_rows, t2_rows, a1_rows);
-    hypot_v_rows(a0_rows, a2_rows, a3_rows);
+    hypot_v_rows(a0_rows, a1_rows, a2_rows);
+    hypot_v_rows(a0_rows, a3_rows, a4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
         const double t0 = t0_rows[row];
         const double t1 = t1_rows[row];
-        const double t2 = t2_rows[row];
-        const double a1 = a1_rows[row];
-        const double a3 = a3_rows[row];
-        gradient[row] = (float)(delta * (((t1 <= 1.0) ? t2 / a1 : 1.0 / a3) * sign(t0)));
+        const double a2 = a2_rows[row];
+        const double a4 = a4_rows[row];
+        gradient[row] = (float)(((t1 <= 1.0) ? minimum(delta, fabs(r)) / a2 : delta / a4) * sign(t0));
     }
 }
 
@@ -1175,7 +1178,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const int t2 = (t1 <= 1.0);
         const double t7 = sign(t0);
         loss[row] = (float)((t2 ? t3 / (1.0 + t4) : 1.0 / (t5 + t6)) * t7 * (delta * r));
-        gradient[row] = (float)(delta * ((t2 ? t3 / t4 : 1.0 / t6) * t7));
+        gradient[row] = (float)((t2 ? minimum(delta, fabs(r)) / t4 : delta / t6) * t7);
     }
 }
 
@@ -1202,40 +1205,42 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
     const double delta = constants[0];
+    double r_rows[ROWS_f32];
     double t0_rows[ROWS_f32];
     double t1_rows[ROWS_f32];
-    double t2_rows[ROWS_f32];
     double a0_rows[ROWS_f32];
-    double t3_rows[ROWS_f32];
+    double t2_rows[ROWS_f32];
     double a1_rows[ROWS_f32];
     double a2_rows[ROWS_f32];
     double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
+        r_rows[row] = r;
         const double t0 = r / delta;
         t0_rows[row] = t0;
         const double t1 = fabs(t0);
         t1_rows[row] = t1;
-        t2_rows[row] = minimum(1.0, t1);
         a0_rows[row] = 1.0;
-        a2_rows[row] = 1.0 / maximum(1.0, t1);
+        a1_rows[row] = minimum(1.0, t1);
+        a3_rows[row] = 1.0 / maximum(1.0, t1);
     }
-    hypot_v_rows(a0_rows, t0_rows, t3_rows);
-    hypot_v_rows(a0_rows, t2_rows, a1_rows);
-    hypot_v_rows(a0_rows, a2_rows, a3_rows);
+    hypot_v_rows(a0_rows, t0_rows, t2_rows);
+    hypot_v_rows(a0_rows, a1_rows, a2_rows);
+    hypot_v_rows(a0_rows, a3_rows, a4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
+        const double r = r_rows[row];
         const double t0 = t0_rows[row];
         const double t1 = t1_rows[row];
         const double t2 = t2_rows[row];
-        const double t3 = t3_rows[row];
-        const double a1 = a1_rows[row];
-        const double a3 = a3_rows[row];
-        gradient[row] = (float)(delta * (((t1 <= 1.0) ? t2 / a1 : 1.0 / a3) * sign(t0)));
-        hessian[row] = (float)(1.0 / (t3 * t3 * t3));
+        const double a2 = a2_rows[row];
+        const double a4 = a4_rows[row];
+        gradient[row] = (float)(((t1 <= 1.0) ? minimum(delta, fabs(r)) / a2 : delta / a4) * sign(t0));
+        hessian[row] = (float)(1.0 / (t2 * t2 * t2));
     }
 }
 
@@ -1302,7 +1307,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const int t2 = (t1 <= 1.0);
         const double t7 = sign(t0);
         loss[row] = (float)((t2 ? t3 / (1.0 + t4) : 1.0 / (t5 + t6)) * t7 * (delta * r));
-        gradient[row] = (float)(delta * ((t2 ? t3 / t4 : 1.0 / t6) * t7));
+        gradient[row] = (float)((t2 ? minimum(delta, fabs(r)) / t4 : delta / t6) * t7);
         hessian[row] = (float)(1.0 / (t8 * t8 * t8));
     }
 }

@@ -195,6 +195,14 @@ INLINE pair pair_mul(pair a, pair b)
     return made;
 }
 
+INLINE pair pair_quot(double a, double b)
+{
+    const double h = a / b;
+    const double l = quotient_rest(a, h, b) * (1.0 / b);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
+    return made;
+}
+
 /* Where b is infinite or its inverse is, the rest is no number. */
 INLINE pair pair_div(pair a, pair b)
 {
@@ -417,7 +425,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t6 = pair_max(pair_of(1.0), pair_order(t4));
         t6_rows[row] = t6.hi;
         a0_rows[row] = (t3 ? t2 : 1.0);
-        a2_rows[row] = pair_rounded(t5) * pair_rounded(t5);
+        a2_rows[row] = pair_rounded(pair_mul(t5, t5));
         a5_rows[row] = 1.0 / (pair_rounded(t6) * pair_rounded(t6));
     }
     log_fast_rows(a0_rows, a1_rows);
@@ -540,7 +548,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t2 = pair_abs(t1);
         const pair t3 = pair_min(pair_of(1.0), pair_order(t2));
         const pair t4 = pair_max(pair_of(1.0), pair_order(t2));
-        gradient[row] = ((pair_rounded(t2) <= 1.0) ? pair_rounded(t3) / (1.0 + pair_rounded(t3) * pair_rounded(t3)) : 1.0 / ((1.0 + 1.0 / (pair_rounded(t4) * pair_rounded(t4))) * pair_rounded(t4))) * sign(pair_rounded(t1)) * c1 / pair_rounded(t0);
+        gradient[row] = ((pair_rounded(t2) <= 1.0) ? pair_rounded(t3) / (1.0 + pair_rounded(pair_mul(t3, t3))) : 1.0 / ((1.0 + 1.0 / (pair_rounded(t4) * pair_rounded(t4))) * pair_rounded(t4))) * sign(pair_rounded(t1)) * c1 / pair_rounded(t0);
     }
 #else
     const pair t0 = {constants[0], constants[1]};
@@ -602,8 +610,8 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t1 = pair_min(pair_of(1.0), pair_order(t0));
         const pair t2 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t0)))));
         const pair t3 = pair_mul(t2, t2);
-        const double t4 = ((pair_rounded(t0) <= 1.0) ? 1.0 / (1.0 + pair_rounded(t1) * pair_rounded(t1)) : pair_rounded(t3) / (1.0 + pair_rounded(t3)));
-        hessian[row] = c1 * (2.0 * t4 - 1.0) * t4 / nu;
+        const pair t4 = pair_if((pair_rounded(t0) <= 1.0), pair_quot(1.0, (1.0 + pair_rounded(pair_mul(t1, t1)))), pair_div(t3, pair_of((1.0 + pair_rounded(t3)))));
+        hessian[row] = c1 * (pair_rounded(pair_scale(t4, 2.0)) - 1.0) * pair_rounded(t4) / nu;
     }
 #else
     const double nu = constants[0];
@@ -665,7 +673,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
     double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
     double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
-    double t8_rows[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
     double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
     double t10_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
@@ -690,7 +698,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t7 = pair_min(pair_of(1.0), pair_order(t5));
         t7_hi[row] = t7.hi;
         t7_lo[row] = t7.lo;
-        t8_rows[row] = pair_rounded(t7) * pair_rounded(t7);
+        const pair t8 = pair_mul(t7, t7);
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
         const pair t9 = pair_max(pair_of(1.0), pair_order(t5));
         t9_hi[row] = t9.hi;
         t9_lo[row] = t9.lo;
@@ -698,7 +708,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a0_rows[row] = (t3 ? t2 : 1.0);
     }
     log_fast_rows(a0_rows, a1_rows);
-    log1p_fast_rows(t8_rows, a2_rows);
+    log1p_fast_rows(t8_hi, a2_rows);
     log_fast_rows(t9_hi, a3_rows);
     log1p_fast_rows(t10_rows, a4_rows);
     EACH_ROW
@@ -707,7 +717,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t4 = {t4_hi[row], t4_lo[row]};
         const pair t5 = {t5_hi[row], t5_lo[row]};
         const pair t7 = {t7_hi[row], t7_lo[row]};
-        const double t8 = t8_rows[row];
+        const pair t8 = {t8_hi[row], t8_lo[row]};
         const pair t9 = {t9_hi[row], t9_lo[row]};
         const double t10 = t10_rows[row];
         const double a1 = a1_rows[row];
@@ -717,7 +727,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t3 = (pair_rounded(c2) < t2);
         const int t6 = (pair_rounded(t5) <= 1.0);
         loss[row] = c3 * (t3 ? 2.0 * (a1 - c4) : (t6 ? a2 : 2.0 * a3 + a4));
-        gradient[row] = (t6 ? pair_rounded(t7) / (1.0 + t8) : 1.0 / ((1.0 + t10) * pair_rounded(t9))) * sign(pair_rounded(t4)) * c5 / pair_rounded(t0);
+        gradient[row] = (t6 ? pair_rounded(t7) / (1.0 + pair_rounded(t8)) : 1.0 / ((1.0 + t10) * pair_rounded(t9))) * sign(pair_rounded(t4)) * c5 / pair_rounded(t0);
     }
 #else
     const pair t0 = {constants[0], constants[1]};
@@ -843,13 +853,13 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t2 = pair_abs(t1);
         const int t3 = (pair_rounded(t2) <= 1.0);
         const pair t4 = pair_min(pair_of(1.0), pair_order(t2));
-        const double t5 = 1.0 + pair_rounded(t4) * pair_rounded(t4);
+        const double t5 = 1.0 + pair_rounded(pair_mul(t4, t4));
         const pair t6 = pair_max(pair_of(1.0), pair_order(t2));
         const pair t8 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t6)));
         const pair t9 = pair_mul(t8, t8);
-        const double t10 = (t3 ? 1.0 / t5 : pair_rounded(t9) / (1.0 + pair_rounded(t9)));
+        const pair t10 = pair_if(t3, pair_quot(1.0, t5), pair_div(t9, pair_of((1.0 + pair_rounded(t9)))));
         gradient[row] = (t3 ? pair_rounded(t4) / t5 : 1.0 / ((1.0 + 1.0 / (pair_rounded(t6) * pair_rounded(t6))) * pair_rounded(t6))) * sign(pair_rounded(t1)) * t7 / pair_rounded(t0);
-        hessian[row] = t7 * (2.0 * t10 - 1.0) * t10 / nu;
+        hessian[row] = t7 * (pair_rounded(pair_scale(t10, 2.0)) - 1.0) * pair_rounded(t10) / nu;
     }
 #else
     const double nu = constants[0];
@@ -918,7 +928,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
     double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
     double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
-    double t8_rows[ROWS_f64];
+    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
     double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
     double t10_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
@@ -943,7 +953,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t7 = pair_min(pair_of(1.0), pair_order(t5));
         t7_hi[row] = t7.hi;
         t7_lo[row] = t7.lo;
-        t8_rows[row] = pair_rounded(t7) * pair_rounded(t7);
+        const pair t8 = pair_mul(t7, t7);
+        t8_hi[row] = t8.hi;
+        t8_lo[row] = t8.lo;
         const pair t9 = pair_max(pair_of(1.0), pair_order(t5));
         t9_hi[row] = t9.hi;
         t9_lo[row] = t9.lo;
@@ -951,7 +963,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a0_rows[row] = (t3 ? t2 : 1.0);
     }
     log_fast_rows(a0_rows, a1_rows);
-    log1p_fast_rows(t8_rows, a2_rows);
+    log1p_fast_rows(t8_hi, a2_rows);
     log_fast_rows(t9_hi, a3_rows);
     log1p_fast_rows(t10_rows, a4_rows);
     EACH_ROW
@@ -960,7 +972,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t4 = {t4_hi[row], t4_lo[row]};
         const pair t5 = {t5_hi[row], t5_lo[row]};
         const pair t7 = {t7_hi[row], t7_lo[row]};
-        const double t8 = t8_rows[row];
+        const pair t8 = {t8_hi[row], t8_lo[row]};
         const pair t9 = {t9_hi[row], t9_lo[row]};
         const double t10 = t10_rows[row];
         const double a1 = a1_rows[row];
@@ -969,13 +981,13 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double a4 = a4_rows[row];
         const int t3 = (pair_rounded(c2) < t2);
         const int t6 = (pair_rounded(t5) <= 1.0);
-        const double t11 = 1.0 + t8;
+        const double t11 = 1.0 + pair_rounded(t8);
         const pair t13 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t9)));
         const pair t14 = pair_mul(t13, t13);
-        const double t15 = (t6 ? 1.0 / t11 : pair_rounded(t14) / (1.0 + pair_rounded(t14)));
+        const pair t15 = pair_if(t6, pair_quot(1.0, t11), pair_div(t14, pair_of((1.0 + pair_rounded(t14)))));
         loss[row] = c4 * (t3 ? 2.0 * (a1 - c5) : (t6 ? a2 : 2.0 * a3 + a4));
         gradient[row] = (t6 ? pair_rounded(t7) / t11 : 1.0 / ((1.0 + t10) * pair_rounded(t9))) * sign(pair_rounded(t4)) * t12 / pair_rounded(t0);
-        hessian[row] = t12 * (2.0 * t15 - 1.0) * t15 / nu;
+        hessian[row] = t12 * (pair_rounded(pair_scale(t15, 2.0)) - 1.0) * pair_rounded(t15) / nu;
     }
 #else
     const double nu = constants[0];

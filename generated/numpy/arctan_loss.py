@@ -25,7 +25,7 @@ def gradient(y, f, c):
     t4 = np.maximum(1.0, t1)
     t5 = t4 * t4
     return (
-        c * (np.where((t1 <= 1.0), t2 / (1.0 + t3 * t3), 1.0 / (t5 * t4 * (1.0 + 1.0 / (t5 * t5)))) * np.sign(t0)),
+        np.where((t1 <= 1.0), np.minimum(c, np.abs(r)) / (1.0 + t3 * t3), c / (t5 * t4 * (1.0 + 1.0 / (t5 * t5)))) * np.sign(t0),
     )
 
 
@@ -54,7 +54,7 @@ def loss_gradient(y, f, c):
     t5 = t4 * t4
     return (
         c0 * np.arctan(t0 * t0),
-        c * (np.where((t1 <= 1.0), t2 / (1.0 + t3 * t3), 1.0 / (t5 * t4 * (1.0 + 1.0 / (t5 * t5)))) * np.sign(t0)),
+        np.where((t1 <= 1.0), np.minimum(c, np.abs(r)) / (1.0 + t3 * t3), c / (t5 * t4 * (1.0 + 1.0 / (t5 * t5)))) * np.sign(t0),
     )
 
 
@@ -72,7 +72,7 @@ def gradient_hessian(y, f, c):
     t9 = 1.0 + 1.0 / t8
     t10 = np.where(t2, 1.0 / t5, 1.0 / (t8 * t9))
     return (
-        c * (np.where(t2, t3 / t5, 1.0 / (t7 * t6 * t9)) * np.sign(t0)),
+        np.where(t2, np.minimum(c, np.abs(r)) / t5, c / (t7 * t6 * t9)) * np.sign(t0),
         (4.0 * t10 - 3.0) * t10,
     )
 
@@ -93,6 +93,6 @@ def loss_gradient_hessian(y, f, c):
     t10 = np.where(t2, 1.0 / t5, 1.0 / (t8 * t9))
     return (
         c0 * np.arctan(t0 * t0),
-        c * (np.where(t2, t3 / t5, 1.0 / (t7 * t6 * t9)) * np.sign(t0)),
+        np.where(t2, np.minimum(c, np.abs(r)) / t5, c / (t7 * t6 * t9)) * np.sign(t0),
         (4.0 * t10 - 3.0) * t10,
     )

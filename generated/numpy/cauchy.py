@@ -30,7 +30,7 @@ def gradient(y, f, c):
     t2 = np.minimum(1.0, t1)
     t3 = np.maximum(1.0, t1)
     return (
-        c * (np.where((t1 <= 1.0), t2 / (1.0 + t2 * t2), 1.0 / ((1.0 + 1.0 / (t3 * t3)) * t3)) * np.sign(t0)),
+        np.where((t1 <= 1.0), np.minimum(c, np.abs(r)) / (1.0 + t2 * t2), c / ((1.0 + 1.0 / (t3 * t3)) * t3)) * np.sign(t0),
     )
 
 
@@ -63,7 +63,7 @@ def loss_gradient(y, f, c):
     t9 = 1.0 / (t8 * t8)
     return (
         c2 * np.where(t2, 2.0 * (np.log(np.where(t2, t1, 1.0)) - c3), np.where(t5, np.log1p(t7), 2.0 * np.log(t8) + np.log1p(t9))),
-        c * (np.where(t5, t6 / (1.0 + t7), 1.0 / ((1.0 + t9) * t8)) * np.sign(t3)),
+        np.where(t5, np.minimum(c, t1) / (1.0 + t7), c / ((1.0 + t9) * t8)) * np.sign(t3),
     )
 
 
@@ -79,7 +79,7 @@ def gradient_hessian(y, f, c):
     t7 = t6 * t6
     t8 = np.where(t2, 1.0 / t4, t7 / (1.0 + t7))
     return (
-        c * (np.where(t2, t3 / t4, 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * np.sign(t0)),
+        np.where(t2, np.minimum(c, np.abs(r)) / t4, c / ((1.0 + 1.0 / (t5 * t5)) * t5)) * np.sign(t0),
         (2.0 * t8 - 1.0) * t8,
     )
 
@@ -105,6 +105,6 @@ def loss_gradient_hessian(y, f, c):
     t13 = np.where(t5, 1.0 / t10, t12 / (1.0 + t12))
     return (
         c2 * np.where(t2, 2.0 * (np.log(np.where(t2, t1, 1.0)) - c3), np.where(t5, np.log1p(t7), 2.0 * np.log(t8) + np.log1p(t9))),
-        c * (np.where(t5, t6 / t10, 1.0 / ((1.0 + t9) * t8)) * np.sign(t3)),
+        np.where(t5, np.minimum(c, t1) / t10, c / ((1.0 + t9) * t8)) * np.sign(t3),
         (2.0 * t13 - 1.0) * t13,
     )

@@ -29,10 +29,10 @@ def loss(y, f, c):
 
 def gradient(y, f, c):
     r = f - y
-    t0 = np.abs(r) / c
-    t1 = np.minimum(1.0, t0)
+    t0 = np.abs(r)
+    t1 = t0 / c
     return (
-        c * np.where((t0 <= 1.0), t1 / (1.0 + t1), 1.0 / (1.0 + 1.0 / np.maximum(1.0, t0))) * np.sign(r),
+        np.where((t1 <= 1.0), np.minimum(c, t0) / (1.0 + np.minimum(1.0, t1)), c / (1.0 + 1.0 / np.maximum(1.0, t1))) * np.sign(r),
     )
 
 
@@ -60,20 +60,19 @@ def loss_gradient(y, f, c):
     t11 = np.where(t2, t3, r)
     t12 = (np.abs(t11) / c <= 0.5)
     t13 = np.minimum(1.2676506002282294e+30, np.abs(np.where(t12, t3, t11)) / c)
-    t14 = np.minimum(1.0, t1)
     return (
         c * t0 * np.where(t2, t7 / t8 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t10) * t10) / 575.0) * t10) / 21.0) * t10) / 19.0) * t10) / 17.0) * t10) / 15.0) * t10) / 13.0) * t10) / 11.0) * t10) / 9.0) * t10) / 7.0) * t10) / 5.0) / t8 / 3.0 * t10, 1.0 - np.where(t12, 1.0, 1.0 / t13) * np.log1p(np.where(t12, 1.0, t13))),
-        c * np.where((t1 <= 1.0), t14 / (1.0 + t14), 1.0 / (1.0 + 1.0 / np.maximum(1.0, t1))) * np.sign(r),
+        np.where((t1 <= 1.0), np.minimum(c, t0) / (1.0 + np.minimum(1.0, t1)), c / (1.0 + 1.0 / np.maximum(1.0, t1))) * np.sign(r),
     )
 
 
 def gradient_hessian(y, f, c):
     r = f - y
-    t0 = np.abs(r) / c
-    t1 = np.minimum(1.0, t0)
-    t2 = 1.0 + t0
+    t0 = np.abs(r)
+    t1 = t0 / c
+    t2 = 1.0 + t1
     return (
-        c * np.where((t0 <= 1.0), t1 / (1.0 + t1), 1.0 / (1.0 + 1.0 / np.maximum(1.0, t0))) * np.sign(r),
+        np.where((t1 <= 1.0), np.minimum(c, t0) / (1.0 + np.minimum(1.0, t1)), c / (1.0 + 1.0 / np.maximum(1.0, t1))) * np.sign(r),
         1.0 / (t2 * t2),
     )
 
@@ -94,10 +93,9 @@ def loss_gradient_hessian(y, f, c):
     t11 = np.where(t2, t3, r)
     t12 = (np.abs(t11) / c <= 0.5)
     t13 = np.minimum(1.2676506002282294e+30, np.abs(np.where(t12, t3, t11)) / c)
-    t14 = np.minimum(1.0, t1)
-    t15 = 1.0 + t1
+    t14 = 1.0 + t1
     return (
         c * t0 * np.where(t2, t7 / t8 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t10) * t10) / 575.0) * t10) / 21.0) * t10) / 19.0) * t10) / 17.0) * t10) / 15.0) * t10) / 13.0) * t10) / 11.0) * t10) / 9.0) * t10) / 7.0) * t10) / 5.0) / t8 / 3.0 * t10, 1.0 - np.where(t12, 1.0, 1.0 / t13) * np.log1p(np.where(t12, 1.0, t13))),
-        c * np.where((t1 <= 1.0), t14 / (1.0 + t14), 1.0 / (1.0 + 1.0 / np.maximum(1.0, t1))) * np.sign(r),
-        1.0 / (t15 * t15),
+        np.where((t1 <= 1.0), np.minimum(c, t0) / (1.0 + np.minimum(1.0, t1)), c / (1.0 + 1.0 / np.maximum(1.0, t1))) * np.sign(r),
+        1.0 / (t14 * t14),
     )

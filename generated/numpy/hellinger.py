@@ -15,8 +15,9 @@ def loss(y, f):
 
 
 def gradient(y, f):
+    t0 = np.sqrt(f)
     return (
-        0.5 - 0.5 * (np.sqrt(y) / np.sqrt(f)),
+        0.5 * ((f - y) / (t0 + np.sqrt(y)) / t0),
     )
 
 
@@ -28,19 +29,19 @@ def hessian(y, f):
 
 def loss_gradient(y, f):
     t0 = np.sqrt(f)
-    t1 = np.sqrt(y)
-    t2 = (f - y) / (t0 + t1)
+    t1 = (f - y) / (t0 + np.sqrt(y))
     return (
-        0.5 * t2 * t2,
-        0.5 - 0.5 * (t1 / t0),
+        0.5 * t1 * t1,
+        0.5 * (t1 / t0),
     )
 
 
 def gradient_hessian(y, f):
-    t0 = np.sqrt(y) / np.sqrt(f)
+    t0 = np.sqrt(f)
+    t1 = np.sqrt(y)
     return (
-        0.5 - 0.5 * t0,
-        0.5 * (t0 / (2.0 * f)),
+        0.5 * ((f - y) / (t0 + t1) / t0),
+        0.5 * (t1 / t0 / (2.0 * f)),
     )
 
 
@@ -48,9 +49,8 @@ def loss_gradient_hessian(y, f):
     t0 = np.sqrt(f)
     t1 = np.sqrt(y)
     t2 = (f - y) / (t0 + t1)
-    t3 = t1 / t0
     return (
         0.5 * t2 * t2,
-        0.5 - 0.5 * t3,
-        0.5 * (t3 / (2.0 * f)),
+        0.5 * (t2 / t0),
+        0.5 * (t1 / t0 / (2.0 * f)),
     )

@@ -10,9 +10,13 @@ import numpy as np
 def loss(y, f, alpha):
     c0 = np.log(alpha)
     t0 = -f
-    t1 = f + c0
+    t1 = (0.0 < t0)
+    t2 = (t0 < -1.0)
+    t3 = np.where((t1 | t2), np.exp(-np.abs(f)), 1.0)
+    t4 = np.log1p(np.where(t1, alpha * t3, alpha + np.expm1(np.minimum(0.0, np.maximum(-1.0, t0)))))
+    t5 = f + c0
     return (
-        y * np.where((0.0 < t0), np.log1p(alpha * np.where((alpha == 0.0), 0.0, np.exp(-np.maximum(0.0, t0)))) - f, np.log1p(alpha + np.expm1(np.minimum(0.0, t0)))) + (np.log1p(np.exp(-np.abs(t1))) + np.maximum(0.0, t1)) / alpha,
+        y * np.where(t1, t4 - f, np.where(t2, np.log(alpha + t3), t4)) + (np.log1p(np.exp(-np.abs(t5))) + np.maximum(0.0, t5)) / alpha,
     )
 
 
@@ -40,15 +44,19 @@ def hessian(y, f, alpha):
 
 
 def loss_gradient(y, f, alpha):
-    t1 = np.log(alpha)
+    t5 = np.log(alpha)
     t0 = -f
-    t2 = f + t1
-    t3 = np.exp(-np.abs(t2))
-    t4 = t0 - t1
-    t5 = np.exp(-np.abs(t4))
+    t1 = (0.0 < t0)
+    t2 = (t0 < -1.0)
+    t3 = np.where((t1 | t2), np.exp(-np.abs(f)), 1.0)
+    t4 = np.log1p(np.where(t1, alpha * t3, alpha + np.expm1(np.minimum(0.0, np.maximum(-1.0, t0)))))
+    t6 = f + t5
+    t7 = np.exp(-np.abs(t6))
+    t8 = t0 - t5
+    t9 = np.exp(-np.abs(t8))
     return (
-        y * np.where((0.0 < t0), np.log1p(alpha * np.where((alpha == 0.0), 0.0, np.exp(-np.maximum(0.0, t0)))) - f, np.log1p(alpha + np.expm1(np.minimum(0.0, t0)))) + (np.log1p(t3) + np.maximum(0.0, t2)) / alpha,
-        np.where((0.0 <= t2), 1.0, t3) / (1.0 + t3) / alpha - y * (np.where((0.0 <= t4), 1.0, t5) / (1.0 + t5)),
+        y * np.where(t1, t4 - f, np.where(t2, np.log(alpha + t3), t4)) + (np.log1p(t7) + np.maximum(0.0, t6)) / alpha,
+        np.where((0.0 <= t6), 1.0, t7) / (1.0 + t7) / alpha - y * (np.where((0.0 <= t8), 1.0, t9) / (1.0 + t9)),
     )
 
 
@@ -68,19 +76,23 @@ def gradient_hessian(y, f, alpha):
 
 
 def loss_gradient_hessian(y, f, alpha):
-    t1 = np.log(alpha)
+    t5 = np.log(alpha)
     c1 = 1.0 / alpha
     t0 = -f
-    t2 = f + t1
-    t3 = np.exp(-np.abs(t2))
-    t4 = np.where((0.0 <= t2), 1.0, t3) / (1.0 + t3)
-    t5 = t0 - t1
-    t6 = np.exp(-np.abs(t5))
-    t7 = np.where((0.0 <= t5), 1.0, t6) / (1.0 + t6)
+    t1 = (0.0 < t0)
+    t2 = (t0 < -1.0)
+    t3 = np.where((t1 | t2), np.exp(-np.abs(f)), 1.0)
+    t4 = np.log1p(np.where(t1, alpha * t3, alpha + np.expm1(np.minimum(0.0, np.maximum(-1.0, t0)))))
+    t6 = f + t5
+    t7 = np.exp(-np.abs(t6))
+    t8 = np.where((0.0 <= t6), 1.0, t7) / (1.0 + t7)
+    t9 = t0 - t5
+    t10 = np.exp(-np.abs(t9))
+    t11 = np.where((0.0 <= t9), 1.0, t10) / (1.0 + t10)
     return (
-        y * np.where((0.0 < t0), np.log1p(alpha * np.where((alpha == 0.0), 0.0, np.exp(-np.maximum(0.0, t0)))) - f, np.log1p(alpha + np.expm1(np.minimum(0.0, t0)))) + (np.log1p(t3) + np.maximum(0.0, t2)) / alpha,
-        t4 / alpha - y * t7,
-        (y + c1) * t7 * t4,
+        y * np.where(t1, t4 - f, np.where(t2, np.log(alpha + t3), t4)) + (np.log1p(t7) + np.maximum(0.0, t6)) / alpha,
+        t8 / alpha - y * t11,
+        (y + c1) * t11 * t8,
     )
 
 

@@ -22,9 +22,8 @@ def gradient(y, f, delta):
     r = f - y
     t0 = r / delta
     t1 = np.abs(t0)
-    t2 = np.minimum(1.0, t1)
     return (
-        delta * (np.where((t1 <= 1.0), t2 / np.hypot(1.0, t2), 1.0 / np.hypot(1.0, 1.0 / np.maximum(1.0, t1))) * np.sign(t0)),
+        np.where((t1 <= 1.0), np.minimum(delta, np.abs(r)) / np.hypot(1.0, np.minimum(1.0, t1)), delta / np.hypot(1.0, 1.0 / np.maximum(1.0, t1))) * np.sign(t0),
     )
 
 
@@ -48,7 +47,7 @@ def loss_gradient(y, f, delta):
     t7 = np.sign(t0)
     return (
         np.where(t2, t3 / (1.0 + t4), 1.0 / (t5 + t6)) * t7 * (delta * r),
-        delta * (np.where(t2, t3 / t4, 1.0 / t6) * t7),
+        np.where(t2, np.minimum(delta, np.abs(r)) / t4, delta / t6) * t7,
     )
 
 
@@ -56,11 +55,10 @@ def gradient_hessian(y, f, delta):
     r = f - y
     t0 = r / delta
     t1 = np.abs(t0)
-    t2 = np.minimum(1.0, t1)
-    t3 = np.hypot(1.0, t0)
+    t2 = np.hypot(1.0, t0)
     return (
-        delta * (np.where((t1 <= 1.0), t2 / np.hypot(1.0, t2), 1.0 / np.hypot(1.0, 1.0 / np.maximum(1.0, t1))) * np.sign(t0)),
-        1.0 / (t3 * t3 * t3),
+        np.where((t1 <= 1.0), np.minimum(delta, np.abs(r)) / np.hypot(1.0, np.minimum(1.0, t1)), delta / np.hypot(1.0, 1.0 / np.maximum(1.0, t1))) * np.sign(t0),
+        1.0 / (t2 * t2 * t2),
     )
 
 
@@ -77,6 +75,6 @@ def loss_gradient_hessian(y, f, delta):
     t8 = np.hypot(1.0, t0)
     return (
         np.where(t2, t3 / (1.0 + t4), 1.0 / (t5 + t6)) * t7 * (delta * r),
-        delta * (np.where(t2, t3 / t4, 1.0 / t6) * t7),
+        np.where(t2, np.minimum(delta, np.abs(r)) / t4, delta / t6) * t7,
         1.0 / (t8 * t8 * t8),
     )
