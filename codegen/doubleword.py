@@ -200,10 +200,15 @@ class Plan:
     bounds: Mapping[str, float]
     cancellation: float
     errors: Errors
+    steps: Mapping[Node, Step]
 
     def is_pair(self, node: Node) -> bool:
         """Of a node with all temporaries put in, as `whole` makes it."""
         return node in self.pairs
+
+    def range(self, node: Node) -> Range:
+        """Where a value lies."""
+        return self._step(node).range
 
     def is_short(self, node: Node) -> bool:
         """Whether a pair may have fewer digits."""
@@ -223,7 +228,7 @@ class Plan:
         return self.errors.steps[step.operands[0]].node if step.passes else None
 
     def _step(self, node: Node) -> Step:
-        return next(s for s in self.errors.steps if s.node is node)
+        return self.steps[node]
 
 
 def meanings(kernel: Kernel) -> dict[Node, Node]:
@@ -262,7 +267,8 @@ def plan(kernels: Sequence[Kernel], goal: Goal) -> Plan:
         frozenset(s.node for s, chosen in zip(graph.steps, those[:, 0], strict=True) if chosen)
         for those in (errors.pairs, short)
     )
-    return Plan(pairs, shorter, _in_order(errors), bounds, cancellation, errors)
+    steps = {s.node: s for s in graph.steps}
+    return Plan(pairs, shorter, _in_order(errors), bounds, cancellation, errors, steps)
 
 
 # Their results are in order; others leave a few ulps in the second part.

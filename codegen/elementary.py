@@ -23,15 +23,17 @@ PAIRS = (
     "pair_abs", "pair_sum", "pair_diff", "pair_add_d", "pair_add",
     "pair_sub", "pair_prod", "pair_mul_d", "pair_mul", "pair_quot", "pair_div", "pair_sqrt", "pair_max", "pair_min",
     "pair_exp", "pair_expm1", "pair_log", "pair_log1p", "pair_tanh", "pair_pow", "pair_atan", "pair_sinh",
-    "pair_cosh", "pair_hypot", "pair_exp_short",
+    "pair_cosh", "pair_hypot", "pair_exp_short", "pair_exp_down", "pair_exp_down_short", "pair_log1p_unit",
 )  # fmt: skip
 SCALED_AND_SINES = ("pair_scale", "pair_sin", "pair_cos")  # of pair_functions.c.j2
 NEEDS: dict[str, tuple[str, ...]] = {  # what a function stands on
     "exp": ("reduced",), "expm1": ("expm1_of",), "tanh": ("expm1_of",), "log": ("log_of",), "log1p": ("log_of",),
-    "expm1_of": ("reduced",), "reduced": ("fused",), "log_of": ("exponent_of",), "exponent_of": ("fused",), "fused": (),
-    "exp_fast": ("fused",), "expm1_fast": ("expm1_fast_of",), "tanh_fast": ("expm1_fast_of",),
+    "exp_down": ("reduced",), "log1p_unit": ("log_near",), "log_near": ("fused",),
+    "expm1_of": ("reduced",), "reduced": ("fused",), "log_of": ("log_near", "exponent_of"), "exponent_of": ("fused",),
+    "exp_fast": ("fused",), "exp_down_fast": ("fused",), "log1p_unit_fast": ("log_fast_near",),
+    "log_fast_near": ("fused",), "fused": (), "expm1_fast": ("expm1_fast_of",), "tanh_fast": ("expm1_fast_of",),
     "expm1_fast_of": ("fused",), "log_fast": ("log_fast_of",), "log1p_fast": ("log_fast_of",),
-    "log_fast_of": ("exponent_of",),
+    "log_fast_of": ("log_fast_near", "exponent_of"),
     "arctan": ("atan",), "atan": ("atan_single",), "atan_fast": ("atan_single",), "atan_single": ("fused",),
     "pow": ("power", "reduced"), "pow_fast": ("power",),
     "power": ("pair_log_near", "power_of", "pair_mul_d", "pair_of", "pair_rest", "pow_single"),
@@ -40,7 +42,9 @@ NEEDS: dict[str, tuple[str, ...]] = {  # what a function stands on
     "pair_diff": ("pair_sum",), "pair_add_d": ("pair_sum",), "pair_add": ("pair_sum",),
     "pair_sub": ("pair_add", "pair_neg"), "pair_max": ("pair_if",), "pair_min": ("pair_if",),
     "pair_steps": ("pair_mul",), "pair_rest": ("pair",), "pair_reduced": ("pair_steps", "pair_rest"),
-    "pair_exp": ("pair_reduced",), "pair_exp_short": ("pair_rest",), "pair_expm1": ("pair_reduced", "pair_if"),
+    "pair_exp": ("pair_reduced",), "pair_exp_short": ("pair_rest",),
+    "pair_exp_down": ("pair_reduced",), "pair_exp_down_short": ("pair_rest",), "pair_log1p_unit": ("pair_log_of",),
+    "pair_expm1": ("pair_reduced", "pair_if"),
     "pair_tanh": ("pair_expm1",),
     "pair_sin": ("pair_rest",), "pair_cos": ("pair_rest",),
     **dict.fromkeys(("pair_log_near", "pair_log_of", "pair_log_wide"), ("pair_steps", "exponent_of")),
@@ -50,7 +54,8 @@ NEEDS: dict[str, tuple[str, ...]] = {  # what a function stands on
     "pair_sinh": ("pair_halved", "pair_expm1", "pair_add_d", "pair_add", "pair_div"),
     "pair_cosh": ("pair_halved", "pair_exp", "pair_add", "pair_div", "pair_of"),
 }  # fmt: skip
-FUNCTIONS = ("exp", "expm1", "log", "log1p", "tanh", "atan", "pow")
+# exp_down is exp of numbers up to 0, log1p_unit is log1p of numbers from 0 to 1.
+FUNCTIONS = ("exp", "exp_down", "expm1", "log", "log1p", "log1p_unit", "tanh", "atan", "pow")
 FAST = tuple(f"{name}_fast" for name in FUNCTIONS)
 _OF_DOUBLE = (
     "EXP_PAIR", "EXP_LEADS", "EXP_SINGLE", "LOG_SINGLE", "ATAN", "ATAN_AT", "ATAN_LEADS", "ATAN_PAIR", "ATAN_SINGLE",

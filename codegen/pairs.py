@@ -7,6 +7,7 @@ part is its rounded value, only where that is needed: where a sum cancels, where
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from .doubleword import Plan, whole
@@ -25,6 +26,8 @@ _OPERATIONS = {
           "pp": "pair_div({0}, {1})"},
 }  # fmt: skip
 _NAMES = {"arctan": "atan"}
+# What takes arguments of a narrow range, and which.
+_NARROW = {"exp": ("exp_down", -math.inf, 0.0), "log1p": ("log1p_unit", 0.0, 1.0)}
 _OF_ORDERED = frozenset({"max", "min", "pow"})
 
 
@@ -47,9 +50,18 @@ class PairPrinter(Printer):
 
     def _print(self, node: Node) -> tuple[str, int]:
         if not self.is_pair(node):
-            return Printer._print(self, node)
+            return Printer._print(self, Call(self._narrow(node), node.arguments) if isinstance(node, Call) else node)
         assert self.plan is not None
         return f"pair_{'value' if self.plan.is_in_order(self._whole(node)) else 'rounded'}({self.pair(node)})", 9
+
+    def _narrow(self, call: Call) -> str:
+        """The function to be called: a shorter one where the argument is known to be in its range."""
+        if self.plan is not None and call.function in _NARROW:
+            name, least, most = _NARROW[call.function]
+            where = self.plan.range(self._whole(call.arguments[0]))
+            if least <= where.low and where.high <= most:
+                return name
+        return call.function
 
     def _ordered(self, node: Node) -> str:
         """The text of a node as a pair in order."""
@@ -76,7 +88,7 @@ class PairPrinter(Printer):
             case Call(function, arguments):
                 written = map(self._ordered if function in _OF_ORDERED else self.pair, arguments)
                 short = "_short" if self.plan is not None and self.plan.is_short(self._whole(node)) else ""
-                return f"pair_{_NAMES.get(function, function)}{short}({', '.join(written)})"
+                return f"pair_{_NAMES.get(function, self._narrow(node))}{short}({', '.join(written)})"
         raise TargetError(f"there are no pairs of {type(node).__name__}")
 
     def _operation(self, node: Bin) -> str:

@@ -50,6 +50,6 @@ def forms(kernels: Sequence[Kernel]) -> dict[tuple[str, Tier], Form]:
     return {
         ("f64", "accurate"): Form(FLOAT64, plan=accurate),
         ("f64", "fast"): Form(FLOAT64, fast=True, plan=fast),
-        ("f32", "accurate"): single if accurate.pairs else Form(FLOAT32),
-        ("f32", "fast"): single if fast.pairs else Form(FLOAT32, fast=True),
+        ("f32", "accurate"): single if accurate.pairs else Form(FLOAT32, plan=accurate),
+        ("f32", "fast"): single if fast.pairs else Form(FLOAT32, fast=True, plan=fast),
     }

@@ -242,7 +242,7 @@ def _computed(
 ) -> dict[str, Any]:
     """The lines of a kernel in one form; constants are handed over as doubles, a pair as two of them."""
     t, names, array, out = form.precision.c_type, made["names"], made["array"], made["out"]
-    plan = form.plan if form.plan and form.plan.pairs else None
+    plan = form.plan
     language = target.with_calls(FAST_CALLS) if form.fast else target
     printer = PairPrinter(
         language, form.precision, names | made["local"], plan=plan, meanings=meanings(kernel) if plan else None
