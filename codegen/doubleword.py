@@ -155,7 +155,7 @@ class Errors:
 
     def column(self, n: int) -> Errors:
         """One of the plans alone."""
-        return Errors(self.steps, *(rows[:, [n]] for rows in (self.pairs, self.units, self.absolute)))
+        return Errors(self.steps, self.pairs[:, [n]], self.units[:, [n]], self.absolute[:, [n]])
 
     def ulps(self, root: int) -> Floats:
         """The error of an output: what is rounded last is half an ulp off, however many units that is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import warnings
 from fractions import Fraction
@@ -31,6 +32,13 @@ x, d = Var("x"), Var("d")
 def kernel(*outputs: Node, pivots: tuple[Pivot, ...] = ()) -> Kernel:
     assigned = tuple(Assign(f"o{i}", o) for i, o in enumerate(outputs))
     return Kernel("k", ("x",), ("d",), assigned, pivots=pivots)
+
+
+def test_equal_nodes_are_one_object() -> None:
+    made = Bin("+", Call("exp", (x,)), Const(Fraction(1, 2)))
+    assert made is Bin("+", Call("exp", (Var("x"),)), Const(Fraction(2, 4)))
+    assert made is pickle.loads(pickle.dumps(made))
+    assert made != Bin("-", made.left, made.right)
 
 
 def constant(value: float) -> Const:
