@@ -332,7 +332,7 @@ def _fewest(errors: Errors, limits: Sequence[tuple[int, float]]) -> Errors:
     while chosen.any():
         candidates = np.flatnonzero(chosen).tolist()
         trials, used = without([*([i] for i in candidates), candidates])
-        if (used <= 1).all():  # whatever the turn, the last of all fits
+        if used[-1] <= 1:  # all of them, whatever the turn
             return trials.column(-1)
         alone = used[:-1]
         cost = np.array([FUNCTION_COST if isinstance(steps[i].node, Call) else 1.0 for i in candidates])

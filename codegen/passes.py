@@ -45,14 +45,7 @@ SERIES = 3
 
 def optimise(kernel: Kernel, *, eager_select: bool) -> Kernel:
     """All passes. `eager_select`: the target evaluates both branches of a Select."""
-    kernel = expand_small_powers(kernel)
-    kernel = canonical_order(kernel)
-    kernel = scale_shares(kernel)
-    kernel = parameters_first(kernel)
-    kernel = halve_exponents(kernel)
-    kernel = scale_before_squaring(kernel)
-    kernel = scale_once(kernel)
-    kernel = propagate_nan(kernel)
+    kernel = _for_every_target(kernel)
     if eager_select:
         kernel = guard_branches(kernel)
         kernel = canonical_order(kernel)
@@ -60,6 +53,18 @@ def optimise(kernel: Kernel, *, eager_select: bool) -> Kernel:
         return share_over_classes(kernel)
     kernel = share_subexpressions(kernel)
     return hoist_parameters(kernel)
+
+
+@functools.lru_cache(maxsize=32)  # the kernels of a loss, which is written for one target after the other
+def _for_every_target(kernel: Kernel) -> Kernel:
+    kernel = expand_small_powers(kernel)
+    kernel = canonical_order(kernel)
+    kernel = scale_shares(kernel)
+    kernel = parameters_first(kernel)
+    kernel = halve_exponents(kernel)
+    kernel = scale_before_squaring(kernel)
+    kernel = scale_once(kernel)
+    return propagate_nan(kernel)
 
 
 def _everywhere(kernel: Kernel, change: Callable[[Node], Node]) -> Kernel:

@@ -72,13 +72,13 @@ INLINE double reduced(double a, double shift, double *z, double *low)
     return e;
 }
 
-/* 2**k is two factors, so that subnormal results are right. */
-INLINE double exp_v(double x)
+/* exp(x) for x <= 0. */
+INLINE double exp_down_v(double x)
 {
-    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
-    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double a = x < -750.0 ? -750.0 : x;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
     double z, low;
-    const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double e = reduced(a, shift, &z, &low);
     const double p = 1.0 + e;
     return (p + (((1.0 - p) + e) + low)) * from_bits(to_bits(z) << 52) * back;
 }
@@ -112,12 +112,9 @@ INLINE uint64_t exponent_of(double y)
     return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
 }
 
-/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-INLINE double log_of(double y, double off, double k0)
+/* log(1 + near + off) + k*log(2), for near from -1/4 to 1/2 and a small off. */
+INLINE double log_near(double near, double off, double k)
 {
-    const uint64_t exponent = exponent_of(y);
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
     const double f = near + off;
     const double s = f / (2.0 + f);
     const double w = s * s;
@@ -131,6 +128,33 @@ INLINE double log_of(double y, double off, double k0)
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + g;
     return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
+}
+
+INLINE double log_fast_near(double near, double off, double k)
+{
+    const double f = near + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double w2 = w * w, w4 = w2 * w2;
+    const double half = 0.5 * f * f;
+    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
+    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+INLINE double log_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    return log_near(from_bits(to_bits(y) - exponent) - 1.0, off, k);
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+INLINE double log_fast_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    return log_fast_near(from_bits(to_bits(y) - exponent) - 1.0, off, k);
 }
 
 /* 1 + x in two parts. */
@@ -158,6 +182,18 @@ INLINE double exp_fast(double x)
     return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
 }
 
+INLINE double exp_down_fast(double x)
+{
+    const double a = x < -750.0 ? -750.0 : x;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double e = fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), r);
+    return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
+}
+
 /* e for exp(x) = 2*scale*(1 + e): halved, so that it overflows no sooner than the result. */
 INLINE double expm1_fast_of(double x, double *scale)
 {
@@ -176,19 +212,6 @@ INLINE double expm1_fast(double x)
     double scale;
     const double e = expm1_fast_of(x, &scale);
     return fabs(x) < 0x1p-60 ? x : 2.0 * fused(scale, e, scale - 0.5);
-}
-
-INLINE double log_fast_of(double y, double off, double k0)
-{
-    const uint64_t exponent = exponent_of(y);
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double f = (from_bits(to_bits(y) - exponent) - 1.0) + off;
-    const double s = f / (2.0 + f);
-    const double w = s * s;
-    const double w2 = w * w, w4 = w2 * w2;
-    const double half = 0.5 * f * f;
-    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
-    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
 }
 
 INLINE double log_fast(double x)
@@ -407,13 +430,51 @@ INLINE pair pair_exp_short(pair x)
     return made;
 }
 
+/* With 58 bits: the terms from r**3 on are one double. */
+INLINE pair pair_exp_down_short(pair x)
+{
+    const double a = x.hi < -750.0 ? -750.0 : x.hi;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + pair_rest(x);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double half = 0.5 * r2;
+    const double e = r + half;
+    const double low = fused(r2 * r, fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r8, fused(fused(fused(0x1.27e4c2ad86b5bp-22, r, 0x1.71ddefa2c2253p-19), r2, fused(0x1.a01a01b206a83p-16, r, 0x1.a01a01b3b176dp-13)), r4, fused(fused(0x1.6c16c16c1413cp-10, r, 0x1.111111110ebdap-7), r2, fused(0x1.555555555555ap-5, r, 0x1.555555555555bp-3)))), 0.5 * product_rest(r, r, r2)) + ((r - e) + half);
+    const double p = 1.0 + e;
+    const double l = ((1.0 - p) + e) + fused(rest, e + low, rest + low);
+    const double whole = p + l;
+    const double scale = from_bits(to_bits(z) << 52);
+    const pair made = {whole * scale * back, (l - (whole - p)) * scale * back};
+    return made;
+}
+
 /* 2**k is two factors, so that subnormal results are right. */
 INLINE pair pair_exp(pair x)
 {
     const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
-    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double e = pair_reduced(a, pair_rest(x), shift, &z, &low);
+    const double p = 1.0 + e;
+    const double l = ((1.0 - p) + e) + low;
+    const double h = p + l;
+    const double scale = from_bits(to_bits(z) << 52);
+    const pair made = {h * scale * back, (l - (h - p)) * scale * back};
+    return made;
+}
+
+/* exp(x) for x <= 0. */
+INLINE pair pair_exp_down(pair x)
+{
+    const double a = x.hi < -750.0 ? -750.0 : x.hi;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
+    double z, low;
+    const double e = pair_reduced(a, pair_rest(x), shift, &z, &low);
     const double p = 1.0 + e;
     const double l = ((1.0 - p) + e) + low;
     const double h = p + l;
@@ -440,19 +501,12 @@ INLINE pair pair_expm1(pair x)
     return pair_if(fabs(x.hi) < 0x1p-70, x, made);
 }
 
-/* log(y + e + lo) as a pair, for small e and lo; the terms before s**7 are pairs. */
-INLINE pair pair_log_of(double y0, double e0, double lo0)
+/* log(1 + near + e + lo) + k*log(2) as a pair, for near from -1/4 to 1/2 and small e and lo; the terms before
+ * s**7 are pairs. */
+INLINE pair pair_log_of_unscaled(double near, double e, double lo, double k)
 {
-    const int small = y0 < 0x1p-1022;
-    const double y = small ? y0 * 0x1p64 : y0;
-    const uint64_t exponent = exponent_of(y);
-    const double k0 = small ? -64.0 : 0.0;
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
-    const double e = (small ? e0 * 0x1p64 : e0) * scale;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
     const double f = near + e;
-    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double f_lo = ((near - f) + e) + lo;
     const double d = 2.0 + f;
     const double d_lo = ((2.0 - d) + f) + f_lo;
     const double inverse = 1.0 / d;
@@ -472,6 +526,19 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const double h = more + low;
     const pair made = {h, low - (h - more)};
     return made;
+}
+
+/* log(y + e + lo) for small e and lo. */
+INLINE pair pair_log_of(double y0, double e0, double lo0)
+{
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    return pair_log_of_unscaled(from_bits(to_bits(y) - exponent) - 1.0, e, lo0 * scale, k);
 }
 
 INLINE pair pair_log(pair x)
@@ -523,6 +590,16 @@ ONCE static void pair_expm1_rows(const double *a, const double *a_lo, double *hi
     }
 }
 
+ONCE static void pair_exp_down_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_down((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
 ONCE static void pair_exp_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
@@ -543,11 +620,11 @@ ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi
     }
 }
 
-ONCE static void exp_v_rows(const double *a, double *hi)
+ONCE static void exp_down_v_rows(const double *a, double *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        hi[row] = exp_v(a[row]);
+        hi[row] = exp_down_v(a[row]);
     }
 }
 
@@ -567,11 +644,11 @@ ONCE static void log1p_v_rows(const double *a, double *hi)
     }
 }
 
-ONCE static void exp_fast_rows(const double *a, double *hi)
+ONCE static void exp_down_fast_rows(const double *a, double *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        hi[row] = exp_fast(a[row]);
+        hi[row] = exp_down_fast(a[row]);
     }
 }
 
@@ -591,6 +668,16 @@ ONCE static void log1p_fast_rows(const double *a, double *hi)
     }
 }
 
+ONCE static void pair_exp_down_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_down_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
 ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
@@ -606,6 +693,14 @@ ONCE static void log_fast_rows(const double *a, double *hi)
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
         hi[row] = log_fast(a[row]);
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
     }
 }
 
@@ -712,7 +807,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a7_lo[row] = a7.lo;
     }
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     pair_exp_rows(t0_hi, t0_lo, a12_hi, a12_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -742,8 +837,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a16_hi[row] = a16.hi;
         a16_lo[row] = a16.lo;
     }
-    pair_exp_rows(a11_hi, a11_lo, t4_hi, t4_lo);
-    exp_fast_rows(t3_hi, a13_rows);
+    pair_exp_down_rows(a11_hi, a11_lo, t4_hi, t4_lo);
+    exp_down_fast_rows(t3_hi, a13_rows);
     pair_exp_rows(a16_hi, a16_lo, a17_hi, a17_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -757,7 +852,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a18_lo[row] = a18.lo;
     }
     expm1_fast_rows(t5_hi, t7_rows);
-    pair_exp_rows(a18_hi, a18_lo, a19_hi, a19_lo);
+    pair_exp_down_rows(a18_hi, a18_lo, a19_hi, a19_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t3 = {t3_hi[row], t3_lo[row]};
@@ -842,7 +937,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a7_lo[row] = a7.lo;
     }
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     pair_exp_rows(t0_hi, t0_lo, a12_hi, a12_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -872,8 +967,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a16_hi[row] = a16.hi;
         a16_lo[row] = a16.lo;
     }
-    pair_exp_rows(a11_hi, a11_lo, t4_hi, t4_lo);
-    exp_v_rows(t3_hi, a13_rows);
+    pair_exp_down_rows(a11_hi, a11_lo, t4_hi, t4_lo);
+    exp_down_v_rows(t3_hi, a13_rows);
     pair_exp_rows(a16_hi, a16_lo, a17_hi, a17_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -887,7 +982,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a18_lo[row] = a18.lo;
     }
     expm1_v_rows(t5_hi, t7_rows);
-    pair_exp_rows(a18_hi, a18_lo, a19_hi, a19_lo);
+    pair_exp_down_rows(a18_hi, a18_lo, a19_hi, a19_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t3 = {t3_hi[row], t3_lo[row]};
@@ -997,7 +1092,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         a13_lo[row] = a13.lo;
     }
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     pair_exp_rows(a13_hi, a13_lo, t5_hi, t5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1130,7 +1225,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a14_lo[row] = a14.lo;
     }
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     pair_exp_rows(a14_hi, a14_lo, t11_hi, t11_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1258,7 +1353,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a14_lo[row] = a14.lo;
     }
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     pair_exp_rows(a14_hi, a14_lo, t11_hi, t11_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1427,7 +1522,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a14_lo[row] = a14.lo;
     }
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     pair_exp_rows(a14_hi, a14_lo, t10_hi, t10_lo);
     pair_exp_rows(t0_hi, t0_lo, a15_hi, a15_lo);
     EACH_ROW
@@ -1461,9 +1556,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a19_hi[row] = a19.hi;
         a19_lo[row] = a19.lo;
     }
-    pair_exp_rows(a11_hi, a11_lo, t4_hi, t4_lo);
+    pair_exp_down_rows(a11_hi, a11_lo, t4_hi, t4_lo);
     pair_exp_rows(a12_hi, a12_lo, t8_hi, t8_lo);
-    exp_fast_rows(t3_hi, a16_rows);
+    exp_down_fast_rows(t3_hi, a16_rows);
     pair_exp_rows(a19_hi, a19_lo, a20_hi, a20_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1485,7 +1580,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     }
     expm1_fast_rows(t5_hi, t7_rows);
     pair_exp_rows(a13_hi, a13_lo, t9_hi, t9_lo);
-    pair_exp_rows(a21_hi, a21_lo, a22_hi, a22_lo);
+    pair_exp_down_rows(a21_hi, a21_lo, a22_hi, a22_lo);
     pair_expm1_rows(a25_hi, a25_lo, a26_hi, a26_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1587,7 +1682,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a14_lo[row] = a14.lo;
     }
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     pair_exp_rows(a14_hi, a14_lo, t10_hi, t10_lo);
     pair_exp_rows(t0_hi, t0_lo, a15_hi, a15_lo);
     EACH_ROW
@@ -1621,9 +1716,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a19_hi[row] = a19.hi;
         a19_lo[row] = a19.lo;
     }
-    pair_exp_rows(a11_hi, a11_lo, t4_hi, t4_lo);
+    pair_exp_down_rows(a11_hi, a11_lo, t4_hi, t4_lo);
     pair_exp_rows(a12_hi, a12_lo, t8_hi, t8_lo);
-    exp_v_rows(t3_hi, a16_rows);
+    exp_down_v_rows(t3_hi, a16_rows);
     pair_exp_rows(a19_hi, a19_lo, a20_hi, a20_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1645,7 +1740,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     }
     expm1_v_rows(t5_hi, t7_rows);
     pair_exp_rows(a13_hi, a13_lo, t9_hi, t9_lo);
-    pair_exp_rows(a21_hi, a21_lo, a22_hi, a22_lo);
+    pair_exp_down_rows(a21_hi, a21_lo, a22_hi, a22_lo);
     pair_expm1_rows(a25_hi, a25_lo, a26_hi, a26_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1770,7 +1865,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a15_lo[row] = a15.lo;
     }
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     pair_exp_rows(a15_hi, a15_lo, t6_hi, t6_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1900,7 +1995,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a15_lo[row] = a15.lo;
     }
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     pair_exp_rows(a15_hi, a15_lo, t6_hi, t6_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -2079,7 +2174,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a16_lo[row] = a16.lo;
     }
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     pair_exp_rows(a16_hi, a16_lo, t11_hi, t11_lo);
     pair_exp_rows(t0_hi, t0_lo, a18_hi, a18_lo);
     EACH_ROW
@@ -2119,10 +2214,10 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a22_hi[row] = a22.hi;
         a22_lo[row] = a22.lo;
     }
-    pair_exp_rows(a11_hi, a11_lo, t4_hi, t4_lo);
+    pair_exp_down_rows(a11_hi, a11_lo, t4_hi, t4_lo);
     pair_exp_rows(a12_hi, a12_lo, t8_hi, t8_lo);
     pair_exp_rows(a17_hi, a17_lo, t13_hi, t13_lo);
-    exp_fast_rows(t3_hi, a19_rows);
+    exp_down_fast_rows(t3_hi, a19_rows);
     pair_exp_rows(a22_hi, a22_lo, a23_hi, a23_lo);
     pair_exp_rows(t12_hi, t12_lo, a28_hi, a28_lo);
     EACH_ROW
@@ -2151,7 +2246,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     pair_exp_rows(a13_hi, a13_lo, t9_hi, t9_lo);
     pair_expm1_rows(a14_hi, a14_lo, a15_hi, a15_lo);
     expm1_fast_rows(t14_hi, t16_rows);
-    pair_exp_rows(a24_hi, a24_lo, a25_hi, a25_lo);
+    pair_exp_down_rows(a24_hi, a24_lo, a25_hi, a25_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t3 = {t3_hi[row], t3_lo[row]};
@@ -2267,7 +2362,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a16_lo[row] = a16.lo;
     }
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     pair_exp_rows(a16_hi, a16_lo, t11_hi, t11_lo);
     pair_exp_rows(t0_hi, t0_lo, a18_hi, a18_lo);
     EACH_ROW
@@ -2307,10 +2402,10 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a22_hi[row] = a22.hi;
         a22_lo[row] = a22.lo;
     }
-    pair_exp_rows(a11_hi, a11_lo, t4_hi, t4_lo);
+    pair_exp_down_rows(a11_hi, a11_lo, t4_hi, t4_lo);
     pair_exp_rows(a12_hi, a12_lo, t8_hi, t8_lo);
     pair_exp_rows(a17_hi, a17_lo, t13_hi, t13_lo);
-    exp_v_rows(t3_hi, a19_rows);
+    exp_down_v_rows(t3_hi, a19_rows);
     pair_exp_rows(a22_hi, a22_lo, a23_hi, a23_lo);
     pair_exp_rows(t12_hi, t12_lo, a28_hi, a28_lo);
     EACH_ROW
@@ -2339,7 +2434,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     pair_exp_rows(a13_hi, a13_lo, t9_hi, t9_lo);
     pair_expm1_rows(a14_hi, a14_lo, a15_hi, a15_lo);
     expm1_v_rows(t14_hi, t16_rows);
-    pair_exp_rows(a24_hi, a24_lo, a25_hi, a25_lo);
+    pair_exp_down_rows(a24_hi, a24_lo, a25_hi, a25_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t3 = {t3_hi[row], t3_lo[row]};
@@ -2504,7 +2599,7 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         a7_lo[row] = a7.lo;
     }
     expm1_fast_rows(a4_rows, a5_rows);
-    pair_exp_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_down_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     pair_exp_short_rows(t0_hi, t0_lo, a12_hi, a12_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -2534,8 +2629,8 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         a16_hi[row] = a16.hi;
         a16_lo[row] = a16.lo;
     }
-    pair_exp_rows(a11_hi, a11_lo, t4_hi, t4_lo);
-    exp_fast_rows(t3_hi, a13_rows);
+    pair_exp_down_rows(a11_hi, a11_lo, t4_hi, t4_lo);
+    exp_down_fast_rows(t3_hi, a13_rows);
     pair_exp_short_rows(a16_hi, a16_lo, a17_hi, a17_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -2549,7 +2644,7 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         a18_lo[row] = a18.lo;
     }
     expm1_fast_rows(t5_hi, t7_rows);
-    pair_exp_short_rows(a18_hi, a18_lo, a19_hi, a19_lo);
+    pair_exp_down_short_rows(a18_hi, a18_lo, a19_hi, a19_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const pair t3 = {t3_hi[row], t3_lo[row]};
@@ -2651,7 +2746,7 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         a13_lo[row] = a13.lo;
     }
     expm1_fast_rows(a4_rows, a5_rows);
-    pair_exp_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_down_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     pair_exp_short_rows(a13_hi, a13_lo, t5_hi, t5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -2781,7 +2876,7 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         a14_lo[row] = a14.lo;
     }
     expm1_fast_rows(a4_rows, a5_rows);
-    pair_exp_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_down_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     pair_exp_short_rows(a14_hi, a14_lo, t11_hi, t11_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -2940,7 +3035,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         a14_lo[row] = a14.lo;
     }
     expm1_fast_rows(a4_rows, a5_rows);
-    pair_exp_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_down_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     pair_exp_short_rows(a14_hi, a14_lo, t10_hi, t10_lo);
     pair_exp_short_rows(t0_hi, t0_lo, a15_hi, a15_lo);
     EACH_ROW
@@ -2974,9 +3069,9 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         a19_hi[row] = a19.hi;
         a19_lo[row] = a19.lo;
     }
-    pair_exp_rows(a11_hi, a11_lo, t4_hi, t4_lo);
+    pair_exp_down_rows(a11_hi, a11_lo, t4_hi, t4_lo);
     pair_exp_short_rows(a12_hi, a12_lo, t8_hi, t8_lo);
-    exp_fast_rows(t3_hi, a16_rows);
+    exp_down_fast_rows(t3_hi, a16_rows);
     pair_exp_short_rows(a19_hi, a19_lo, a20_hi, a20_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -2998,7 +3093,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     }
     expm1_fast_rows(t5_hi, t7_rows);
     pair_exp_short_rows(a13_hi, a13_lo, t9_hi, t9_lo);
-    pair_exp_short_rows(a21_hi, a21_lo, a22_hi, a22_lo);
+    pair_exp_down_short_rows(a21_hi, a21_lo, a22_hi, a22_lo);
     pair_expm1_rows(a25_hi, a25_lo, a26_hi, a26_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -3114,7 +3209,7 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         a15_lo[row] = a15.lo;
     }
     expm1_fast_rows(a4_rows, a5_rows);
-    pair_exp_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_down_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     pair_exp_short_rows(a15_hi, a15_lo, t6_hi, t6_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -3283,7 +3378,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         a16_lo[row] = a16.lo;
     }
     expm1_fast_rows(a4_rows, a5_rows);
-    pair_exp_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_down_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     pair_exp_short_rows(a16_hi, a16_lo, t11_hi, t11_lo);
     pair_exp_short_rows(t0_hi, t0_lo, a18_hi, a18_lo);
     EACH_ROW
@@ -3323,10 +3418,10 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         a22_hi[row] = a22.hi;
         a22_lo[row] = a22.lo;
     }
-    pair_exp_rows(a11_hi, a11_lo, t4_hi, t4_lo);
+    pair_exp_down_rows(a11_hi, a11_lo, t4_hi, t4_lo);
     pair_exp_short_rows(a12_hi, a12_lo, t8_hi, t8_lo);
     pair_exp_rows(a17_hi, a17_lo, t13_hi, t13_lo);
-    exp_fast_rows(t3_hi, a19_rows);
+    exp_down_fast_rows(t3_hi, a19_rows);
     pair_exp_short_rows(a22_hi, a22_lo, a23_hi, a23_lo);
     exp_fast_rows(t12_hi, a28_rows);
     EACH_ROW
@@ -3355,7 +3450,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     pair_exp_short_rows(a13_hi, a13_lo, t9_hi, t9_lo);
     pair_expm1_rows(a14_hi, a14_lo, a15_hi, a15_lo);
     pair_expm1_rows(t14_hi, t14_lo, t16_hi, t16_lo);
-    pair_exp_short_rows(a24_hi, a24_lo, a25_hi, a25_lo);
+    pair_exp_down_short_rows(a24_hi, a24_lo, a25_hi, a25_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const pair t3 = {t3_hi[row], t3_lo[row]};

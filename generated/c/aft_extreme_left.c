@@ -101,12 +101,9 @@ INLINE uint64_t exponent_of(double y)
     return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
 }
 
-/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-INLINE double log_of(double y, double off, double k0)
+/* log(1 + near + off) + k*log(2), for near from -1/4 to 1/2 and a small off. */
+INLINE double log_near(double near, double off, double k)
 {
-    const uint64_t exponent = exponent_of(y);
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
     const double f = near + off;
     const double s = f / (2.0 + f);
     const double w = s * s;
@@ -120,6 +117,33 @@ INLINE double log_of(double y, double off, double k0)
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + g;
     return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
+}
+
+INLINE double log_fast_near(double near, double off, double k)
+{
+    const double f = near + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double w2 = w * w, w4 = w2 * w2;
+    const double half = 0.5 * f * f;
+    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
+    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+INLINE double log_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    return log_near(from_bits(to_bits(y) - exponent) - 1.0, off, k);
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+INLINE double log_fast_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    return log_fast_near(from_bits(to_bits(y) - exponent) - 1.0, off, k);
 }
 
 /* 1 + x in two parts. */
@@ -147,6 +171,18 @@ INLINE double exp_fast(double x)
     return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
 }
 
+INLINE double exp_down_fast(double x)
+{
+    const double a = x < -750.0 ? -750.0 : x;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double e = fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), r);
+    return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
+}
+
 /* e for exp(x) = 2*scale*(1 + e): halved, so that it overflows no sooner than the result. */
 INLINE double expm1_fast_of(double x, double *scale)
 {
@@ -165,19 +201,6 @@ INLINE double expm1_fast(double x)
     double scale;
     const double e = expm1_fast_of(x, &scale);
     return fabs(x) < 0x1p-60 ? x : 2.0 * fused(scale, e, scale - 0.5);
-}
-
-INLINE double log_fast_of(double y, double off, double k0)
-{
-    const uint64_t exponent = exponent_of(y);
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double f = (from_bits(to_bits(y) - exponent) - 1.0) + off;
-    const double s = f / (2.0 + f);
-    const double w = s * s;
-    const double w2 = w * w, w4 = w2 * w2;
-    const double half = 0.5 * f * f;
-    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
-    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
 }
 
 INLINE double log1p_fast(double x)
@@ -388,13 +411,51 @@ INLINE pair pair_exp_short(pair x)
     return made;
 }
 
+/* With 58 bits: the terms from r**3 on are one double. */
+INLINE pair pair_exp_down_short(pair x)
+{
+    const double a = x.hi < -750.0 ? -750.0 : x.hi;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + pair_rest(x);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double half = 0.5 * r2;
+    const double e = r + half;
+    const double low = fused(r2 * r, fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r8, fused(fused(fused(0x1.27e4c2ad86b5bp-22, r, 0x1.71ddefa2c2253p-19), r2, fused(0x1.a01a01b206a83p-16, r, 0x1.a01a01b3b176dp-13)), r4, fused(fused(0x1.6c16c16c1413cp-10, r, 0x1.111111110ebdap-7), r2, fused(0x1.555555555555ap-5, r, 0x1.555555555555bp-3)))), 0.5 * product_rest(r, r, r2)) + ((r - e) + half);
+    const double p = 1.0 + e;
+    const double l = ((1.0 - p) + e) + fused(rest, e + low, rest + low);
+    const double whole = p + l;
+    const double scale = from_bits(to_bits(z) << 52);
+    const pair made = {whole * scale * back, (l - (whole - p)) * scale * back};
+    return made;
+}
+
 /* 2**k is two factors, so that subnormal results are right. */
 INLINE pair pair_exp(pair x)
 {
     const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
-    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double e = pair_reduced(a, pair_rest(x), shift, &z, &low);
+    const double p = 1.0 + e;
+    const double l = ((1.0 - p) + e) + low;
+    const double h = p + l;
+    const double scale = from_bits(to_bits(z) << 52);
+    const pair made = {h * scale * back, (l - (h - p)) * scale * back};
+    return made;
+}
+
+/* exp(x) for x <= 0. */
+INLINE pair pair_exp_down(pair x)
+{
+    const double a = x.hi < -750.0 ? -750.0 : x.hi;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
+    double z, low;
+    const double e = pair_reduced(a, pair_rest(x), shift, &z, &low);
     const double p = 1.0 + e;
     const double l = ((1.0 - p) + e) + low;
     const double h = p + l;
@@ -421,19 +482,12 @@ INLINE pair pair_expm1(pair x)
     return pair_if(fabs(x.hi) < 0x1p-70, x, made);
 }
 
-/* log(y + e + lo) as a pair, for small e and lo; the terms before s**7 are pairs. */
-INLINE pair pair_log_of(double y0, double e0, double lo0)
+/* log(1 + near + e + lo) + k*log(2) as a pair, for near from -1/4 to 1/2 and small e and lo; the terms before
+ * s**7 are pairs. */
+INLINE pair pair_log_of_unscaled(double near, double e, double lo, double k)
 {
-    const int small = y0 < 0x1p-1022;
-    const double y = small ? y0 * 0x1p64 : y0;
-    const uint64_t exponent = exponent_of(y);
-    const double k0 = small ? -64.0 : 0.0;
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
-    const double e = (small ? e0 * 0x1p64 : e0) * scale;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
     const double f = near + e;
-    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double f_lo = ((near - f) + e) + lo;
     const double d = 2.0 + f;
     const double d_lo = ((2.0 - d) + f) + f_lo;
     const double inverse = 1.0 / d;
@@ -453,6 +507,19 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const double h = more + low;
     const pair made = {h, low - (h - more)};
     return made;
+}
+
+/* log(y + e + lo) for small e and lo. */
+INLINE pair pair_log_of(double y0, double e0, double lo0)
+{
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    return pair_log_of_unscaled(from_bits(to_bits(y) - exponent) - 1.0, e, lo0 * scale, k);
 }
 
 INLINE pair pair_log(pair x)
@@ -499,11 +566,11 @@ ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, 
     }
 }
 
-ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_exp_down_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        const pair made = pair_exp_down_short((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
@@ -524,6 +591,16 @@ ONCE static void expm1_v_rows(const double *a, double *hi)
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
         hi[row] = expm1_v(a[row]);
+    }
+}
+
+ONCE static void pair_exp_down_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_down((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
     }
 }
 
@@ -568,6 +645,24 @@ ONCE static void pair_expm1_rows(const double *a, const double *a_lo, double *hi
         const pair made = pair_expm1((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void exp_down_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_down_fast(a[row]);
     }
 }
 
@@ -664,8 +759,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a6_hi[row] = a6.hi;
         a6_lo[row] = a6.lo;
     }
-    pair_exp_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
-    pair_exp_short_rows(t1_hi, t1_lo, a3_hi, a3_lo);
+    pair_exp_down_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
+    pair_exp_down_short_rows(t1_hi, t1_lo, a3_hi, a3_lo);
     pair_exp_rows(a6_hi, a6_lo, a7_hi, a7_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -679,7 +774,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a8_lo[row] = a8.lo;
     }
     expm1_fast_rows(t3_hi, t5_rows);
-    pair_exp_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_exp_down_rows(a8_hi, a8_lo, a9_hi, a9_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t1 = {t1_hi[row], t1_lo[row]};
@@ -746,8 +841,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a6_hi[row] = a6.hi;
         a6_lo[row] = a6.lo;
     }
-    pair_exp_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
-    pair_exp_short_rows(t1_hi, t1_lo, a3_hi, a3_lo);
+    pair_exp_down_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
+    pair_exp_down_short_rows(t1_hi, t1_lo, a3_hi, a3_lo);
     pair_exp_rows(a6_hi, a6_lo, a7_hi, a7_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -761,7 +856,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a8_lo[row] = a8.lo;
     }
     expm1_v_rows(t3_hi, t5_rows);
-    pair_exp_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_exp_down_rows(a8_hi, a8_lo, a9_hi, a9_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t1 = {t1_hi[row], t1_lo[row]};
@@ -1122,9 +1217,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a8_hi[row] = a8.hi;
         a8_lo[row] = a8.lo;
     }
-    pair_exp_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
+    pair_exp_down_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
     pair_exp_rows(a3_hi, a3_lo, t6_hi, t6_lo);
-    pair_exp_short_rows(t1_hi, t1_lo, a5_hi, a5_lo);
+    pair_exp_down_short_rows(t1_hi, t1_lo, a5_hi, a5_lo);
     pair_exp_rows(a8_hi, a8_lo, a9_hi, a9_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1146,7 +1241,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     }
     expm1_fast_rows(t3_hi, t5_rows);
     pair_exp_rows(a4_hi, a4_lo, t7_hi, t7_lo);
-    pair_exp_rows(a10_hi, a10_lo, a11_hi, a11_lo);
+    pair_exp_down_rows(a10_hi, a10_lo, a11_hi, a11_lo);
     pair_expm1_rows(a14_hi, a14_lo, a15_hi, a15_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1227,9 +1322,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a8_hi[row] = a8.hi;
         a8_lo[row] = a8.lo;
     }
-    pair_exp_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
+    pair_exp_down_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
     pair_exp_rows(a3_hi, a3_lo, t6_hi, t6_lo);
-    pair_exp_short_rows(t1_hi, t1_lo, a5_hi, a5_lo);
+    pair_exp_down_short_rows(t1_hi, t1_lo, a5_hi, a5_lo);
     pair_exp_rows(a8_hi, a8_lo, a9_hi, a9_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1251,7 +1346,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     }
     expm1_v_rows(t3_hi, t5_rows);
     pair_exp_rows(a4_hi, a4_lo, t7_hi, t7_lo);
-    pair_exp_rows(a10_hi, a10_lo, a11_hi, a11_lo);
+    pair_exp_down_rows(a10_hi, a10_lo, a11_hi, a11_lo);
     pair_expm1_rows(a14_hi, a14_lo, a15_hi, a15_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1564,10 +1659,10 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a11_hi[row] = a11.hi;
         a11_lo[row] = a11.lo;
     }
-    pair_exp_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
+    pair_exp_down_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
     pair_exp_rows(a3_hi, a3_lo, t6_hi, t6_lo);
     pair_exp_rows(a7_hi, a7_lo, t10_hi, t10_lo);
-    pair_exp_short_rows(t1_hi, t1_lo, a8_hi, a8_lo);
+    pair_exp_down_short_rows(t1_hi, t1_lo, a8_hi, a8_lo);
     pair_exp_rows(a11_hi, a11_lo, a12_hi, a12_lo);
     pair_exp_rows(t9_hi, t9_lo, a17_hi, a17_lo);
     EACH_ROW
@@ -1596,7 +1691,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     pair_exp_rows(a4_hi, a4_lo, t7_hi, t7_lo);
     pair_expm1_rows(a5_hi, a5_lo, a6_hi, a6_lo);
     pair_expm1_rows(t11_hi, t11_lo, t13_hi, t13_lo);
-    pair_exp_rows(a13_hi, a13_lo, a14_hi, a14_lo);
+    pair_exp_down_rows(a13_hi, a13_lo, a14_hi, a14_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t1 = {t1_hi[row], t1_lo[row]};
@@ -1697,10 +1792,10 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a11_hi[row] = a11.hi;
         a11_lo[row] = a11.lo;
     }
-    pair_exp_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
+    pair_exp_down_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
     pair_exp_rows(a3_hi, a3_lo, t6_hi, t6_lo);
     pair_exp_short_rows(a7_hi, a7_lo, t10_hi, t10_lo);
-    pair_exp_short_rows(t1_hi, t1_lo, a8_hi, a8_lo);
+    pair_exp_down_short_rows(t1_hi, t1_lo, a8_hi, a8_lo);
     pair_exp_rows(a11_hi, a11_lo, a12_hi, a12_lo);
     pair_exp_rows(t9_hi, t9_lo, a17_hi, a17_lo);
     EACH_ROW
@@ -1729,7 +1824,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     pair_exp_rows(a4_hi, a4_lo, t7_hi, t7_lo);
     pair_expm1_rows(a5_hi, a5_lo, a6_hi, a6_lo);
     pair_expm1_rows(t11_hi, t11_lo, t13_hi, t13_lo);
-    pair_exp_rows(a13_hi, a13_lo, a14_hi, a14_lo);
+    pair_exp_down_rows(a13_hi, a13_lo, a14_hi, a14_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t1 = {t1_hi[row], t1_lo[row]};
@@ -1874,8 +1969,8 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         a2_lo[row] = a2.lo;
         a6_rows[row] = pair_rounded(pair_max(pair_of(0.0), pair_order(t0)));
     }
-    pair_exp_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
-    exp_fast_rows(t1_hi, a3_rows);
+    pair_exp_down_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
+    exp_down_fast_rows(t1_hi, a3_rows);
     exp_fast_rows(a6_rows, a7_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1887,7 +1982,7 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         a8_rows[row] = -a7;
     }
     expm1_fast_rows(t3_hi, t5_rows);
-    exp_fast_rows(a8_rows, a9_rows);
+    exp_down_fast_rows(a8_rows, a9_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const pair t1 = {t1_hi[row], t1_lo[row]};
@@ -2139,9 +2234,9 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         a3_rows[row] = pair_rounded(pair_max(pair_of(-40.0), pair_order(t0)));
         a8_rows[row] = pair_rounded(pair_max(pair_of(0.0), pair_order(t0)));
     }
-    pair_exp_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
+    pair_exp_down_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
     exp_fast_rows(a3_rows, t6_rows);
-    exp_fast_rows(t1_hi, a5_rows);
+    exp_down_fast_rows(t1_hi, a5_rows);
     exp_fast_rows(a8_rows, a9_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -2157,7 +2252,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     }
     expm1_fast_rows(t3_hi, t5_rows);
     exp_fast_rows(a4_rows, t7_rows);
-    exp_fast_rows(a10_rows, a11_rows);
+    exp_down_fast_rows(a10_rows, a11_rows);
     expm1_fast_rows(a14_rows, a15_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -2365,10 +2460,10 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         a7_lo[row] = a7.lo;
         a11_rows[row] = pair_rounded(pair_max(pair_of(0.0), pair_order(t0)));
     }
-    pair_exp_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
+    pair_exp_down_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
     exp_fast_rows(a3_rows, t6_rows);
     pair_exp_short_rows(a7_hi, a7_lo, t10_hi, t10_lo);
-    exp_fast_rows(t1_hi, a8_rows);
+    exp_down_fast_rows(t1_hi, a8_rows);
     exp_fast_rows(a11_rows, a12_rows);
     exp_fast_rows(t9_hi, a17_rows);
     EACH_ROW
@@ -2391,7 +2486,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     exp_fast_rows(a4_rows, t7_rows);
     expm1_fast_rows(a5_rows, a6_rows);
     expm1_fast_rows(t11_hi, t13_rows);
-    exp_fast_rows(a13_rows, a14_rows);
+    exp_down_fast_rows(a13_rows, a14_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const pair t1 = {t1_hi[row], t1_lo[row]};

@@ -62,24 +62,9 @@ INLINE uint64_t exponent_of(double y)
     return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
 }
 
-INLINE double exp_fast(double x)
+INLINE double log_fast_near(double near, double off, double k)
 {
-    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
-    const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
-    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
-    const double z = fused(a, 0x1.71547652b82fep+0, shift);
-    const double k = z - shift;
-    const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
-    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
-    const double e = fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), r);
-    return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
-}
-
-INLINE double log_fast_of(double y, double off, double k0)
-{
-    const uint64_t exponent = exponent_of(y);
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double f = (from_bits(to_bits(y) - exponent) - 1.0) + off;
+    const double f = near + off;
     const double s = f / (2.0 + f);
     const double w = s * s;
     const double w2 = w * w, w4 = w2 * w2;
@@ -88,15 +73,23 @@ INLINE double log_fast_of(double y, double off, double k0)
     return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
 }
 
-INLINE double log1p_fast(double x)
+/* log(1 + x) for x from 0 to 1. */
+INLINE double log1p_unit_fast(double x)
 {
-    const double y = 1.0 + x;
-    const double one = y - x;
-    const double rest = (1.0 - one) + (x - (y - one));
-    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
-    const double found = log_fast_of(y, off, 0.0);
-    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
-    return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
+    const int large = x > 0.5;
+    return log_fast_near(large ? 0.5 * x - 0.5 : x, 0.0, large ? 1.0 : 0.0);
+}
+
+INLINE double exp_down_fast(double x)
+{
+    const double a = x < -750.0 ? -750.0 : x;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double e = fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), r);
+    return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
 }
 
 /* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
@@ -264,11 +257,10 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 }
 
 /* With 58 bits: the terms from r**3 on are one double. */
-INLINE pair pair_exp_short(pair x)
+INLINE pair pair_exp_down_short(pair x)
 {
-    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
-    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
-    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    const double a = x.hi < -750.0 ? -750.0 : x.hi;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = z - shift;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
@@ -286,13 +278,13 @@ INLINE pair pair_exp_short(pair x)
     return made;
 }
 
-/* 2**k is two factors, so that subnormal results are right. */
-INLINE pair pair_exp(pair x)
+/* exp(x) for x <= 0. */
+INLINE pair pair_exp_down(pair x)
 {
-    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
-    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    const double a = x.hi < -750.0 ? -750.0 : x.hi;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
     double z, low;
-    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double e = pair_reduced(a, pair_rest(x), shift, &z, &low);
     const double p = 1.0 + e;
     const double l = ((1.0 - p) + e) + low;
     const double h = p + l;
@@ -301,19 +293,12 @@ INLINE pair pair_exp(pair x)
     return made;
 }
 
-/* log(y + e + lo) as a pair, for small e and lo; the terms before s**7 are pairs. */
-INLINE pair pair_log_of(double y0, double e0, double lo0)
+/* log(1 + near + e + lo) + k*log(2) as a pair, for near from -1/4 to 1/2 and small e and lo; the terms before
+ * s**7 are pairs. */
+INLINE pair pair_log_of_unscaled(double near, double e, double lo, double k)
 {
-    const int small = y0 < 0x1p-1022;
-    const double y = small ? y0 * 0x1p64 : y0;
-    const uint64_t exponent = exponent_of(y);
-    const double k0 = small ? -64.0 : 0.0;
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
-    const double e = (small ? e0 * 0x1p64 : e0) * scale;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
     const double f = near + e;
-    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double f_lo = ((near - f) + e) + lo;
     const double d = 2.0 + f;
     const double d_lo = ((2.0 - d) + f) + f_lo;
     const double inverse = 1.0 / d;
@@ -335,6 +320,19 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     return made;
 }
 
+/* log(y + e + lo) for small e and lo. */
+INLINE pair pair_log_of(double y0, double e0, double lo0)
+{
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    return pair_log_of_unscaled(from_bits(to_bits(y) - exponent) - 1.0, e, lo0 * scale, k);
+}
+
 INLINE pair pair_log(pair x)
 {
     const pair found = pair_log_of(x.hi, x.lo, 0.0);
@@ -343,16 +341,12 @@ INLINE pair pair_log(pair x)
     return made;
 }
 
-/* 1 + x in three parts. */
-INLINE pair pair_log1p(pair x)
+/* log(1 + x) for x from 0 to 1. */
+INLINE pair pair_log1p_unit(pair x)
 {
-    const pair one = pair_sum(1.0, x.hi);
-    const double y = one.hi + x.lo;
-    const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
-    const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
-    const pair made = {inside, found.lo};
-    /* One condition, as GCC makes no vectors of two joined under another. */
-    return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
+    const int large = x.hi > 0.5;
+    const double scale = large ? 0.5 : 1.0;
+    return pair_log_of_unscaled(large ? 0.5 * x.hi - 0.5 : x.hi, scale * x.lo, 0.0, large ? 1.0 : 0.0);
 }
 
 HELPER double maximum(double a, double b)
@@ -372,49 +366,49 @@ ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, 
     }
 }
 
-ONCE static void pair_exp_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_exp_down_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_exp((pair){a[row], a_lo[row]});
+        const pair made = pair_exp_down((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
 }
 
-ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_log1p_unit_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        const pair made = pair_log1p_unit((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
 }
 
-ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_exp_down_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        const pair made = pair_exp_down_short((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
 }
 
-ONCE static void log1p_fast_rows(const double *a, double *hi)
+ONCE static void log1p_unit_fast_rows(const double *a, double *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        hi[row] = log1p_fast(a[row]);
+        hi[row] = log1p_unit_fast(a[row]);
     }
 }
 
-ONCE static void exp_fast_rows(const double *a, double *hi)
+ONCE static void exp_down_fast_rows(const double *a, double *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        hi[row] = exp_fast(a[row]);
+        hi[row] = exp_down_fast(a[row]);
     }
 }
 
@@ -486,8 +480,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a2_hi[row] = a2.hi;
         a2_lo[row] = a2.lo;
     }
-    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
-    log1p_fast_rows(a3_hi, a4_rows);
+    pair_exp_down_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    log1p_unit_fast_rows(a3_hi, a4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -520,8 +514,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a2_hi[row] = a2.hi;
         a2_lo[row] = a2.lo;
     }
-    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
-    pair_log1p_rows(a3_hi, a3_lo, a4_hi, a4_lo);
+    pair_exp_down_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_log1p_unit_rows(a3_hi, a3_lo, a4_hi, a4_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -582,7 +576,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         a2_hi[row] = a2.hi;
         a2_lo[row] = a2.lo;
     }
-    pair_exp_short_rows(a2_hi, a2_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a2_hi, a2_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -614,7 +608,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         a2_hi[row] = a2.hi;
         a2_lo[row] = a2.lo;
     }
-    pair_exp_rows(a2_hi, a2_lo, t1_hi, t1_lo);
+    pair_exp_down_rows(a2_hi, a2_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -676,7 +670,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a2_hi[row] = a2.hi;
         a2_lo[row] = a2.lo;
     }
-    pair_exp_short_rows(a2_hi, a2_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a2_hi, a2_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -710,7 +704,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a2_hi[row] = a2.hi;
         a2_lo[row] = a2.lo;
     }
-    pair_exp_rows(a2_hi, a2_lo, t1_hi, t1_lo);
+    pair_exp_down_rows(a2_hi, a2_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -776,8 +770,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a2_hi[row] = a2.hi;
         a2_lo[row] = a2.lo;
     }
-    pair_exp_short_rows(a2_hi, a2_lo, t1_hi, t1_lo);
-    log1p_fast_rows(t1_hi, a3_rows);
+    pair_exp_down_short_rows(a2_hi, a2_lo, t1_hi, t1_lo);
+    log1p_unit_fast_rows(t1_hi, a3_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -812,8 +806,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a2_hi[row] = a2.hi;
         a2_lo[row] = a2.lo;
     }
-    pair_exp_rows(a2_hi, a2_lo, t1_hi, t1_lo);
-    pair_log1p_rows(t1_hi, t1_lo, a3_hi, a3_lo);
+    pair_exp_down_rows(a2_hi, a2_lo, t1_hi, t1_lo);
+    pair_log1p_unit_rows(t1_hi, t1_lo, a3_hi, a3_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -878,7 +872,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a2_hi[row] = a2.hi;
         a2_lo[row] = a2.lo;
     }
-    pair_exp_short_rows(a2_hi, a2_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a2_hi, a2_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -914,7 +908,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a2_hi[row] = a2.hi;
         a2_lo[row] = a2.lo;
     }
-    pair_exp_rows(a2_hi, a2_lo, t1_hi, t1_lo);
+    pair_exp_down_rows(a2_hi, a2_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -984,8 +978,8 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a2_hi[row] = a2.hi;
         a2_lo[row] = a2.lo;
     }
-    pair_exp_short_rows(a2_hi, a2_lo, t1_hi, t1_lo);
-    log1p_fast_rows(t1_hi, a3_rows);
+    pair_exp_down_short_rows(a2_hi, a2_lo, t1_hi, t1_lo);
+    log1p_unit_fast_rows(t1_hi, a3_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -1024,8 +1018,8 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a2_hi[row] = a2.hi;
         a2_lo[row] = a2.lo;
     }
-    pair_exp_rows(a2_hi, a2_lo, t1_hi, t1_lo);
-    pair_log1p_rows(t1_hi, t1_lo, a3_hi, a3_lo);
+    pair_exp_down_rows(a2_hi, a2_lo, t1_hi, t1_lo);
+    pair_log1p_unit_rows(t1_hi, t1_lo, a3_hi, a3_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -1128,8 +1122,8 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         t0_rows[row] = t0;
         a2_rows[row] = -fabs(t0);
     }
-    exp_fast_rows(a2_rows, a3_rows);
-    log1p_fast_rows(a3_rows, a4_rows);
+    exp_down_fast_rows(a2_rows, a3_rows);
+    log1p_unit_fast_rows(a3_rows, a4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double t0 = t0_rows[row];
@@ -1180,7 +1174,7 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         t0_rows[row] = t0;
         a2_rows[row] = -fabs(t0);
     }
-    exp_fast_rows(a2_rows, t1_rows);
+    exp_down_fast_rows(a2_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double t0 = t0_rows[row];
@@ -1232,7 +1226,7 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         t0_rows[row] = t0;
         a2_rows[row] = -fabs(t0);
     }
-    exp_fast_rows(a2_rows, t1_rows);
+    exp_down_fast_rows(a2_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double t0 = t0_rows[row];
@@ -1287,8 +1281,8 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         t0_rows[row] = t0;
         a2_rows[row] = -fabs(t0);
     }
-    exp_fast_rows(a2_rows, t1_rows);
-    log1p_fast_rows(t1_rows, a3_rows);
+    exp_down_fast_rows(a2_rows, t1_rows);
+    log1p_unit_fast_rows(t1_rows, a3_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double t0 = t0_rows[row];
@@ -1343,7 +1337,7 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         t0_rows[row] = t0;
         a2_rows[row] = -fabs(t0);
     }
-    exp_fast_rows(a2_rows, t1_rows);
+    exp_down_fast_rows(a2_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double t0 = t0_rows[row];
@@ -1402,8 +1396,8 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         t0_rows[row] = t0;
         a2_rows[row] = -fabs(t0);
     }
-    exp_fast_rows(a2_rows, t1_rows);
-    log1p_fast_rows(t1_rows, a3_rows);
+    exp_down_fast_rows(a2_rows, t1_rows);
+    log1p_unit_fast_rows(t1_rows, a3_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double t0 = t0_rows[row];

@@ -78,30 +78,35 @@ INLINE uint64_t exponent_of(double y)
     return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
 }
 
-INLINE double exp_fast(double x)
+INLINE double log_fast_near(double near, double off, double k)
 {
-    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
-    const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
-    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
-    const double z = fused(a, 0x1.71547652b82fep+0, shift);
-    const double k = z - shift;
-    const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
-    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
-    const double e = fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), r);
-    return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
-}
-
-INLINE double log_fast_of(double y, double off, double k0)
-{
-    const uint64_t exponent = exponent_of(y);
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double f = (from_bits(to_bits(y) - exponent) - 1.0) + off;
+    const double f = near + off;
     const double s = f / (2.0 + f);
     const double w = s * s;
     const double w2 = w * w, w4 = w2 * w2;
     const double half = 0.5 * f * f;
     const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
     return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+INLINE double log_fast_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    return log_fast_near(from_bits(to_bits(y) - exponent) - 1.0, off, k);
+}
+
+INLINE double exp_down_fast(double x)
+{
+    const double a = x < -750.0 ? -750.0 : x;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double e = fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), r);
+    return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
 }
 
 INLINE double log_fast(double x)
@@ -280,11 +285,10 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 }
 
 /* With 58 bits: the terms from r**3 on are one double. */
-INLINE pair pair_exp_short(pair x)
+INLINE pair pair_exp_down_short(pair x)
 {
-    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
-    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
-    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    const double a = x.hi < -750.0 ? -750.0 : x.hi;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = z - shift;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
@@ -306,9 +310,25 @@ INLINE pair pair_exp_short(pair x)
 INLINE pair pair_exp(pair x)
 {
     const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
-    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double e = pair_reduced(a, pair_rest(x), shift, &z, &low);
+    const double p = 1.0 + e;
+    const double l = ((1.0 - p) + e) + low;
+    const double h = p + l;
+    const double scale = from_bits(to_bits(z) << 52);
+    const pair made = {h * scale * back, (l - (h - p)) * scale * back};
+    return made;
+}
+
+/* exp(x) for x <= 0. */
+INLINE pair pair_exp_down(pair x)
+{
+    const double a = x.hi < -750.0 ? -750.0 : x.hi;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
+    double z, low;
+    const double e = pair_reduced(a, pair_rest(x), shift, &z, &low);
     const double p = 1.0 + e;
     const double l = ((1.0 - p) + e) + low;
     const double h = p + l;
@@ -335,19 +355,12 @@ INLINE pair pair_expm1(pair x)
     return pair_if(fabs(x.hi) < 0x1p-70, x, made);
 }
 
-/* log(y + e + lo) as a pair, for small e and lo; the terms before s**5 are pairs. */
-INLINE pair pair_log_near(double y0, double e0, double lo0)
+/* log(1 + near + e + lo) + k*log(2) as a pair, for near from -1/4 to 1/2 and small e and lo; the terms before
+ * s**5 are pairs. */
+INLINE pair pair_log_near_unscaled(double near, double e, double lo, double k)
 {
-    const int small = y0 < 0x1p-1022;
-    const double y = small ? y0 * 0x1p64 : y0;
-    const uint64_t exponent = exponent_of(y);
-    const double k0 = small ? -64.0 : 0.0;
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
-    const double e = (small ? e0 * 0x1p64 : e0) * scale;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
     const double f = near + e;
-    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double f_lo = ((near - f) + e) + lo;
     const double d = 2.0 + f;
     const double d_lo = ((2.0 - d) + f) + f_lo;
     const double inverse = 1.0 / d;
@@ -367,8 +380,8 @@ INLINE pair pair_log_near(double y0, double e0, double lo0)
     return made;
 }
 
-/* log(y + e + lo) as a pair, for small e and lo; the terms before s**7 are pairs. */
-INLINE pair pair_log_of(double y0, double e0, double lo0)
+/* log(y + e + lo) for small e and lo. */
+INLINE pair pair_log_near(double y0, double e0, double lo0)
 {
     const int small = y0 < 0x1p-1022;
     const double y = small ? y0 * 0x1p64 : y0;
@@ -377,9 +390,15 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
     const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
     const double e = (small ? e0 * 0x1p64 : e0) * scale;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    return pair_log_near_unscaled(from_bits(to_bits(y) - exponent) - 1.0, e, lo0 * scale, k);
+}
+
+/* log(1 + near + e + lo) + k*log(2) as a pair, for near from -1/4 to 1/2 and small e and lo; the terms before
+ * s**7 are pairs. */
+INLINE pair pair_log_of_unscaled(double near, double e, double lo, double k)
+{
     const double f = near + e;
-    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double f_lo = ((near - f) + e) + lo;
     const double d = 2.0 + f;
     const double d_lo = ((2.0 - d) + f) + f_lo;
     const double inverse = 1.0 / d;
@@ -401,8 +420,8 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     return made;
 }
 
-/* log(y + e + lo) as a pair, for small e and lo; the terms before s**9 are pairs. */
-INLINE pair pair_log_wide(double y0, double e0, double lo0)
+/* log(y + e + lo) for small e and lo. */
+INLINE pair pair_log_of(double y0, double e0, double lo0)
 {
     const int small = y0 < 0x1p-1022;
     const double y = small ? y0 * 0x1p64 : y0;
@@ -411,9 +430,15 @@ INLINE pair pair_log_wide(double y0, double e0, double lo0)
     const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
     const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
     const double e = (small ? e0 * 0x1p64 : e0) * scale;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    return pair_log_of_unscaled(from_bits(to_bits(y) - exponent) - 1.0, e, lo0 * scale, k);
+}
+
+/* log(1 + near + e + lo) + k*log(2) as a pair, for near from -1/4 to 1/2 and small e and lo; the terms before
+ * s**9 are pairs. */
+INLINE pair pair_log_wide_unscaled(double near, double e, double lo, double k)
+{
     const double f = near + e;
-    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double f_lo = ((near - f) + e) + lo;
     const double d = 2.0 + f;
     const double d_lo = ((2.0 - d) + f) + f_lo;
     const double inverse = 1.0 / d;
@@ -437,6 +462,19 @@ INLINE pair pair_log_wide(double y0, double e0, double lo0)
     return made;
 }
 
+/* log(y + e + lo) for small e and lo. */
+INLINE pair pair_log_wide(double y0, double e0, double lo0)
+{
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    return pair_log_wide_unscaled(from_bits(to_bits(y) - exponent) - 1.0, e, lo0 * scale, k);
+}
+
 INLINE pair pair_log(pair x)
 {
     const pair found = pair_log_of(x.hi, x.lo, 0.0);
@@ -455,6 +493,14 @@ INLINE pair pair_log1p(pair x)
     const pair made = {inside, found.lo};
     /* One condition, as GCC makes no vectors of two joined under another. */
     return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
+}
+
+/* log(1 + x) for x from 0 to 1. */
+INLINE pair pair_log1p_unit(pair x)
+{
+    const int large = x.hi > 0.5;
+    const double scale = large ? 0.5 : 1.0;
+    return pair_log_of_unscaled(large ? 0.5 * x.hi - 0.5 : x.hi, scale * x.lo, 0.0, large ? 1.0 : 0.0);
 }
 
 /* exp(x + rest). */
@@ -584,11 +630,11 @@ HELPER double maximum(double a, double b)
 
 /* Functions over a block of rows, compiled once; a pair is two arrays. */
 
-ONCE static void pair_exp_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_exp_down_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_exp((pair){a[row], a_lo[row]});
+        const pair made = pair_exp_down((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
@@ -604,11 +650,11 @@ ONCE static void pair_expm1_rows(const double *a, const double *a_lo, double *hi
     }
 }
 
-ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_log1p_unit_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        const pair made = pair_log1p_unit((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
@@ -634,6 +680,16 @@ ONCE static void pair_pow_by_rows(const double *a, const double *a_lo, const dou
     }
 }
 
+ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
 ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
@@ -644,11 +700,11 @@ ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, 
     }
 }
 
-ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_exp_down_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        const pair made = pair_exp_down_short((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
@@ -763,7 +819,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a3_hi[row] = a3.hi;
         a3_lo[row] = a3.lo;
     }
-    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_down_rows(a0_rows, zeros, t1_hi, t1_lo);
     pair_expm1_rows(a1_hi, a1_lo, a2_hi, a2_lo);
     pair_expm1_rows(a3_hi, a3_lo, a4_hi, a4_lo);
     EACH_ROW
@@ -793,7 +849,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a11_hi[row] = a11.hi;
         a11_lo[row] = a11.lo;
     }
-    pair_log1p_rows(t1_hi, t1_lo, t4_hi, t4_lo);
+    pair_log1p_unit_rows(t1_hi, t1_lo, t4_hi, t4_lo);
     pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
     pair_pow_by_rows(t3_hi, t3_lo, a5_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a6_hi, a6_lo);
     pair_power_log_rows(t5_hi, t5_lo, t5_pair_power_log_hi, t5_pair_power_log_lo);
@@ -857,7 +913,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a3_hi[row] = a3.hi;
         a3_lo[row] = a3.lo;
     }
-    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_down_rows(a0_rows, zeros, t1_hi, t1_lo);
     pair_expm1_rows(a1_hi, a1_lo, a2_hi, a2_lo);
     pair_expm1_rows(a3_hi, a3_lo, a4_hi, a4_lo);
     EACH_ROW
@@ -887,7 +943,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a11_hi[row] = a11.hi;
         a11_lo[row] = a11.lo;
     }
-    pair_log1p_rows(t1_hi, t1_lo, t4_hi, t4_lo);
+    pair_log1p_unit_rows(t1_hi, t1_lo, t4_hi, t4_lo);
     pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
     pair_pow_by_rows(t3_hi, t3_lo, a5_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a6_hi, a6_lo);
     pair_power_log_rows(t5_hi, t5_lo, t5_pair_power_log_hi, t5_pair_power_log_lo);
@@ -995,7 +1051,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         a3_hi[row] = a3.hi;
         a3_lo[row] = a3.lo;
     }
-    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_down_rows(a0_rows, zeros, t1_hi, t1_lo);
     pair_expm1_rows(a1_hi, a1_lo, a2_hi, a2_lo);
     pair_expm1_rows(a3_hi, a3_lo, a4_hi, a4_lo);
     EACH_ROW
@@ -1028,7 +1084,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         a9_lo[row] = a9.lo;
         a13_rows[row] = gamma_pos;
     }
-    pair_log1p_rows(t1_hi, t1_lo, t6_hi, t6_lo);
+    pair_log1p_unit_rows(t1_hi, t1_lo, t6_hi, t6_lo);
     pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
     pair_pow_by_rows(t3_hi, t3_lo, a5_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a6_hi, a6_lo);
     pair_power_log_rows(t9_hi, t9_lo, t9_pair_power_log_hi, t9_pair_power_log_lo);
@@ -1102,7 +1158,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         a3_hi[row] = a3.hi;
         a3_lo[row] = a3.lo;
     }
-    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_down_rows(a0_rows, zeros, t1_hi, t1_lo);
     pair_expm1_rows(a1_hi, a1_lo, a2_hi, a2_lo);
     pair_expm1_rows(a3_hi, a3_lo, a4_hi, a4_lo);
     EACH_ROW
@@ -1135,7 +1191,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         a9_lo[row] = a9.lo;
         a13_rows[row] = gamma_pos;
     }
-    pair_log1p_rows(t1_hi, t1_lo, t6_hi, t6_lo);
+    pair_log1p_unit_rows(t1_hi, t1_lo, t6_hi, t6_lo);
     pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
     pair_pow_by_rows(t3_hi, t3_lo, a5_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a6_hi, a6_lo);
     pair_power_log_rows(t9_hi, t9_lo, t9_pair_power_log_hi, t9_pair_power_log_lo);
@@ -1176,7 +1232,7 @@ void lossforge_asymmetric_focal_gradient_f64_at(size_t n, size_t K, const void *
     const pair c2 = pair_diff(shift, 1.0);
     const pair c6 = pair_diff(gamma_neg, 1.0);
     const pair t8 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t7)), pair_log(pair_div(pair_of(shift), t7)));
-    const pair t11 = pair_exp_short(pair_neg(pair_abs(t8)));
+    const pair t11 = pair_exp_down_short(pair_neg(pair_abs(t8)));
     const double t12 = 1.0 + pair_value(t11);
     const double t13 = pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t8))), pair_of(1.0), t11)) / t12;
     const double c7 = 0.5 * pow_fast(0.0, gamma_neg) * t13 * (pair_value(pair_if((0.0 <= pair_rounded(t8)), pair_of(1.0), t11)) / t12);
@@ -1190,7 +1246,7 @@ void lossforge_asymmetric_focal_gradient_f64_at(size_t n, size_t K, const void *
     const pair c2 = pair_diff(shift, 1.0);
     const pair c6 = pair_diff(gamma_neg, 1.0);
     const pair t8 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t7)), pair_log(pair_div(pair_of(shift), t7)));
-    const pair t11 = pair_exp_short(pair_neg(pair_abs(t8)));
+    const pair t11 = pair_exp_down_short(pair_neg(pair_abs(t8)));
     const double t12 = 1.0 + pair_value(t11);
     const double t13 = pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t8))), pair_of(1.0), t11)) / t12;
     const double c7 = 0.5 * pow_v(0.0, gamma_neg) * t13 * (pair_value(pair_if((0.0 <= pair_rounded(t8)), pair_of(1.0), t11)) / t12);
@@ -1264,7 +1320,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a3_hi[row] = a3.hi;
         a3_lo[row] = a3.lo;
     }
-    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_down_rows(a0_rows, zeros, t1_hi, t1_lo);
     pair_expm1_rows(a1_hi, a1_lo, a2_hi, a2_lo);
     pair_expm1_rows(a3_hi, a3_lo, a4_hi, a4_lo);
     EACH_ROW
@@ -1300,7 +1356,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a14_hi[row] = a14.hi;
         a14_lo[row] = a14.lo;
     }
-    pair_log1p_rows(t1_hi, t1_lo, t5_hi, t5_lo);
+    pair_log1p_unit_rows(t1_hi, t1_lo, t5_hi, t5_lo);
     pair_log1p_rows(a5_hi, a5_lo, a6_hi, a6_lo);
     pair_log_rows(t13_hi, t13_lo, a7_hi, a7_lo);
     pair_power_log_rows(t12_hi, t12_lo, t12_pair_power_log_hi, t12_pair_power_log_lo);
@@ -1385,7 +1441,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a3_hi[row] = a3.hi;
         a3_lo[row] = a3.lo;
     }
-    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_down_rows(a0_rows, zeros, t1_hi, t1_lo);
     pair_expm1_rows(a1_hi, a1_lo, a2_hi, a2_lo);
     pair_expm1_rows(a3_hi, a3_lo, a4_hi, a4_lo);
     EACH_ROW
@@ -1421,7 +1477,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a14_hi[row] = a14.hi;
         a14_lo[row] = a14.lo;
     }
-    pair_log1p_rows(t1_hi, t1_lo, t5_hi, t5_lo);
+    pair_log1p_unit_rows(t1_hi, t1_lo, t5_hi, t5_lo);
     pair_log1p_rows(a5_hi, a5_lo, a6_hi, a6_lo);
     pair_log_rows(t13_hi, t13_lo, a7_hi, a7_lo);
     pair_power_log_rows(t12_hi, t12_lo, t12_pair_power_log_hi, t12_pair_power_log_lo);
@@ -1553,7 +1609,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a6_hi[row] = a6.hi;
         a6_lo[row] = a6.lo;
     }
-    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_down_rows(a0_rows, zeros, t1_hi, t1_lo);
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     pair_expm1_rows(a6_hi, a6_lo, a7_hi, a7_lo);
     EACH_ROW
@@ -1588,7 +1644,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     }
     pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
     pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a2_hi, a2_lo);
-    pair_log1p_rows(t1_hi, t1_lo, t5_hi, t5_lo);
+    pair_log1p_unit_rows(t1_hi, t1_lo, t5_hi, t5_lo);
     pair_power_log_rows(t10_hi, t10_lo, t10_pair_power_log_hi, t10_pair_power_log_lo);
     pair_pow_by_rows(t10_hi, t10_lo, a3_rows, zeros, t10_pair_power_log_hi, t10_pair_power_log_lo, t11_hi, t11_lo);
     pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
@@ -1667,7 +1723,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a6_hi[row] = a6.hi;
         a6_lo[row] = a6.lo;
     }
-    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_down_rows(a0_rows, zeros, t1_hi, t1_lo);
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     pair_expm1_rows(a6_hi, a6_lo, a7_hi, a7_lo);
     EACH_ROW
@@ -1702,7 +1758,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     }
     pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
     pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a2_hi, a2_lo);
-    pair_log1p_rows(t1_hi, t1_lo, t5_hi, t5_lo);
+    pair_log1p_unit_rows(t1_hi, t1_lo, t5_hi, t5_lo);
     pair_power_log_rows(t10_hi, t10_lo, t10_pair_power_log_hi, t10_pair_power_log_lo);
     pair_pow_by_rows(t10_hi, t10_lo, a3_rows, zeros, t10_pair_power_log_hi, t10_pair_power_log_lo, t11_hi, t11_lo);
     pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
@@ -1748,7 +1804,7 @@ void lossforge_asymmetric_focal_loss_gradient_f64_at(size_t n, size_t K, const v
     const pair c3 = pair_diff(shift, 1.0);
     const pair c7 = pair_diff(gamma_neg, 1.0);
     const pair t13 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t12)), pair_log(pair_div(pair_of(shift), t12)));
-    const pair t19 = pair_exp_short(pair_neg(pair_abs(t13)));
+    const pair t19 = pair_exp_down_short(pair_neg(pair_abs(t13)));
     const double t20 = 1.0 + pair_value(t19);
     const double t21 = pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t13))), pair_of(1.0), t19)) / t20;
     const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t21 * (pair_value(pair_if((0.0 <= pair_rounded(t13)), pair_of(1.0), t19)) / t20);
@@ -1763,7 +1819,7 @@ void lossforge_asymmetric_focal_loss_gradient_f64_at(size_t n, size_t K, const v
     const pair c3 = pair_diff(shift, 1.0);
     const pair c7 = pair_diff(gamma_neg, 1.0);
     const pair t13 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t12)), pair_log(pair_div(pair_of(shift), t12)));
-    const pair t19 = pair_exp_short(pair_neg(pair_abs(t13)));
+    const pair t19 = pair_exp_down_short(pair_neg(pair_abs(t13)));
     const double t20 = 1.0 + pair_value(t19);
     const double t21 = pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t13))), pair_of(1.0), t19)) / t20;
     const double c8 = 0.5 * pow_v(0.0, gamma_neg) * t21 * (pair_value(pair_if((0.0 <= pair_rounded(t13)), pair_of(1.0), t19)) / t20);
@@ -1841,7 +1897,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a5_hi[row] = a5.hi;
         a5_lo[row] = a5.lo;
     }
-    pair_exp_rows(a0_rows, zeros, t2_hi, t2_lo);
+    pair_exp_down_rows(a0_rows, zeros, t2_hi, t2_lo);
     pair_expm1_rows(a3_hi, a3_lo, a4_hi, a4_lo);
     pair_expm1_rows(a5_hi, a5_lo, a6_hi, a6_lo);
     EACH_ROW
@@ -1879,7 +1935,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     }
     pair_power_log_rows(t4_hi, t4_lo, t4_pair_power_log_hi, t4_pair_power_log_lo);
     pair_pow_by_rows(t4_hi, t4_lo, a1_rows, zeros, t4_pair_power_log_hi, t4_pair_power_log_lo, a2_hi, a2_lo);
-    pair_log1p_rows(t2_hi, t2_lo, t8_hi, t8_lo);
+    pair_log1p_unit_rows(t2_hi, t2_lo, t8_hi, t8_lo);
     pair_power_log_rows(t13_hi, t13_lo, t13_pair_power_log_hi, t13_pair_power_log_lo);
     pair_pow_by_rows(t13_hi, t13_lo, a7_hi, a7_lo, t13_pair_power_log_hi, t13_pair_power_log_lo, t15_hi, t15_lo);
     pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
@@ -1970,7 +2026,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a5_hi[row] = a5.hi;
         a5_lo[row] = a5.lo;
     }
-    pair_exp_rows(a0_rows, zeros, t2_hi, t2_lo);
+    pair_exp_down_rows(a0_rows, zeros, t2_hi, t2_lo);
     pair_expm1_rows(a3_hi, a3_lo, a4_hi, a4_lo);
     pair_expm1_rows(a5_hi, a5_lo, a6_hi, a6_lo);
     EACH_ROW
@@ -2008,7 +2064,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     }
     pair_power_log_rows(t4_hi, t4_lo, t4_pair_power_log_hi, t4_pair_power_log_lo);
     pair_pow_by_rows(t4_hi, t4_lo, a1_rows, zeros, t4_pair_power_log_hi, t4_pair_power_log_lo, a2_hi, a2_lo);
-    pair_log1p_rows(t2_hi, t2_lo, t8_hi, t8_lo);
+    pair_log1p_unit_rows(t2_hi, t2_lo, t8_hi, t8_lo);
     pair_power_log_rows(t13_hi, t13_lo, t13_pair_power_log_hi, t13_pair_power_log_lo);
     pair_pow_by_rows(t13_hi, t13_lo, a7_hi, a7_lo, t13_pair_power_log_hi, t13_pair_power_log_lo, t15_hi, t15_lo);
     pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
@@ -2064,7 +2120,7 @@ void lossforge_asymmetric_focal_gradient_hessian_f64_at(size_t n, size_t K, cons
     const pair t12 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t11)), pair_log(pair_div(pair_of(shift), t11)));
     const pair c11 = pair_mul_d(t14, gamma_neg);
     const pair c12 = pair_if((pair_value(t14) == 0.0), pair_of(0.0), pair_diff(gamma_neg, 2.0));
-    const pair t20 = pair_exp_short(pair_neg(pair_abs(t12)));
+    const pair t20 = pair_exp_down_short(pair_neg(pair_abs(t12)));
     const double t21 = 1.0 + pair_value(t20);
     const double t22 = pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t12))), pair_of(1.0), t20)) / t21;
     const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t22 * (pair_value(pair_if((0.0 <= pair_rounded(t12)), pair_of(1.0), t20)) / t21);
@@ -2083,7 +2139,7 @@ void lossforge_asymmetric_focal_gradient_hessian_f64_at(size_t n, size_t K, cons
     const pair t12 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t11)), pair_log(pair_div(pair_of(shift), t11)));
     const pair c11 = pair_mul_d(t14, gamma_neg);
     const pair c12 = pair_if((pair_value(t14) == 0.0), pair_of(0.0), pair_diff(gamma_neg, 2.0));
-    const pair t20 = pair_exp_short(pair_neg(pair_abs(t12)));
+    const pair t20 = pair_exp_down_short(pair_neg(pair_abs(t12)));
     const double t21 = 1.0 + pair_value(t20);
     const double t22 = pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t12))), pair_of(1.0), t20)) / t21;
     const double c8 = 0.5 * pow_v(0.0, gamma_neg) * t22 * (pair_value(pair_if((0.0 <= pair_rounded(t12)), pair_of(1.0), t20)) / t21);
@@ -2162,7 +2218,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a6_hi[row] = a6.hi;
         a6_lo[row] = a6.lo;
     }
-    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_down_rows(a0_rows, zeros, t1_hi, t1_lo);
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     pair_expm1_rows(a6_hi, a6_lo, a7_hi, a7_lo);
     EACH_ROW
@@ -2200,7 +2256,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     }
     pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
     pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a2_hi, a2_lo);
-    pair_log1p_rows(t1_hi, t1_lo, t5_hi, t5_lo);
+    pair_log1p_unit_rows(t1_hi, t1_lo, t5_hi, t5_lo);
     pair_power_log_rows(t10_hi, t10_lo, t10_pair_power_log_hi, t10_pair_power_log_lo);
     pair_pow_by_rows(t10_hi, t10_lo, a3_rows, zeros, t10_pair_power_log_hi, t10_pair_power_log_lo, t11_hi, t11_lo);
     pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
@@ -2294,7 +2350,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a6_hi[row] = a6.hi;
         a6_lo[row] = a6.lo;
     }
-    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_down_rows(a0_rows, zeros, t1_hi, t1_lo);
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     pair_expm1_rows(a6_hi, a6_lo, a7_hi, a7_lo);
     EACH_ROW
@@ -2332,7 +2388,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     }
     pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
     pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a2_hi, a2_lo);
-    pair_log1p_rows(t1_hi, t1_lo, t5_hi, t5_lo);
+    pair_log1p_unit_rows(t1_hi, t1_lo, t5_hi, t5_lo);
     pair_power_log_rows(t10_hi, t10_lo, t10_pair_power_log_hi, t10_pair_power_log_lo);
     pair_pow_by_rows(t10_hi, t10_lo, a3_rows, zeros, t10_pair_power_log_hi, t10_pair_power_log_lo, t11_hi, t11_lo);
     pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
@@ -2391,7 +2447,7 @@ void lossforge_asymmetric_focal_loss_gradient_hessian_f64_at(size_t n, size_t K,
     const pair t13 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t12)), pair_log(pair_div(pair_of(shift), t12)));
     const pair c11 = pair_mul_d(t22, gamma_neg);
     const pair c12 = pair_if((pair_value(t22) == 0.0), pair_of(0.0), pair_diff(gamma_neg, 2.0));
-    const pair t26 = pair_exp_short(pair_neg(pair_abs(t13)));
+    const pair t26 = pair_exp_down_short(pair_neg(pair_abs(t13)));
     const double t27 = 1.0 + pair_value(t26);
     const double t28 = pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t13))), pair_of(1.0), t26)) / t27;
     const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t28 * (pair_value(pair_if((0.0 <= pair_rounded(t13)), pair_of(1.0), t26)) / t27);
@@ -2410,7 +2466,7 @@ void lossforge_asymmetric_focal_loss_gradient_hessian_f64_at(size_t n, size_t K,
     const pair t13 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t12)), pair_log(pair_div(pair_of(shift), t12)));
     const pair c11 = pair_mul_d(t22, gamma_neg);
     const pair c12 = pair_if((pair_value(t22) == 0.0), pair_of(0.0), pair_diff(gamma_neg, 2.0));
-    const pair t26 = pair_exp_short(pair_neg(pair_abs(t13)));
+    const pair t26 = pair_exp_down_short(pair_neg(pair_abs(t13)));
     const double t27 = 1.0 + pair_value(t26);
     const double t28 = pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t13))), pair_of(1.0), t26)) / t27;
     const double c8 = 0.5 * pow_v(0.0, gamma_neg) * t28 * (pair_value(pair_if((0.0 <= pair_rounded(t13)), pair_of(1.0), t26)) / t27);
@@ -2512,7 +2568,7 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         a3_hi[row] = a3.hi;
         a3_lo[row] = a3.lo;
     }
-    pair_exp_short_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t1_hi, t1_lo);
     pair_expm1_rows(a1_hi, a1_lo, a2_hi, a2_lo);
     pair_expm1_rows(a3_hi, a3_lo, a4_hi, a4_lo);
     EACH_ROW
@@ -2540,7 +2596,7 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         a9_lo[row] = a9.lo;
         a11_rows[row] = pair_rounded(pair_add_d(t3, shift));
     }
-    pair_log1p_rows(t1_hi, t1_lo, t4_hi, t4_lo);
+    pair_log1p_unit_rows(t1_hi, t1_lo, t4_hi, t4_lo);
     pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
     pair_pow_by_rows(t3_hi, t3_lo, a5_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a6_hi, a6_lo);
     power_log_rows(t5_hi, zeros, t5_power_log_hi, t5_power_log_lo);
@@ -2636,7 +2692,7 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         a3_hi[row] = a3.hi;
         a3_lo[row] = a3.lo;
     }
-    pair_exp_short_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t1_hi, t1_lo);
     pair_expm1_rows(a1_hi, a1_lo, a2_hi, a2_lo);
     pair_expm1_rows(a3_hi, a3_lo, a4_hi, a4_lo);
     EACH_ROW
@@ -2669,7 +2725,7 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         a9_lo[row] = a9.lo;
         a13_rows[row] = gamma_pos;
     }
-    pair_log1p_rows(t1_hi, t1_lo, t6_hi, t6_lo);
+    pair_log1p_unit_rows(t1_hi, t1_lo, t6_hi, t6_lo);
     power_log_rows(t3_hi, zeros, t3_power_log_hi, t3_power_log_lo);
     pow_fast_by_rows(t3_hi, a5_rows, t3_power_log_hi, t3_power_log_lo, a6_rows);
     pair_power_log_rows(t9_hi, t9_lo, t9_pair_power_log_hi, t9_pair_power_log_lo);
@@ -2708,7 +2764,7 @@ void lossforge_asymmetric_focal_gradient_f32_at(size_t n, size_t K, const void *
     const pair c2 = pair_diff(shift, 1.0);
     const pair c6 = pair_diff(gamma_neg, 1.0);
     const pair t8 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t7)), pair_log(pair_div(pair_of(shift), t7)));
-    const double t11 = exp_fast(pair_rounded(pair_neg(pair_abs(t8))));
+    const double t11 = exp_down_fast(pair_rounded(pair_neg(pair_abs(t8))));
     const double t12 = 1.0 + t11;
     const double t13 = ((0.0 <= pair_rounded(pair_neg(t8))) ? 1.0 : t11) / t12;
     const double c7 = 0.5 * pow_fast(0.0, gamma_neg) * t13 * (((0.0 <= pair_rounded(t8)) ? 1.0 : t11) / t12);
@@ -2780,7 +2836,7 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         a3_hi[row] = a3.hi;
         a3_lo[row] = a3.lo;
     }
-    pair_exp_short_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t1_hi, t1_lo);
     pair_expm1_rows(a1_hi, a1_lo, a2_hi, a2_lo);
     pair_expm1_rows(a3_hi, a3_lo, a4_hi, a4_lo);
     EACH_ROW
@@ -2816,7 +2872,7 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         a14_hi[row] = a14.hi;
         a14_lo[row] = a14.lo;
     }
-    pair_log1p_rows(t1_hi, t1_lo, t5_hi, t5_lo);
+    pair_log1p_unit_rows(t1_hi, t1_lo, t5_hi, t5_lo);
     pair_log1p_rows(a5_hi, a5_lo, a6_hi, a6_lo);
     log_fast_rows(t13_hi, a7_rows);
     pair_power_log_rows(t12_hi, t12_lo, t12_pair_power_log_hi, t12_pair_power_log_lo);
@@ -2931,7 +2987,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         a6_hi[row] = a6.hi;
         a6_lo[row] = a6.lo;
     }
-    pair_exp_short_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t1_hi, t1_lo);
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     pair_expm1_rows(a6_hi, a6_lo, a7_hi, a7_lo);
     EACH_ROW
@@ -2966,7 +3022,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     }
     pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
     pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a2_hi, a2_lo);
-    pair_log1p_rows(t1_hi, t1_lo, t5_hi, t5_lo);
+    pair_log1p_unit_rows(t1_hi, t1_lo, t5_hi, t5_lo);
     power_log_rows(t10_hi, zeros, t10_power_log_hi, t10_power_log_lo);
     pow_fast_by_rows(t10_hi, a3_rows, t10_power_log_hi, t10_power_log_lo, t11_rows);
     pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
@@ -3010,7 +3066,7 @@ void lossforge_asymmetric_focal_loss_gradient_f32_at(size_t n, size_t K, const v
     const pair c3 = pair_diff(shift, 1.0);
     const pair c7 = pair_diff(gamma_neg, 1.0);
     const pair t13 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t12)), pair_log(pair_div(pair_of(shift), t12)));
-    const double t19 = exp_fast(pair_rounded(pair_neg(pair_abs(t13))));
+    const double t19 = exp_down_fast(pair_rounded(pair_neg(pair_abs(t13))));
     const double t20 = 1.0 + t19;
     const double t21 = ((0.0 <= pair_rounded(pair_neg(t13))) ? 1.0 : t19) / t20;
     const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t21 * (((0.0 <= pair_rounded(t13)) ? 1.0 : t19) / t20);
@@ -3086,7 +3142,7 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         a5_hi[row] = a5.hi;
         a5_lo[row] = a5.lo;
     }
-    pair_exp_short_rows(a0_rows, zeros, t2_hi, t2_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t2_hi, t2_lo);
     pair_expm1_rows(a3_hi, a3_lo, a4_hi, a4_lo);
     pair_expm1_rows(a5_hi, a5_lo, a6_hi, a6_lo);
     EACH_ROW
@@ -3124,7 +3180,7 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     }
     power_log_rows(t4_hi, zeros, t4_power_log_hi, t4_power_log_lo);
     pow_fast_by_rows(t4_hi, a1_rows, t4_power_log_hi, t4_power_log_lo, a2_rows);
-    pair_log1p_rows(t2_hi, t2_lo, t8_hi, t8_lo);
+    pair_log1p_unit_rows(t2_hi, t2_lo, t8_hi, t8_lo);
     pair_power_log_rows(t13_hi, t13_lo, t13_pair_power_log_hi, t13_pair_power_log_lo);
     pair_pow_by_rows(t13_hi, t13_lo, a7_hi, a7_lo, t13_pair_power_log_hi, t13_pair_power_log_lo, t15_hi, t15_lo);
     pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
@@ -3178,7 +3234,7 @@ void lossforge_asymmetric_focal_gradient_hessian_f32_at(size_t n, size_t K, cons
     const pair t12 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t11)), pair_log(pair_div(pair_of(shift), t11)));
     const pair c11 = pair_mul_d(t14, gamma_neg);
     const pair c12 = pair_if((pair_value(t14) == 0.0), pair_of(0.0), pair_diff(gamma_neg, 2.0));
-    const double t20 = exp_fast(pair_rounded(pair_neg(pair_abs(t12))));
+    const double t20 = exp_down_fast(pair_rounded(pair_neg(pair_abs(t12))));
     const double t21 = 1.0 + t20;
     const double t22 = ((0.0 <= pair_rounded(pair_neg(t12))) ? 1.0 : t20) / t21;
     const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t22 * (((0.0 <= pair_rounded(t12)) ? 1.0 : t20) / t21);
@@ -3255,7 +3311,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         a6_hi[row] = a6.hi;
         a6_lo[row] = a6.lo;
     }
-    pair_exp_short_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t1_hi, t1_lo);
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     pair_expm1_rows(a6_hi, a6_lo, a7_hi, a7_lo);
     EACH_ROW
@@ -3293,7 +3349,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     }
     pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
     pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a2_hi, a2_lo);
-    pair_log1p_rows(t1_hi, t1_lo, t5_hi, t5_lo);
+    pair_log1p_unit_rows(t1_hi, t1_lo, t5_hi, t5_lo);
     power_log_rows(t10_hi, zeros, t10_power_log_hi, t10_power_log_lo);
     pow_fast_by_rows(t10_hi, a3_rows, t10_power_log_hi, t10_power_log_lo, t11_rows);
     pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
@@ -3350,7 +3406,7 @@ void lossforge_asymmetric_focal_loss_gradient_hessian_f32_at(size_t n, size_t K,
     const pair t13 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t12)), pair_log(pair_div(pair_of(shift), t12)));
     const pair c11 = pair_mul_d(t22, gamma_neg);
     const pair c12 = pair_if((pair_value(t22) == 0.0), pair_of(0.0), pair_diff(gamma_neg, 2.0));
-    const double t26 = exp_fast(pair_rounded(pair_neg(pair_abs(t13))));
+    const double t26 = exp_down_fast(pair_rounded(pair_neg(pair_abs(t13))));
     const double t27 = 1.0 + t26;
     const double t28 = ((0.0 <= pair_rounded(pair_neg(t13))) ? 1.0 : t26) / t27;
     const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t28 * (((0.0 <= pair_rounded(t13)) ? 1.0 : t26) / t27);

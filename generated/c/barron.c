@@ -62,6 +62,32 @@ INLINE uint64_t exponent_of(double y)
     return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
 }
 
+INLINE double log_fast_near(double near, double off, double k)
+{
+    const double f = near + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double w2 = w * w, w4 = w2 * w2;
+    const double half = 0.5 * f * f;
+    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
+    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+INLINE double log_fast_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    return log_fast_near(from_bits(to_bits(y) - exponent) - 1.0, off, k);
+}
+
+/* log(1 + x) for x from 0 to 1. */
+INLINE double log1p_unit_fast(double x)
+{
+    const int large = x > 0.5;
+    return log_fast_near(large ? 0.5 * x - 0.5 : x, 0.0, large ? 1.0 : 0.0);
+}
+
 /* e for exp(x) = 2*scale*(1 + e): halved, so that it overflows no sooner than the result. */
 INLINE double expm1_fast_of(double x, double *scale)
 {
@@ -82,36 +108,12 @@ INLINE double expm1_fast(double x)
     return fabs(x) < 0x1p-60 ? x : 2.0 * fused(scale, e, scale - 0.5);
 }
 
-INLINE double log_fast_of(double y, double off, double k0)
-{
-    const uint64_t exponent = exponent_of(y);
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double f = (from_bits(to_bits(y) - exponent) - 1.0) + off;
-    const double s = f / (2.0 + f);
-    const double w = s * s;
-    const double w2 = w * w, w4 = w2 * w2;
-    const double half = 0.5 * f * f;
-    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
-    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
-}
-
 INLINE double log_fast(double x)
 {
     const int small = x < 0x1p-1022;
     const double found = log_fast_of(small ? x * 0x1p64 : x, 0.0, small ? -64.0 : 0.0);
     const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
     return x < HUGE_VAL ? positive : x;
-}
-
-INLINE double log1p_fast(double x)
-{
-    const double y = 1.0 + x;
-    const double one = y - x;
-    const double rest = (1.0 - one) + (x - (y - one));
-    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
-    const double found = log_fast_of(y, off, 0.0);
-    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
-    return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
 }
 
 /* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
@@ -320,9 +322,10 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 INLINE pair pair_exp(pair x)
 {
     const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
-    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double e = pair_reduced(a, pair_rest(x), shift, &z, &low);
     const double p = 1.0 + e;
     const double l = ((1.0 - p) + e) + low;
     const double h = p + l;
@@ -349,19 +352,12 @@ INLINE pair pair_expm1(pair x)
     return pair_if(fabs(x.hi) < 0x1p-70, x, made);
 }
 
-/* log(y + e + lo) as a pair, for small e and lo; the terms before s**5 are pairs. */
-INLINE pair pair_log_near(double y0, double e0, double lo0)
+/* log(1 + near + e + lo) + k*log(2) as a pair, for near from -1/4 to 1/2 and small e and lo; the terms before
+ * s**5 are pairs. */
+INLINE pair pair_log_near_unscaled(double near, double e, double lo, double k)
 {
-    const int small = y0 < 0x1p-1022;
-    const double y = small ? y0 * 0x1p64 : y0;
-    const uint64_t exponent = exponent_of(y);
-    const double k0 = small ? -64.0 : 0.0;
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
-    const double e = (small ? e0 * 0x1p64 : e0) * scale;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
     const double f = near + e;
-    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double f_lo = ((near - f) + e) + lo;
     const double d = 2.0 + f;
     const double d_lo = ((2.0 - d) + f) + f_lo;
     const double inverse = 1.0 / d;
@@ -381,8 +377,8 @@ INLINE pair pair_log_near(double y0, double e0, double lo0)
     return made;
 }
 
-/* log(y + e + lo) as a pair, for small e and lo; the terms before s**7 are pairs. */
-INLINE pair pair_log_of(double y0, double e0, double lo0)
+/* log(y + e + lo) for small e and lo. */
+INLINE pair pair_log_near(double y0, double e0, double lo0)
 {
     const int small = y0 < 0x1p-1022;
     const double y = small ? y0 * 0x1p64 : y0;
@@ -391,9 +387,15 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
     const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
     const double e = (small ? e0 * 0x1p64 : e0) * scale;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    return pair_log_near_unscaled(from_bits(to_bits(y) - exponent) - 1.0, e, lo0 * scale, k);
+}
+
+/* log(1 + near + e + lo) + k*log(2) as a pair, for near from -1/4 to 1/2 and small e and lo; the terms before
+ * s**7 are pairs. */
+INLINE pair pair_log_of_unscaled(double near, double e, double lo, double k)
+{
     const double f = near + e;
-    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double f_lo = ((near - f) + e) + lo;
     const double d = 2.0 + f;
     const double d_lo = ((2.0 - d) + f) + f_lo;
     const double inverse = 1.0 / d;
@@ -415,8 +417,8 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     return made;
 }
 
-/* log(y + e + lo) as a pair, for small e and lo; the terms before s**9 are pairs. */
-INLINE pair pair_log_wide(double y0, double e0, double lo0)
+/* log(y + e + lo) for small e and lo. */
+INLINE pair pair_log_of(double y0, double e0, double lo0)
 {
     const int small = y0 < 0x1p-1022;
     const double y = small ? y0 * 0x1p64 : y0;
@@ -425,9 +427,15 @@ INLINE pair pair_log_wide(double y0, double e0, double lo0)
     const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
     const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
     const double e = (small ? e0 * 0x1p64 : e0) * scale;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    return pair_log_of_unscaled(from_bits(to_bits(y) - exponent) - 1.0, e, lo0 * scale, k);
+}
+
+/* log(1 + near + e + lo) + k*log(2) as a pair, for near from -1/4 to 1/2 and small e and lo; the terms before
+ * s**9 are pairs. */
+INLINE pair pair_log_wide_unscaled(double near, double e, double lo, double k)
+{
     const double f = near + e;
-    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double f_lo = ((near - f) + e) + lo;
     const double d = 2.0 + f;
     const double d_lo = ((2.0 - d) + f) + f_lo;
     const double inverse = 1.0 / d;
@@ -451,6 +459,19 @@ INLINE pair pair_log_wide(double y0, double e0, double lo0)
     return made;
 }
 
+/* log(y + e + lo) for small e and lo. */
+INLINE pair pair_log_wide(double y0, double e0, double lo0)
+{
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    return pair_log_wide_unscaled(from_bits(to_bits(y) - exponent) - 1.0, e, lo0 * scale, k);
+}
+
 INLINE pair pair_log(pair x)
 {
     const pair found = pair_log_of(x.hi, x.lo, 0.0);
@@ -459,16 +480,12 @@ INLINE pair pair_log(pair x)
     return made;
 }
 
-/* 1 + x in three parts. */
-INLINE pair pair_log1p(pair x)
+/* log(1 + x) for x from 0 to 1. */
+INLINE pair pair_log1p_unit(pair x)
 {
-    const pair one = pair_sum(1.0, x.hi);
-    const double y = one.hi + x.lo;
-    const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
-    const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
-    const pair made = {inside, found.lo};
-    /* One condition, as GCC makes no vectors of two joined under another. */
-    return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
+    const int large = x.hi > 0.5;
+    const double scale = large ? 0.5 : 1.0;
+    return pair_log_of_unscaled(large ? 0.5 * x.hi - 0.5 : x.hi, scale * x.lo, 0.0, large ? 1.0 : 0.0);
 }
 
 /* Scaled, so that the squares neither overflow nor lose digits. */
@@ -621,11 +638,11 @@ ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, 
     }
 }
 
-ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_log1p_unit_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        const pair made = pair_log1p_unit((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
@@ -697,11 +714,11 @@ ONCE static void log_fast_rows(const double *a, double *hi)
     }
 }
 
-ONCE static void log1p_fast_rows(const double *a, double *hi)
+ONCE static void log1p_unit_fast_rows(const double *a, double *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        hi[row] = log1p_fast(a[row]);
+        hi[row] = log1p_unit_fast(a[row]);
     }
 }
 
@@ -851,16 +868,16 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a19_rows[row] = 1.0 / (pair_rounded(t18) * pair_rounded(t18));
     }
     pair_log_rows(t5_rows, zeros, a0_hi, a0_lo);
-    pair_log1p_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_log1p_unit_rows(a1_hi, a1_lo, a2_hi, a2_lo);
     pair_log_rows(t11_hi, t11_lo, a3_hi, a3_lo);
-    pair_log1p_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_log1p_unit_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     power_log_rows(t5_rows, zeros, t5_power_log_hi, t5_power_log_lo);
     pow_fast_by_rows(t5_rows, a7_rows, t5_power_log_hi, t5_power_log_lo, a8_rows);
     pair_hypot_rows(a11_rows, zeros, t8_hi, t8_lo, a12_hi, a12_lo);
     log_fast_rows(a14_rows, a15_rows);
-    log1p_fast_rows(a16_rows, a17_rows);
+    log1p_unit_fast_rows(a16_rows, a17_rows);
     log_fast_rows(t18_rows, a18_rows);
-    log1p_fast_rows(a19_rows, a20_rows);
+    log1p_unit_fast_rows(a19_rows, a20_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair a0 = {a0_hi[row], a0_lo[row]};
@@ -1000,16 +1017,16 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a19_lo[row] = a19.lo;
     }
     pair_log_rows(t5_rows, zeros, a0_hi, a0_lo);
-    pair_log1p_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_log1p_unit_rows(a1_hi, a1_lo, a2_hi, a2_lo);
     pair_log_rows(t11_hi, t11_lo, a3_hi, a3_lo);
-    pair_log1p_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_log1p_unit_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     pair_power_log_rows(t5_rows, zeros, t5_pair_power_log_hi, t5_pair_power_log_lo);
     pair_pow_by_rows(t5_rows, zeros, a7_rows, zeros, t5_pair_power_log_hi, t5_pair_power_log_lo, a8_hi, a8_lo);
     pair_hypot_rows(a11_rows, zeros, t8_hi, t8_lo, a12_hi, a12_lo);
     pair_log_rows(a14_rows, zeros, a15_hi, a15_lo);
-    pair_log1p_rows(a16_hi, a16_lo, a17_hi, a17_lo);
+    pair_log1p_unit_rows(a16_hi, a16_lo, a17_hi, a17_lo);
     pair_log_rows(t18_hi, t18_lo, a18_hi, a18_lo);
-    pair_log1p_rows(a19_hi, a19_lo, a20_hi, a20_lo);
+    pair_log1p_unit_rows(a19_hi, a19_lo, a20_hi, a20_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair a0 = {a0_hi[row], a0_lo[row]};
@@ -1612,9 +1629,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a19_rows[row] = (t21 ? t5 : 1.0);
     }
     pair_log_rows(t8_rows, zeros, a0_hi, a0_lo);
-    pair_log1p_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_log1p_unit_rows(a1_hi, a1_lo, a2_hi, a2_lo);
     pair_log_rows(t15_hi, t15_lo, a3_hi, a3_lo);
-    pair_log1p_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_log1p_unit_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     pair_hypot_rows(a6_rows, zeros, t11_hi, t11_lo, t17_hi, t17_lo);
     power_log_rows(t8_rows, zeros, t8_power_log_hi, t8_power_log_lo);
     pow_fast_by_rows(t8_rows, a8_rows, t8_power_log_hi, t8_power_log_lo, a9_rows);
@@ -1623,9 +1640,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     pair_power_log_rows(t8_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo);
     pair_pow_by_rows(t8_rows, zeros, a16_hi, a16_lo, t8_pair_power_log_hi, t8_pair_power_log_lo, a17_hi, a17_lo);
     log_fast_rows(a19_rows, a20_rows);
-    log1p_fast_rows(t26_hi, a21_rows);
+    log1p_unit_fast_rows(t26_hi, a21_rows);
     log_fast_rows(t27_hi, a22_rows);
-    log1p_fast_rows(t28_rows, a23_rows);
+    log1p_unit_fast_rows(t28_rows, a23_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair a0 = {a0_hi[row], a0_lo[row]};
@@ -1814,9 +1831,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a19_rows[row] = (t21 ? t5 : 1.0);
     }
     pair_log_rows(t8_rows, zeros, a0_hi, a0_lo);
-    pair_log1p_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_log1p_unit_rows(a1_hi, a1_lo, a2_hi, a2_lo);
     pair_log_rows(t15_hi, t15_lo, a3_hi, a3_lo);
-    pair_log1p_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_log1p_unit_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     pair_hypot_rows(a6_rows, zeros, t11_hi, t11_lo, t17_hi, t17_lo);
     pair_power_log_rows(t8_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo);
     pair_pow_by_rows(t8_rows, zeros, a8_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo, a9_hi, a9_lo);
@@ -1824,9 +1841,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     pair_hypot_rows(a6_rows, zeros, a14_hi, a14_lo, a15_hi, a15_lo);
     pair_pow_by_rows(t8_rows, zeros, a16_hi, a16_lo, t8_pair_power_log_hi, t8_pair_power_log_lo, a17_hi, a17_lo);
     pair_log_rows(a19_rows, zeros, a20_hi, a20_lo);
-    pair_log1p_rows(t26_hi, t26_lo, a21_hi, a21_lo);
+    pair_log1p_unit_rows(t26_hi, t26_lo, a21_hi, a21_lo);
     pair_log_rows(t27_hi, t27_lo, a22_hi, a22_lo);
-    pair_log1p_rows(t28_hi, t28_lo, a23_hi, a23_lo);
+    pair_log1p_unit_rows(t28_hi, t28_lo, a23_hi, a23_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair a0 = {a0_hi[row], a0_lo[row]};
@@ -2380,9 +2397,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a19_rows[row] = (t23 ? t5 : 1.0);
     }
     pair_log_rows(t8_rows, zeros, a0_hi, a0_lo);
-    pair_log1p_rows(t15_hi, t15_lo, a1_hi, a1_lo);
+    pair_log1p_unit_rows(t15_hi, t15_lo, a1_hi, a1_lo);
     pair_log_rows(t16_hi, t16_lo, a2_hi, a2_lo);
-    pair_log1p_rows(t17_hi, t17_lo, a3_hi, a3_lo);
+    pair_log1p_unit_rows(t17_hi, t17_lo, a3_hi, a3_lo);
     pair_hypot_rows(a4_rows, zeros, t11_hi, t11_lo, t19_hi, t19_lo);
     power_log_rows(t8_rows, zeros, t8_power_log_hi, t8_power_log_lo);
     pow_fast_by_rows(t8_rows, a6_rows, t8_power_log_hi, t8_power_log_lo, a7_rows);
@@ -2392,9 +2409,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     pair_pow_by_rows(t8_rows, zeros, a13_hi, a13_lo, t8_pair_power_log_hi, t8_pair_power_log_lo, a14_hi, a14_lo);
     pair_pow_by_rows(t8_rows, zeros, a16_hi, a16_lo, t8_pair_power_log_hi, t8_pair_power_log_lo, a17_hi, a17_lo);
     log_fast_rows(a19_rows, a20_rows);
-    log1p_fast_rows(t28_hi, a21_rows);
+    log1p_unit_fast_rows(t28_hi, a21_rows);
     log_fast_rows(t29_hi, a22_rows);
-    log1p_fast_rows(t30_rows, a23_rows);
+    log1p_unit_fast_rows(t30_rows, a23_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair a0 = {a0_hi[row], a0_lo[row]};
@@ -2607,9 +2624,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a19_rows[row] = (t23 ? t5 : 1.0);
     }
     pair_log_rows(t8_rows, zeros, a0_hi, a0_lo);
-    pair_log1p_rows(t15_hi, t15_lo, a1_hi, a1_lo);
+    pair_log1p_unit_rows(t15_hi, t15_lo, a1_hi, a1_lo);
     pair_log_rows(t16_hi, t16_lo, a2_hi, a2_lo);
-    pair_log1p_rows(t17_hi, t17_lo, a3_hi, a3_lo);
+    pair_log1p_unit_rows(t17_hi, t17_lo, a3_hi, a3_lo);
     pair_hypot_rows(a4_rows, zeros, t11_hi, t11_lo, t19_hi, t19_lo);
     pair_power_log_rows(t8_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo);
     pair_pow_by_rows(t8_rows, zeros, a6_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo, a7_hi, a7_lo);
@@ -2618,9 +2635,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     pair_pow_by_rows(t8_rows, zeros, a13_hi, a13_lo, t8_pair_power_log_hi, t8_pair_power_log_lo, a14_hi, a14_lo);
     pair_pow_by_rows(t8_rows, zeros, a16_hi, a16_lo, t8_pair_power_log_hi, t8_pair_power_log_lo, a17_hi, a17_lo);
     pair_log_rows(a19_rows, zeros, a20_hi, a20_lo);
-    pair_log1p_rows(t28_hi, t28_lo, a21_hi, a21_lo);
+    pair_log1p_unit_rows(t28_hi, t28_lo, a21_hi, a21_lo);
     pair_log_rows(t29_hi, t29_lo, a22_hi, a22_lo);
-    pair_log1p_rows(t30_hi, t30_lo, a23_hi, a23_lo);
+    pair_log1p_unit_rows(t30_hi, t30_lo, a23_hi, a23_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair a0 = {a0_hi[row], a0_lo[row]};
@@ -2900,16 +2917,16 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         a19_rows[row] = 1.0 / (pair_rounded(t18) * pair_rounded(t18));
     }
     pair_log_rows(t5_rows, zeros, a0_hi, a0_lo);
-    pair_log1p_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_log1p_unit_rows(a1_hi, a1_lo, a2_hi, a2_lo);
     pair_log_rows(t11_hi, t11_lo, a3_hi, a3_lo);
-    pair_log1p_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_log1p_unit_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     power_log_rows(t5_rows, zeros, t5_power_log_hi, t5_power_log_lo);
     pow_fast_by_rows(t5_rows, a7_rows, t5_power_log_hi, t5_power_log_lo, a8_rows);
     hypot_v_rows(a11_rows, t8_rows, a12_rows);
     log_fast_rows(a14_rows, a15_rows);
-    log1p_fast_rows(a16_rows, a17_rows);
+    log1p_unit_fast_rows(a16_rows, a17_rows);
     log_fast_rows(t18_rows, a18_rows);
-    log1p_fast_rows(a19_rows, a20_rows);
+    log1p_unit_fast_rows(a19_rows, a20_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const pair a0 = {a0_hi[row], a0_lo[row]};
@@ -3303,9 +3320,9 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         a19_rows[row] = (t21 ? t5 : 1.0);
     }
     pair_log_rows(t8_rows, zeros, a0_hi, a0_lo);
-    pair_log1p_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_log1p_unit_rows(a1_hi, a1_lo, a2_hi, a2_lo);
     pair_log_rows(t15_hi, t15_lo, a3_hi, a3_lo);
-    pair_log1p_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_log1p_unit_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     hypot_v_rows(a6_rows, t11_hi, t17_rows);
     power_log_rows(t8_rows, zeros, t8_power_log_hi, t8_power_log_lo);
     pow_fast_by_rows(t8_rows, a8_rows, t8_power_log_hi, t8_power_log_lo, a9_rows);
@@ -3313,9 +3330,9 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     hypot_v_rows(a6_rows, a14_rows, a15_rows);
     pow_fast_by_rows(t8_rows, a16_rows, t8_power_log_hi, t8_power_log_lo, a17_rows);
     log_fast_rows(a19_rows, a20_rows);
-    log1p_fast_rows(t26_rows, a21_rows);
+    log1p_unit_fast_rows(t26_rows, a21_rows);
     log_fast_rows(t27_hi, a22_rows);
-    log1p_fast_rows(t28_rows, a23_rows);
+    log1p_unit_fast_rows(t28_rows, a23_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const pair a0 = {a0_hi[row], a0_lo[row]};
@@ -3688,9 +3705,9 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         a19_rows[row] = (t23 ? t5 : 1.0);
     }
     pair_log_rows(t8_rows, zeros, a0_hi, a0_lo);
-    pair_log1p_rows(t15_hi, t15_lo, a1_hi, a1_lo);
+    pair_log1p_unit_rows(t15_hi, t15_lo, a1_hi, a1_lo);
     pair_log_rows(t16_hi, t16_lo, a2_hi, a2_lo);
-    pair_log1p_rows(t17_hi, t17_lo, a3_hi, a3_lo);
+    pair_log1p_unit_rows(t17_hi, t17_lo, a3_hi, a3_lo);
     hypot_v_rows(a4_rows, t11_hi, t19_rows);
     power_log_rows(t8_rows, zeros, t8_power_log_hi, t8_power_log_lo);
     pow_fast_by_rows(t8_rows, a6_rows, t8_power_log_hi, t8_power_log_lo, a7_rows);
@@ -3699,9 +3716,9 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     pow_fast_by_rows(t8_rows, a13_rows, t8_power_log_hi, t8_power_log_lo, a14_rows);
     pow_fast_by_rows(t8_rows, a16_rows, t8_power_log_hi, t8_power_log_lo, a17_rows);
     log_fast_rows(a19_rows, a20_rows);
-    log1p_fast_rows(t28_rows, a21_rows);
+    log1p_unit_fast_rows(t28_rows, a21_rows);
     log_fast_rows(t29_hi, a22_rows);
-    log1p_fast_rows(t30_rows, a23_rows);
+    log1p_unit_fast_rows(t30_rows, a23_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const pair a0 = {a0_hi[row], a0_lo[row]};

@@ -62,24 +62,9 @@ INLINE uint64_t exponent_of(double y)
     return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
 }
 
-INLINE double exp_fast(double x)
+INLINE double log_fast_near(double near, double off, double k)
 {
-    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
-    const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
-    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
-    const double z = fused(a, 0x1.71547652b82fep+0, shift);
-    const double k = z - shift;
-    const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
-    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
-    const double e = fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), r);
-    return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
-}
-
-INLINE double log_fast_of(double y, double off, double k0)
-{
-    const uint64_t exponent = exponent_of(y);
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double f = (from_bits(to_bits(y) - exponent) - 1.0) + off;
+    const double f = near + off;
     const double s = f / (2.0 + f);
     const double w = s * s;
     const double w2 = w * w, w4 = w2 * w2;
@@ -88,15 +73,23 @@ INLINE double log_fast_of(double y, double off, double k0)
     return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
 }
 
-INLINE double log1p_fast(double x)
+/* log(1 + x) for x from 0 to 1. */
+INLINE double log1p_unit_fast(double x)
 {
-    const double y = 1.0 + x;
-    const double one = y - x;
-    const double rest = (1.0 - one) + (x - (y - one));
-    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
-    const double found = log_fast_of(y, off, 0.0);
-    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
-    return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
+    const int large = x > 0.5;
+    return log_fast_near(large ? 0.5 * x - 0.5 : x, 0.0, large ? 1.0 : 0.0);
+}
+
+INLINE double exp_down_fast(double x)
+{
+    const double a = x < -750.0 ? -750.0 : x;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double e = fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), r);
+    return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
 }
 
 /* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
@@ -235,11 +228,10 @@ INLINE double pair_rest(pair a)
 }
 
 /* With 58 bits: the terms from r**3 on are one double. */
-INLINE pair pair_exp_short(pair x)
+INLINE pair pair_exp_down_short(pair x)
 {
-    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
-    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
-    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    const double a = x.hi < -750.0 ? -750.0 : x.hi;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = z - shift;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
@@ -257,19 +249,12 @@ INLINE pair pair_exp_short(pair x)
     return made;
 }
 
-/* log(y + e + lo) as a pair, for small e and lo; the terms before s**7 are pairs. */
-INLINE pair pair_log_of(double y0, double e0, double lo0)
+/* log(1 + near + e + lo) + k*log(2) as a pair, for near from -1/4 to 1/2 and small e and lo; the terms before
+ * s**7 are pairs. */
+INLINE pair pair_log_of_unscaled(double near, double e, double lo, double k)
 {
-    const int small = y0 < 0x1p-1022;
-    const double y = small ? y0 * 0x1p64 : y0;
-    const uint64_t exponent = exponent_of(y);
-    const double k0 = small ? -64.0 : 0.0;
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
-    const double e = (small ? e0 * 0x1p64 : e0) * scale;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
     const double f = near + e;
-    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double f_lo = ((near - f) + e) + lo;
     const double d = 2.0 + f;
     const double d_lo = ((2.0 - d) + f) + f_lo;
     const double inverse = 1.0 / d;
@@ -291,16 +276,25 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     return made;
 }
 
-/* 1 + x in three parts. */
-INLINE pair pair_log1p(pair x)
+/* log(y + e + lo) for small e and lo. */
+INLINE pair pair_log_of(double y0, double e0, double lo0)
 {
-    const pair one = pair_sum(1.0, x.hi);
-    const double y = one.hi + x.lo;
-    const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
-    const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
-    const pair made = {inside, found.lo};
-    /* One condition, as GCC makes no vectors of two joined under another. */
-    return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    return pair_log_of_unscaled(from_bits(to_bits(y) - exponent) - 1.0, e, lo0 * scale, k);
+}
+
+/* log(1 + x) for x from 0 to 1. */
+INLINE pair pair_log1p_unit(pair x)
+{
+    const int large = x.hi > 0.5;
+    const double scale = large ? 0.5 : 1.0;
+    return pair_log_of_unscaled(large ? 0.5 * x.hi - 0.5 : x.hi, scale * x.lo, 0.0, large ? 1.0 : 0.0);
 }
 
 HELPER double maximum(double a, double b)
@@ -332,30 +326,9 @@ INLINE uint32_t to_bitsf(float x)
     return bits;
 }
 
-/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
-INLINE uint32_t exponent_off(float y)
+INLINE float log_fast_nearf(float near, float off, float k)
 {
-    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
-}
-
-INLINE float exp_fastf(float x)
-{
-    const float a = x > 91.0f ? 91.0f : (x < -106.0f ? -106.0f : x);
-    const float shift = x < 0.0f ? 12583071.0f : 12583007.0f;
-    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
-    const float z = fusedf(a, 0x1.7154760000000p+0f, shift);
-    const float k = z - shift;
-    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, fusedf(k, -0x1.62e4000000000p-1f, a));
-    const float r2 = r * r, r4 = r2 * r2;
-    const float e = fusedf(r2, fusedf(0x1.6db44a0000000p-10f, r4, fusedf(fusedf(0x1.123b940000000p-7f, r, 0x1.55545e0000000p-5f), r2, fusedf(0x1.55548e0000000p-3f, r, 0x1.0000000000000p-1f))), r);
-    return (1.0f + e) * from_bitsf(to_bitsf(z) << 23) * back;
-}
-
-INLINE float log_fast_off(float y, float off, float k0)
-{
-    const uint32_t exponent = exponent_off(y);
-    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
-    const float f = (from_bitsf(to_bitsf(y) - exponent) - 1.0f) + off;
+    const float f = near + off;
     const float s = f / (2.0f + f);
     const float w = s * s;
     const float w2 = w * w;
@@ -364,15 +337,23 @@ INLINE float log_fast_off(float y, float off, float k0)
     return fusedf(k, 0x1.62e4000000000p-1f, f - fusedf(k, -0x1.7f7d1c0000000p-20f, less));
 }
 
-INLINE float log1p_fastf(float x)
+/* log(1 + x) for x from 0 to 1. */
+INLINE float log1p_unit_fastf(float x)
 {
-    const float y = 1.0f + x;
-    const float one = y - x;
-    const float rest = (1.0f - one) + (x - (y - one));
-    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
-    const float found = log_fast_off(y, off, 0.0f);
-    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
-    return copysignf(x < HUGE_VALF ? inside : x, x); /* log1p(-0.0) is -0.0 */
+    const int large = x > 0.5f;
+    return log_fast_nearf(large ? 0.5f * x - 0.5f : x, 0.0f, large ? 1.0f : 0.0f);
+}
+
+INLINE float exp_down_fastf(float x)
+{
+    const float a = x < -106.0f ? -106.0f : x;
+    const float shift = 12583071.0f, back = 0x1p-32f;
+    const float z = fusedf(a, 0x1.7154760000000p+0f, shift);
+    const float k = z - shift;
+    const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, fusedf(k, -0x1.62e4000000000p-1f, a));
+    const float r2 = r * r, r4 = r2 * r2;
+    const float e = fusedf(r2, fusedf(0x1.6db44a0000000p-10f, r4, fusedf(fusedf(0x1.123b940000000p-7f, r, 0x1.55545e0000000p-5f), r2, fusedf(0x1.55548e0000000p-3f, r, 0x1.0000000000000p-1f))), r);
+    return (1.0f + e) * from_bitsf(to_bitsf(z) << 23) * back;
 }
 
 HELPER float maximumf(float a, float b)
@@ -382,55 +363,55 @@ HELPER float maximumf(float a, float b)
 
 /* Functions over a block of rows, compiled once; a pair is two arrays. */
 
-ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_exp_down_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        const pair made = pair_exp_down_short((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
 }
 
-ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_log1p_unit_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        const pair made = pair_log1p_unit((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
 }
 
-ONCE static void exp_fast_rows(const double *a, double *hi)
+ONCE static void exp_down_fast_rows(const double *a, double *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        hi[row] = exp_fast(a[row]);
+        hi[row] = exp_down_fast(a[row]);
     }
 }
 
-ONCE static void log1p_fast_rows(const double *a, double *hi)
+ONCE static void log1p_unit_fast_rows(const double *a, double *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        hi[row] = log1p_fast(a[row]);
+        hi[row] = log1p_unit_fast(a[row]);
     }
 }
 
-ONCE static void exp_fastf_rows(const float *a, float *hi)
+ONCE static void exp_down_fastf_rows(const float *a, float *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        hi[row] = exp_fastf(a[row]);
+        hi[row] = exp_down_fastf(a[row]);
     }
 }
 
-ONCE static void log1p_fastf_rows(const float *a, float *hi)
+ONCE static void log1p_unit_fastf_rows(const float *a, float *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        hi[row] = log1p_fastf(a[row]);
+        hi[row] = log1p_unit_fastf(a[row]);
     }
 }
 
@@ -486,8 +467,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    exp_fast_rows(a0_rows, a1_rows);
-    log1p_fast_rows(a1_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, a1_rows);
+    log1p_unit_fast_rows(a1_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -506,8 +487,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
-    pair_log1p_rows(a1_hi, a1_lo, t0_hi, t0_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log1p_unit_rows(a1_hi, a1_lo, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -552,7 +533,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -571,7 +552,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -616,7 +597,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
@@ -634,7 +615,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
@@ -681,8 +662,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    exp_fast_rows(a0_rows, t0_rows);
-    log1p_fast_rows(t0_rows, t1_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
+    log1p_unit_fast_rows(t0_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -706,8 +687,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
-    pair_log1p_rows(t0_hi, t0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_log1p_unit_rows(t0_hi, t0_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -758,7 +739,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -780,7 +761,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -832,8 +813,8 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    exp_fast_rows(a0_rows, t0_rows);
-    log1p_fast_rows(t0_rows, t1_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
+    log1p_unit_fast_rows(t0_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -860,8 +841,8 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
-    pair_log1p_rows(t0_hi, t0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_log1p_unit_rows(t0_hi, t0_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -913,7 +894,7 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
@@ -930,7 +911,7 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
@@ -1013,8 +994,8 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const float z_i = z[row];
         a0_rows[row] = -fabsf(z_i);
     }
-    exp_fastf_rows(a0_rows, a1_rows);
-    log1p_fastf_rows(a1_rows, t0_rows);
+    exp_down_fastf_rows(a0_rows, a1_rows);
+    log1p_unit_fastf_rows(a1_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -1032,8 +1013,8 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    exp_fast_rows(a0_rows, a1_rows);
-    log1p_fast_rows(a1_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, a1_rows);
+    log1p_unit_fast_rows(a1_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1078,7 +1059,7 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const float z_i = z[row];
         a0_rows[row] = -fabsf(z_i);
     }
-    exp_fastf_rows(a0_rows, t0_rows);
+    exp_down_fastf_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -1096,7 +1077,7 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1141,7 +1122,7 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const float z_i = z[row];
         a0_rows[row] = -fabsf(z_i);
     }
-    exp_fastf_rows(a0_rows, t0_rows);
+    exp_down_fastf_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float z_i = z[row];
@@ -1158,7 +1139,7 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double z_i = z[row];
@@ -1205,8 +1186,8 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const float z_i = z[row];
         a0_rows[row] = -fabsf(z_i);
     }
-    exp_fastf_rows(a0_rows, t0_rows);
-    log1p_fastf_rows(t0_rows, t1_rows);
+    exp_down_fastf_rows(a0_rows, t0_rows);
+    log1p_unit_fastf_rows(t0_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -1229,8 +1210,8 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    exp_fast_rows(a0_rows, t0_rows);
-    log1p_fast_rows(t0_rows, t1_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
+    log1p_unit_fast_rows(t0_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1281,7 +1262,7 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         const float z_i = z[row];
         a0_rows[row] = -fabsf(z_i);
     }
-    exp_fastf_rows(a0_rows, t0_rows);
+    exp_down_fastf_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -1302,7 +1283,7 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1354,8 +1335,8 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const float z_i = z[row];
         a0_rows[row] = -fabsf(z_i);
     }
-    exp_fastf_rows(a0_rows, t0_rows);
-    log1p_fastf_rows(t0_rows, t1_rows);
+    exp_down_fastf_rows(a0_rows, t0_rows);
+    log1p_unit_fastf_rows(t0_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -1381,8 +1362,8 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    exp_fast_rows(a0_rows, t0_rows);
-    log1p_fast_rows(t0_rows, t1_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
+    log1p_unit_fast_rows(t0_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1434,7 +1415,7 @@ static void inverse_link_rows_f32(const float *const *inputs, const double *cons
         const float z_i = z[row];
         a0_rows[row] = -fabsf(z_i);
     }
-    exp_fastf_rows(a0_rows, t0_rows);
+    exp_down_fastf_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float z_i = z[row];
@@ -1450,7 +1431,7 @@ static void inverse_link_rows_f32(const float *const *inputs, const double *cons
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double z_i = z[row];

@@ -62,11 +62,42 @@ INLINE uint64_t exponent_of(double y)
     return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
 }
 
+INLINE double log_fast_near(double near, double off, double k)
+{
+    const double f = near + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double w2 = w * w, w4 = w2 * w2;
+    const double half = 0.5 * f * f;
+    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
+    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+INLINE double log_fast_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    return log_fast_near(from_bits(to_bits(y) - exponent) - 1.0, off, k);
+}
+
 INLINE double exp_fast(double x)
 {
     const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double e = fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), r);
+    return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
+}
+
+INLINE double exp_down_fast(double x)
+{
+    const double a = x < -750.0 ? -750.0 : x;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = z - shift;
     const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
@@ -93,19 +124,6 @@ INLINE double expm1_fast(double x)
     double scale;
     const double e = expm1_fast_of(x, &scale);
     return fabs(x) < 0x1p-60 ? x : 2.0 * fused(scale, e, scale - 0.5);
-}
-
-INLINE double log_fast_of(double y, double off, double k0)
-{
-    const uint64_t exponent = exponent_of(y);
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double f = (from_bits(to_bits(y) - exponent) - 1.0) + off;
-    const double s = f / (2.0 + f);
-    const double w = s * s;
-    const double w2 = w * w, w4 = w2 * w2;
-    const double half = 0.5 * f * f;
-    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
-    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
 }
 
 INLINE double log1p_fast(double x)
@@ -328,13 +346,51 @@ INLINE pair pair_exp_short(pair x)
     return made;
 }
 
+/* With 58 bits: the terms from r**3 on are one double. */
+INLINE pair pair_exp_down_short(pair x)
+{
+    const double a = x.hi < -750.0 ? -750.0 : x.hi;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + pair_rest(x);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double half = 0.5 * r2;
+    const double e = r + half;
+    const double low = fused(r2 * r, fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r8, fused(fused(fused(0x1.27e4c2ad86b5bp-22, r, 0x1.71ddefa2c2253p-19), r2, fused(0x1.a01a01b206a83p-16, r, 0x1.a01a01b3b176dp-13)), r4, fused(fused(0x1.6c16c16c1413cp-10, r, 0x1.111111110ebdap-7), r2, fused(0x1.555555555555ap-5, r, 0x1.555555555555bp-3)))), 0.5 * product_rest(r, r, r2)) + ((r - e) + half);
+    const double p = 1.0 + e;
+    const double l = ((1.0 - p) + e) + fused(rest, e + low, rest + low);
+    const double whole = p + l;
+    const double scale = from_bits(to_bits(z) << 52);
+    const pair made = {whole * scale * back, (l - (whole - p)) * scale * back};
+    return made;
+}
+
 /* 2**k is two factors, so that subnormal results are right. */
 INLINE pair pair_exp(pair x)
 {
     const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
-    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double e = pair_reduced(a, pair_rest(x), shift, &z, &low);
+    const double p = 1.0 + e;
+    const double l = ((1.0 - p) + e) + low;
+    const double h = p + l;
+    const double scale = from_bits(to_bits(z) << 52);
+    const pair made = {h * scale * back, (l - (h - p)) * scale * back};
+    return made;
+}
+
+/* exp(x) for x <= 0. */
+INLINE pair pair_exp_down(pair x)
+{
+    const double a = x.hi < -750.0 ? -750.0 : x.hi;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
+    double z, low;
+    const double e = pair_reduced(a, pair_rest(x), shift, &z, &low);
     const double p = 1.0 + e;
     const double l = ((1.0 - p) + e) + low;
     const double h = p + l;
@@ -361,19 +417,12 @@ INLINE pair pair_expm1(pair x)
     return pair_if(fabs(x.hi) < 0x1p-70, x, made);
 }
 
-/* log(y + e + lo) as a pair, for small e and lo; the terms before s**7 are pairs. */
-INLINE pair pair_log_of(double y0, double e0, double lo0)
+/* log(1 + near + e + lo) + k*log(2) as a pair, for near from -1/4 to 1/2 and small e and lo; the terms before
+ * s**7 are pairs. */
+INLINE pair pair_log_of_unscaled(double near, double e, double lo, double k)
 {
-    const int small = y0 < 0x1p-1022;
-    const double y = small ? y0 * 0x1p64 : y0;
-    const uint64_t exponent = exponent_of(y);
-    const double k0 = small ? -64.0 : 0.0;
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
-    const double e = (small ? e0 * 0x1p64 : e0) * scale;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
     const double f = near + e;
-    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double f_lo = ((near - f) + e) + lo;
     const double d = 2.0 + f;
     const double d_lo = ((2.0 - d) + f) + f_lo;
     const double inverse = 1.0 / d;
@@ -393,6 +442,19 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const double h = more + low;
     const pair made = {h, low - (h - more)};
     return made;
+}
+
+/* log(y + e + lo) for small e and lo. */
+INLINE pair pair_log_of(double y0, double e0, double lo0)
+{
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    return pair_log_of_unscaled(from_bits(to_bits(y) - exponent) - 1.0, e, lo0 * scale, k);
 }
 
 /* 1 + x in three parts. */
@@ -436,11 +498,21 @@ ONCE static void pair_exp_rows(const double *a, const double *a_lo, double *hi, 
     }
 }
 
-ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_exp_down_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        const pair made = pair_exp_down((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_exp_down_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_down_short((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
@@ -466,11 +538,21 @@ ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi
     }
 }
 
-ONCE static void exp_fast_rows(const double *a, double *hi)
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        hi[row] = exp_fast(a[row]);
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void exp_down_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_down_fast(a[row]);
     }
 }
 
@@ -487,6 +569,14 @@ ONCE static void expm1_fast_rows(const double *a, double *hi)
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
         hi[row] = expm1_fast(a[row]);
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
     }
 }
 
@@ -561,8 +651,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a6_rows[row] = maximum(0.0, f_i);
     }
     pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
-    pair_exp_short_rows(a2_rows, zeros, t3_hi, t3_lo);
-    exp_fast_rows(t2_rows, a3_rows);
+    pair_exp_down_short_rows(a2_rows, zeros, t3_hi, t3_lo);
+    exp_down_fast_rows(t2_rows, a3_rows);
     pair_exp_rows(a6_rows, zeros, a7_hi, a7_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -576,7 +666,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a8_lo[row] = a8.lo;
     }
     pair_expm1_rows(t4_hi, t4_lo, t6_hi, t6_lo);
-    pair_exp_short_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_exp_down_short_rows(a8_hi, a8_lo, a9_hi, a9_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double t2 = t2_rows[row];
@@ -631,8 +721,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a6_rows[row] = maximum(0.0, f_i);
     }
     pair_exp_rows(a0_rows, zeros, a1_hi, a1_lo);
-    pair_exp_rows(a2_rows, zeros, t3_hi, t3_lo);
-    pair_exp_short_rows(t2_rows, zeros, a3_hi, a3_lo);
+    pair_exp_down_rows(a2_rows, zeros, t3_hi, t3_lo);
+    pair_exp_down_short_rows(t2_rows, zeros, a3_hi, a3_lo);
     pair_exp_rows(a6_rows, zeros, a7_hi, a7_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -646,7 +736,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a8_lo[row] = a8.lo;
     }
     pair_expm1_rows(t4_hi, t4_lo, t6_hi, t6_lo);
-    pair_exp_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_exp_down_rows(a8_hi, a8_lo, a9_hi, a9_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double t2 = t2_rows[row];
@@ -1009,9 +1099,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a8_rows[row] = maximum(0.0, f_i);
     }
     pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
-    pair_exp_short_rows(a2_rows, zeros, t4_hi, t4_lo);
+    pair_exp_down_short_rows(a2_rows, zeros, t4_hi, t4_lo);
     pair_exp_rows(a3_rows, zeros, t8_hi, t8_lo);
-    exp_fast_rows(t3_rows, a5_rows);
+    exp_down_fast_rows(t3_rows, a5_rows);
     pair_exp_rows(a8_rows, zeros, a9_hi, a9_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1031,7 +1121,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     }
     pair_expm1_rows(t5_hi, t5_lo, t7_hi, t7_lo);
     pair_exp_short_rows(a4_hi, a4_lo, t9_hi, t9_lo);
-    pair_exp_short_rows(a10_hi, a10_lo, a11_hi, a11_lo);
+    pair_exp_down_short_rows(a10_hi, a10_lo, a11_hi, a11_lo);
     expm1_fast_rows(a14_rows, a15_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1099,9 +1189,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a8_rows[row] = maximum(0.0, f_i);
     }
     pair_exp_rows(a0_rows, zeros, a1_hi, a1_lo);
-    pair_exp_rows(a2_rows, zeros, t4_hi, t4_lo);
+    pair_exp_down_rows(a2_rows, zeros, t4_hi, t4_lo);
     pair_exp_rows(a3_rows, zeros, t8_hi, t8_lo);
-    pair_exp_short_rows(t3_rows, zeros, a5_hi, a5_lo);
+    pair_exp_down_short_rows(t3_rows, zeros, a5_hi, a5_lo);
     pair_exp_rows(a8_rows, zeros, a9_hi, a9_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1123,7 +1213,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     }
     pair_expm1_rows(t5_hi, t5_lo, t7_hi, t7_lo);
     pair_exp_rows(a4_hi, a4_lo, t9_hi, t9_lo);
-    pair_exp_rows(a10_hi, a10_lo, a11_hi, a11_lo);
+    pair_exp_down_rows(a10_hi, a10_lo, a11_hi, a11_lo);
     pair_expm1_rows(a14_hi, a14_lo, a15_hi, a15_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1397,10 +1487,10 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a11_rows[row] = maximum(0.0, f_i);
     }
     pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
-    pair_exp_short_rows(a2_rows, zeros, t4_hi, t4_lo);
+    pair_exp_down_short_rows(a2_rows, zeros, t4_hi, t4_lo);
     pair_exp_rows(a3_rows, zeros, t8_hi, t8_lo);
     pair_exp_rows(a7_rows, zeros, t12_hi, t12_lo);
-    exp_fast_rows(t3_rows, a8_rows);
+    exp_down_fast_rows(t3_rows, a8_rows);
     pair_exp_rows(a11_rows, zeros, a12_hi, a12_lo);
     exp_fast_rows(t11_rows, a17_rows);
     EACH_ROW
@@ -1427,7 +1517,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     pair_exp_short_rows(a4_hi, a4_lo, t9_hi, t9_lo);
     expm1_fast_rows(a5_rows, a6_rows);
     pair_expm1_rows(t13_hi, t13_lo, t15_hi, t15_lo);
-    pair_exp_short_rows(a13_hi, a13_lo, a14_hi, a14_lo);
+    pair_exp_down_short_rows(a13_hi, a13_lo, a14_hi, a14_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double t3 = t3_rows[row];
@@ -1511,10 +1601,10 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a11_rows[row] = maximum(0.0, f_i);
     }
     pair_exp_rows(a0_rows, zeros, a1_hi, a1_lo);
-    pair_exp_rows(a2_rows, zeros, t4_hi, t4_lo);
+    pair_exp_down_rows(a2_rows, zeros, t4_hi, t4_lo);
     pair_exp_rows(a3_rows, zeros, t8_hi, t8_lo);
     pair_exp_rows(a7_rows, zeros, t12_hi, t12_lo);
-    pair_exp_short_rows(t3_rows, zeros, a8_hi, a8_lo);
+    pair_exp_down_short_rows(t3_rows, zeros, a8_hi, a8_lo);
     pair_exp_rows(a11_rows, zeros, a12_hi, a12_lo);
     pair_exp_rows(t11_rows, zeros, a17_hi, a17_lo);
     EACH_ROW
@@ -1543,7 +1633,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     pair_exp_rows(a4_hi, a4_lo, t9_hi, t9_lo);
     pair_expm1_rows(a5_hi, a5_lo, a6_hi, a6_lo);
     pair_expm1_rows(t13_hi, t13_lo, t15_hi, t15_lo);
-    pair_exp_rows(a13_hi, a13_lo, a14_hi, a14_lo);
+    pair_exp_down_rows(a13_hi, a13_lo, a14_hi, a14_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double t3 = t3_rows[row];
@@ -1755,8 +1845,8 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         a6_rows[row] = maximum(0.0, f_i);
     }
     exp_fast_rows(a0_rows, a1_rows);
-    exp_fast_rows(a2_rows, t3_rows);
-    exp_fast_rows(t2_rows, a3_rows);
+    exp_down_fast_rows(a2_rows, t3_rows);
+    exp_down_fast_rows(t2_rows, a3_rows);
     exp_fast_rows(a6_rows, a7_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1766,7 +1856,7 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         a8_rows[row] = -a7;
     }
     expm1_fast_rows(t4_rows, t6_rows);
-    exp_fast_rows(a8_rows, a9_rows);
+    exp_down_fast_rows(a8_rows, a9_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double t2 = t2_rows[row];
@@ -1987,9 +2077,9 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         a8_rows[row] = maximum(0.0, f_i);
     }
     exp_fast_rows(a0_rows, a1_rows);
-    exp_fast_rows(a2_rows, t4_rows);
+    exp_down_fast_rows(a2_rows, t4_rows);
     exp_fast_rows(a3_rows, t8_rows);
-    exp_fast_rows(t3_rows, a5_rows);
+    exp_down_fast_rows(t3_rows, a5_rows);
     exp_fast_rows(a8_rows, a9_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -2003,7 +2093,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     }
     expm1_fast_rows(t5_rows, t7_rows);
     exp_fast_rows(a4_rows, t9_rows);
-    exp_fast_rows(a10_rows, a11_rows);
+    exp_down_fast_rows(a10_rows, a11_rows);
     expm1_fast_rows(a14_rows, a15_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -2185,10 +2275,10 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         a11_rows[row] = maximum(0.0, f_i);
     }
     exp_fast_rows(a0_rows, a1_rows);
-    exp_fast_rows(a2_rows, t4_rows);
+    exp_down_fast_rows(a2_rows, t4_rows);
     exp_fast_rows(a3_rows, t8_rows);
     exp_fast_rows(a7_rows, t12_rows);
-    exp_fast_rows(t3_rows, a8_rows);
+    exp_down_fast_rows(t3_rows, a8_rows);
     exp_fast_rows(a11_rows, a12_rows);
     exp_fast_rows(t11_rows, a17_rows);
     EACH_ROW
@@ -2207,7 +2297,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     exp_fast_rows(a4_rows, t9_rows);
     expm1_fast_rows(a5_rows, a6_rows);
     expm1_fast_rows(t13_rows, t15_rows);
-    exp_fast_rows(a13_rows, a14_rows);
+    exp_down_fast_rows(a13_rows, a14_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double t3 = t3_rows[row];

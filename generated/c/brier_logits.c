@@ -56,11 +56,10 @@ INLINE uint64_t to_bits(double x)
     return bits;
 }
 
-INLINE double exp_fast(double x)
+INLINE double exp_down_fast(double x)
 {
-    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
-    const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
-    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double a = x < -750.0 ? -750.0 : x;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = z - shift;
     const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
@@ -225,13 +224,13 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
     return e;
 }
 
-/* 2**k is two factors, so that subnormal results are right. */
-INLINE pair pair_exp(pair x)
+/* exp(x) for x <= 0. */
+INLINE pair pair_exp_down(pair x)
 {
-    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
-    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    const double a = x.hi < -750.0 ? -750.0 : x.hi;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
     double z, low;
-    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double e = pair_reduced(a, pair_rest(x), shift, &z, &low);
     const double p = 1.0 + e;
     const double l = ((1.0 - p) + e) + low;
     const double h = p + l;
@@ -249,21 +248,21 @@ INLINE pair pair_scale(pair a, double unit)
 
 /* Functions over a block of rows, compiled once; a pair is two arrays. */
 
-ONCE static void pair_exp_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_exp_down_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_exp((pair){a[row], a_lo[row]});
+        const pair made = pair_exp_down((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
 }
 
-ONCE static void exp_fast_rows(const double *a, double *hi)
+ONCE static void exp_down_fast_rows(const double *a, double *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        hi[row] = exp_fast(a[row]);
+        hi[row] = exp_down_fast(a[row]);
     }
 }
 
@@ -319,7 +318,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -339,7 +338,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -387,7 +386,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -408,7 +407,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -457,7 +456,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -478,7 +477,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -528,7 +527,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -551,7 +550,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -603,7 +602,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -625,7 +624,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -677,7 +676,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -701,7 +700,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -751,7 +750,7 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
@@ -826,7 +825,7 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -866,7 +865,7 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -907,7 +906,7 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -949,7 +948,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -993,7 +992,7 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1037,7 +1036,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1080,7 +1079,7 @@ static void inverse_link_rows_f32(const float *const *inputs, const double *cons
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double z_i = z[row];

@@ -62,24 +62,9 @@ INLINE uint64_t exponent_of(double y)
     return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
 }
 
-INLINE double exp_fast(double x)
+INLINE double log_fast_near(double near, double off, double k)
 {
-    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
-    const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
-    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
-    const double z = fused(a, 0x1.71547652b82fep+0, shift);
-    const double k = z - shift;
-    const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
-    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
-    const double e = fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), r);
-    return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
-}
-
-INLINE double log_fast_of(double y, double off, double k0)
-{
-    const uint64_t exponent = exponent_of(y);
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double f = (from_bits(to_bits(y) - exponent) - 1.0) + off;
+    const double f = near + off;
     const double s = f / (2.0 + f);
     const double w = s * s;
     const double w2 = w * w, w4 = w2 * w2;
@@ -88,15 +73,23 @@ INLINE double log_fast_of(double y, double off, double k0)
     return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
 }
 
-INLINE double log1p_fast(double x)
+/* log(1 + x) for x from 0 to 1. */
+INLINE double log1p_unit_fast(double x)
 {
-    const double y = 1.0 + x;
-    const double one = y - x;
-    const double rest = (1.0 - one) + (x - (y - one));
-    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
-    const double found = log_fast_of(y, off, 0.0);
-    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
-    return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
+    const int large = x > 0.5;
+    return log_fast_near(large ? 0.5 * x - 0.5 : x, 0.0, large ? 1.0 : 0.0);
+}
+
+INLINE double exp_down_fast(double x)
+{
+    const double a = x < -750.0 ? -750.0 : x;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double e = fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), r);
+    return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
 }
 
 /* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
@@ -272,9 +265,10 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 INLINE pair pair_exp(pair x)
 {
     const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
+    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
-    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double e = pair_reduced(a, pair_rest(x), shift, &z, &low);
     const double p = 1.0 + e;
     const double l = ((1.0 - p) + e) + low;
     const double h = p + l;
@@ -283,19 +277,27 @@ INLINE pair pair_exp(pair x)
     return made;
 }
 
-/* log(y + e + lo) as a pair, for small e and lo; the terms before s**5 are pairs. */
-INLINE pair pair_log_near(double y0, double e0, double lo0)
+/* exp(x) for x <= 0. */
+INLINE pair pair_exp_down(pair x)
 {
-    const int small = y0 < 0x1p-1022;
-    const double y = small ? y0 * 0x1p64 : y0;
-    const uint64_t exponent = exponent_of(y);
-    const double k0 = small ? -64.0 : 0.0;
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
-    const double e = (small ? e0 * 0x1p64 : e0) * scale;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    const double a = x.hi < -750.0 ? -750.0 : x.hi;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
+    double z, low;
+    const double e = pair_reduced(a, pair_rest(x), shift, &z, &low);
+    const double p = 1.0 + e;
+    const double l = ((1.0 - p) + e) + low;
+    const double h = p + l;
+    const double scale = from_bits(to_bits(z) << 52);
+    const pair made = {h * scale * back, (l - (h - p)) * scale * back};
+    return made;
+}
+
+/* log(1 + near + e + lo) + k*log(2) as a pair, for near from -1/4 to 1/2 and small e and lo; the terms before
+ * s**5 are pairs. */
+INLINE pair pair_log_near_unscaled(double near, double e, double lo, double k)
+{
     const double f = near + e;
-    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double f_lo = ((near - f) + e) + lo;
     const double d = 2.0 + f;
     const double d_lo = ((2.0 - d) + f) + f_lo;
     const double inverse = 1.0 / d;
@@ -315,8 +317,8 @@ INLINE pair pair_log_near(double y0, double e0, double lo0)
     return made;
 }
 
-/* log(y + e + lo) as a pair, for small e and lo; the terms before s**7 are pairs. */
-INLINE pair pair_log_of(double y0, double e0, double lo0)
+/* log(y + e + lo) for small e and lo. */
+INLINE pair pair_log_near(double y0, double e0, double lo0)
 {
     const int small = y0 < 0x1p-1022;
     const double y = small ? y0 * 0x1p64 : y0;
@@ -325,9 +327,15 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
     const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
     const double e = (small ? e0 * 0x1p64 : e0) * scale;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    return pair_log_near_unscaled(from_bits(to_bits(y) - exponent) - 1.0, e, lo0 * scale, k);
+}
+
+/* log(1 + near + e + lo) + k*log(2) as a pair, for near from -1/4 to 1/2 and small e and lo; the terms before
+ * s**7 are pairs. */
+INLINE pair pair_log_of_unscaled(double near, double e, double lo, double k)
+{
     const double f = near + e;
-    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double f_lo = ((near - f) + e) + lo;
     const double d = 2.0 + f;
     const double d_lo = ((2.0 - d) + f) + f_lo;
     const double inverse = 1.0 / d;
@@ -349,8 +357,8 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     return made;
 }
 
-/* log(y + e + lo) as a pair, for small e and lo; the terms before s**9 are pairs. */
-INLINE pair pair_log_wide(double y0, double e0, double lo0)
+/* log(y + e + lo) for small e and lo. */
+INLINE pair pair_log_of(double y0, double e0, double lo0)
 {
     const int small = y0 < 0x1p-1022;
     const double y = small ? y0 * 0x1p64 : y0;
@@ -359,9 +367,15 @@ INLINE pair pair_log_wide(double y0, double e0, double lo0)
     const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
     const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
     const double e = (small ? e0 * 0x1p64 : e0) * scale;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
+    return pair_log_of_unscaled(from_bits(to_bits(y) - exponent) - 1.0, e, lo0 * scale, k);
+}
+
+/* log(1 + near + e + lo) + k*log(2) as a pair, for near from -1/4 to 1/2 and small e and lo; the terms before
+ * s**9 are pairs. */
+INLINE pair pair_log_wide_unscaled(double near, double e, double lo, double k)
+{
     const double f = near + e;
-    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double f_lo = ((near - f) + e) + lo;
     const double d = 2.0 + f;
     const double d_lo = ((2.0 - d) + f) + f_lo;
     const double inverse = 1.0 / d;
@@ -385,16 +399,25 @@ INLINE pair pair_log_wide(double y0, double e0, double lo0)
     return made;
 }
 
-/* 1 + x in three parts. */
-INLINE pair pair_log1p(pair x)
+/* log(y + e + lo) for small e and lo. */
+INLINE pair pair_log_wide(double y0, double e0, double lo0)
 {
-    const pair one = pair_sum(1.0, x.hi);
-    const double y = one.hi + x.lo;
-    const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
-    const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
-    const pair made = {inside, found.lo};
-    /* One condition, as GCC makes no vectors of two joined under another. */
-    return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    return pair_log_wide_unscaled(from_bits(to_bits(y) - exponent) - 1.0, e, lo0 * scale, k);
+}
+
+/* log(1 + x) for x from 0 to 1. */
+INLINE pair pair_log1p_unit(pair x)
+{
+    const int large = x.hi > 0.5;
+    const double scale = large ? 0.5 : 1.0;
+    return pair_log_of_unscaled(large ? 0.5 * x.hi - 0.5 : x.hi, scale * x.lo, 0.0, large ? 1.0 : 0.0);
 }
 
 /* exp(x + rest). */
@@ -501,21 +524,21 @@ HELPER double maximum(double a, double b)
 
 /* Functions over a block of rows, compiled once; a pair is two arrays. */
 
-ONCE static void pair_exp_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_exp_down_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_exp((pair){a[row], a_lo[row]});
+        const pair made = pair_exp_down((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
 }
 
-ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_log1p_unit_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        const pair made = pair_log1p_unit((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
@@ -541,19 +564,19 @@ ONCE static void pair_pow_by_rows(const double *a, const double *a_lo, const dou
     }
 }
 
-ONCE static void log1p_fast_rows(const double *a, double *hi)
+ONCE static void log1p_unit_fast_rows(const double *a, double *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        hi[row] = log1p_fast(a[row]);
+        hi[row] = log1p_unit_fast(a[row]);
     }
 }
 
-ONCE static void exp_fast_rows(const double *a, double *hi)
+ONCE static void exp_down_fast_rows(const double *a, double *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        hi[row] = exp_fast(a[row]);
+        hi[row] = exp_down_fast(a[row]);
     }
 }
 
@@ -638,7 +661,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
@@ -654,7 +677,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a4_hi[row] = a4.hi;
         a4_lo[row] = a4.lo;
     }
-    log1p_fast_rows(t0_hi, t2_rows);
+    log1p_unit_fast_rows(t0_hi, t2_rows);
     pair_power_log_rows(a1_hi, a1_lo, a1_pair_power_log_hi, a1_pair_power_log_lo);
     pair_pow_by_rows(a1_hi, a1_lo, a2_rows, zeros, a1_pair_power_log_hi, a1_pair_power_log_lo, a3_hi, a3_lo);
     pair_power_log_rows(a4_hi, a4_lo, a4_pair_power_log_hi, a4_pair_power_log_lo);
@@ -690,7 +713,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
@@ -706,7 +729,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a4_hi[row] = a4.hi;
         a4_lo[row] = a4.lo;
     }
-    pair_log1p_rows(t0_hi, t0_lo, t2_hi, t2_lo);
+    pair_log1p_unit_rows(t0_hi, t0_lo, t2_hi, t2_lo);
     pair_power_log_rows(a1_hi, a1_lo, a1_pair_power_log_hi, a1_pair_power_log_lo);
     pair_pow_by_rows(a1_hi, a1_lo, a2_rows, zeros, a1_pair_power_log_hi, a1_pair_power_log_lo, a3_hi, a3_lo);
     pair_power_log_rows(a4_hi, a4_lo, a4_pair_power_log_hi, a4_pair_power_log_lo);
@@ -777,7 +800,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_rows(a0_rows, zeros, t2_hi, t2_lo);
+    pair_exp_down_rows(a0_rows, zeros, t2_hi, t2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
@@ -795,7 +818,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     }
     pair_power_log_rows(t4_hi, t4_lo, t4_pair_power_log_hi, t4_pair_power_log_lo);
     pair_pow_by_rows(t4_hi, t4_lo, a1_rows, zeros, t4_pair_power_log_hi, t4_pair_power_log_lo, t5_hi, t5_lo);
-    log1p_fast_rows(t2_hi, t8_rows);
+    log1p_unit_fast_rows(t2_hi, t8_rows);
     pair_power_log_rows(t7_hi, t7_lo, t7_pair_power_log_hi, t7_pair_power_log_lo);
     pair_pow_by_rows(t7_hi, t7_lo, a1_rows, zeros, t7_pair_power_log_hi, t7_pair_power_log_lo, t9_hi, t9_lo);
     EACH_ROW
@@ -834,7 +857,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_rows(a0_rows, zeros, t2_hi, t2_lo);
+    pair_exp_down_rows(a0_rows, zeros, t2_hi, t2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
@@ -852,7 +875,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     }
     pair_power_log_rows(t4_hi, t4_lo, t4_pair_power_log_hi, t4_pair_power_log_lo);
     pair_pow_by_rows(t4_hi, t4_lo, a1_rows, zeros, t4_pair_power_log_hi, t4_pair_power_log_lo, t5_hi, t5_lo);
-    pair_log1p_rows(t2_hi, t2_lo, t8_hi, t8_lo);
+    pair_log1p_unit_rows(t2_hi, t2_lo, t8_hi, t8_lo);
     pair_power_log_rows(t7_hi, t7_lo, t7_pair_power_log_hi, t7_pair_power_log_lo);
     pair_pow_by_rows(t7_hi, t7_lo, a1_rows, zeros, t7_pair_power_log_hi, t7_pair_power_log_lo, t9_hi, t9_lo);
     EACH_ROW
@@ -932,7 +955,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_rows(a0_rows, zeros, t2_hi, t2_lo);
+    pair_exp_down_rows(a0_rows, zeros, t2_hi, t2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
@@ -952,7 +975,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     pair_pow_by_rows(t4_hi, t4_lo, a1_rows, zeros, t4_pair_power_log_hi, t4_pair_power_log_lo, t5_hi, t5_lo);
     pair_power_log_rows(t7_hi, t7_lo, t7_pair_power_log_hi, t7_pair_power_log_lo);
     pair_pow_by_rows(t7_hi, t7_lo, a1_rows, zeros, t7_pair_power_log_hi, t7_pair_power_log_lo, t9_hi, t9_lo);
-    log1p_fast_rows(t2_hi, t11_rows);
+    log1p_unit_fast_rows(t2_hi, t11_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -997,7 +1020,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_rows(a0_rows, zeros, t2_hi, t2_lo);
+    pair_exp_down_rows(a0_rows, zeros, t2_hi, t2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
@@ -1017,7 +1040,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     pair_pow_by_rows(t4_hi, t4_lo, a1_rows, zeros, t4_pair_power_log_hi, t4_pair_power_log_lo, t5_hi, t5_lo);
     pair_power_log_rows(t7_hi, t7_lo, t7_pair_power_log_hi, t7_pair_power_log_lo);
     pair_pow_by_rows(t7_hi, t7_lo, a1_rows, zeros, t7_pair_power_log_hi, t7_pair_power_log_lo, t9_hi, t9_lo);
-    pair_log1p_rows(t2_hi, t2_lo, t11_hi, t11_lo);
+    pair_log1p_unit_rows(t2_hi, t2_lo, t11_hi, t11_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -1104,7 +1127,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_down_rows(a0_rows, zeros, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
@@ -1122,7 +1145,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     }
     pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
     pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, t4_hi, t4_lo);
-    log1p_fast_rows(t1_hi, t7_rows);
+    log1p_unit_fast_rows(t1_hi, t7_rows);
     pair_power_log_rows(t10_hi, t10_lo, t10_pair_power_log_hi, t10_pair_power_log_lo);
     pair_pow_by_rows(t10_hi, t10_lo, a1_rows, zeros, t10_pair_power_log_hi, t10_pair_power_log_lo, t11_hi, t11_lo);
     EACH_ROW
@@ -1166,7 +1189,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_down_rows(a0_rows, zeros, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
@@ -1184,7 +1207,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     }
     pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
     pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, t4_hi, t4_lo);
-    pair_log1p_rows(t1_hi, t1_lo, t7_hi, t7_lo);
+    pair_log1p_unit_rows(t1_hi, t1_lo, t7_hi, t7_lo);
     pair_power_log_rows(t10_hi, t10_lo, t10_pair_power_log_hi, t10_pair_power_log_lo);
     pair_pow_by_rows(t10_hi, t10_lo, a1_rows, zeros, t10_pair_power_log_hi, t10_pair_power_log_lo, t11_hi, t11_lo);
     EACH_ROW
@@ -1270,7 +1293,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_rows(a0_rows, zeros, t3_hi, t3_lo);
+    pair_exp_down_rows(a0_rows, zeros, t3_hi, t3_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
@@ -1288,7 +1311,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     }
     pair_power_log_rows(t5_hi, t5_lo, t5_pair_power_log_hi, t5_pair_power_log_lo);
     pair_pow_by_rows(t5_hi, t5_lo, a1_rows, zeros, t5_pair_power_log_hi, t5_pair_power_log_lo, t6_hi, t6_lo);
-    log1p_fast_rows(t3_hi, t10_rows);
+    log1p_unit_fast_rows(t3_hi, t10_rows);
     pair_power_log_rows(t9_hi, t9_lo, t9_pair_power_log_hi, t9_pair_power_log_lo);
     pair_pow_by_rows(t9_hi, t9_lo, a1_rows, zeros, t9_pair_power_log_hi, t9_pair_power_log_lo, t13_hi, t13_lo);
     EACH_ROW
@@ -1340,7 +1363,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_rows(a0_rows, zeros, t3_hi, t3_lo);
+    pair_exp_down_rows(a0_rows, zeros, t3_hi, t3_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
@@ -1358,7 +1381,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     }
     pair_power_log_rows(t5_hi, t5_lo, t5_pair_power_log_hi, t5_pair_power_log_lo);
     pair_pow_by_rows(t5_hi, t5_lo, a1_rows, zeros, t5_pair_power_log_hi, t5_pair_power_log_lo, t6_hi, t6_lo);
-    pair_log1p_rows(t3_hi, t3_lo, t10_hi, t10_lo);
+    pair_log1p_unit_rows(t3_hi, t3_lo, t10_hi, t10_lo);
     pair_power_log_rows(t9_hi, t9_lo, t9_pair_power_log_hi, t9_pair_power_log_lo);
     pair_pow_by_rows(t9_hi, t9_lo, a1_rows, zeros, t9_pair_power_log_hi, t9_pair_power_log_lo, t13_hi, t13_lo);
     EACH_ROW
@@ -1457,7 +1480,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_down_rows(a0_rows, zeros, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
@@ -1475,7 +1498,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     }
     pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
     pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, t4_hi, t4_lo);
-    log1p_fast_rows(t1_hi, t7_rows);
+    log1p_unit_fast_rows(t1_hi, t7_rows);
     pair_power_log_rows(t10_hi, t10_lo, t10_pair_power_log_hi, t10_pair_power_log_lo);
     pair_pow_by_rows(t10_hi, t10_lo, a1_rows, zeros, t10_pair_power_log_hi, t10_pair_power_log_lo, t11_hi, t11_lo);
     EACH_ROW
@@ -1529,7 +1552,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_down_rows(a0_rows, zeros, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
@@ -1547,7 +1570,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     }
     pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
     pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, t4_hi, t4_lo);
-    pair_log1p_rows(t1_hi, t1_lo, t7_hi, t7_lo);
+    pair_log1p_unit_rows(t1_hi, t1_lo, t7_hi, t7_lo);
     pair_power_log_rows(t10_hi, t10_lo, t10_pair_power_log_hi, t10_pair_power_log_lo);
     pair_pow_by_rows(t10_hi, t10_lo, a1_rows, zeros, t10_pair_power_log_hi, t10_pair_power_log_lo, t11_hi, t11_lo);
     EACH_ROW
@@ -1627,7 +1650,7 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
@@ -1715,7 +1738,7 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double z_i = z[row];
@@ -1727,7 +1750,7 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         a2_rows[row] = gamma_2;
         a4_rows[row] = ((0.0 <= t3) ? 1.0 : t0) / t1;
     }
-    log1p_fast_rows(t0_rows, t2_rows);
+    log1p_unit_fast_rows(t0_rows, t2_rows);
     power_log_rows(a1_rows, zeros, a1_power_log_hi, a1_power_log_lo);
     pow_fast_by_rows(a1_rows, a2_rows, a1_power_log_hi, a1_power_log_lo, a3_rows);
     power_log_rows(a4_rows, zeros, a4_power_log_hi, a4_power_log_lo);
@@ -1789,7 +1812,7 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    exp_fast_rows(a0_rows, t2_rows);
+    exp_down_fast_rows(a0_rows, t2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double z_i = z[row];
@@ -1803,7 +1826,7 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     }
     power_log_rows(t4_rows, zeros, t4_power_log_hi, t4_power_log_lo);
     pow_fast_by_rows(t4_rows, a1_rows, t4_power_log_hi, t4_power_log_lo, t5_rows);
-    log1p_fast_rows(t2_rows, t8_rows);
+    log1p_unit_fast_rows(t2_rows, t8_rows);
     power_log_rows(t7_rows, zeros, t7_power_log_hi, t7_power_log_lo);
     pow_fast_by_rows(t7_rows, a1_rows, t7_power_log_hi, t7_power_log_lo, t9_rows);
     EACH_ROW
@@ -1872,7 +1895,7 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    exp_fast_rows(a0_rows, t2_rows);
+    exp_down_fast_rows(a0_rows, t2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double z_i = z[row];
@@ -1888,7 +1911,7 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     pow_fast_by_rows(t4_rows, a1_rows, t4_power_log_hi, t4_power_log_lo, t5_rows);
     power_log_rows(t7_rows, zeros, t7_power_log_hi, t7_power_log_lo);
     pow_fast_by_rows(t7_rows, a1_rows, t7_power_log_hi, t7_power_log_lo, t9_rows);
-    log1p_fast_rows(t2_rows, t11_rows);
+    log1p_unit_fast_rows(t2_rows, t11_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1960,7 +1983,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    exp_fast_rows(a0_rows, t1_rows);
+    exp_down_fast_rows(a0_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double z_i = z[row];
@@ -1974,7 +1997,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     }
     power_log_rows(t3_rows, zeros, t3_power_log_hi, t3_power_log_lo);
     pow_fast_by_rows(t3_rows, a1_rows, t3_power_log_hi, t3_power_log_lo, t4_rows);
-    log1p_fast_rows(t1_rows, t7_rows);
+    log1p_unit_fast_rows(t1_rows, t7_rows);
     power_log_rows(t10_rows, zeros, t10_power_log_hi, t10_power_log_lo);
     pow_fast_by_rows(t10_rows, a1_rows, t10_power_log_hi, t10_power_log_lo, t11_rows);
     EACH_ROW
@@ -2049,7 +2072,7 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    exp_fast_rows(a0_rows, t3_rows);
+    exp_down_fast_rows(a0_rows, t3_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double z_i = z[row];
@@ -2063,7 +2086,7 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     }
     power_log_rows(t5_rows, zeros, t5_power_log_hi, t5_power_log_lo);
     pow_fast_by_rows(t5_rows, a1_rows, t5_power_log_hi, t5_power_log_lo, t6_rows);
-    log1p_fast_rows(t3_rows, t10_rows);
+    log1p_unit_fast_rows(t3_rows, t10_rows);
     power_log_rows(t9_rows, zeros, t9_power_log_hi, t9_power_log_lo);
     pow_fast_by_rows(t9_rows, a1_rows, t9_power_log_hi, t9_power_log_lo, t13_rows);
     EACH_ROW
@@ -2147,7 +2170,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    exp_fast_rows(a0_rows, t1_rows);
+    exp_down_fast_rows(a0_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double z_i = z[row];
@@ -2161,7 +2184,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     }
     power_log_rows(t3_rows, zeros, t3_power_log_hi, t3_power_log_lo);
     pow_fast_by_rows(t3_rows, a1_rows, t3_power_log_hi, t3_power_log_lo, t4_rows);
-    log1p_fast_rows(t1_rows, t7_rows);
+    log1p_unit_fast_rows(t1_rows, t7_rows);
     power_log_rows(t10_rows, zeros, t10_power_log_hi, t10_power_log_lo);
     pow_fast_by_rows(t10_rows, a1_rows, t10_power_log_hi, t10_power_log_lo, t11_rows);
     EACH_ROW
@@ -2226,7 +2249,7 @@ static void inverse_link_rows_f32(const float *const *inputs, const double *cons
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double z_i = z[row];

@@ -76,9 +76,10 @@ INLINE double reduced(double a, double shift, double *z, double *low)
 INLINE double exp_v(double x)
 {
     const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
+    const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
-    const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double e = reduced(a, shift, &z, &low);
     const double p = 1.0 + e;
     return (p + (((1.0 - p) + e) + low)) * from_bits(to_bits(z) << 52) * back;
 }

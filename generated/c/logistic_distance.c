@@ -101,6 +101,32 @@ INLINE uint64_t exponent_of(double y)
     return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
 }
 
+INLINE double log_fast_near(double near, double off, double k)
+{
+    const double f = near + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double w2 = w * w, w4 = w2 * w2;
+    const double half = 0.5 * f * f;
+    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
+    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+INLINE double log_fast_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    return log_fast_near(from_bits(to_bits(y) - exponent) - 1.0, off, k);
+}
+
+/* log(1 + x) for x from 0 to 1. */
+INLINE double log1p_unit_fast(double x)
+{
+    const int large = x > 0.5;
+    return log_fast_near(large ? 0.5 * x - 0.5 : x, 0.0, large ? 1.0 : 0.0);
+}
+
 /* -e/(2 + e) with e = exp(-2*|x|) - 1, and what the division leaves. */
 INLINE double tanh_v(double x)
 {
@@ -117,11 +143,10 @@ INLINE double tanh_v(double x)
     return x < 0.0 ? -positive : (x == 0.0 ? x : positive);
 }
 
-INLINE double exp_fast(double x)
+INLINE double exp_down_fast(double x)
 {
-    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
-    const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
-    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double a = x < -750.0 ? -750.0 : x;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = z - shift;
     const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
@@ -141,19 +166,6 @@ INLINE double expm1_fast_of(double x, double *scale)
     const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
     *scale = from_bits(to_bits(z) << 52);
     return r + fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), fused(k, -0x1.ef35793c76730p-45, h - r));
-}
-
-INLINE double log_fast_of(double y, double off, double k0)
-{
-    const uint64_t exponent = exponent_of(y);
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double f = (from_bits(to_bits(y) - exponent) - 1.0) + off;
-    const double s = f / (2.0 + f);
-    const double w = s * s;
-    const double w2 = w * w, w4 = w2 * w2;
-    const double half = 0.5 * f * f;
-    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
-    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
 }
 
 INLINE double log1p_fast(double x)
@@ -319,11 +331,10 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 }
 
 /* With 58 bits: the terms from r**3 on are one double. */
-INLINE pair pair_exp_short(pair x)
+INLINE pair pair_exp_down_short(pair x)
 {
-    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
-    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
-    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    const double a = x.hi < -750.0 ? -750.0 : x.hi;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = z - shift;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
@@ -359,19 +370,12 @@ INLINE pair pair_expm1(pair x)
     return pair_if(fabs(x.hi) < 0x1p-70, x, made);
 }
 
-/* log(y + e + lo) as a pair, for small e and lo; the terms before s**7 are pairs. */
-INLINE pair pair_log_of(double y0, double e0, double lo0)
+/* log(1 + near + e + lo) + k*log(2) as a pair, for near from -1/4 to 1/2 and small e and lo; the terms before
+ * s**7 are pairs. */
+INLINE pair pair_log_of_unscaled(double near, double e, double lo, double k)
 {
-    const int small = y0 < 0x1p-1022;
-    const double y = small ? y0 * 0x1p64 : y0;
-    const uint64_t exponent = exponent_of(y);
-    const double k0 = small ? -64.0 : 0.0;
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
-    const double e = (small ? e0 * 0x1p64 : e0) * scale;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
     const double f = near + e;
-    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double f_lo = ((near - f) + e) + lo;
     const double d = 2.0 + f;
     const double d_lo = ((2.0 - d) + f) + f_lo;
     const double inverse = 1.0 / d;
@@ -393,6 +397,19 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     return made;
 }
 
+/* log(y + e + lo) for small e and lo. */
+INLINE pair pair_log_of(double y0, double e0, double lo0)
+{
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    return pair_log_of_unscaled(from_bits(to_bits(y) - exponent) - 1.0, e, lo0 * scale, k);
+}
+
 /* 1 + x in three parts. */
 INLINE pair pair_log1p(pair x)
 {
@@ -403,6 +420,14 @@ INLINE pair pair_log1p(pair x)
     const pair made = {inside, found.lo};
     /* One condition, as GCC makes no vectors of two joined under another. */
     return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
+}
+
+/* log(1 + x) for x from 0 to 1. */
+INLINE pair pair_log1p_unit(pair x)
+{
+    const int large = x.hi > 0.5;
+    const double scale = large ? 0.5 : 1.0;
+    return pair_log_of_unscaled(large ? 0.5 * x.hi - 0.5 : x.hi, scale * x.lo, 0.0, large ? 1.0 : 0.0);
 }
 
 /* |x| for small x, and |x| - log(2) otherwise, where exp(-|x|) is nothing beside exp(|x|): half the exponential. */
@@ -457,11 +482,11 @@ ONCE static void pair_sinh_rows(const double *a, const double *a_lo, double *hi,
     }
 }
 
-ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_exp_down_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        const pair made = pair_exp_down_short((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
@@ -477,11 +502,21 @@ ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi
     }
 }
 
-ONCE static void exp_fast_rows(const double *a, double *hi)
+ONCE static void pair_log1p_unit_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        hi[row] = exp_fast(a[row]);
+        const pair made = pair_log1p_unit((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void exp_down_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_down_fast(a[row]);
     }
 }
 
@@ -490,6 +525,14 @@ ONCE static void log1p_fast_rows(const double *a, double *hi)
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
         hi[row] = log1p_fast(a[row]);
+    }
+}
+
+ONCE static void log1p_unit_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_unit_fast(a[row]);
     }
 }
 
@@ -581,14 +624,14 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a3_rows[row] = -(2.0 * t0);
     }
     pair_sinh_rows(a0_rows, zeros, t1_hi, t1_lo);
-    exp_fast_rows(a3_rows, a4_rows);
+    exp_down_fast_rows(a3_rows, a4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t1 = {t1_hi[row], t1_lo[row]};
         a1_rows[row] = pair_rounded(t1) * pair_rounded(t1);
     }
     log1p_fast_rows(a1_rows, a2_rows);
-    log1p_fast_rows(a4_rows, a5_rows);
+    log1p_unit_fast_rows(a4_rows, a5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double t0 = t0_rows[row];
@@ -618,7 +661,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a3_rows[row] = -(2.0 * t0);
     }
     pair_sinh_rows(a0_rows, zeros, t1_hi, t1_lo);
-    pair_exp_short_rows(a3_rows, zeros, a4_hi, a4_lo);
+    pair_exp_down_short_rows(a3_rows, zeros, a4_hi, a4_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t1 = {t1_hi[row], t1_lo[row]};
@@ -627,7 +670,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a1_lo[row] = a1.lo;
     }
     pair_log1p_rows(a1_hi, a1_lo, a2_hi, a2_lo);
-    pair_log1p_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_log1p_unit_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double t0 = t0_rows[row];
@@ -740,8 +783,8 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a0_rows[row] = -t0;
         a2_rows[row] = -(2.0 * t0);
     }
-    exp_fast_rows(a0_rows, a1_rows);
-    exp_fast_rows(a2_rows, a3_rows);
+    exp_down_fast_rows(a0_rows, a1_rows);
+    exp_down_fast_rows(a2_rows, a3_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double a1 = a1_rows[row];
@@ -765,8 +808,8 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a0_rows[row] = -t0;
         a2_rows[row] = -(2.0 * t0);
     }
-    pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
-    pair_exp_short_rows(a2_rows, zeros, a3_hi, a3_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_down_short_rows(a2_rows, zeros, a3_hi, a3_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair a1 = {a1_hi[row], a1_lo[row]};
@@ -829,7 +872,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a3_rows[row] = -(2.0 * t1);
     }
     pair_sinh_rows(a0_rows, zeros, t2_hi, t2_lo);
-    exp_fast_rows(a3_rows, a4_rows);
+    exp_down_fast_rows(a3_rows, a4_rows);
     tanh_fast_rows(t0_rows, a6_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -837,7 +880,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a1_rows[row] = pair_rounded(t2) * pair_rounded(t2);
     }
     log1p_fast_rows(a1_rows, a2_rows);
-    log1p_fast_rows(a4_rows, a5_rows);
+    log1p_unit_fast_rows(a4_rows, a5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double t1 = t1_rows[row];
@@ -873,7 +916,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a3_rows[row] = -(2.0 * t1);
     }
     pair_sinh_rows(a0_rows, zeros, t2_hi, t2_lo);
-    pair_exp_short_rows(a3_rows, zeros, a4_hi, a4_lo);
+    pair_exp_down_short_rows(a3_rows, zeros, a4_hi, a4_lo);
     tanh_v_rows(t0_rows, a6_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -883,7 +926,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a1_lo[row] = a1.lo;
     }
     pair_log1p_rows(a1_hi, a1_lo, a2_hi, a2_lo);
-    pair_log1p_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_log1p_unit_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double t1 = t1_rows[row];
@@ -941,8 +984,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a0_rows[row] = -t1;
         a2_rows[row] = -(2.0 * t1);
     }
-    exp_fast_rows(a0_rows, a1_rows);
-    exp_fast_rows(a2_rows, a3_rows);
+    exp_down_fast_rows(a0_rows, a1_rows);
+    exp_down_fast_rows(a2_rows, a3_rows);
     tanh_fast_rows(t0_rows, a4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -973,8 +1016,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a0_rows[row] = -t1;
         a2_rows[row] = -(2.0 * t1);
     }
-    pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
-    pair_exp_short_rows(a2_rows, zeros, a3_hi, a3_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_down_short_rows(a2_rows, zeros, a3_hi, a3_lo);
     tanh_v_rows(t0_rows, a4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1044,8 +1087,8 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a2_rows[row] = -t1;
     }
     pair_sinh_rows(a0_rows, zeros, t2_hi, t2_lo);
-    exp_fast_rows(a1_rows, t3_rows);
-    exp_fast_rows(a2_rows, a3_rows);
+    exp_down_fast_rows(a1_rows, t3_rows);
+    exp_down_fast_rows(a2_rows, a3_rows);
     tanh_fast_rows(t0_rows, a7_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1053,7 +1096,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a4_rows[row] = pair_rounded(t2) * pair_rounded(t2);
     }
     log1p_fast_rows(a4_rows, a5_rows);
-    log1p_fast_rows(t3_rows, a6_rows);
+    log1p_unit_fast_rows(t3_rows, a6_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double t1 = t1_rows[row];
@@ -1096,8 +1139,8 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a2_rows[row] = -t1;
     }
     pair_sinh_rows(a0_rows, zeros, t2_hi, t2_lo);
-    pair_exp_short_rows(a1_rows, zeros, t3_hi, t3_lo);
-    pair_exp_short_rows(a2_rows, zeros, a3_hi, a3_lo);
+    pair_exp_down_short_rows(a1_rows, zeros, t3_hi, t3_lo);
+    pair_exp_down_short_rows(a2_rows, zeros, a3_hi, a3_lo);
     tanh_v_rows(t0_rows, a7_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1107,7 +1150,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a4_lo[row] = a4.lo;
     }
     pair_log1p_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_log1p_rows(t3_hi, t3_lo, a6_hi, a6_lo);
+    pair_log1p_unit_rows(t3_hi, t3_lo, a6_hi, a6_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double t1 = t1_rows[row];
@@ -1207,14 +1250,14 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         a3_rows[row] = -(2.0 * t0);
     }
     sinh_v_rows(a0_rows, t1_rows);
-    exp_fast_rows(a3_rows, a4_rows);
+    exp_down_fast_rows(a3_rows, a4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double t1 = t1_rows[row];
         a1_rows[row] = t1 * t1;
     }
     log1p_fast_rows(a1_rows, a2_rows);
-    log1p_fast_rows(a4_rows, a5_rows);
+    log1p_unit_fast_rows(a4_rows, a5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double t0 = t0_rows[row];
@@ -1296,8 +1339,8 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         a0_rows[row] = -t0;
         a2_rows[row] = -(2.0 * t0);
     }
-    exp_fast_rows(a0_rows, a1_rows);
-    exp_fast_rows(a2_rows, a3_rows);
+    exp_down_fast_rows(a0_rows, a1_rows);
+    exp_down_fast_rows(a2_rows, a3_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double a1 = a1_rows[row];
@@ -1352,7 +1395,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         a3_rows[row] = -(2.0 * t1);
     }
     sinh_v_rows(a0_rows, t2_rows);
-    exp_fast_rows(a3_rows, a4_rows);
+    exp_down_fast_rows(a3_rows, a4_rows);
     tanh_fast_rows(t0_rows, a6_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1360,7 +1403,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         a1_rows[row] = t2 * t2;
     }
     log1p_fast_rows(a1_rows, a2_rows);
-    log1p_fast_rows(a4_rows, a5_rows);
+    log1p_unit_fast_rows(a4_rows, a5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double t1 = t1_rows[row];
@@ -1411,8 +1454,8 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         a0_rows[row] = -t1;
         a2_rows[row] = -(2.0 * t1);
     }
-    exp_fast_rows(a0_rows, a1_rows);
-    exp_fast_rows(a2_rows, a3_rows);
+    exp_down_fast_rows(a0_rows, a1_rows);
+    exp_down_fast_rows(a2_rows, a3_rows);
     tanh_fast_rows(t0_rows, a4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1474,8 +1517,8 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         a2_rows[row] = -t1;
     }
     sinh_v_rows(a0_rows, t2_rows);
-    exp_fast_rows(a1_rows, t3_rows);
-    exp_fast_rows(a2_rows, a3_rows);
+    exp_down_fast_rows(a1_rows, t3_rows);
+    exp_down_fast_rows(a2_rows, a3_rows);
     tanh_fast_rows(t0_rows, a7_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1483,7 +1526,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         a4_rows[row] = t2 * t2;
     }
     log1p_fast_rows(a4_rows, a5_rows);
-    log1p_fast_rows(t3_rows, a6_rows);
+    log1p_unit_fast_rows(t3_rows, a6_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double t1 = t1_rows[row];

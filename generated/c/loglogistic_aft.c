@@ -62,11 +62,36 @@ INLINE uint64_t exponent_of(double y)
     return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
 }
 
-INLINE double exp_fast(double x)
+INLINE double log_fast_near(double near, double off, double k)
 {
-    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
-    const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
-    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double f = near + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double w2 = w * w, w4 = w2 * w2;
+    const double half = 0.5 * f * f;
+    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
+    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+INLINE double log_fast_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    return log_fast_near(from_bits(to_bits(y) - exponent) - 1.0, off, k);
+}
+
+/* log(1 + x) for x from 0 to 1. */
+INLINE double log1p_unit_fast(double x)
+{
+    const int large = x > 0.5;
+    return log_fast_near(large ? 0.5 * x - 0.5 : x, 0.0, large ? 1.0 : 0.0);
+}
+
+INLINE double exp_down_fast(double x)
+{
+    const double a = x < -750.0 ? -750.0 : x;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = z - shift;
     const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
@@ -88,36 +113,12 @@ INLINE double expm1_fast_of(double x, double *scale)
     return r + fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), fused(k, -0x1.ef35793c76730p-45, h - r));
 }
 
-INLINE double log_fast_of(double y, double off, double k0)
-{
-    const uint64_t exponent = exponent_of(y);
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double f = (from_bits(to_bits(y) - exponent) - 1.0) + off;
-    const double s = f / (2.0 + f);
-    const double w = s * s;
-    const double w2 = w * w, w4 = w2 * w2;
-    const double half = 0.5 * f * f;
-    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
-    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
-}
-
 INLINE double log_fast(double x)
 {
     const int small = x < 0x1p-1022;
     const double found = log_fast_of(small ? x * 0x1p64 : x, 0.0, small ? -64.0 : 0.0);
     const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
     return x < HUGE_VAL ? positive : x;
-}
-
-INLINE double log1p_fast(double x)
-{
-    const double y = 1.0 + x;
-    const double one = y - x;
-    const double rest = (1.0 - one) + (x - (y - one));
-    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
-    const double found = log_fast_of(y, off, 0.0);
-    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
-    return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
 }
 
 INLINE double tanh_fast(double x)
@@ -299,11 +300,10 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 }
 
 /* With 58 bits: the terms from r**3 on are one double. */
-INLINE pair pair_exp_short(pair x)
+INLINE pair pair_exp_down_short(pair x)
 {
-    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
-    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
-    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    const double a = x.hi < -750.0 ? -750.0 : x.hi;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = z - shift;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
@@ -321,13 +321,13 @@ INLINE pair pair_exp_short(pair x)
     return made;
 }
 
-/* 2**k is two factors, so that subnormal results are right. */
-INLINE pair pair_exp(pair x)
+/* exp(x) for x <= 0. */
+INLINE pair pair_exp_down(pair x)
 {
-    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
-    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    const double a = x.hi < -750.0 ? -750.0 : x.hi;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
     double z, low;
-    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double e = pair_reduced(a, pair_rest(x), shift, &z, &low);
     const double p = 1.0 + e;
     const double l = ((1.0 - p) + e) + low;
     const double h = p + l;
@@ -354,19 +354,12 @@ INLINE pair pair_expm1(pair x)
     return pair_if(fabs(x.hi) < 0x1p-70, x, made);
 }
 
-/* log(y + e + lo) as a pair, for small e and lo; the terms before s**7 are pairs. */
-INLINE pair pair_log_of(double y0, double e0, double lo0)
+/* log(1 + near + e + lo) + k*log(2) as a pair, for near from -1/4 to 1/2 and small e and lo; the terms before
+ * s**7 are pairs. */
+INLINE pair pair_log_of_unscaled(double near, double e, double lo, double k)
 {
-    const int small = y0 < 0x1p-1022;
-    const double y = small ? y0 * 0x1p64 : y0;
-    const uint64_t exponent = exponent_of(y);
-    const double k0 = small ? -64.0 : 0.0;
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
-    const double e = (small ? e0 * 0x1p64 : e0) * scale;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
     const double f = near + e;
-    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double f_lo = ((near - f) + e) + lo;
     const double d = 2.0 + f;
     const double d_lo = ((2.0 - d) + f) + f_lo;
     const double inverse = 1.0 / d;
@@ -388,6 +381,19 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     return made;
 }
 
+/* log(y + e + lo) for small e and lo. */
+INLINE pair pair_log_of(double y0, double e0, double lo0)
+{
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    return pair_log_of_unscaled(from_bits(to_bits(y) - exponent) - 1.0, e, lo0 * scale, k);
+}
+
 INLINE pair pair_log(pair x)
 {
     const pair found = pair_log_of(x.hi, x.lo, 0.0);
@@ -396,16 +402,12 @@ INLINE pair pair_log(pair x)
     return made;
 }
 
-/* 1 + x in three parts. */
-INLINE pair pair_log1p(pair x)
+/* log(1 + x) for x from 0 to 1. */
+INLINE pair pair_log1p_unit(pair x)
 {
-    const pair one = pair_sum(1.0, x.hi);
-    const double y = one.hi + x.lo;
-    const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
-    const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
-    const pair made = {inside, found.lo};
-    /* One condition, as GCC makes no vectors of two joined under another. */
-    return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
+    const int large = x.hi > 0.5;
+    const double scale = large ? 0.5 : 1.0;
+    return pair_log_of_unscaled(large ? 0.5 * x.hi - 0.5 : x.hi, scale * x.lo, 0.0, large ? 1.0 : 0.0);
 }
 
 /* -e/(2 + e) with e = exp(-2*|x|) - 1. */
@@ -448,41 +450,41 @@ ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, 
     }
 }
 
-ONCE static void pair_exp_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_exp_down_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_exp((pair){a[row], a_lo[row]});
+        const pair made = pair_exp_down((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
 }
 
-ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_log1p_unit_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        const pair made = pair_log1p_unit((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
 }
 
-ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_exp_down_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        const pair made = pair_exp_down_short((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
 }
 
-ONCE static void log1p_fast_rows(const double *a, double *hi)
+ONCE static void log1p_unit_fast_rows(const double *a, double *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        hi[row] = log1p_fast(a[row]);
+        hi[row] = log1p_unit_fast(a[row]);
     }
 }
 
@@ -512,11 +514,11 @@ ONCE static void log_fast_rows(const double *a, double *hi)
     }
 }
 
-ONCE static void exp_fast_rows(const double *a, double *hi)
+ONCE static void exp_down_fast_rows(const double *a, double *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        hi[row] = exp_fast(a[row]);
+        hi[row] = exp_down_fast(a[row]);
     }
 }
 
@@ -588,8 +590,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a2_hi[row] = a2.hi;
         a2_lo[row] = a2.lo;
     }
-    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
-    log1p_fast_rows(a3_hi, t1_rows);
+    pair_exp_down_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    log1p_unit_fast_rows(a3_hi, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -622,8 +624,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a2_hi[row] = a2.hi;
         a2_lo[row] = a2.lo;
     }
-    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
-    pair_log1p_rows(a3_hi, a3_lo, t1_hi, t1_lo);
+    pair_exp_down_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_log1p_unit_rows(a3_hi, a3_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -772,8 +774,8 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a4_hi[row] = a4.hi;
         a4_lo[row] = a4.lo;
     }
-    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
-    pair_exp_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_down_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_down_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair a3 = {a3_hi[row], a3_lo[row]};
@@ -809,8 +811,8 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a4_hi[row] = a4.hi;
         a4_lo[row] = a4.lo;
     }
-    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
-    pair_exp_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_down_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_down_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair a3 = {a3_hi[row], a3_lo[row]};
@@ -883,9 +885,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a2_lo[row] = a2.lo;
         a4_rows[row] = pair_rounded(pair_mul_d(t0, c0));
     }
-    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_down_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
     tanh_fast_rows(a4_rows, a5_rows);
-    log1p_fast_rows(a3_hi, t2_rows);
+    log1p_unit_fast_rows(a3_hi, t2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t1 = {t1_hi[row], t1_lo[row]};
@@ -927,9 +929,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a4_hi[row] = a4.hi;
         a4_lo[row] = a4.lo;
     }
-    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_down_rows(a2_hi, a2_lo, a3_hi, a3_lo);
     pair_tanh_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_log1p_rows(a3_hi, a3_lo, t2_hi, t2_lo);
+    pair_log1p_unit_rows(a3_hi, a3_lo, t2_hi, t2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t1 = {t1_hi[row], t1_lo[row]};
@@ -1003,8 +1005,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a4_hi[row] = a4.hi;
         a4_lo[row] = a4.lo;
     }
-    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
-    pair_exp_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_down_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_down_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     tanh_fast_rows(t1_rows, a6_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1049,8 +1051,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a4_hi[row] = a4.hi;
         a4_lo[row] = a4.lo;
     }
-    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
-    pair_exp_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_down_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_down_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     pair_tanh_rows(t1_hi, t1_lo, a6_hi, a6_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1140,11 +1142,11 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a6_hi[row] = a6.hi;
         a6_lo[row] = a6.lo;
     }
-    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
-    pair_exp_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_short_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    pair_exp_down_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_down_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_down_short_rows(a6_hi, a6_lo, a7_hi, a7_lo);
     tanh_fast_rows(t4_rows, a8_rows);
-    log1p_fast_rows(a3_hi, t2_rows);
+    log1p_unit_fast_rows(a3_hi, t2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t1 = {t1_hi[row], t1_lo[row]};
@@ -1202,11 +1204,11 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a6_hi[row] = a6.hi;
         a6_lo[row] = a6.lo;
     }
-    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
-    pair_exp_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    pair_exp_down_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_down_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_down_rows(a6_hi, a6_lo, a7_hi, a7_lo);
     pair_tanh_rows(t4_hi, t4_lo, a8_hi, a8_lo);
-    pair_log1p_rows(a3_hi, a3_lo, t2_hi, t2_lo);
+    pair_log1p_unit_rows(a3_hi, a3_lo, t2_hi, t2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t1 = {t1_hi[row], t1_lo[row]};
@@ -1311,8 +1313,8 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         t0_rows[row] = t0;
         a2_rows[row] = -fabs(t0);
     }
-    exp_fast_rows(a2_rows, a3_rows);
-    log1p_fast_rows(a3_rows, t1_rows);
+    exp_down_fast_rows(a2_rows, a3_rows);
+    log1p_unit_fast_rows(a3_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double t0 = t0_rows[row];
@@ -1412,8 +1414,8 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         a2_rows[row] = -t1;
         a4_rows[row] = -(2.0 * t1);
     }
-    exp_fast_rows(a2_rows, a3_rows);
-    exp_fast_rows(a4_rows, a5_rows);
+    exp_down_fast_rows(a2_rows, a3_rows);
+    exp_down_fast_rows(a4_rows, a5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double a3 = a3_rows[row];
@@ -1473,9 +1475,9 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         a2_rows[row] = -fabs(t1);
         a4_rows[row] = c0 * t0;
     }
-    exp_fast_rows(a2_rows, a3_rows);
+    exp_down_fast_rows(a2_rows, a3_rows);
     tanh_fast_rows(a4_rows, a5_rows);
-    log1p_fast_rows(a3_rows, t2_rows);
+    log1p_unit_fast_rows(a3_rows, t2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double t1 = t1_rows[row];
@@ -1536,8 +1538,8 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         a2_rows[row] = -t2;
         a4_rows[row] = -(2.0 * t2);
     }
-    exp_fast_rows(a2_rows, a3_rows);
-    exp_fast_rows(a4_rows, a5_rows);
+    exp_down_fast_rows(a2_rows, a3_rows);
+    exp_down_fast_rows(a4_rows, a5_rows);
     tanh_fast_rows(t1_rows, a6_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1610,11 +1612,11 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         a4_rows[row] = -t5;
         a6_rows[row] = -(2.0 * t5);
     }
-    exp_fast_rows(a2_rows, a3_rows);
-    exp_fast_rows(a4_rows, a5_rows);
-    exp_fast_rows(a6_rows, a7_rows);
+    exp_down_fast_rows(a2_rows, a3_rows);
+    exp_down_fast_rows(a4_rows, a5_rows);
+    exp_down_fast_rows(a6_rows, a7_rows);
     tanh_fast_rows(t4_rows, a8_rows);
-    log1p_fast_rows(a3_rows, t2_rows);
+    log1p_unit_fast_rows(a3_rows, t2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double t1 = t1_rows[row];

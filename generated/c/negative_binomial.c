@@ -76,9 +76,10 @@ INLINE double reduced(double a, double shift, double *z, double *low)
 INLINE double exp_v(double x)
 {
     const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
+    const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
-    const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double e = reduced(a, shift, &z, &low);
     const double p = 1.0 + e;
     return (p + (((1.0 - p) + e) + low)) * from_bits(to_bits(z) << 52) * back;
 }
@@ -89,11 +90,49 @@ INLINE uint64_t exponent_of(double y)
     return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
 }
 
+INLINE double log_fast_near(double near, double off, double k)
+{
+    const double f = near + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double w2 = w * w, w4 = w2 * w2;
+    const double half = 0.5 * f * f;
+    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
+    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+INLINE double log_fast_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    return log_fast_near(from_bits(to_bits(y) - exponent) - 1.0, off, k);
+}
+
+/* log(1 + x) for x from 0 to 1. */
+INLINE double log1p_unit_fast(double x)
+{
+    const int large = x > 0.5;
+    return log_fast_near(large ? 0.5 * x - 0.5 : x, 0.0, large ? 1.0 : 0.0);
+}
+
 INLINE double exp_fast(double x)
 {
     const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double e = fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), r);
+    return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
+}
+
+INLINE double exp_down_fast(double x)
+{
+    const double a = x < -750.0 ? -750.0 : x;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = z - shift;
     const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
@@ -120,19 +159,6 @@ INLINE double expm1_fast(double x)
     double scale;
     const double e = expm1_fast_of(x, &scale);
     return fabs(x) < 0x1p-60 ? x : 2.0 * fused(scale, e, scale - 0.5);
-}
-
-INLINE double log_fast_of(double y, double off, double k0)
-{
-    const uint64_t exponent = exponent_of(y);
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double f = (from_bits(to_bits(y) - exponent) - 1.0) + off;
-    const double s = f / (2.0 + f);
-    const double w = s * s;
-    const double w2 = w * w, w4 = w2 * w2;
-    const double half = 0.5 * f * f;
-    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
-    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
 }
 
 INLINE double log_fast(double x)
@@ -331,11 +357,10 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 }
 
 /* With 58 bits: the terms from r**3 on are one double. */
-INLINE pair pair_exp_short(pair x)
+INLINE pair pair_exp_down_short(pair x)
 {
-    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
-    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
-    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    const double a = x.hi < -750.0 ? -750.0 : x.hi;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = z - shift;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
@@ -353,13 +378,13 @@ INLINE pair pair_exp_short(pair x)
     return made;
 }
 
-/* 2**k is two factors, so that subnormal results are right. */
-INLINE pair pair_exp(pair x)
+/* exp(x) for x <= 0. */
+INLINE pair pair_exp_down(pair x)
 {
-    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
-    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    const double a = x.hi < -750.0 ? -750.0 : x.hi;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
     double z, low;
-    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double e = pair_reduced(a, pair_rest(x), shift, &z, &low);
     const double p = 1.0 + e;
     const double l = ((1.0 - p) + e) + low;
     const double h = p + l;
@@ -386,19 +411,12 @@ INLINE pair pair_expm1(pair x)
     return pair_if(fabs(x.hi) < 0x1p-70, x, made);
 }
 
-/* log(y + e + lo) as a pair, for small e and lo; the terms before s**7 are pairs. */
-INLINE pair pair_log_of(double y0, double e0, double lo0)
+/* log(1 + near + e + lo) + k*log(2) as a pair, for near from -1/4 to 1/2 and small e and lo; the terms before
+ * s**7 are pairs. */
+INLINE pair pair_log_of_unscaled(double near, double e, double lo, double k)
 {
-    const int small = y0 < 0x1p-1022;
-    const double y = small ? y0 * 0x1p64 : y0;
-    const uint64_t exponent = exponent_of(y);
-    const double k0 = small ? -64.0 : 0.0;
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
-    const double e = (small ? e0 * 0x1p64 : e0) * scale;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
     const double f = near + e;
-    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double f_lo = ((near - f) + e) + lo;
     const double d = 2.0 + f;
     const double d_lo = ((2.0 - d) + f) + f_lo;
     const double inverse = 1.0 / d;
@@ -418,6 +436,19 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     const double h = more + low;
     const pair made = {h, low - (h - more)};
     return made;
+}
+
+/* log(y + e + lo) for small e and lo. */
+INLINE pair pair_log_of(double y0, double e0, double lo0)
+{
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    return pair_log_of_unscaled(from_bits(to_bits(y) - exponent) - 1.0, e, lo0 * scale, k);
 }
 
 INLINE pair pair_log(pair x)
@@ -440,6 +471,14 @@ INLINE pair pair_log1p(pair x)
     return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
 }
 
+/* log(1 + x) for x from 0 to 1. */
+INLINE pair pair_log1p_unit(pair x)
+{
+    const int large = x.hi > 0.5;
+    const double scale = large ? 0.5 : 1.0;
+    return pair_log_of_unscaled(large ? 0.5 * x.hi - 0.5 : x.hi, scale * x.lo, 0.0, large ? 1.0 : 0.0);
+}
+
 HELPER double maximum(double a, double b)
 {
     return a > b ? a : b;
@@ -452,11 +491,11 @@ HELPER double minimum(double a, double b)
 
 /* Functions over a block of rows, compiled once; a pair is two arrays. */
 
-ONCE static void pair_exp_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_exp_down_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_exp((pair){a[row], a_lo[row]});
+        const pair made = pair_exp_down((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
@@ -492,11 +531,21 @@ ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, 
     }
 }
 
-ONCE static void exp_fast_rows(const double *a, double *hi)
+ONCE static void pair_log1p_unit_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        hi[row] = exp_fast(a[row]);
+        const pair made = pair_log1p_unit((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void exp_down_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_down_fast(a[row]);
     }
 }
 
@@ -508,11 +557,11 @@ ONCE static void expm1_fast_rows(const double *a, double *hi)
     }
 }
 
-ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_exp_down_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        const pair made = pair_exp_down_short((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
@@ -534,11 +583,27 @@ ONCE static void log_fast_rows(const double *a, double *hi)
     }
 }
 
+ONCE static void log1p_unit_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_unit_fast(a[row]);
+    }
+}
+
 ONCE static void exp_v_rows(const double *a, double *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
         hi[row] = exp_v(a[row]);
+    }
+}
+
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
     }
 }
 
@@ -614,9 +679,9 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a7_hi[row] = a7.hi;
         a7_lo[row] = a7.lo;
     }
-    exp_fast_rows(a0_rows, a1_rows);
+    exp_down_fast_rows(a0_rows, a1_rows);
     expm1_fast_rows(a2_rows, a3_rows);
-    pair_exp_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_down_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double t0 = t0_rows[row];
@@ -630,7 +695,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     }
     log1p_fast_rows(a4_rows, t4_rows);
     log_fast_rows(a5_rows, a6_rows);
-    log1p_fast_rows(a8_hi, a9_rows);
+    log1p_unit_fast_rows(a8_hi, a9_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -675,9 +740,9 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a7_hi[row] = a7.hi;
         a7_lo[row] = a7.lo;
     }
-    pair_exp_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_down_rows(a0_rows, zeros, a1_hi, a1_lo);
     pair_expm1_rows(a2_rows, zeros, a3_hi, a3_lo);
-    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double t0 = t0_rows[row];
@@ -695,7 +760,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     }
     pair_log1p_rows(a4_hi, a4_lo, t4_hi, t4_lo);
     pair_log_rows(a5_hi, a5_lo, a6_hi, a6_lo);
-    pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_log1p_unit_rows(a8_hi, a8_lo, a9_hi, a9_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -765,8 +830,8 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         a1_hi[row] = a1.hi;
         a1_lo[row] = a1.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
-    pair_exp_short_rows(a1_hi, a1_lo, t4_hi, t4_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    pair_exp_down_short_rows(a1_hi, a1_lo, t4_hi, t4_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -801,8 +866,8 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         a1_hi[row] = a1.hi;
         a1_lo[row] = a1.lo;
     }
-    pair_exp_rows(a0_hi, a0_lo, t2_hi, t2_lo);
-    pair_exp_rows(a1_hi, a1_lo, t4_hi, t4_lo);
+    pair_exp_down_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    pair_exp_down_rows(a1_hi, a1_lo, t4_hi, t4_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -868,8 +933,8 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a1_hi[row] = a1.hi;
         a1_lo[row] = a1.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
-    pair_exp_short_rows(a1_hi, a1_lo, t4_hi, t4_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    pair_exp_down_short_rows(a1_hi, a1_lo, t4_hi, t4_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -904,8 +969,8 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a1_hi[row] = a1.hi;
         a1_lo[row] = a1.lo;
     }
-    pair_exp_rows(a0_hi, a0_lo, t2_hi, t2_lo);
-    pair_exp_rows(a1_hi, a1_lo, t4_hi, t4_lo);
+    pair_exp_down_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    pair_exp_down_rows(a1_hi, a1_lo, t4_hi, t4_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -988,10 +1053,10 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a6_hi[row] = a6.hi;
         a6_lo[row] = a6.lo;
     }
-    exp_fast_rows(a0_rows, a1_rows);
+    exp_down_fast_rows(a0_rows, a1_rows);
     expm1_fast_rows(a2_rows, a3_rows);
-    pair_exp_short_rows(a5_hi, a5_lo, t7_hi, t7_lo);
-    pair_exp_short_rows(a6_hi, a6_lo, t9_hi, t9_lo);
+    pair_exp_down_short_rows(a5_hi, a5_lo, t7_hi, t7_lo);
+    pair_exp_down_short_rows(a6_hi, a6_lo, t9_hi, t9_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double t0 = t0_rows[row];
@@ -1005,7 +1070,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     }
     log1p_fast_rows(a4_rows, t4_rows);
     log_fast_rows(a7_rows, a8_rows);
-    log1p_fast_rows(t7_hi, a9_rows);
+    log1p_unit_fast_rows(t7_hi, a9_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -1063,10 +1128,10 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a6_hi[row] = a6.hi;
         a6_lo[row] = a6.lo;
     }
-    pair_exp_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_down_rows(a0_rows, zeros, a1_hi, a1_lo);
     pair_expm1_rows(a2_rows, zeros, a3_hi, a3_lo);
-    pair_exp_rows(a5_hi, a5_lo, t7_hi, t7_lo);
-    pair_exp_rows(a6_hi, a6_lo, t9_hi, t9_lo);
+    pair_exp_down_rows(a5_hi, a5_lo, t7_hi, t7_lo);
+    pair_exp_down_rows(a6_hi, a6_lo, t9_hi, t9_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double t0 = t0_rows[row];
@@ -1084,7 +1149,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     }
     pair_log1p_rows(a4_hi, a4_lo, t4_hi, t4_lo);
     pair_log_rows(a7_hi, a7_lo, a8_hi, a8_lo);
-    pair_log1p_rows(t7_hi, t7_lo, a9_hi, a9_lo);
+    pair_log1p_unit_rows(t7_hi, t7_lo, a9_hi, a9_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -1160,8 +1225,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a1_hi[row] = a1.hi;
         a1_lo[row] = a1.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
-    pair_exp_short_rows(a1_hi, a1_lo, t5_hi, t5_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    pair_exp_down_short_rows(a1_hi, a1_lo, t5_hi, t5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -1200,8 +1265,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a1_hi[row] = a1.hi;
         a1_lo[row] = a1.lo;
     }
-    pair_exp_rows(a0_hi, a0_lo, t2_hi, t2_lo);
-    pair_exp_rows(a1_hi, a1_lo, t5_hi, t5_lo);
+    pair_exp_down_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    pair_exp_down_rows(a1_hi, a1_lo, t5_hi, t5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -1289,10 +1354,10 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a6_hi[row] = a6.hi;
         a6_lo[row] = a6.lo;
     }
-    exp_fast_rows(a0_rows, a1_rows);
+    exp_down_fast_rows(a0_rows, a1_rows);
     expm1_fast_rows(a2_rows, a3_rows);
-    pair_exp_short_rows(a5_hi, a5_lo, t7_hi, t7_lo);
-    pair_exp_short_rows(a6_hi, a6_lo, t10_hi, t10_lo);
+    pair_exp_down_short_rows(a5_hi, a5_lo, t7_hi, t7_lo);
+    pair_exp_down_short_rows(a6_hi, a6_lo, t10_hi, t10_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double t0 = t0_rows[row];
@@ -1306,7 +1371,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     }
     log1p_fast_rows(a4_rows, t4_rows);
     log_fast_rows(a7_rows, a8_rows);
-    log1p_fast_rows(t7_hi, a9_rows);
+    log1p_unit_fast_rows(t7_hi, a9_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -1368,10 +1433,10 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a6_hi[row] = a6.hi;
         a6_lo[row] = a6.lo;
     }
-    pair_exp_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_exp_down_rows(a0_rows, zeros, a1_hi, a1_lo);
     pair_expm1_rows(a2_rows, zeros, a3_hi, a3_lo);
-    pair_exp_rows(a5_hi, a5_lo, t7_hi, t7_lo);
-    pair_exp_rows(a6_hi, a6_lo, t10_hi, t10_lo);
+    pair_exp_down_rows(a5_hi, a5_lo, t7_hi, t7_lo);
+    pair_exp_down_rows(a6_hi, a6_lo, t10_hi, t10_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double t0 = t0_rows[row];
@@ -1389,7 +1454,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     }
     pair_log1p_rows(a4_hi, a4_lo, t4_hi, t4_lo);
     pair_log_rows(a7_hi, a7_lo, a8_hi, a8_lo);
-    pair_log1p_rows(t7_hi, t7_lo, a9_hi, a9_lo);
+    pair_log1p_unit_rows(t7_hi, t7_lo, a9_hi, a9_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -1566,9 +1631,9 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         t5_lo[row] = t5.lo;
         a7_rows[row] = pair_value(pair_neg(pair_abs(t5)));
     }
-    exp_fast_rows(a0_rows, a1_rows);
+    exp_down_fast_rows(a0_rows, a1_rows);
     expm1_fast_rows(a2_rows, a3_rows);
-    exp_fast_rows(a7_rows, a8_rows);
+    exp_down_fast_rows(a7_rows, a8_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double t0 = t0_rows[row];
@@ -1582,7 +1647,7 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     }
     log1p_fast_rows(a4_rows, t4_rows);
     log_fast_rows(a5_rows, a6_rows);
-    log1p_fast_rows(a8_rows, a9_rows);
+    log1p_unit_fast_rows(a8_rows, a9_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1640,8 +1705,8 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         t3_lo[row] = t3.lo;
         a1_rows[row] = pair_value(pair_neg(pair_abs(t3)));
     }
-    exp_fast_rows(a0_rows, t2_rows);
-    exp_fast_rows(a1_rows, t4_rows);
+    exp_down_fast_rows(a0_rows, t2_rows);
+    exp_down_fast_rows(a1_rows, t4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1695,8 +1760,8 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         t3_lo[row] = t3.lo;
         a1_rows[row] = pair_value(pair_neg(pair_abs(t3)));
     }
-    exp_fast_rows(a0_rows, t2_rows);
-    exp_fast_rows(a1_rows, t4_rows);
+    exp_down_fast_rows(a0_rows, t2_rows);
+    exp_down_fast_rows(a1_rows, t4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1766,10 +1831,10 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         t8_lo[row] = t8.lo;
         a6_rows[row] = pair_value(pair_neg(pair_abs(t8)));
     }
-    exp_fast_rows(a0_rows, a1_rows);
+    exp_down_fast_rows(a0_rows, a1_rows);
     expm1_fast_rows(a2_rows, a3_rows);
-    exp_fast_rows(a5_rows, t7_rows);
-    exp_fast_rows(a6_rows, t9_rows);
+    exp_down_fast_rows(a5_rows, t7_rows);
+    exp_down_fast_rows(a6_rows, t9_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double t0 = t0_rows[row];
@@ -1783,7 +1848,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     }
     log1p_fast_rows(a4_rows, t4_rows);
     log_fast_rows(a7_rows, a8_rows);
-    log1p_fast_rows(t7_rows, a9_rows);
+    log1p_unit_fast_rows(t7_rows, a9_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1847,8 +1912,8 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         t4_lo[row] = t4.lo;
         a1_rows[row] = pair_value(pair_neg(pair_abs(t4)));
     }
-    exp_fast_rows(a0_rows, t2_rows);
-    exp_fast_rows(a1_rows, t5_rows);
+    exp_down_fast_rows(a0_rows, t2_rows);
+    exp_down_fast_rows(a1_rows, t5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1923,10 +1988,10 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         t9_lo[row] = t9.lo;
         a6_rows[row] = pair_value(pair_neg(pair_abs(t9)));
     }
-    exp_fast_rows(a0_rows, a1_rows);
+    exp_down_fast_rows(a0_rows, a1_rows);
     expm1_fast_rows(a2_rows, a3_rows);
-    exp_fast_rows(a5_rows, t7_rows);
-    exp_fast_rows(a6_rows, t10_rows);
+    exp_down_fast_rows(a5_rows, t7_rows);
+    exp_down_fast_rows(a6_rows, t10_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double t0 = t0_rows[row];
@@ -1940,7 +2005,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     }
     log1p_fast_rows(a4_rows, t4_rows);
     log_fast_rows(a7_rows, a8_rows);
-    log1p_fast_rows(t7_rows, a9_rows);
+    log1p_unit_fast_rows(t7_rows, a9_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];

@@ -62,11 +62,28 @@ INLINE uint64_t exponent_of(double y)
     return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
 }
 
-INLINE double exp_fast(double x)
+INLINE double log_fast_near(double near, double off, double k)
 {
-    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
-    const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
-    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double f = near + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double w2 = w * w, w4 = w2 * w2;
+    const double half = 0.5 * f * f;
+    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
+    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
+}
+
+/* log(1 + x) for x from 0 to 1. */
+INLINE double log1p_unit_fast(double x)
+{
+    const int large = x > 0.5;
+    return log_fast_near(large ? 0.5 * x - 0.5 : x, 0.0, large ? 1.0 : 0.0);
+}
+
+INLINE double exp_down_fast(double x)
+{
+    const double a = x < -750.0 ? -750.0 : x;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = z - shift;
     const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
@@ -86,30 +103,6 @@ INLINE double expm1_fast_of(double x, double *scale)
     const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
     *scale = from_bits(to_bits(z) << 52);
     return r + fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), fused(k, -0x1.ef35793c76730p-45, h - r));
-}
-
-INLINE double log_fast_of(double y, double off, double k0)
-{
-    const uint64_t exponent = exponent_of(y);
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double f = (from_bits(to_bits(y) - exponent) - 1.0) + off;
-    const double s = f / (2.0 + f);
-    const double w = s * s;
-    const double w2 = w * w, w4 = w2 * w2;
-    const double half = 0.5 * f * f;
-    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
-    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
-}
-
-INLINE double log1p_fast(double x)
-{
-    const double y = 1.0 + x;
-    const double one = y - x;
-    const double rest = (1.0 - one) + (x - (y - one));
-    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
-    const double found = log_fast_of(y, off, 0.0);
-    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
-    return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
 }
 
 INLINE double tanh_fast(double x)
@@ -281,11 +274,10 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 }
 
 /* With 58 bits: the terms from r**3 on are one double. */
-INLINE pair pair_exp_short(pair x)
+INLINE pair pair_exp_down_short(pair x)
 {
-    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
-    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
-    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    const double a = x.hi < -750.0 ? -750.0 : x.hi;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = z - shift;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
@@ -321,19 +313,12 @@ INLINE pair pair_expm1(pair x)
     return pair_if(fabs(x.hi) < 0x1p-70, x, made);
 }
 
-/* log(y + e + lo) as a pair, for small e and lo; the terms before s**7 are pairs. */
-INLINE pair pair_log_of(double y0, double e0, double lo0)
+/* log(1 + near + e + lo) + k*log(2) as a pair, for near from -1/4 to 1/2 and small e and lo; the terms before
+ * s**7 are pairs. */
+INLINE pair pair_log_of_unscaled(double near, double e, double lo, double k)
 {
-    const int small = y0 < 0x1p-1022;
-    const double y = small ? y0 * 0x1p64 : y0;
-    const uint64_t exponent = exponent_of(y);
-    const double k0 = small ? -64.0 : 0.0;
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
-    const double e = (small ? e0 * 0x1p64 : e0) * scale;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
     const double f = near + e;
-    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double f_lo = ((near - f) + e) + lo;
     const double d = 2.0 + f;
     const double d_lo = ((2.0 - d) + f) + f_lo;
     const double inverse = 1.0 / d;
@@ -355,16 +340,25 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     return made;
 }
 
-/* 1 + x in three parts. */
-INLINE pair pair_log1p(pair x)
+/* log(y + e + lo) for small e and lo. */
+INLINE pair pair_log_of(double y0, double e0, double lo0)
 {
-    const pair one = pair_sum(1.0, x.hi);
-    const double y = one.hi + x.lo;
-    const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
-    const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
-    const pair made = {inside, found.lo};
-    /* One condition, as GCC makes no vectors of two joined under another. */
-    return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    return pair_log_of_unscaled(from_bits(to_bits(y) - exponent) - 1.0, e, lo0 * scale, k);
+}
+
+/* log(1 + x) for x from 0 to 1. */
+INLINE pair pair_log1p_unit(pair x)
+{
+    const int large = x.hi > 0.5;
+    const double scale = large ? 0.5 : 1.0;
+    return pair_log_of_unscaled(large ? 0.5 * x.hi - 0.5 : x.hi, scale * x.lo, 0.0, large ? 1.0 : 0.0);
 }
 
 /* -e/(2 + e) with e = exp(-2*|x|) - 1. */
@@ -390,31 +384,31 @@ HELPER double maximum(double a, double b)
 
 /* Functions over a block of rows, compiled once; a pair is two arrays. */
 
-ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_exp_down_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        const pair made = pair_exp_down_short((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
 }
 
-ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_log1p_unit_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        const pair made = pair_log1p_unit((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
 }
 
-ONCE static void log1p_fast_rows(const double *a, double *hi)
+ONCE static void log1p_unit_fast_rows(const double *a, double *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        hi[row] = log1p_fast(a[row]);
+        hi[row] = log1p_unit_fast(a[row]);
     }
 }
 
@@ -436,11 +430,11 @@ ONCE static void tanh_fast_rows(const double *a, double *hi)
     }
 }
 
-ONCE static void exp_fast_rows(const double *a, double *hi)
+ONCE static void exp_down_fast_rows(const double *a, double *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        hi[row] = exp_fast(a[row]);
+        hi[row] = exp_down_fast(a[row]);
     }
 }
 
@@ -511,10 +505,10 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a3_hi[row] = a3.hi;
         a3_lo[row] = a3.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, a1_hi, a1_lo);
-    pair_exp_short_rows(a3_hi, a3_lo, a4_hi, a4_lo);
-    log1p_fast_rows(a1_hi, a2_rows);
-    log1p_fast_rows(a4_hi, a5_rows);
+    pair_exp_down_short_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_exp_down_short_rows(a3_hi, a3_lo, a4_hi, a4_lo);
+    log1p_unit_fast_rows(a1_hi, a2_rows);
+    log1p_unit_fast_rows(a4_hi, a5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double low_i = low[row];
@@ -549,10 +543,10 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a3_hi[row] = a3.hi;
         a3_lo[row] = a3.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, a1_hi, a1_lo);
-    pair_exp_short_rows(a3_hi, a3_lo, a4_hi, a4_lo);
-    pair_log1p_rows(a1_hi, a1_lo, a2_hi, a2_lo);
-    pair_log1p_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_exp_down_short_rows(a3_hi, a3_lo, a4_hi, a4_lo);
+    pair_log1p_unit_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_log1p_unit_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double low_i = low[row];
@@ -630,9 +624,9 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         a2_lo[row] = a2.lo;
         a3_rows[row] = 0.5 * width_i + pair_value(t0);
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
-    pair_exp_short_rows(a1_hi, a1_lo, t4_hi, t4_lo);
-    pair_exp_short_rows(a2_hi, a2_lo, t6_hi, t6_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    pair_exp_down_short_rows(a1_hi, a1_lo, t4_hi, t4_lo);
+    pair_exp_down_short_rows(a2_hi, a2_lo, t6_hi, t6_lo);
     tanh_fast_rows(a3_rows, a4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -687,9 +681,9 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         a3_hi[row] = a3.hi;
         a3_lo[row] = a3.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
-    pair_exp_short_rows(a1_hi, a1_lo, t4_hi, t4_lo);
-    pair_exp_short_rows(a2_hi, a2_lo, t6_hi, t6_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    pair_exp_down_short_rows(a1_hi, a1_lo, t4_hi, t4_lo);
+    pair_exp_down_short_rows(a2_hi, a2_lo, t6_hi, t6_lo);
     pair_tanh_rows(a3_hi, a3_lo, a4_hi, a4_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -764,9 +758,9 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a2_hi[row] = a2.hi;
         a2_lo[row] = a2.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
-    pair_exp_short_rows(a1_hi, a1_lo, t3_hi, t3_lo);
-    pair_exp_short_rows(a2_hi, a2_lo, t4_hi, t4_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a1_hi, a1_lo, t3_hi, t3_lo);
+    pair_exp_down_short_rows(a2_hi, a2_lo, t4_hi, t4_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double low_i = low[row];
@@ -811,9 +805,9 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a2_hi[row] = a2.hi;
         a2_lo[row] = a2.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
-    pair_exp_short_rows(a1_hi, a1_lo, t3_hi, t3_lo);
-    pair_exp_short_rows(a2_hi, a2_lo, t4_hi, t4_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a1_hi, a1_lo, t3_hi, t3_lo);
+    pair_exp_down_short_rows(a2_hi, a2_lo, t4_hi, t4_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double low_i = low[row];
@@ -897,12 +891,12 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a2_lo[row] = a2.lo;
         a5_rows[row] = 0.5 * width_i + pair_value(t2);
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
-    pair_exp_short_rows(a1_hi, a1_lo, t3_hi, t3_lo);
-    pair_exp_short_rows(a2_hi, a2_lo, t6_hi, t6_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a1_hi, a1_lo, t3_hi, t3_lo);
+    pair_exp_down_short_rows(a2_hi, a2_lo, t6_hi, t6_lo);
     tanh_fast_rows(a5_rows, a6_rows);
-    log1p_fast_rows(t1_hi, a3_rows);
-    log1p_fast_rows(t3_hi, a4_rows);
+    log1p_unit_fast_rows(t1_hi, a3_rows);
+    log1p_unit_fast_rows(t3_hi, a4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double width_i = width[row];
@@ -962,12 +956,12 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a5_hi[row] = a5.hi;
         a5_lo[row] = a5.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
-    pair_exp_short_rows(a1_hi, a1_lo, t3_hi, t3_lo);
-    pair_exp_short_rows(a2_hi, a2_lo, t6_hi, t6_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a1_hi, a1_lo, t3_hi, t3_lo);
+    pair_exp_down_short_rows(a2_hi, a2_lo, t6_hi, t6_lo);
     pair_tanh_rows(a5_hi, a5_lo, a6_hi, a6_lo);
-    pair_log1p_rows(t1_hi, t1_lo, a3_hi, a3_lo);
-    pair_log1p_rows(t3_hi, t3_lo, a4_hi, a4_lo);
+    pair_log1p_unit_rows(t1_hi, t1_lo, a3_hi, a3_lo);
+    pair_log1p_unit_rows(t3_hi, t3_lo, a4_hi, a4_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double width_i = width[row];
@@ -1062,10 +1056,10 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a3_lo[row] = a3.lo;
         a4_rows[row] = 0.5 * width_i + pair_value(t0);
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
-    pair_exp_short_rows(a1_hi, a1_lo, t4_hi, t4_lo);
-    pair_exp_short_rows(a2_hi, a2_lo, t7_hi, t7_lo);
-    pair_exp_short_rows(a3_hi, a3_lo, t11_hi, t11_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    pair_exp_down_short_rows(a1_hi, a1_lo, t4_hi, t4_lo);
+    pair_exp_down_short_rows(a2_hi, a2_lo, t7_hi, t7_lo);
+    pair_exp_down_short_rows(a3_hi, a3_lo, t11_hi, t11_lo);
     tanh_fast_rows(a4_rows, a5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1136,10 +1130,10 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a4_hi[row] = a4.hi;
         a4_lo[row] = a4.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
-    pair_exp_short_rows(a1_hi, a1_lo, t4_hi, t4_lo);
-    pair_exp_short_rows(a2_hi, a2_lo, t7_hi, t7_lo);
-    pair_exp_short_rows(a3_hi, a3_lo, t11_hi, t11_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    pair_exp_down_short_rows(a1_hi, a1_lo, t4_hi, t4_lo);
+    pair_exp_down_short_rows(a2_hi, a2_lo, t7_hi, t7_lo);
+    pair_exp_down_short_rows(a3_hi, a3_lo, t11_hi, t11_lo);
     pair_tanh_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1241,13 +1235,13 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a3_lo[row] = a3.lo;
         a6_rows[row] = 0.5 * width_i + pair_value(t2);
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
-    pair_exp_short_rows(a1_hi, a1_lo, t3_hi, t3_lo);
-    pair_exp_short_rows(a2_hi, a2_lo, t6_hi, t6_lo);
-    pair_exp_short_rows(a3_hi, a3_lo, t12_hi, t12_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a1_hi, a1_lo, t3_hi, t3_lo);
+    pair_exp_down_short_rows(a2_hi, a2_lo, t6_hi, t6_lo);
+    pair_exp_down_short_rows(a3_hi, a3_lo, t12_hi, t12_lo);
     tanh_fast_rows(a6_rows, a7_rows);
-    log1p_fast_rows(t1_hi, a4_rows);
-    log1p_fast_rows(t3_hi, a5_rows);
+    log1p_unit_fast_rows(t1_hi, a4_rows);
+    log1p_unit_fast_rows(t3_hi, a5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double width_i = width[row];
@@ -1323,13 +1317,13 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a6_hi[row] = a6.hi;
         a6_lo[row] = a6.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
-    pair_exp_short_rows(a1_hi, a1_lo, t3_hi, t3_lo);
-    pair_exp_short_rows(a2_hi, a2_lo, t6_hi, t6_lo);
-    pair_exp_short_rows(a3_hi, a3_lo, t12_hi, t12_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a1_hi, a1_lo, t3_hi, t3_lo);
+    pair_exp_down_short_rows(a2_hi, a2_lo, t6_hi, t6_lo);
+    pair_exp_down_short_rows(a3_hi, a3_lo, t12_hi, t12_lo);
     pair_tanh_rows(a6_hi, a6_lo, a7_hi, a7_lo);
-    pair_log1p_rows(t1_hi, t1_lo, a4_hi, a4_lo);
-    pair_log1p_rows(t3_hi, t3_lo, a5_hi, a5_lo);
+    pair_log1p_unit_rows(t1_hi, t1_lo, a4_hi, a4_lo);
+    pair_log1p_unit_rows(t3_hi, t3_lo, a5_hi, a5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double width_i = width[row];
@@ -1440,10 +1434,10 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         a0_rows[row] = pair_value(pair_neg(pair_abs(t0)));
         a3_rows[row] = -fabs(width_i - pair_value(t0));
     }
-    exp_fast_rows(a0_rows, a1_rows);
-    exp_fast_rows(a3_rows, a4_rows);
-    log1p_fast_rows(a1_rows, a2_rows);
-    log1p_fast_rows(a4_rows, a5_rows);
+    exp_down_fast_rows(a0_rows, a1_rows);
+    exp_down_fast_rows(a3_rows, a4_rows);
+    log1p_unit_fast_rows(a1_rows, a2_rows);
+    log1p_unit_fast_rows(a4_rows, a5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double low_i = low[row];
@@ -1508,9 +1502,9 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         a2_rows[row] = -fabs(width_i - pair_value(t3));
         a3_rows[row] = 0.5 * width_i + pair_value(t0);
     }
-    exp_fast_rows(a0_rows, t2_rows);
-    exp_fast_rows(a1_rows, t4_rows);
-    exp_fast_rows(a2_rows, t6_rows);
+    exp_down_fast_rows(a0_rows, t2_rows);
+    exp_down_fast_rows(a1_rows, t4_rows);
+    exp_down_fast_rows(a2_rows, t6_rows);
     tanh_fast_rows(a3_rows, a4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1572,9 +1566,9 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         a1_rows[row] = -fabs(width_i - pair_value(t2));
         a2_rows[row] = pair_value(pair_neg(pair_abs(t2)));
     }
-    exp_fast_rows(a0_rows, t1_rows);
-    exp_fast_rows(a1_rows, t3_rows);
-    exp_fast_rows(a2_rows, t4_rows);
+    exp_down_fast_rows(a0_rows, t1_rows);
+    exp_down_fast_rows(a1_rows, t3_rows);
+    exp_down_fast_rows(a2_rows, t4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double low_i = low[row];
@@ -1645,12 +1639,12 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         a2_rows[row] = pair_value(pair_neg(pair_abs(t5)));
         a5_rows[row] = 0.5 * width_i + pair_value(t2);
     }
-    exp_fast_rows(a0_rows, t1_rows);
-    exp_fast_rows(a1_rows, t3_rows);
-    exp_fast_rows(a2_rows, t6_rows);
+    exp_down_fast_rows(a0_rows, t1_rows);
+    exp_down_fast_rows(a1_rows, t3_rows);
+    exp_down_fast_rows(a2_rows, t6_rows);
     tanh_fast_rows(a5_rows, a6_rows);
-    log1p_fast_rows(t1_rows, a3_rows);
-    log1p_fast_rows(t3_rows, a4_rows);
+    log1p_unit_fast_rows(t1_rows, a3_rows);
+    log1p_unit_fast_rows(t3_rows, a4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double width_i = width[row];
@@ -1730,10 +1724,10 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         a3_rows[row] = -fabs(f_i - pair_value(t10));
         a4_rows[row] = 0.5 * width_i + pair_value(t0);
     }
-    exp_fast_rows(a0_rows, t2_rows);
-    exp_fast_rows(a1_rows, t4_rows);
-    exp_fast_rows(a2_rows, t7_rows);
-    exp_fast_rows(a3_rows, t11_rows);
+    exp_down_fast_rows(a0_rows, t2_rows);
+    exp_down_fast_rows(a1_rows, t4_rows);
+    exp_down_fast_rows(a2_rows, t7_rows);
+    exp_down_fast_rows(a3_rows, t11_rows);
     tanh_fast_rows(a4_rows, a5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1820,13 +1814,13 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         a3_rows[row] = -fabs(f_i - pair_value(t11));
         a6_rows[row] = 0.5 * width_i + pair_value(t2);
     }
-    exp_fast_rows(a0_rows, t1_rows);
-    exp_fast_rows(a1_rows, t3_rows);
-    exp_fast_rows(a2_rows, t6_rows);
-    exp_fast_rows(a3_rows, t12_rows);
+    exp_down_fast_rows(a0_rows, t1_rows);
+    exp_down_fast_rows(a1_rows, t3_rows);
+    exp_down_fast_rows(a2_rows, t6_rows);
+    exp_down_fast_rows(a3_rows, t12_rows);
     tanh_fast_rows(a6_rows, a7_rows);
-    log1p_fast_rows(t1_rows, a4_rows);
-    log1p_fast_rows(t3_rows, a5_rows);
+    log1p_unit_fast_rows(t1_rows, a4_rows);
+    log1p_unit_fast_rows(t3_rows, a5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double width_i = width[row];

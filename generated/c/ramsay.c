@@ -56,11 +56,10 @@ INLINE uint64_t to_bits(double x)
     return bits;
 }
 
-INLINE double exp_fast(double x)
+INLINE double exp_down_fast(double x)
 {
-    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
-    const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
-    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double a = x < -750.0 ? -750.0 : x;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = z - shift;
     const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
@@ -271,11 +270,10 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 }
 
 /* With 58 bits: the terms from r**3 on are one double. */
-INLINE pair pair_exp_short(pair x)
+INLINE pair pair_exp_down_short(pair x)
 {
-    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
-    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
-    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    const double a = x.hi < -750.0 ? -750.0 : x.hi;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = z - shift;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
@@ -313,11 +311,11 @@ INLINE pair pair_expm1(pair x)
 
 /* Functions over a block of rows, compiled once; a pair is two arrays. */
 
-ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_exp_down_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        const pair made = pair_exp_down_short((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
@@ -341,11 +339,11 @@ ONCE static void expm1_fast_rows(const double *a, double *hi)
     }
 }
 
-ONCE static void exp_fast_rows(const double *a, double *hi)
+ONCE static void exp_down_fast_rows(const double *a, double *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        hi[row] = exp_fast(a[row]);
+        hi[row] = exp_down_fast(a[row]);
     }
 }
 
@@ -417,9 +415,9 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a0_lo[row] = a0.lo;
         a2_rows[row] = pair_value(pair_neg(t1));
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
     expm1_fast_rows(t1_hi, a1_rows);
-    exp_fast_rows(a2_rows, a3_rows);
+    exp_down_fast_rows(a2_rows, a3_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -458,9 +456,9 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a2_hi[row] = a2.hi;
         a2_lo[row] = a2.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
     pair_expm1_rows(t1_hi, t1_lo, a1_hi, a1_lo);
-    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_down_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -517,7 +515,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t0_hi, t0_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -539,7 +537,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t0_hi, t0_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -592,7 +590,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -616,7 +614,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -681,9 +679,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a0_lo[row] = a0.lo;
         a2_rows[row] = pair_value(pair_neg(t1));
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
     expm1_fast_rows(t1_hi, a1_rows);
-    exp_fast_rows(a2_rows, a3_rows);
+    exp_down_fast_rows(a2_rows, a3_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -726,9 +724,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a2_hi[row] = a2.hi;
         a2_lo[row] = a2.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
     pair_expm1_rows(t1_hi, t1_lo, a1_hi, a1_lo);
-    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_down_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -792,7 +790,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -821,7 +819,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -890,9 +888,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a0_lo[row] = a0.lo;
         a2_rows[row] = pair_value(pair_neg(t1));
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
     expm1_fast_rows(t1_hi, a1_rows);
-    exp_fast_rows(a2_rows, a3_rows);
+    exp_down_fast_rows(a2_rows, a3_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -937,9 +935,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a2_hi[row] = a2.hi;
         a2_lo[row] = a2.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
     pair_expm1_rows(t1_hi, t1_lo, a1_hi, a1_lo);
-    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_down_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -1048,9 +1046,9 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         a0_lo[row] = a0.lo;
         a2_rows[row] = pair_value(pair_neg(t1));
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
     expm1_fast_rows(t1_hi, a1_rows);
-    exp_fast_rows(a2_rows, a3_rows);
+    exp_down_fast_rows(a2_rows, a3_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -1099,7 +1097,7 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t0_hi, t0_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double r = r_rows[row];
@@ -1145,7 +1143,7 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -1203,9 +1201,9 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         a0_lo[row] = a0.lo;
         a2_rows[row] = pair_value(pair_neg(t1));
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
     expm1_fast_rows(t1_hi, a1_rows);
-    exp_fast_rows(a2_rows, a3_rows);
+    exp_down_fast_rows(a2_rows, a3_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double r = r_rows[row];
@@ -1261,7 +1259,7 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double r = r_rows[row];
@@ -1323,9 +1321,9 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         a0_lo[row] = a0.lo;
         a2_rows[row] = pair_value(pair_neg(t1));
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t3_hi, t3_lo);
     expm1_fast_rows(t1_hi, a1_rows);
-    exp_fast_rows(a2_rows, a3_rows);
+    exp_down_fast_rows(a2_rows, a3_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double r = r_rows[row];

@@ -56,11 +56,10 @@ INLINE uint64_t to_bits(double x)
     return bits;
 }
 
-INLINE double exp_fast(double x)
+INLINE double exp_down_fast(double x)
 {
-    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
-    const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
-    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double a = x < -750.0 ? -750.0 : x;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = z - shift;
     const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
@@ -219,11 +218,10 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 }
 
 /* With 58 bits: the terms from r**3 on are one double. */
-INLINE pair pair_exp_short(pair x)
+INLINE pair pair_exp_down_short(pair x)
 {
-    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
-    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
-    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    const double a = x.hi < -750.0 ? -750.0 : x.hi;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = z - shift;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
@@ -241,13 +239,13 @@ INLINE pair pair_exp_short(pair x)
     return made;
 }
 
-/* 2**k is two factors, so that subnormal results are right. */
-INLINE pair pair_exp(pair x)
+/* exp(x) for x <= 0. */
+INLINE pair pair_exp_down(pair x)
 {
-    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
-    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    const double a = x.hi < -750.0 ? -750.0 : x.hi;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
     double z, low;
-    const double e = pair_reduced(a, pair_rest(x), x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double e = pair_reduced(a, pair_rest(x), shift, &z, &low);
     const double p = 1.0 + e;
     const double l = ((1.0 - p) + e) + low;
     const double h = p + l;
@@ -265,31 +263,31 @@ INLINE pair pair_scale(pair a, double unit)
 
 /* Functions over a block of rows, compiled once; a pair is two arrays. */
 
-ONCE static void pair_exp_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_exp_down_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_exp((pair){a[row], a_lo[row]});
+        const pair made = pair_exp_down((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
 }
 
-ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_exp_down_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        const pair made = pair_exp_down_short((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
 }
 
-ONCE static void exp_fast_rows(const double *a, double *hi)
+ONCE static void exp_down_fast_rows(const double *a, double *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        hi[row] = exp_fast(a[row]);
+        hi[row] = exp_down_fast(a[row]);
     }
 }
 
@@ -349,7 +347,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         m_rows[row] = m;
         a0_rows[row] = -fabs(m);
     }
-    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double m = m_rows[row];
@@ -371,7 +369,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         m_rows[row] = m;
         a0_rows[row] = -fabs(m);
     }
-    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double m = m_rows[row];
@@ -421,7 +419,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         m_rows[row] = m;
         a0_rows[row] = -fabs(m);
     }
-    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -445,7 +443,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         m_rows[row] = m;
         a0_rows[row] = -fabs(m);
     }
-    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -497,7 +495,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         m_rows[row] = m;
         a0_rows[row] = -fabs(m);
     }
-    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double m = m_rows[row];
@@ -521,7 +519,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         m_rows[row] = m;
         a0_rows[row] = -fabs(m);
     }
-    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double m = m_rows[row];
@@ -574,7 +572,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         m_rows[row] = m;
         a0_rows[row] = -fabs(m);
     }
-    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -600,7 +598,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         m_rows[row] = m;
         a0_rows[row] = -fabs(m);
     }
-    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -655,7 +653,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         m_rows[row] = m;
         a0_rows[row] = -fabs(m);
     }
-    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -681,7 +679,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         m_rows[row] = m;
         a0_rows[row] = -fabs(m);
     }
-    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -737,7 +735,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         m_rows[row] = m;
         a0_rows[row] = -fabs(m);
     }
-    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -765,7 +763,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         m_rows[row] = m;
         a0_rows[row] = -fabs(m);
     }
-    pair_exp_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -857,7 +855,7 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         m_rows[row] = m;
         a0_rows[row] = -fabs(m);
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double m = m_rows[row];
@@ -899,7 +897,7 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         m_rows[row] = m;
         a0_rows[row] = -fabs(m);
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -943,7 +941,7 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         m_rows[row] = m;
         a0_rows[row] = -fabs(m);
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double m = m_rows[row];
@@ -988,7 +986,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         m_rows[row] = m;
         a0_rows[row] = -fabs(m);
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1035,7 +1033,7 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         m_rows[row] = m;
         a0_rows[row] = -fabs(m);
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1083,7 +1081,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         m_rows[row] = m;
         a0_rows[row] = -fabs(m);
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];

@@ -56,11 +56,10 @@ INLINE uint64_t to_bits(double x)
     return bits;
 }
 
-INLINE double exp_fast(double x)
+INLINE double exp_down_fast(double x)
 {
-    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
-    const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
-    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double a = x < -750.0 ? -750.0 : x;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = z - shift;
     const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
@@ -213,11 +212,10 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 }
 
 /* With 58 bits: the terms from r**3 on are one double. */
-INLINE pair pair_exp_short(pair x)
+INLINE pair pair_exp_down_short(pair x)
 {
-    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
-    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
-    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    const double a = x.hi < -750.0 ? -750.0 : x.hi;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = z - shift;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
@@ -300,11 +298,10 @@ INLINE uint32_t to_bitsf(float x)
     return bits;
 }
 
-INLINE float exp_fastf(float x)
+INLINE float exp_down_fastf(float x)
 {
-    const float a = x > 91.0f ? 91.0f : (x < -106.0f ? -106.0f : x);
-    const float shift = x < 0.0f ? 12583071.0f : 12583007.0f;
-    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
+    const float a = x < -106.0f ? -106.0f : x;
+    const float shift = 12583071.0f, back = 0x1p-32f;
     const float z = fusedf(a, 0x1.7154760000000p+0f, shift);
     const float k = z - shift;
     const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, fusedf(k, -0x1.62e4000000000p-1f, a));
@@ -335,21 +332,21 @@ INLINE float tanh_fastf(float x)
 
 /* Functions over a block of rows, compiled once; a pair is two arrays. */
 
-ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_exp_down_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        const pair made = pair_exp_down_short((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
 }
 
-ONCE static void exp_fast_rows(const double *a, double *hi)
+ONCE static void exp_down_fast_rows(const double *a, double *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        hi[row] = exp_fast(a[row]);
+        hi[row] = exp_down_fast(a[row]);
     }
 }
 
@@ -371,11 +368,11 @@ ONCE static void tanh_fast_rows(const double *a, double *hi)
     }
 }
 
-ONCE static void exp_fastf_rows(const float *a, float *hi)
+ONCE static void exp_down_fastf_rows(const float *a, float *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        hi[row] = exp_fastf(a[row]);
+        hi[row] = exp_down_fastf(a[row]);
     }
 }
 
@@ -442,7 +439,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         m_rows[row] = m;
         a0_rows[row] = -fabs(m);
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double m = m_rows[row];
@@ -463,7 +460,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         m_rows[row] = m;
         a0_rows[row] = -fabs(m);
     }
-    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double m = m_rows[row];
@@ -511,7 +508,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         m_rows[row] = m;
         a0_rows[row] = -fabs(m);
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -534,7 +531,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         m_rows[row] = m;
         a0_rows[row] = -fabs(m);
     }
-    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -587,7 +584,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a0_rows[row] = -fabs(m);
         a1_rows[row] = 0.5 * m;
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     tanh_fast_rows(a1_rows, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -614,7 +611,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a0_rows[row] = -fabs(m);
         a1_rows[row] = 0.5 * m;
     }
-    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     pair_tanh_rows(a1_rows, zeros, a2_hi, a2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -666,7 +663,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         m_rows[row] = m;
         a0_rows[row] = -fabs(m);
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -691,7 +688,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         m_rows[row] = m;
         a0_rows[row] = -fabs(m);
     }
-    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -747,7 +744,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a0_rows[row] = -fabs(m);
         a1_rows[row] = 0.5 * m;
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     tanh_fast_rows(a1_rows, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -778,7 +775,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a0_rows[row] = -fabs(m);
         a1_rows[row] = 0.5 * m;
     }
-    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     pair_tanh_rows(a1_rows, zeros, a2_hi, a2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -838,7 +835,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a0_rows[row] = -fabs(m);
         a1_rows[row] = 0.5 * m;
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     tanh_fast_rows(a1_rows, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -870,7 +867,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a0_rows[row] = -fabs(m);
         a1_rows[row] = 0.5 * m;
     }
-    pair_exp_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     pair_tanh_rows(a1_rows, zeros, a2_hi, a2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -964,7 +961,7 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         m_rows[row] = m;
         a0_rows[row] = -fabsf(m);
     }
-    exp_fastf_rows(a0_rows, t0_rows);
+    exp_down_fastf_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float m = m_rows[row];
@@ -984,7 +981,7 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         m_rows[row] = m;
         a0_rows[row] = -fabs(m);
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double m = m_rows[row];
@@ -1032,7 +1029,7 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         m_rows[row] = m;
         a0_rows[row] = -fabsf(m);
     }
-    exp_fastf_rows(a0_rows, t0_rows);
+    exp_down_fastf_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -1054,7 +1051,7 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         m_rows[row] = m;
         a0_rows[row] = -fabs(m);
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1107,7 +1104,7 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         a0_rows[row] = -fabsf(m);
         a1_rows[row] = 0.5f * m;
     }
-    exp_fastf_rows(a0_rows, t0_rows);
+    exp_down_fastf_rows(a0_rows, t0_rows);
     tanh_fastf_rows(a1_rows, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1133,7 +1130,7 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         a0_rows[row] = -fabs(m);
         a1_rows[row] = 0.5 * m;
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     tanh_fast_rows(a1_rows, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1185,7 +1182,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         m_rows[row] = m;
         a0_rows[row] = -fabsf(m);
     }
-    exp_fastf_rows(a0_rows, t0_rows);
+    exp_down_fastf_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -1209,7 +1206,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         m_rows[row] = m;
         a0_rows[row] = -fabs(m);
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1265,7 +1262,7 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         a0_rows[row] = -fabsf(m);
         a1_rows[row] = 0.5f * m;
     }
-    exp_fastf_rows(a0_rows, t0_rows);
+    exp_down_fastf_rows(a0_rows, t0_rows);
     tanh_fastf_rows(a1_rows, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1295,7 +1292,7 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         a0_rows[row] = -fabs(m);
         a1_rows[row] = 0.5 * m;
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     tanh_fast_rows(a1_rows, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1355,7 +1352,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         a0_rows[row] = -fabsf(m);
         a1_rows[row] = 0.5f * m;
     }
-    exp_fastf_rows(a0_rows, t0_rows);
+    exp_down_fastf_rows(a0_rows, t0_rows);
     tanh_fastf_rows(a1_rows, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1386,7 +1383,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         a0_rows[row] = -fabs(m);
         a1_rows[row] = 0.5 * m;
     }
-    exp_fast_rows(a0_rows, t0_rows);
+    exp_down_fast_rows(a0_rows, t0_rows);
     tanh_fast_rows(a1_rows, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {

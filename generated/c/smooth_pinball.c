@@ -62,24 +62,9 @@ INLINE uint64_t exponent_of(double y)
     return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
 }
 
-INLINE double exp_fast(double x)
+INLINE double log_fast_near(double near, double off, double k)
 {
-    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
-    const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
-    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
-    const double z = fused(a, 0x1.71547652b82fep+0, shift);
-    const double k = z - shift;
-    const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
-    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
-    const double e = fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), r);
-    return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
-}
-
-INLINE double log_fast_of(double y, double off, double k0)
-{
-    const uint64_t exponent = exponent_of(y);
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double f = (from_bits(to_bits(y) - exponent) - 1.0) + off;
+    const double f = near + off;
     const double s = f / (2.0 + f);
     const double w = s * s;
     const double w2 = w * w, w4 = w2 * w2;
@@ -88,15 +73,23 @@ INLINE double log_fast_of(double y, double off, double k0)
     return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
 }
 
-INLINE double log1p_fast(double x)
+/* log(1 + x) for x from 0 to 1. */
+INLINE double log1p_unit_fast(double x)
 {
-    const double y = 1.0 + x;
-    const double one = y - x;
-    const double rest = (1.0 - one) + (x - (y - one));
-    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
-    const double found = log_fast_of(y, off, 0.0);
-    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
-    return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
+    const int large = x > 0.5;
+    return log_fast_near(large ? 0.5 * x - 0.5 : x, 0.0, large ? 1.0 : 0.0);
+}
+
+INLINE double exp_down_fast(double x)
+{
+    const double a = x < -750.0 ? -750.0 : x;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double e = fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), r);
+    return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
 }
 
 /* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
@@ -249,11 +242,10 @@ INLINE double pair_rest(pair a)
 }
 
 /* With 58 bits: the terms from r**3 on are one double. */
-INLINE pair pair_exp_short(pair x)
+INLINE pair pair_exp_down_short(pair x)
 {
-    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
-    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
-    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    const double a = x.hi < -750.0 ? -750.0 : x.hi;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = z - shift;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
@@ -271,19 +263,12 @@ INLINE pair pair_exp_short(pair x)
     return made;
 }
 
-/* log(y + e + lo) as a pair, for small e and lo; the terms before s**7 are pairs. */
-INLINE pair pair_log_of(double y0, double e0, double lo0)
+/* log(1 + near + e + lo) + k*log(2) as a pair, for near from -1/4 to 1/2 and small e and lo; the terms before
+ * s**7 are pairs. */
+INLINE pair pair_log_of_unscaled(double near, double e, double lo, double k)
 {
-    const int small = y0 < 0x1p-1022;
-    const double y = small ? y0 * 0x1p64 : y0;
-    const uint64_t exponent = exponent_of(y);
-    const double k0 = small ? -64.0 : 0.0;
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
-    const double e = (small ? e0 * 0x1p64 : e0) * scale;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
     const double f = near + e;
-    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double f_lo = ((near - f) + e) + lo;
     const double d = 2.0 + f;
     const double d_lo = ((2.0 - d) + f) + f_lo;
     const double inverse = 1.0 / d;
@@ -305,16 +290,25 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     return made;
 }
 
-/* 1 + x in three parts. */
-INLINE pair pair_log1p(pair x)
+/* log(y + e + lo) for small e and lo. */
+INLINE pair pair_log_of(double y0, double e0, double lo0)
 {
-    const pair one = pair_sum(1.0, x.hi);
-    const double y = one.hi + x.lo;
-    const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
-    const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
-    const pair made = {inside, found.lo};
-    /* One condition, as GCC makes no vectors of two joined under another. */
-    return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    return pair_log_of_unscaled(from_bits(to_bits(y) - exponent) - 1.0, e, lo0 * scale, k);
+}
+
+/* log(1 + x) for x from 0 to 1. */
+INLINE pair pair_log1p_unit(pair x)
+{
+    const int large = x.hi > 0.5;
+    const double scale = large ? 0.5 : 1.0;
+    return pair_log_of_unscaled(large ? 0.5 * x.hi - 0.5 : x.hi, scale * x.lo, 0.0, large ? 1.0 : 0.0);
 }
 
 HELPER double maximum(double a, double b)
@@ -324,39 +318,39 @@ HELPER double maximum(double a, double b)
 
 /* Functions over a block of rows, compiled once; a pair is two arrays. */
 
-ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_exp_down_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        const pair made = pair_exp_down_short((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
 }
 
-ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_log1p_unit_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        const pair made = pair_log1p_unit((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
 }
 
-ONCE static void log1p_fast_rows(const double *a, double *hi)
+ONCE static void log1p_unit_fast_rows(const double *a, double *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        hi[row] = log1p_fast(a[row]);
+        hi[row] = log1p_unit_fast(a[row]);
     }
 }
 
-ONCE static void exp_fast_rows(const double *a, double *hi)
+ONCE static void exp_down_fast_rows(const double *a, double *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        hi[row] = exp_fast(a[row]);
+        hi[row] = exp_down_fast(a[row]);
     }
 }
 
@@ -420,8 +414,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, a1_hi, a1_lo);
-    log1p_fast_rows(a1_hi, a2_rows);
+    pair_exp_down_short_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    log1p_unit_fast_rows(a1_hi, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -447,8 +441,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, a1_hi, a1_lo);
-    pair_log1p_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_log1p_unit_rows(a1_hi, a1_lo, a2_hi, a2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -508,7 +502,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -535,7 +529,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -593,7 +587,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -618,7 +612,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -683,9 +677,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a3_hi[row] = a3.hi;
         a3_lo[row] = a3.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, a1_hi, a1_lo);
-    pair_exp_short_rows(a3_hi, a3_lo, t3_hi, t3_lo);
-    log1p_fast_rows(a1_hi, a2_rows);
+    pair_exp_down_short_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_exp_down_short_rows(a3_hi, a3_lo, t3_hi, t3_lo);
+    log1p_unit_fast_rows(a1_hi, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -724,9 +718,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a3_hi[row] = a3.hi;
         a3_lo[row] = a3.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, a1_hi, a1_lo);
-    pair_exp_short_rows(a3_hi, a3_lo, t3_hi, t3_lo);
-    pair_log1p_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_exp_down_short_rows(a3_hi, a3_lo, t3_hi, t3_lo);
+    pair_log1p_unit_rows(a1_hi, a1_lo, a2_hi, a2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -791,7 +785,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -821,7 +815,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -894,9 +888,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a3_hi[row] = a3.hi;
         a3_lo[row] = a3.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, a1_hi, a1_lo);
-    pair_exp_short_rows(a3_hi, a3_lo, t3_hi, t3_lo);
-    log1p_fast_rows(a1_hi, a2_rows);
+    pair_exp_down_short_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_exp_down_short_rows(a3_hi, a3_lo, t3_hi, t3_lo);
+    log1p_unit_fast_rows(a1_hi, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -938,9 +932,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a3_hi[row] = a3.hi;
         a3_lo[row] = a3.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, a1_hi, a1_lo);
-    pair_exp_short_rows(a3_hi, a3_lo, t3_hi, t3_lo);
-    pair_log1p_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, a1_hi, a1_lo);
+    pair_exp_down_short_rows(a3_hi, a3_lo, t3_hi, t3_lo);
+    pair_log1p_unit_rows(a1_hi, a1_lo, a2_hi, a2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -1041,8 +1035,8 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         r_rows[row] = r;
         a0_rows[row] = -(fabs(r) / alpha);
     }
-    exp_fast_rows(a0_rows, a1_rows);
-    log1p_fast_rows(a1_rows, a2_rows);
+    exp_down_fast_rows(a0_rows, a1_rows);
+    log1p_unit_fast_rows(a1_rows, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double r = r_rows[row];
@@ -1090,7 +1084,7 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         t0_rows[row] = t0;
         a0_rows[row] = -fabs(t0);
     }
-    exp_fast_rows(a0_rows, t1_rows);
+    exp_down_fast_rows(a0_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double t0 = t0_rows[row];
@@ -1136,7 +1130,7 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         t0_rows[row] = t0;
         a0_rows[row] = -fabs(t0);
     }
-    exp_fast_rows(a0_rows, t1_rows);
+    exp_down_fast_rows(a0_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double t0 = t0_rows[row];
@@ -1189,9 +1183,9 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         t2_rows[row] = t2;
         a3_rows[row] = -fabs(t2);
     }
-    exp_fast_rows(a0_rows, a1_rows);
-    exp_fast_rows(a3_rows, t3_rows);
-    log1p_fast_rows(a1_rows, a2_rows);
+    exp_down_fast_rows(a0_rows, a1_rows);
+    exp_down_fast_rows(a3_rows, t3_rows);
+    log1p_unit_fast_rows(a1_rows, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double r = r_rows[row];
@@ -1244,7 +1238,7 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         t0_rows[row] = t0;
         a0_rows[row] = -fabs(t0);
     }
-    exp_fast_rows(a0_rows, t1_rows);
+    exp_down_fast_rows(a0_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double t0 = t0_rows[row];
@@ -1303,9 +1297,9 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         t2_rows[row] = t2;
         a3_rows[row] = -fabs(t2);
     }
-    exp_fast_rows(a0_rows, a1_rows);
-    exp_fast_rows(a3_rows, t3_rows);
-    log1p_fast_rows(a1_rows, a2_rows);
+    exp_down_fast_rows(a0_rows, a1_rows);
+    exp_down_fast_rows(a3_rows, t3_rows);
+    log1p_unit_fast_rows(a1_rows, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double r = r_rows[row];

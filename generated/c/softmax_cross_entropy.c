@@ -77,9 +77,10 @@ INLINE double reduced(double a, double shift, double *z, double *low)
 INLINE double exp_v(double x)
 {
     const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
+    const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
     double z, low;
-    const double e = reduced(a, x < 0.0 ? 6755399441056831.0 : 6755399441056703.0, &z, &low);
+    const double e = reduced(a, shift, &z, &low);
     const double p = 1.0 + e;
     return (p + (((1.0 - p) + e) + low)) * from_bits(to_bits(z) << 52) * back;
 }
@@ -90,12 +91,9 @@ INLINE uint64_t exponent_of(double y)
     return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
 }
 
-/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
-INLINE double log_of(double y, double off, double k0)
+/* log(1 + near + off) + k*log(2), for near from -1/4 to 1/2 and a small off. */
+INLINE double log_near(double near, double off, double k)
 {
-    const uint64_t exponent = exponent_of(y);
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
     const double f = near + off;
     const double s = f / (2.0 + f);
     const double w = s * s;
@@ -109,6 +107,33 @@ INLINE double log_of(double y, double off, double k0)
     const double whole = k * 0x1.62e42fefa3800p-1;
     const double sum = whole + g;
     return sum + fused(k, 0x1.ef35793c76730p-45, ((whole - sum) + g) + rest);
+}
+
+INLINE double log_fast_near(double near, double off, double k)
+{
+    const double f = near + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double w2 = w * w, w4 = w2 * w2;
+    const double half = 0.5 * f * f;
+    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
+    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+INLINE double log_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    return log_near(from_bits(to_bits(y) - exponent) - 1.0, off, k);
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+INLINE double log_fast_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    return log_fast_near(from_bits(to_bits(y) - exponent) - 1.0, off, k);
 }
 
 /* 1 + x in two parts. */
@@ -134,19 +159,6 @@ INLINE double exp_fast(double x)
     const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
     const double e = fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), r);
     return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
-}
-
-INLINE double log_fast_of(double y, double off, double k0)
-{
-    const uint64_t exponent = exponent_of(y);
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double f = (from_bits(to_bits(y) - exponent) - 1.0) + off;
-    const double s = f / (2.0 + f);
-    const double w = s * s;
-    const double w2 = w * w, w4 = w2 * w2;
-    const double half = 0.5 * f * f;
-    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
-    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
 }
 
 INLINE double log1p_fast(double x)
@@ -208,6 +220,25 @@ INLINE uint32_t exponent_off(float y)
     return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
 }
 
+INLINE float log_fast_nearf(float near, float off, float k)
+{
+    const float f = near + off;
+    const float s = f / (2.0f + f);
+    const float w = s * s;
+    const float w2 = w * w;
+    const float half = 0.5f * f * f;
+    const float less = fusedf(-s, fusedf(w, fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w2, fusedf(0x1.999c860000000p-2f, w, 0x1.5555540000000p-1f)), half), half);
+    return fusedf(k, 0x1.62e4000000000p-1f, f - fusedf(k, -0x1.7f7d1c0000000p-20f, less));
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+INLINE float log_fast_off(float y, float off, float k0)
+{
+    const uint32_t exponent = exponent_off(y);
+    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
+    return log_fast_nearf(from_bitsf(to_bitsf(y) - exponent) - 1.0f, off, k);
+}
+
 INLINE float exp_fastf(float x)
 {
     const float a = x > 91.0f ? 91.0f : (x < -106.0f ? -106.0f : x);
@@ -219,19 +250,6 @@ INLINE float exp_fastf(float x)
     const float r2 = r * r, r4 = r2 * r2;
     const float e = fusedf(r2, fusedf(0x1.6db44a0000000p-10f, r4, fusedf(fusedf(0x1.123b940000000p-7f, r, 0x1.55545e0000000p-5f), r2, fusedf(0x1.55548e0000000p-3f, r, 0x1.0000000000000p-1f))), r);
     return (1.0f + e) * from_bitsf(to_bitsf(z) << 23) * back;
-}
-
-INLINE float log_fast_off(float y, float off, float k0)
-{
-    const uint32_t exponent = exponent_off(y);
-    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
-    const float f = (from_bitsf(to_bitsf(y) - exponent) - 1.0f) + off;
-    const float s = f / (2.0f + f);
-    const float w = s * s;
-    const float w2 = w * w;
-    const float half = 0.5f * f * f;
-    const float less = fusedf(-s, fusedf(w, fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w2, fusedf(0x1.999c860000000p-2f, w, 0x1.5555540000000p-1f)), half), half);
-    return fusedf(k, 0x1.62e4000000000p-1f, f - fusedf(k, -0x1.7f7d1c0000000p-20f, less));
 }
 
 INLINE float log1p_fastf(float x)

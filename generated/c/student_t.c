@@ -62,11 +62,9 @@ INLINE uint64_t exponent_of(double y)
     return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
 }
 
-INLINE double log_fast_of(double y, double off, double k0)
+INLINE double log_fast_near(double near, double off, double k)
 {
-    const uint64_t exponent = exponent_of(y);
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double f = (from_bits(to_bits(y) - exponent) - 1.0) + off;
+    const double f = near + off;
     const double s = f / (2.0 + f);
     const double w = s * s;
     const double w2 = w * w, w4 = w2 * w2;
@@ -75,23 +73,27 @@ INLINE double log_fast_of(double y, double off, double k0)
     return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
 }
 
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+INLINE double log_fast_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    return log_fast_near(from_bits(to_bits(y) - exponent) - 1.0, off, k);
+}
+
+/* log(1 + x) for x from 0 to 1. */
+INLINE double log1p_unit_fast(double x)
+{
+    const int large = x > 0.5;
+    return log_fast_near(large ? 0.5 * x - 0.5 : x, 0.0, large ? 1.0 : 0.0);
+}
+
 INLINE double log_fast(double x)
 {
     const int small = x < 0x1p-1022;
     const double found = log_fast_of(small ? x * 0x1p64 : x, 0.0, small ? -64.0 : 0.0);
     const double positive = x > 0.0 ? found : (x == 0.0 ? -HUGE_VAL : NAN);
     return x < HUGE_VAL ? positive : x;
-}
-
-INLINE double log1p_fast(double x)
-{
-    const double y = 1.0 + x;
-    const double one = y - x;
-    const double rest = (1.0 - one) + (x - (y - one));
-    const double off = rest * (0.5 * from_bits(0x4000000000000000u - exponent_of(y)));
-    const double found = log_fast_of(y, off, 0.0);
-    const double inside = x > -1.0 ? found : (x == -1.0 ? -HUGE_VAL : NAN);
-    return copysign(x < HUGE_VAL ? inside : x, x); /* log1p(-0.0) is -0.0 */
 }
 
 /* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
@@ -239,19 +241,12 @@ INLINE pair pair_lead(double hi, double lo, double v)
     return made;
 }
 
-/* log(y + e + lo) as a pair, for small e and lo; the terms before s**7 are pairs. */
-INLINE pair pair_log_of(double y0, double e0, double lo0)
+/* log(1 + near + e + lo) + k*log(2) as a pair, for near from -1/4 to 1/2 and small e and lo; the terms before
+ * s**7 are pairs. */
+INLINE pair pair_log_of_unscaled(double near, double e, double lo, double k)
 {
-    const int small = y0 < 0x1p-1022;
-    const double y = small ? y0 * 0x1p64 : y0;
-    const uint64_t exponent = exponent_of(y);
-    const double k0 = small ? -64.0 : 0.0;
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
-    const double e = (small ? e0 * 0x1p64 : e0) * scale;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
     const double f = near + e;
-    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double f_lo = ((near - f) + e) + lo;
     const double d = 2.0 + f;
     const double d_lo = ((2.0 - d) + f) + f_lo;
     const double inverse = 1.0 / d;
@@ -273,6 +268,19 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     return made;
 }
 
+/* log(y + e + lo) for small e and lo. */
+INLINE pair pair_log_of(double y0, double e0, double lo0)
+{
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    return pair_log_of_unscaled(from_bits(to_bits(y) - exponent) - 1.0, e, lo0 * scale, k);
+}
+
 INLINE pair pair_log(pair x)
 {
     const pair found = pair_log_of(x.hi, x.lo, 0.0);
@@ -281,16 +289,12 @@ INLINE pair pair_log(pair x)
     return made;
 }
 
-/* 1 + x in three parts. */
-INLINE pair pair_log1p(pair x)
+/* log(1 + x) for x from 0 to 1. */
+INLINE pair pair_log1p_unit(pair x)
 {
-    const pair one = pair_sum(1.0, x.hi);
-    const double y = one.hi + x.lo;
-    const pair found = pair_log_of(y, one.lo, x.lo - (y - one.hi));
-    const double inside = y > 0.0 ? found.hi : (y == 0.0 ? -HUGE_VAL : NAN);
-    const pair made = {inside, found.lo};
-    /* One condition, as GCC makes no vectors of two joined under another. */
-    return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
+    const int large = x.hi > 0.5;
+    const double scale = large ? 0.5 : 1.0;
+    return pair_log_of_unscaled(large ? 0.5 * x.hi - 0.5 : x.hi, scale * x.lo, 0.0, large ? 1.0 : 0.0);
 }
 
 /* Exact, for a power of two or a sign. */
@@ -327,11 +331,11 @@ ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, 
     }
 }
 
-ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_log1p_unit_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        const pair made = pair_log1p_unit((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
@@ -345,11 +349,11 @@ ONCE static void log_fast_rows(const double *a, double *hi)
     }
 }
 
-ONCE static void log1p_fast_rows(const double *a, double *hi)
+ONCE static void log1p_unit_fast_rows(const double *a, double *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        hi[row] = log1p_fast(a[row]);
+        hi[row] = log1p_unit_fast(a[row]);
     }
 }
 
@@ -429,9 +433,9 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a5_rows[row] = 1.0 / (pair_rounded(t6) * pair_rounded(t6));
     }
     log_fast_rows(a0_rows, a1_rows);
-    log1p_fast_rows(a2_rows, a3_rows);
+    log1p_unit_fast_rows(a2_rows, a3_rows);
     log_fast_rows(t6_rows, a4_rows);
-    log1p_fast_rows(a5_rows, a6_rows);
+    log1p_unit_fast_rows(a5_rows, a6_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double t2 = t2_rows[row];
@@ -483,9 +487,9 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a5_lo[row] = a5.lo;
     }
     pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
-    pair_log1p_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_log1p_unit_rows(a2_hi, a2_lo, a3_hi, a3_lo);
     pair_log_rows(t6_hi, t6_lo, a4_hi, a4_lo);
-    pair_log1p_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    pair_log1p_unit_rows(a5_hi, a5_lo, a6_hi, a6_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double t2 = t2_rows[row];
@@ -708,9 +712,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a0_rows[row] = (t3 ? t2 : 1.0);
     }
     log_fast_rows(a0_rows, a1_rows);
-    log1p_fast_rows(t8_hi, a2_rows);
+    log1p_unit_fast_rows(t8_hi, a2_rows);
     log_fast_rows(t9_hi, a3_rows);
-    log1p_fast_rows(t10_rows, a4_rows);
+    log1p_unit_fast_rows(t10_rows, a4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double t2 = t2_rows[row];
@@ -777,9 +781,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a0_rows[row] = (t3 ? t2 : 1.0);
     }
     pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
-    pair_log1p_rows(t8_hi, t8_lo, a2_hi, a2_lo);
+    pair_log1p_unit_rows(t8_hi, t8_lo, a2_hi, a2_lo);
     pair_log_rows(t9_hi, t9_lo, a3_hi, a3_lo);
-    pair_log1p_rows(t10_hi, t10_lo, a4_hi, a4_lo);
+    pair_log1p_unit_rows(t10_hi, t10_lo, a4_hi, a4_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double t2 = t2_rows[row];
@@ -963,9 +967,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a0_rows[row] = (t3 ? t2 : 1.0);
     }
     log_fast_rows(a0_rows, a1_rows);
-    log1p_fast_rows(t8_hi, a2_rows);
+    log1p_unit_fast_rows(t8_hi, a2_rows);
     log_fast_rows(t9_hi, a3_rows);
-    log1p_fast_rows(t10_rows, a4_rows);
+    log1p_unit_fast_rows(t10_rows, a4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double t2 = t2_rows[row];
@@ -1038,9 +1042,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a0_rows[row] = (t3 ? t2 : 1.0);
     }
     pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
-    pair_log1p_rows(t8_hi, t8_lo, a2_hi, a2_lo);
+    pair_log1p_unit_rows(t8_hi, t8_lo, a2_hi, a2_lo);
     pair_log_rows(t9_hi, t9_lo, a3_hi, a3_lo);
-    pair_log1p_rows(t10_hi, t10_lo, a4_hi, a4_lo);
+    pair_log1p_unit_rows(t10_hi, t10_lo, a4_hi, a4_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double t2 = t2_rows[row];
@@ -1175,9 +1179,9 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         a5_rows[row] = 1.0 / (t6 * t6);
     }
     log_fast_rows(a0_rows, a1_rows);
-    log1p_fast_rows(a2_rows, a3_rows);
+    log1p_unit_fast_rows(a2_rows, a3_rows);
     log_fast_rows(t6_rows, a4_rows);
-    log1p_fast_rows(a5_rows, a6_rows);
+    log1p_unit_fast_rows(a5_rows, a6_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double t2 = t2_rows[row];
@@ -1334,9 +1338,9 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         a0_rows[row] = (t3 ? t2 : 1.0);
     }
     log_fast_rows(a0_rows, a1_rows);
-    log1p_fast_rows(t8_rows, a2_rows);
+    log1p_unit_fast_rows(t8_rows, a2_rows);
     log_fast_rows(t9_rows, a3_rows);
-    log1p_fast_rows(t10_rows, a4_rows);
+    log1p_unit_fast_rows(t10_rows, a4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double t2 = t2_rows[row];
@@ -1471,9 +1475,9 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         a0_rows[row] = (t3 ? t2 : 1.0);
     }
     log_fast_rows(a0_rows, a1_rows);
-    log1p_fast_rows(t8_rows, a2_rows);
+    log1p_unit_fast_rows(t8_rows, a2_rows);
     log_fast_rows(t9_rows, a3_rows);
-    log1p_fast_rows(t10_rows, a4_rows);
+    log1p_unit_fast_rows(t10_rows, a4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double t2 = t2_rows[row];

@@ -56,11 +56,10 @@ INLINE uint64_t to_bits(double x)
     return bits;
 }
 
-INLINE double exp_fast(double x)
+INLINE double exp_down_fast(double x)
 {
-    const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
-    const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
-    const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double a = x < -750.0 ? -750.0 : x;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = z - shift;
     const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
@@ -213,11 +212,10 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 }
 
 /* With 58 bits: the terms from r**3 on are one double. */
-INLINE pair pair_exp_short(pair x)
+INLINE pair pair_exp_down_short(pair x)
 {
-    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
-    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
-    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    const double a = x.hi < -750.0 ? -750.0 : x.hi;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = z - shift;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
@@ -300,11 +298,10 @@ INLINE uint32_t to_bitsf(float x)
     return bits;
 }
 
-INLINE float exp_fastf(float x)
+INLINE float exp_down_fastf(float x)
 {
-    const float a = x > 91.0f ? 91.0f : (x < -106.0f ? -106.0f : x);
-    const float shift = x < 0.0f ? 12583071.0f : 12583007.0f;
-    const float back = x < 0.0f ? 0x1p-32f : 0x1p32f;
+    const float a = x < -106.0f ? -106.0f : x;
+    const float shift = 12583071.0f, back = 0x1p-32f;
     const float z = fusedf(a, 0x1.7154760000000p+0f, shift);
     const float k = z - shift;
     const float r = fusedf(k, -0x1.7f7d1c0000000p-20f, fusedf(k, -0x1.62e4000000000p-1f, a));
@@ -335,21 +332,21 @@ INLINE float tanh_fastf(float x)
 
 /* Functions over a block of rows, compiled once; a pair is two arrays. */
 
-ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_exp_down_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        const pair made = pair_exp_down_short((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
 }
 
-ONCE static void exp_fast_rows(const double *a, double *hi)
+ONCE static void exp_down_fast_rows(const double *a, double *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        hi[row] = exp_fast(a[row]);
+        hi[row] = exp_down_fast(a[row]);
     }
 }
 
@@ -371,11 +368,11 @@ ONCE static void tanh_fast_rows(const double *a, double *hi)
     }
 }
 
-ONCE static void exp_fastf_rows(const float *a, float *hi)
+ONCE static void exp_down_fastf_rows(const float *a, float *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        hi[row] = exp_fastf(a[row]);
+        hi[row] = exp_down_fastf(a[row]);
     }
 }
 
@@ -443,7 +440,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         t0_rows[row] = t0;
         a0_rows[row] = -fabs(t0);
     }
-    exp_fast_rows(a0_rows, t1_rows);
+    exp_down_fast_rows(a0_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double t0 = t0_rows[row];
@@ -465,7 +462,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         t0_rows[row] = t0;
         a0_rows[row] = -fabs(t0);
     }
-    pair_exp_short_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double t0 = t0_rows[row];
@@ -514,7 +511,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         t0_rows[row] = t0;
         a0_rows[row] = -fabs(t0);
     }
-    exp_fast_rows(a0_rows, t1_rows);
+    exp_down_fast_rows(a0_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -538,7 +535,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         t0_rows[row] = t0;
         a0_rows[row] = -fabs(t0);
     }
-    pair_exp_short_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -592,7 +589,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         t0_rows[row] = t0;
         a0_rows[row] = -fabs(t0);
     }
-    exp_fast_rows(a0_rows, t1_rows);
+    exp_down_fast_rows(a0_rows, t1_rows);
     tanh_fast_rows(m_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -620,7 +617,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         t0_rows[row] = t0;
         a0_rows[row] = -fabs(t0);
     }
-    pair_exp_short_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t1_hi, t1_lo);
     pair_tanh_rows(m_rows, zeros, a1_hi, a1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -673,7 +670,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         t0_rows[row] = t0;
         a0_rows[row] = -fabs(t0);
     }
-    exp_fast_rows(a0_rows, t1_rows);
+    exp_down_fast_rows(a0_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -699,7 +696,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         t0_rows[row] = t0;
         a0_rows[row] = -fabs(t0);
     }
-    pair_exp_short_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -756,7 +753,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         t0_rows[row] = t0;
         a0_rows[row] = -fabs(t0);
     }
-    exp_fast_rows(a0_rows, t1_rows);
+    exp_down_fast_rows(a0_rows, t1_rows);
     tanh_fast_rows(m_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -788,7 +785,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         t0_rows[row] = t0;
         a0_rows[row] = -fabs(t0);
     }
-    pair_exp_short_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t1_hi, t1_lo);
     pair_tanh_rows(m_rows, zeros, a1_hi, a1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -849,7 +846,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         t0_rows[row] = t0;
         a0_rows[row] = -fabs(t0);
     }
-    exp_fast_rows(a0_rows, t1_rows);
+    exp_down_fast_rows(a0_rows, t1_rows);
     tanh_fast_rows(m_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -882,7 +879,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         t0_rows[row] = t0;
         a0_rows[row] = -fabs(t0);
     }
-    pair_exp_short_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t1_hi, t1_lo);
     pair_tanh_rows(m_rows, zeros, a1_hi, a1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -977,7 +974,7 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         t0_rows[row] = t0;
         a0_rows[row] = -fabsf(t0);
     }
-    exp_fastf_rows(a0_rows, t1_rows);
+    exp_down_fastf_rows(a0_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float t0 = t0_rows[row];
@@ -998,7 +995,7 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         t0_rows[row] = t0;
         a0_rows[row] = -fabs(t0);
     }
-    exp_fast_rows(a0_rows, t1_rows);
+    exp_down_fast_rows(a0_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double t0 = t0_rows[row];
@@ -1047,7 +1044,7 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         t0_rows[row] = t0;
         a0_rows[row] = -fabsf(t0);
     }
-    exp_fastf_rows(a0_rows, t1_rows);
+    exp_down_fastf_rows(a0_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -1070,7 +1067,7 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         t0_rows[row] = t0;
         a0_rows[row] = -fabs(t0);
     }
-    exp_fast_rows(a0_rows, t1_rows);
+    exp_down_fast_rows(a0_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1124,7 +1121,7 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         t0_rows[row] = t0;
         a0_rows[row] = -fabsf(t0);
     }
-    exp_fastf_rows(a0_rows, t1_rows);
+    exp_down_fastf_rows(a0_rows, t1_rows);
     tanh_fastf_rows(m_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1151,7 +1148,7 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         t0_rows[row] = t0;
         a0_rows[row] = -fabs(t0);
     }
-    exp_fast_rows(a0_rows, t1_rows);
+    exp_down_fast_rows(a0_rows, t1_rows);
     tanh_fast_rows(m_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1204,7 +1201,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         t0_rows[row] = t0;
         a0_rows[row] = -fabsf(t0);
     }
-    exp_fastf_rows(a0_rows, t1_rows);
+    exp_down_fastf_rows(a0_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const float y_i = y[row];
@@ -1229,7 +1226,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         t0_rows[row] = t0;
         a0_rows[row] = -fabs(t0);
     }
-    exp_fast_rows(a0_rows, t1_rows);
+    exp_down_fast_rows(a0_rows, t1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1286,7 +1283,7 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         t0_rows[row] = t0;
         a0_rows[row] = -fabsf(t0);
     }
-    exp_fastf_rows(a0_rows, t1_rows);
+    exp_down_fastf_rows(a0_rows, t1_rows);
     tanh_fastf_rows(m_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1317,7 +1314,7 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         t0_rows[row] = t0;
         a0_rows[row] = -fabs(t0);
     }
-    exp_fast_rows(a0_rows, t1_rows);
+    exp_down_fast_rows(a0_rows, t1_rows);
     tanh_fast_rows(m_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1378,7 +1375,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         t0_rows[row] = t0;
         a0_rows[row] = -fabsf(t0);
     }
-    exp_fastf_rows(a0_rows, t1_rows);
+    exp_down_fastf_rows(a0_rows, t1_rows);
     tanh_fastf_rows(m_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1410,7 +1407,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         t0_rows[row] = t0;
         a0_rows[row] = -fabs(t0);
     }
-    exp_fast_rows(a0_rows, t1_rows);
+    exp_down_fast_rows(a0_rows, t1_rows);
     tanh_fast_rows(m_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {

@@ -62,11 +62,49 @@ INLINE uint64_t exponent_of(double y)
     return (to_bits(y) - 0x3fe8000000000000u) & 0xfff0000000000000u;
 }
 
+INLINE double log_fast_near(double near, double off, double k)
+{
+    const double f = near + off;
+    const double s = f / (2.0 + f);
+    const double w = s * s;
+    const double w2 = w * w, w4 = w2 * w2;
+    const double half = 0.5 * f * f;
+    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
+    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+INLINE double log_fast_of(double y, double off, double k0)
+{
+    const uint64_t exponent = exponent_of(y);
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    return log_fast_near(from_bits(to_bits(y) - exponent) - 1.0, off, k);
+}
+
+/* log(1 + x) for x from 0 to 1. */
+INLINE double log1p_unit_fast(double x)
+{
+    const int large = x > 0.5;
+    return log_fast_near(large ? 0.5 * x - 0.5 : x, 0.0, large ? 1.0 : 0.0);
+}
+
 INLINE double exp_fast(double x)
 {
     const double a = x > 720.0 ? 720.0 : (x < -750.0 ? -750.0 : x);
     const double shift = x < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
     const double back = x < 0.0 ? 0x1p-64 : 0x1p64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double e = fused(r2, fused(fused(0x1.af85adaf12991p-26, r, 0x1.28b073bcef420p-22), r8, fused(fused(fused(0x1.71dddfb44bf23p-19, r, 0x1.a0199666a842ep-16), r2, fused(0x1.a01a01baec98cp-13, r, 0x1.6c16c185b792fp-10)), r4, fused(fused(0x1.111111110d61cp-7, r, 0x1.555555554ffe7p-5), r2, fused(0x1.5555555555561p-3, r, 0x1.000000000000cp-1)))), r);
+    return (1.0 + e) * from_bits(to_bits(z) << 52) * back;
+}
+
+INLINE double exp_down_fast(double x)
+{
+    const double a = x < -750.0 ? -750.0 : x;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = z - shift;
     const double r = fused(k, -0x1.ef35793c76730p-45, fused(k, -0x1.62e42fefa3800p-1, a));
@@ -93,19 +131,6 @@ INLINE double expm1_fast(double x)
     double scale;
     const double e = expm1_fast_of(x, &scale);
     return fabs(x) < 0x1p-60 ? x : 2.0 * fused(scale, e, scale - 0.5);
-}
-
-INLINE double log_fast_of(double y, double off, double k0)
-{
-    const uint64_t exponent = exponent_of(y);
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double f = (from_bits(to_bits(y) - exponent) - 1.0) + off;
-    const double s = f / (2.0 + f);
-    const double w = s * s;
-    const double w2 = w * w, w4 = w2 * w2;
-    const double half = 0.5 * f * f;
-    const double less = fused(-s, fused(w, fused(fused(fused(0x1.1d6664a9464bep-3, w, 0x1.0d7aaeeb18932p-3), w2, fused(0x1.3b3b45ccb4105p-3, w, 0x1.745c184197325p-3)), w4, fused(fused(0x1.c71c75934d0a0p-3, w, 0x1.2492492076b59p-2), w2, fused(0x1.999999999e150p-2, w, 0x1.5555555555547p-1))), half), half);
-    return fused(k, 0x1.62e42fefa3800p-1, f - fused(k, -0x1.ef35793c76730p-45, less));
 }
 
 INLINE double log1p_fast(double x)
@@ -331,6 +356,28 @@ INLINE pair pair_exp_short(pair x)
     return made;
 }
 
+/* With 58 bits: the terms from r**3 on are one double. */
+INLINE pair pair_exp_down_short(pair x)
+{
+    const double a = x.hi < -750.0 ? -750.0 : x.hi;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + pair_rest(x);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double half = 0.5 * r2;
+    const double e = r + half;
+    const double low = fused(r2 * r, fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r8, fused(fused(fused(0x1.27e4c2ad86b5bp-22, r, 0x1.71ddefa2c2253p-19), r2, fused(0x1.a01a01b206a83p-16, r, 0x1.a01a01b3b176dp-13)), r4, fused(fused(0x1.6c16c16c1413cp-10, r, 0x1.111111110ebdap-7), r2, fused(0x1.555555555555ap-5, r, 0x1.555555555555bp-3)))), 0.5 * product_rest(r, r, r2)) + ((r - e) + half);
+    const double p = 1.0 + e;
+    const double l = ((1.0 - p) + e) + fused(rest, e + low, rest + low);
+    const double whole = p + l;
+    const double scale = from_bits(to_bits(z) << 52);
+    const pair made = {whole * scale * back, (l - (whole - p)) * scale * back};
+    return made;
+}
+
 /* 2**k*(exp(r) - 1) + (2**k - 1), halved, so that it overflows no sooner than the result. */
 INLINE pair pair_expm1(pair x)
 {
@@ -349,19 +396,12 @@ INLINE pair pair_expm1(pair x)
     return pair_if(fabs(x.hi) < 0x1p-70, x, made);
 }
 
-/* log(y + e + lo) as a pair, for small e and lo; the terms before s**7 are pairs. */
-INLINE pair pair_log_of(double y0, double e0, double lo0)
+/* log(1 + near + e + lo) + k*log(2) as a pair, for near from -1/4 to 1/2 and small e and lo; the terms before
+ * s**7 are pairs. */
+INLINE pair pair_log_of_unscaled(double near, double e, double lo, double k)
 {
-    const int small = y0 < 0x1p-1022;
-    const double y = small ? y0 * 0x1p64 : y0;
-    const uint64_t exponent = exponent_of(y);
-    const double k0 = small ? -64.0 : 0.0;
-    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
-    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
-    const double e = (small ? e0 * 0x1p64 : e0) * scale;
-    const double near = from_bits(to_bits(y) - exponent) - 1.0;
     const double f = near + e;
-    const double f_lo = ((near - f) + e) + lo0 * scale;
+    const double f_lo = ((near - f) + e) + lo;
     const double d = 2.0 + f;
     const double d_lo = ((2.0 - d) + f) + f_lo;
     const double inverse = 1.0 / d;
@@ -383,6 +423,19 @@ INLINE pair pair_log_of(double y0, double e0, double lo0)
     return made;
 }
 
+/* log(y + e + lo) for small e and lo. */
+INLINE pair pair_log_of(double y0, double e0, double lo0)
+{
+    const int small = y0 < 0x1p-1022;
+    const double y = small ? y0 * 0x1p64 : y0;
+    const uint64_t exponent = exponent_of(y);
+    const double k0 = small ? -64.0 : 0.0;
+    const double k = (from_bits((exponent >> 52) ^ 0x4338000000000800u) - 6755399441057792.0) + k0;
+    const double scale = 0.5 * from_bits(0x4000000000000000u - exponent);
+    const double e = (small ? e0 * 0x1p64 : e0) * scale;
+    return pair_log_of_unscaled(from_bits(to_bits(y) - exponent) - 1.0, e, lo0 * scale, k);
+}
+
 /* 1 + x in three parts. */
 INLINE pair pair_log1p(pair x)
 {
@@ -393,6 +446,14 @@ INLINE pair pair_log1p(pair x)
     const pair made = {inside, found.lo};
     /* One condition, as GCC makes no vectors of two joined under another. */
     return pair_if(fabs(x.hi) < 0x1p-70, x, pair_if(x.hi == HUGE_VAL, x, made));
+}
+
+/* log(1 + x) for x from 0 to 1. */
+INLINE pair pair_log1p_unit(pair x)
+{
+    const int large = x.hi > 0.5;
+    const double scale = large ? 0.5 : 1.0;
+    return pair_log_of_unscaled(large ? 0.5 * x.hi - 0.5 : x.hi, scale * x.lo, 0.0, large ? 1.0 : 0.0);
 }
 
 /* Exact, for a power of two or a sign. */
@@ -429,11 +490,31 @@ ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double
     }
 }
 
+ONCE static void pair_exp_down_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_down_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
 ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
         const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_log1p_unit_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_log1p_unit((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
@@ -455,11 +536,27 @@ ONCE static void log1p_fast_rows(const double *a, double *hi)
     }
 }
 
+ONCE static void log1p_unit_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_unit_fast(a[row]);
+    }
+}
+
 ONCE static void exp_fast_rows(const double *a, double *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
         hi[row] = exp_fast(a[row]);
+    }
+}
+
+ONCE static void exp_down_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_down_fast(a[row]);
     }
 }
 
@@ -547,7 +644,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     }
     expm1_fast_rows(a0_rows, t5_rows);
     pair_exp_short_rows(a3_hi, a3_lo, a4_hi, a4_lo);
-    pair_exp_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_down_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double t5 = t5_rows[row];
@@ -557,7 +654,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     }
     log1p_fast_rows(a1_rows, a2_rows);
     log1p_fast_rows(a5_rows, a6_rows);
-    log1p_fast_rows(a8_hi, a9_rows);
+    log1p_unit_fast_rows(a8_hi, a9_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -612,7 +709,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     }
     pair_expm1_rows(a0_hi, a0_lo, t5_hi, t5_lo);
     pair_exp_short_rows(a3_hi, a3_lo, a4_hi, a4_lo);
-    pair_exp_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_down_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t5 = {t5_hi[row], t5_lo[row]};
@@ -626,7 +723,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     }
     pair_log1p_rows(a1_hi, a1_lo, a2_hi, a2_lo);
     pair_log1p_rows(a5_hi, a5_lo, a6_hi, a6_lo);
-    pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_log1p_unit_rows(a8_hi, a8_lo, a9_hi, a9_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -647,8 +744,8 @@ void lossforge_tolerant_loss_f64_at(size_t n, size_t K, const void *const *input
     const double b = parameters[1];
     const double t0 = -a;
     const pair t1 = pair_quot(a, b);
-    const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
-    const double c4 = b * log1p_fast(pair_value(pair_exp_short(pair_neg(pair_quot(fabs(a), b))))) + maximum(0.0, t0);
+    const pair t2 = pair_exp_down_short(pair_neg(pair_abs(t1)));
+    const double c4 = b * log1p_unit_fast(pair_value(pair_exp_down_short(pair_neg(pair_quot(fabs(a), b))))) + maximum(0.0, t0);
     const double t3 = pair_value(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2));
     const double constants[] = {a, b, t0, c4, t3};
 #else
@@ -656,8 +753,8 @@ void lossforge_tolerant_loss_f64_at(size_t n, size_t K, const void *const *input
     const double b = parameters[1];
     const double t0 = -a;
     const pair t1 = pair_quot(a, b);
-    const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
-    const pair c4 = pair_add_d(pair_mul_d(pair_log1p(pair_exp_short(pair_neg(pair_quot(fabs(a), b)))), b), maximum(0.0, t0));
+    const pair t2 = pair_exp_down_short(pair_neg(pair_abs(t1)));
+    const pair c4 = pair_add_d(pair_mul_d(pair_log1p_unit(pair_exp_down_short(pair_neg(pair_quot(fabs(a), b)))), b), maximum(0.0, t0));
     const pair t3 = pair_div(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t2), pair_add_d(t2, 1.0));
     const double constants[] = {a, b, t0, c4.hi, c4.lo, t3.hi, t3.lo};
 #endif
@@ -698,7 +795,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -726,7 +823,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -787,7 +884,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -819,7 +916,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -911,9 +1008,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a8_lo[row] = a8.lo;
     }
     expm1_fast_rows(a0_rows, t5_rows);
-    pair_exp_short_rows(a1_hi, a1_lo, t8_hi, t8_lo);
+    pair_exp_down_short_rows(a1_hi, a1_lo, t8_hi, t8_lo);
     pair_exp_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_short_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_exp_down_short_rows(a8_hi, a8_lo, a9_hi, a9_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double t5 = t5_rows[row];
@@ -923,7 +1020,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     }
     log1p_fast_rows(a2_rows, a3_rows);
     log1p_fast_rows(a6_rows, a7_rows);
-    log1p_fast_rows(a9_hi, a10_rows);
+    log1p_unit_fast_rows(a9_hi, a10_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -989,9 +1086,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a8_lo[row] = a8.lo;
     }
     pair_expm1_rows(a0_hi, a0_lo, t5_hi, t5_lo);
-    pair_exp_short_rows(a1_hi, a1_lo, t8_hi, t8_lo);
+    pair_exp_down_short_rows(a1_hi, a1_lo, t8_hi, t8_lo);
     pair_exp_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_short_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_exp_down_short_rows(a8_hi, a8_lo, a9_hi, a9_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t5 = {t5_hi[row], t5_lo[row]};
@@ -1005,7 +1102,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     }
     pair_log1p_rows(a2_hi, a2_lo, a3_hi, a3_lo);
     pair_log1p_rows(a6_hi, a6_lo, a7_hi, a7_lo);
-    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    pair_log1p_unit_rows(a9_hi, a9_lo, a10_hi, a10_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -1029,8 +1126,8 @@ void lossforge_tolerant_loss_gradient_f64_at(size_t n, size_t K, const void *con
     const double b = parameters[1];
     const double t0 = -a;
     const pair t1 = pair_quot(a, b);
-    const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
-    const double c4 = b * log1p_fast(pair_value(pair_exp_short(pair_neg(pair_quot(fabs(a), b))))) + maximum(0.0, t0);
+    const pair t2 = pair_exp_down_short(pair_neg(pair_abs(t1)));
+    const double c4 = b * log1p_unit_fast(pair_value(pair_exp_down_short(pair_neg(pair_quot(fabs(a), b))))) + maximum(0.0, t0);
     const double t3 = pair_value(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2));
     const double constants[] = {a, b, t0, c4, t3};
 #else
@@ -1038,8 +1135,8 @@ void lossforge_tolerant_loss_gradient_f64_at(size_t n, size_t K, const void *con
     const double b = parameters[1];
     const double t0 = -a;
     const pair t1 = pair_quot(a, b);
-    const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
-    const pair c4 = pair_add_d(pair_mul_d(pair_log1p(pair_exp_short(pair_neg(pair_quot(fabs(a), b)))), b), maximum(0.0, t0));
+    const pair t2 = pair_exp_down_short(pair_neg(pair_abs(t1)));
+    const pair c4 = pair_add_d(pair_mul_d(pair_log1p_unit(pair_exp_down_short(pair_neg(pair_quot(fabs(a), b)))), b), maximum(0.0, t0));
     const pair t3 = pair_div(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t2), pair_add_d(t2, 1.0));
     const double constants[] = {a, b, t0, c4.hi, c4.lo, t3.hi, t3.lo};
 #endif
@@ -1085,7 +1182,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -1122,7 +1219,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -1218,9 +1315,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a8_lo[row] = a8.lo;
     }
     expm1_fast_rows(a0_rows, t5_rows);
-    pair_exp_short_rows(a1_hi, a1_lo, t8_hi, t8_lo);
+    pair_exp_down_short_rows(a1_hi, a1_lo, t8_hi, t8_lo);
     pair_exp_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_short_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_exp_down_short_rows(a8_hi, a8_lo, a9_hi, a9_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double t5 = t5_rows[row];
@@ -1230,7 +1327,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     }
     log1p_fast_rows(a2_rows, a3_rows);
     log1p_fast_rows(a6_rows, a7_rows);
-    log1p_fast_rows(a9_hi, a10_rows);
+    log1p_unit_fast_rows(a9_hi, a10_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -1300,9 +1397,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a8_lo[row] = a8.lo;
     }
     pair_expm1_rows(a0_hi, a0_lo, t5_hi, t5_lo);
-    pair_exp_short_rows(a1_hi, a1_lo, t8_hi, t8_lo);
+    pair_exp_down_short_rows(a1_hi, a1_lo, t8_hi, t8_lo);
     pair_exp_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_short_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_exp_down_short_rows(a8_hi, a8_lo, a9_hi, a9_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t5 = {t5_hi[row], t5_lo[row]};
@@ -1316,7 +1413,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     }
     pair_log1p_rows(a2_hi, a2_lo, a3_hi, a3_lo);
     pair_log1p_rows(a6_hi, a6_lo, a7_hi, a7_lo);
-    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    pair_log1p_unit_rows(a9_hi, a9_lo, a10_hi, a10_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -1344,8 +1441,8 @@ void lossforge_tolerant_loss_gradient_hessian_f64_at(size_t n, size_t K, const v
     const double b = parameters[1];
     const double t0 = -a;
     const pair t1 = pair_quot(a, b);
-    const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
-    const double c4 = b * log1p_fast(pair_value(pair_exp_short(pair_neg(pair_quot(fabs(a), b))))) + maximum(0.0, t0);
+    const pair t2 = pair_exp_down_short(pair_neg(pair_abs(t1)));
+    const double c4 = b * log1p_unit_fast(pair_value(pair_exp_down_short(pair_neg(pair_quot(fabs(a), b))))) + maximum(0.0, t0);
     const double t3 = pair_value(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t2)) / (1.0 + pair_value(t2));
     const double constants[] = {a, b, t0, c4, t3};
 #else
@@ -1353,8 +1450,8 @@ void lossforge_tolerant_loss_gradient_hessian_f64_at(size_t n, size_t K, const v
     const double b = parameters[1];
     const double t0 = -a;
     const pair t1 = pair_quot(a, b);
-    const pair t2 = pair_exp_short(pair_neg(pair_abs(t1)));
-    const pair c4 = pair_add_d(pair_mul_d(pair_log1p(pair_exp_short(pair_neg(pair_quot(fabs(a), b)))), b), maximum(0.0, t0));
+    const pair t2 = pair_exp_down_short(pair_neg(pair_abs(t1)));
+    const pair c4 = pair_add_d(pair_mul_d(pair_log1p_unit(pair_exp_down_short(pair_neg(pair_quot(fabs(a), b)))), b), maximum(0.0, t0));
     const pair t3 = pair_div(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t2), pair_add_d(t2, 1.0));
     const double constants[] = {a, b, t0, c4.hi, c4.lo, t3.hi, t3.lo};
 #endif
@@ -1450,7 +1547,7 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     }
     expm1_fast_rows(a0_rows, t5_rows);
     exp_fast_rows(a3_rows, a4_rows);
-    exp_fast_rows(a7_rows, a8_rows);
+    exp_down_fast_rows(a7_rows, a8_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double t5 = t5_rows[row];
@@ -1460,7 +1557,7 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     }
     log1p_fast_rows(a1_rows, a2_rows);
     log1p_fast_rows(a5_rows, a6_rows);
-    log1p_fast_rows(a8_rows, a9_rows);
+    log1p_unit_fast_rows(a8_rows, a9_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double r = r_rows[row];
@@ -1479,8 +1576,8 @@ void lossforge_tolerant_loss_f32_at(size_t n, size_t K, const void *const *input
     const double b = parameters[1];
     const double t0 = -a;
     const double t1 = a / b;
-    const double t2 = exp_fast(-fabs(t1));
-    const double c4 = b * log1p_fast(exp_fast(-(fabs(a) / b))) + maximum(0.0, t0);
+    const double t2 = exp_down_fast(-fabs(t1));
+    const double c4 = b * log1p_unit_fast(exp_down_fast(-(fabs(a) / b))) + maximum(0.0, t0);
     const double t3 = ((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2);
     const double constants[] = {a, b, t0, c4, t3};
     (void)K;
@@ -1519,7 +1616,7 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double r = r_rows[row];
@@ -1572,7 +1669,7 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -1652,9 +1749,9 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         a8_rows[row] = -(fabs(a - pair_value(t4)) / b);
     }
     expm1_fast_rows(a0_rows, t5_rows);
-    pair_exp_short_rows(a1_hi, a1_lo, t8_hi, t8_lo);
+    pair_exp_down_short_rows(a1_hi, a1_lo, t8_hi, t8_lo);
     exp_fast_rows(a4_rows, a5_rows);
-    exp_fast_rows(a8_rows, a9_rows);
+    exp_down_fast_rows(a8_rows, a9_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double t5 = t5_rows[row];
@@ -1664,7 +1761,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     }
     log1p_fast_rows(a2_rows, a3_rows);
     log1p_fast_rows(a6_rows, a7_rows);
-    log1p_fast_rows(a9_rows, a10_rows);
+    log1p_unit_fast_rows(a9_rows, a10_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double r = r_rows[row];
@@ -1686,8 +1783,8 @@ void lossforge_tolerant_loss_gradient_f32_at(size_t n, size_t K, const void *con
     const double b = parameters[1];
     const double t0 = -a;
     const double t1 = a / b;
-    const double t2 = exp_fast(-fabs(t1));
-    const double c4 = b * log1p_fast(exp_fast(-(fabs(a) / b))) + maximum(0.0, t0);
+    const double t2 = exp_down_fast(-fabs(t1));
+    const double c4 = b * log1p_unit_fast(exp_down_fast(-(fabs(a) / b))) + maximum(0.0, t0);
     const double t3 = ((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2);
     const double constants[] = {a, b, t0, c4, t3};
     (void)K;
@@ -1731,7 +1828,7 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t2_hi, t2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double r = r_rows[row];
@@ -1815,9 +1912,9 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         a8_rows[row] = -(fabs(a - pair_value(t4)) / b);
     }
     expm1_fast_rows(a0_rows, t5_rows);
-    pair_exp_short_rows(a1_hi, a1_lo, t8_hi, t8_lo);
+    pair_exp_down_short_rows(a1_hi, a1_lo, t8_hi, t8_lo);
     exp_fast_rows(a4_rows, a5_rows);
-    exp_fast_rows(a8_rows, a9_rows);
+    exp_down_fast_rows(a8_rows, a9_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double t5 = t5_rows[row];
@@ -1827,7 +1924,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     }
     log1p_fast_rows(a2_rows, a3_rows);
     log1p_fast_rows(a6_rows, a7_rows);
-    log1p_fast_rows(a9_rows, a10_rows);
+    log1p_unit_fast_rows(a9_rows, a10_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double r = r_rows[row];
@@ -1853,8 +1950,8 @@ void lossforge_tolerant_loss_gradient_hessian_f32_at(size_t n, size_t K, const v
     const double b = parameters[1];
     const double t0 = -a;
     const double t1 = a / b;
-    const double t2 = exp_fast(-fabs(t1));
-    const double c4 = b * log1p_fast(exp_fast(-(fabs(a) / b))) + maximum(0.0, t0);
+    const double t2 = exp_down_fast(-fabs(t1));
+    const double c4 = b * log1p_unit_fast(exp_down_fast(-(fabs(a) / b))) + maximum(0.0, t0);
     const double t3 = ((0.0 <= t1) ? 1.0 : t2) / (1.0 + t2);
     const double constants[] = {a, b, t0, c4, t3};
     (void)K;

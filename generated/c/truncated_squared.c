@@ -26,95 +26,6 @@
 #define HELPER static inline
 #endif
 
-#if defined(__GNUC__)
-#define INLINE static inline __attribute__((always_inline, unused))
-#else
-#define INLINE static inline
-#endif
-
-/* a*b + c, rounded once where the processor can. */
-INLINE double fused(double a, double b, double c)
-{
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-    return fma(a, b, c);
-#else
-    return a * b + c;
-#endif
-}
-
-INLINE double from_bits(uint64_t bits)
-{
-    double x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-INLINE uint64_t to_bits(double x)
-{
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
-/* The sum hi + lo. In order, hi is its rounded value; products and sums leave a few ulps of hi in lo. Where hi is not
- * finite, lo means nothing and may be anything; hi is then what plain arithmetic gives. */
-typedef struct { double hi, lo; } pair;
-
-/* a*b - p, for the rounded product p. */
-INLINE double product_rest(double a, double b, double p)
-{
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-    return fma(a, b, -p);
-#else
-    const double a1 = from_bits(to_bits(a) & 0xfffffffff8000000u), a2 = a - a1;
-    const double b1 = from_bits(to_bits(b) & 0xfffffffff8000000u), b2 = b - b1;
-    return fabs(p) > 0x1p-960 ? (((a1 * b1 - p) + a1 * b2) + a2 * b1) + a2 * b2 : 0.0;
-#endif
-}
-
-/* a - q*b, for q near a/b. */
-INLINE double quotient_rest(double a, double q, double b)
-{
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-    return fma(-q, b, a);
-#else
-    const double p = q * b;
-    return fabs(a) > 0x1p-960 ? (a - p) - product_rest(q, b, p) : 0.0;
-#endif
-}
-
-INLINE pair pair_of(double x)
-{
-    const pair made = {x, 0.0};
-    return made;
-}
-
-INLINE double pair_value(pair a)
-{
-    return a.hi;
-}
-
-INLINE pair pair_if(int c, pair a, pair b)
-{
-    const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
-    return made;
-}
-
-/* Exact, unless the product is below 2**-969. */
-INLINE pair pair_prod(double a, double b)
-{
-    const double h = a * b;
-    const pair made = {h, product_rest(a, b, h)};
-    return made;
-}
-
-/* Exact, for a power of two or a sign. */
-INLINE pair pair_scale(pair a, double unit)
-{
-    const pair made = {a.hi * unit, a.lo * unit};
-    return made;
-}
-
 #ifndef LOSSFORGE_NO_F64
 enum { ROWS_f64 = 64, INPUTS_f64 = 2, OUTPUTS_f64 = 3 };
 
@@ -157,7 +68,6 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const double *const y = inputs[0];
     const double *const f = inputs[1];
     double *const loss = outputs[0];
-#ifdef LOSSFORGE_FAST
     const double c = constants[0];
     const double c0 = constants[1];
     EACH_ROW
@@ -167,30 +77,13 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double r = f_i - y_i;
         loss[row] = ((r == r) ? ((fabs(r) <= c) ? r * (0.5 * r) : c0) : r);
     }
-#else
-    const double c = constants[0];
-    const pair c0 = {constants[1], constants[2]};
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f64; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double r = f_i - y_i;
-        loss[row] = pair_value(pair_if((r == r), pair_if((fabs(r) <= c), pair_prod(r, (0.5 * r)), c0), pair_of(r)));
-    }
-#endif
 }
 
 void lossforge_truncated_squared_loss_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double c0 = 0.5 * (c * c);
     const double constants[] = {c, c0};
-#else
-    const double c = parameters[0];
-    const pair c0 = pair_scale(pair_prod(c, c), 0.5);
-    const double constants[] = {c, c0.hi, c0.lo};
-#endif
     (void)K;
     in_blocks_f64(loss_rows_f64, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -273,7 +166,6 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const double *const f = inputs[1];
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
-#ifdef LOSSFORGE_FAST
     const double c = constants[0];
     const double c0 = constants[1];
     EACH_ROW
@@ -286,33 +178,13 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         loss[row] = ((r == r) ? ((t0 <= c) ? r * t1 : c0) : r);
         gradient[row] = ((t0 < c) ? r : ((c < t0) ? 0.0 : t1));
     }
-#else
-    const double c = constants[0];
-    const pair c0 = {constants[1], constants[2]};
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f64; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double r = f_i - y_i;
-        const double t0 = fabs(r);
-        const double t1 = 0.5 * r;
-        loss[row] = pair_value(pair_if((r == r), pair_if((t0 <= c), pair_prod(r, t1), c0), pair_of(r)));
-        gradient[row] = ((t0 < c) ? r : ((c < t0) ? 0.0 : t1));
-    }
-#endif
 }
 
 void lossforge_truncated_squared_loss_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double c0 = 0.5 * (c * c);
     const double constants[] = {c, c0};
-#else
-    const double c = parameters[0];
-    const pair c0 = pair_scale(pair_prod(c, c), 0.5);
-    const double constants[] = {c, c0.hi, c0.lo};
-#endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -368,7 +240,6 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const loss = outputs[0];
     double *const gradient = outputs[1];
     double *const hessian = outputs[2];
-#ifdef LOSSFORGE_FAST
     const double c = constants[0];
     const double c0 = constants[1];
     EACH_ROW
@@ -385,37 +256,13 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         gradient[row] = (t3 ? r : (t4 ? 0.0 : t2));
         hessian[row] = (t0 ? (t3 ? 1.0 : (t4 ? 0.0 : 0.5)) : r);
     }
-#else
-    const double c = constants[0];
-    const pair c0 = {constants[1], constants[2]};
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f64; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double r = f_i - y_i;
-        const int t0 = (r == r);
-        const double t1 = fabs(r);
-        const double t2 = 0.5 * r;
-        const int t3 = (t1 < c);
-        const int t4 = (c < t1);
-        loss[row] = pair_value(pair_if(t0, pair_if((t1 <= c), pair_prod(r, t2), c0), pair_of(r)));
-        gradient[row] = (t3 ? r : (t4 ? 0.0 : t2));
-        hessian[row] = (t0 ? (t3 ? 1.0 : (t4 ? 0.0 : 0.5)) : r);
-    }
-#endif
 }
 
 void lossforge_truncated_squared_loss_gradient_hessian_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const double c = parameters[0];
     const double c0 = 0.5 * (c * c);
     const double constants[] = {c, c0};
-#else
-    const double c = parameters[0];
-    const pair c0 = pair_scale(pair_prod(c, c), 0.5);
-    const double constants[] = {c, c0.hi, c0.lo};
-#endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
 }
@@ -471,7 +318,6 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
-#ifdef LOSSFORGE_FAST
     const float c = (float)constants[0];
     const float c0 = (float)constants[1];
     EACH_ROW
@@ -481,30 +327,13 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const float r = f_i - y_i;
         loss[row] = ((r == r) ? ((fabsf(r) <= c) ? r * (0.5f * r) : c0) : r);
     }
-#else
-    const double c = constants[0];
-    const double c0 = constants[1];
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double r = f_i - y_i;
-        loss[row] = (float)((r == r) ? ((fabs(r) <= c) ? r * (0.5 * r) : c0) : r);
-    }
-#endif
 }
 
 void lossforge_truncated_squared_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
     const float c0 = 0.5f * (c * c);
     const double constants[] = {c, c0};
-#else
-    const double c = parameters[0];
-    const double c0 = 0.5 * (c * c);
-    const double constants[] = {c, c0};
-#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -522,7 +351,6 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
-#ifdef LOSSFORGE_FAST
     const float c = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -532,28 +360,12 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const float t0 = fabsf(r);
         gradient[row] = ((t0 < c) ? r : ((c < t0) ? 0.0f : 0.5f * r));
     }
-#else
-    const double c = constants[0];
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double r = f_i - y_i;
-        const double t0 = fabs(r);
-        gradient[row] = (float)((t0 < c) ? r : ((c < t0) ? 0.0 : 0.5 * r));
-    }
-#endif
 }
 
 void lossforge_truncated_squared_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
     const double constants[] = {c};
-#else
-    const double c = parameters[0];
-    const double constants[] = {c};
-#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -571,7 +383,6 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
-#ifdef LOSSFORGE_FAST
     const float c = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -581,28 +392,12 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const float t0 = fabsf(r);
         hessian[row] = ((r == r) ? ((t0 < c) ? 1.0f : ((c < t0) ? 0.0f : 0.5f)) : r);
     }
-#else
-    const double c = constants[0];
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double r = f_i - y_i;
-        const double t0 = fabs(r);
-        hessian[row] = (float)((r == r) ? ((t0 < c) ? 1.0 : ((c < t0) ? 0.0 : 0.5)) : r);
-    }
-#endif
 }
 
 void lossforge_truncated_squared_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
     const double constants[] = {c};
-#else
-    const double c = parameters[0];
-    const double constants[] = {c};
-#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -621,7 +416,6 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
-#ifdef LOSSFORGE_FAST
     const float c = (float)constants[0];
     const float c0 = (float)constants[1];
     EACH_ROW
@@ -634,33 +428,13 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         loss[row] = ((r == r) ? ((t0 <= c) ? r * t1 : c0) : r);
         gradient[row] = ((t0 < c) ? r : ((c < t0) ? 0.0f : t1));
     }
-#else
-    const double c = constants[0];
-    const double c0 = constants[1];
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double r = f_i - y_i;
-        const double t0 = fabs(r);
-        const double t1 = 0.5 * r;
-        loss[row] = (float)((r == r) ? ((t0 <= c) ? r * t1 : c0) : r);
-        gradient[row] = (float)((t0 < c) ? r : ((c < t0) ? 0.0 : t1));
-    }
-#endif
 }
 
 void lossforge_truncated_squared_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
     const float c0 = 0.5f * (c * c);
     const double constants[] = {c, c0};
-#else
-    const double c = parameters[0];
-    const double c0 = 0.5 * (c * c);
-    const double constants[] = {c, c0};
-#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -679,7 +453,6 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
-#ifdef LOSSFORGE_FAST
     const float c = (float)constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -692,31 +465,12 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         gradient[row] = (t1 ? r : (t2 ? 0.0f : 0.5f * r));
         hessian[row] = ((r == r) ? (t1 ? 1.0f : (t2 ? 0.0f : 0.5f)) : r);
     }
-#else
-    const double c = constants[0];
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double r = f_i - y_i;
-        const double t0 = fabs(r);
-        const int t1 = (t0 < c);
-        const int t2 = (c < t0);
-        gradient[row] = (float)(t1 ? r : (t2 ? 0.0 : 0.5 * r));
-        hessian[row] = (float)((r == r) ? (t1 ? 1.0 : (t2 ? 0.0 : 0.5)) : r);
-    }
-#endif
 }
 
 void lossforge_truncated_squared_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
     const double constants[] = {c};
-#else
-    const double c = parameters[0];
-    const double constants[] = {c};
-#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -736,7 +490,6 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
-#ifdef LOSSFORGE_FAST
     const float c = (float)constants[0];
     const float c0 = (float)constants[1];
     EACH_ROW
@@ -753,37 +506,13 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         gradient[row] = (t3 ? r : (t4 ? 0.0f : t2));
         hessian[row] = (t0 ? (t3 ? 1.0f : (t4 ? 0.0f : 0.5f)) : r);
     }
-#else
-    const double c = constants[0];
-    const double c0 = constants[1];
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f32; row++) {
-        const double y_i = y[row];
-        const double f_i = f[row];
-        const double r = f_i - y_i;
-        const int t0 = (r == r);
-        const double t1 = fabs(r);
-        const double t2 = 0.5 * r;
-        const int t3 = (t1 < c);
-        const int t4 = (c < t1);
-        loss[row] = (float)(t0 ? ((t1 <= c) ? r * t2 : c0) : r);
-        gradient[row] = (float)(t3 ? r : (t4 ? 0.0 : t2));
-        hessian[row] = (float)(t0 ? (t3 ? 1.0 : (t4 ? 0.0 : 0.5)) : r);
-    }
-#endif
 }
 
 void lossforge_truncated_squared_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
-#ifdef LOSSFORGE_FAST
     const float c = parameters[0];
     const float c0 = 0.5f * (c * c);
     const double constants[] = {c, c0};
-#else
-    const double c = parameters[0];
-    const double c0 = 0.5 * (c * c);
-    const double constants[] = {c, c0};
-#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

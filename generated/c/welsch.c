@@ -227,11 +227,10 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
 }
 
 /* With 58 bits: the terms from r**3 on are one double. */
-INLINE pair pair_exp_short(pair x)
+INLINE pair pair_exp_down_short(pair x)
 {
-    const double a = x.hi > 720.0 ? 720.0 : (x.hi < -750.0 ? -750.0 : x.hi);
-    const double shift = x.hi < 0.0 ? 6755399441056831.0 : 6755399441056703.0;
-    const double back = x.hi < 0.0 ? 0x1p-64 : 0x1p64;
+    const double a = x.hi < -750.0 ? -750.0 : x.hi;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
     const double z = fused(a, 0x1.71547652b82fep+0, shift);
     const double k = z - shift;
     const double h = fused(k, -0x1.62e42fefa3800p-1, a);
@@ -294,11 +293,11 @@ ONCE static void expm1_fast_rows(const double *a, double *hi)
     }
 }
 
-ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void pair_exp_down_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        const pair made = pair_exp_down_short((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
@@ -433,7 +432,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -456,7 +455,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -509,7 +508,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -533,7 +532,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -588,7 +587,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         t1_hi[row] = t1.hi;
         t1_lo[row] = t1.lo;
     }
-    pair_exp_short_rows(t1_hi, t1_lo, t2_hi, t2_lo);
+    pair_exp_down_short_rows(t1_hi, t1_lo, t2_hi, t2_lo);
     expm1_fast_rows(t1_hi, a0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -616,7 +615,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         t1_hi[row] = t1.hi;
         t1_lo[row] = t1.lo;
     }
-    pair_exp_short_rows(t1_hi, t1_lo, t2_hi, t2_lo);
+    pair_exp_down_short_rows(t1_hi, t1_lo, t2_hi, t2_lo);
     pair_expm1_rows(t1_hi, t1_lo, a0_hi, a0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -677,7 +676,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -706,7 +705,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -768,7 +767,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         t1_hi[row] = t1.hi;
         t1_lo[row] = t1.lo;
     }
-    pair_exp_short_rows(t1_hi, t1_lo, t2_hi, t2_lo);
+    pair_exp_down_short_rows(t1_hi, t1_lo, t2_hi, t2_lo);
     expm1_fast_rows(t1_hi, a0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -802,7 +801,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         t1_hi[row] = t1.hi;
         t1_lo[row] = t1.lo;
     }
-    pair_exp_short_rows(t1_hi, t1_lo, t2_hi, t2_lo);
+    pair_exp_down_short_rows(t1_hi, t1_lo, t2_hi, t2_lo);
     pair_expm1_rows(t1_hi, t1_lo, a0_hi, a0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -941,7 +940,7 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double r = r_rows[row];
@@ -987,7 +986,7 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -1035,7 +1034,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         t1_hi[row] = t1.hi;
         t1_lo[row] = t1.lo;
     }
-    pair_exp_short_rows(t1_hi, t1_lo, t2_hi, t2_lo);
+    pair_exp_down_short_rows(t1_hi, t1_lo, t2_hi, t2_lo);
     expm1_fast_rows(t1_hi, a0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1088,7 +1087,7 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
-    pair_exp_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_hi, a0_lo, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double r = r_rows[row];
@@ -1143,7 +1142,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         t1_hi[row] = t1.hi;
         t1_lo[row] = t1.lo;
     }
-    pair_exp_short_rows(t1_hi, t1_lo, t2_hi, t2_lo);
+    pair_exp_down_short_rows(t1_hi, t1_lo, t2_hi, t2_lo);
     expm1_fast_rows(t1_hi, a0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
