@@ -190,8 +190,6 @@ class Lowering:
             return self._power_of_quotient(e, arguments)
         if isinstance(e, atoms.exp_pair | atoms.power_pair):
             return _pair(e, *arguments)
-        if isinstance(e, atoms.log_exp_plus):
-            return _log_exp_plus(*arguments)
         return self._written_out(row, arguments)
 
     def _power_of_quotient(self, e: Expr, arguments: list[Node]) -> Node:
@@ -401,19 +399,6 @@ def _pair(e: Expr, x: Node, q: Node, a: Node, b: Node) -> Node:
     shrunk = Bin("*", b, Call("exp", (Neg(x),))) if exponential else Bin("/", b, x)
     high = times_power(Bin("-", a, shrunk), above)
     return Select(Cmp("==", b, ZERO), times_power(a, above), Select(outside, high, low))
-
-
-def _log_exp_plus(x: Node, c: Node) -> Node:
-    """log(c + exp(x)), as log(1 + (c + (exp(x) - 1))) only near x = 0, where c + exp(x) may be near 1.
-
-    Further below, exp(x) - 1 is -1 but for the last digits, and c + exp(x) may be small.
-    """
-    positive, below = Cmp("<", ZERO, x), Cmp("<", x, Neg(ONE))
-    decay = Select(BoolOp("or", (positive, below)), Call("exp", (Neg(Call("abs", (x,))),)), ONE)
-    near = Bin("+", c, Call("expm1", (Call("min", (ZERO, Call("max", (Neg(ONE), x)))),)))
-    one_more = Call("log1p", (Select(positive, Bin("*", c, decay), near),))
-    far = Call("log", (Bin("+", c, decay),))
-    return Select(positive, Bin("+", x, one_more), Select(below, far, one_more))
 
 
 @functools.cache

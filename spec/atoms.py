@@ -459,11 +459,11 @@ def log1p_gap_ratio(x: Expr) -> Expr:
     leave s - 2*s**2/(2 + x)*(1/3 + s**2/5 + ...); |s| <= 1/5 needs 12 terms.
     """
     is_near = sp.And(x >= sp.Rational(-1, 3), x <= _HALF)
-    near = Piecewise((x, is_near), (Integer(0), True))
+    near = Max(sp.Rational(-1, 3), Min(x, _HALF))
     far = Piecewise((Integer(1), is_near), (Min(x, _FAR), True))
     s = near / (2 + near)
     series = _horner([sp.Rational(2, 2 * k + 3) for k in range(12)], s**2)
-    return Piecewise((s - s**2 * series / (2 + near), is_near), (1 - log1p(far) / far, True))
+    return Piecewise((s * (1 - s * series / (2 + near)), is_near), (1 - log1p(far) / far, True))
 
 
 def _expm1_gap(x: Expr) -> Expr:
@@ -706,7 +706,9 @@ def _cauchit_slope(x: Expr) -> Expr:
 
 
 def _log_exp_plus(x: Expr, c: Expr) -> Expr:
-    return Piecewise((x + log1p(c * exp(-Max(x, 0))), x > 0), (log1p(c + expm1(Min(x, 0))), True))
+    """As log(1 + (c + (exp(x) - 1))) only near x = 0, where c + exp(x) may be near 1; further below it may be small."""
+    decay, near = exp(-Abs(x)), log1p(c + expm1(Max(-1, Min(x, 0))))
+    return Piecewise((x + log1p(c * decay), x > 0), (log(c + decay), x < -1), (near, True))
 
 
 def _log_of_ratio(x: Expr, y: Expr) -> Expr:
@@ -736,7 +738,7 @@ def _jensen_gap(x: Expr, y: Expr) -> Expr:
     """With c = (x - y)/(x + y), near 0 the sum of c**(2*k)/(k*(2*k - 1)); the smaller term vanishes far out."""
     least, most = Min(x, y), Max(x, y)
     is_near, is_far = most <= 3 * least, most > _FAR * least
-    c = Piecewise((contrast(x, y), is_near), (Integer(0), True))
+    c = Max(-_HALF, Min(contrast(x, y), _HALF))
     series = _horner([sp.Rational(1, k * (2 * k - 1)) for k in range(1, 26)], c**2)
     part = Piecewise((Integer(1), is_far), (least / most, True))
     small = Piecewise((Integer(0), is_far), (least * log(2 * part / (1 + part)), True))

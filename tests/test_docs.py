@@ -138,9 +138,15 @@ def test_examples_are_found() -> None:
     assert {example[3] for example in EXAMPLES} == {0, 1, 2}
 
 
+def headings(text: str) -> set[str]:
+    """The anchors that a page has by itself."""
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    anchors = {page: set(re.findall(r'<a id="([^"]+)"', read(page))) for page in PAGES}
+    anchors = {page: {*re.findall(r'<a id="([^"]+)"', read(page)), *headings(read(page))} for page in PAGES}
     for target in LINK.findall(read(page)):
         if target.startswith("https://"):
             continue

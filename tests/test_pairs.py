@@ -130,7 +130,9 @@ def operands(name: str, n: int) -> list[Operand]:
     heads["pair_pow"] = [[bases], [rng.uniform(-600, 600, 5 * n) / np.log(bases)]]
     heads["pair_sinh"] = heads["pair_cosh"] = [[rng.uniform(-710.4, 710.4, n), rng.uniform(-32, 32, n), sign * tiny]]
     heads["pair_exp_short"] = heads["pair_exp"]
-    heads["pair_exp_down"] = heads["pair_exp_down_short"] = [[-np.abs(x) for x in heads["pair_exp"][0]]]
+    heads["pair_exp_down"] = heads["pair_exp_down_short"] = [
+        [-np.minimum(np.abs(x), 600) for x in heads["pair_exp"][0]]
+    ]
     heads["pair_log1p_unit"] = [[rng.uniform(0, 1, n), tiny, 0.5 + close, 1 - np.abs(close)]]
     heads["pair_expm1"] = [[np.maximum(x, -50) for x in heads["pair_exp"][0]]]
     if name in ("pair_add", "pair_add_d", "pair_sum"):  # of one sign: nothing cancels

@@ -160,6 +160,11 @@ INLINE pair pair_sum(double a, double b)
     return made;
 }
 
+INLINE pair pair_diff(double a, double b)
+{
+    return pair_sum(a, -b);
+}
+
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
@@ -167,31 +172,11 @@ INLINE pair pair_add_d(pair a, double b)
     return made;
 }
 
-/* Relative to |a| + |b|, the error is 2**-105. */
-INLINE pair pair_add(pair a, pair b)
-{
-    const pair s = pair_sum(a.hi, b.hi);
-    const pair made = {s.hi, s.lo + (a.lo + b.lo)};
-    return made;
-}
-
-INLINE pair pair_sub(pair a, pair b)
-{
-    return pair_add(a, pair_neg(b));
-}
-
 /* Exact, unless the product is below 2**-969. */
 INLINE pair pair_prod(double a, double b)
 {
     const double h = a * b;
     const pair made = {h, product_rest(a, b, h)};
-    return made;
-}
-
-INLINE pair pair_mul_d(pair a, double b)
-{
-    const double h = a.hi * b;
-    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
     return made;
 }
 
@@ -312,6 +297,81 @@ HELPER double sign(double x)
     return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
 }
 
+/* a*b + c, rounded once where the processor can. */
+INLINE float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+INLINE float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+INLINE uint32_t exponent_off(float y)
+{
+    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+}
+
+INLINE float log_fast_nearf(float near, float off, float k)
+{
+    const float f = near + off;
+    const float s = f / (2.0f + f);
+    const float w = s * s;
+    const float w2 = w * w;
+    const float half = 0.5f * f * f;
+    const float less = fusedf(-s, fusedf(w, fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w2, fusedf(0x1.999c860000000p-2f, w, 0x1.5555540000000p-1f)), half), half);
+    return fusedf(k, 0x1.62e4000000000p-1f, f - fusedf(k, -0x1.7f7d1c0000000p-20f, less));
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+INLINE float log_fast_off(float y, float off, float k0)
+{
+    const uint32_t exponent = exponent_off(y);
+    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
+    return log_fast_nearf(from_bitsf(to_bitsf(y) - exponent) - 1.0f, off, k);
+}
+
+INLINE float log1p_fastf(float x)
+{
+    const float y = 1.0f + x;
+    const float one = y - x;
+    const float rest = (1.0f - one) + (x - (y - one));
+    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
+    const float found = log_fast_off(y, off, 0.0f);
+    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
+    return copysignf(x < HUGE_VALF ? inside : x, x); /* log1p(-0.0) is -0.0 */
+}
+
+HELPER float maximumf(float a, float b)
+{
+    return a > b ? a : b;
+}
+
+HELPER float minimumf(float a, float b)
+{
+    return a < b ? a : b;
+}
+
+HELPER float signf(float x)
+{
+    return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x);
+}
+
 /* Functions over a block of rows, compiled once; a pair is two arrays. */
 
 ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
@@ -329,6 +389,14 @@ ONCE static void log1p_fast_rows(const double *a, double *hi)
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
         hi[row] = log1p_fast(a[row]);
+    }
+}
+
+ONCE static void log1p_fastf_rows(const float *a, float *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fastf(a[row]);
     }
 }
 
@@ -376,10 +444,9 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double c = constants[0];
-    double r_rows[ROWS_f64];
     double t0_rows[ROWS_f64];
-    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
-    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double t6_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
     EACH_ROW
@@ -387,39 +454,33 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        r_rows[row] = r;
         const double t0 = fabs(r);
         t0_rows[row] = t0;
-        const pair t1 = pair_quot(t0, c);
-        t1_hi[row] = t1.hi;
-        t1_lo[row] = t1.lo;
-        const int t2 = (pair_rounded(t1) <= 0.5);
-        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
-        t7_hi[row] = t7.hi;
-        t7_lo[row] = t7.lo;
-        a0_rows[row] = pair_rounded(pair_if(t2, pair_of(1.0), t7));
+        const double t1 = t0 / c;
+        t1_rows[row] = t1;
+        const int t2 = (t1 <= 0.5);
+        const double t6 = minimum(1.2676506002282294e+30, t1);
+        t6_rows[row] = t6;
+        a0_rows[row] = (t2 ? 1.0 : t6);
     }
     log1p_fast_rows(a0_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
-        const double r = r_rows[row];
         const double t0 = t0_rows[row];
-        const pair t1 = {t1_hi[row], t1_lo[row]};
-        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t1 = t1_rows[row];
+        const double t6 = t6_rows[row];
         const double a1 = a1_rows[row];
-        const int t2 = (pair_rounded(t1) <= 0.5);
-        const pair t3 = pair_if(t2, t1, pair_of(0.0));
-        const pair t4 = pair_add_d(t3, 2.0);
-        const pair t5 = pair_quot(r, c);
-        const pair t6 = pair_div(pair_div(pair_if(t2, pair_mul(t5, t5), pair_of(0.0)), t4), t4);
-        loss[row] = pair_rounded(pair_mul_d(pair_if(t2, pair_order(pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_prod(19.0, ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t6)) * pair_rounded(t6)) / 575.0) * pair_rounded(t6))), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0)))), (pair_rounded(t3) / pair_rounded(t4)))), pair_of(1.0 - (t2 ? 1.0 : 1.0 / pair_rounded(t7)) * a1)), (c * t0)));
+        const int t2 = (t1 <= 0.5);
+        const double t3 = minimum(0.5, t1);
+        const double t4 = 2.0 + t3;
+        const double t5 = t3 * t3 / t4 / t4;
+        loss[row] = c * t0 * (t2 ? (1.0 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t5) * t5) / 575.0) * t5) / 21.0) * t5) / 19.0) * t5) / 17.0) * t5) / 15.0) * t5) / 13.0) * t5) / 11.0) * t5) / 9.0) * t5) / 7.0) * t5) / 5.0) * t3 / t4 / t4 / 3.0) * t3 / t4 : 1.0 - (t2 ? 1.0 : 1.0 / t6) * a1);
     }
 #else
     const double c = constants[0];
-    double r_rows[ROWS_f64];
     double t0_rows[ROWS_f64];
     double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
-    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
     double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
     double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
     EACH_ROW
@@ -427,34 +488,31 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        r_rows[row] = r;
         const double t0 = fabs(r);
         t0_rows[row] = t0;
         const pair t1 = pair_quot(t0, c);
         t1_hi[row] = t1.hi;
         t1_lo[row] = t1.lo;
         const int t2 = (pair_rounded(t1) <= 0.5);
-        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
-        t7_hi[row] = t7.hi;
-        t7_lo[row] = t7.lo;
-        const pair a0 = pair_if(t2, pair_of(1.0), t7);
+        const pair t6 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        const pair a0 = pair_if(t2, pair_of(1.0), t6);
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
     pair_log1p_rows(a0_hi, a0_lo, a1_hi, a1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
-        const double r = r_rows[row];
         const double t0 = t0_rows[row];
         const pair t1 = {t1_hi[row], t1_lo[row]};
-        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
         const pair a1 = {a1_hi[row], a1_lo[row]};
         const int t2 = (pair_rounded(t1) <= 0.5);
-        const pair t3 = pair_if(t2, t1, pair_of(0.0));
+        const pair t3 = pair_min(pair_of(0.5), pair_order(t1));
         const pair t4 = pair_add_d(t3, 2.0);
-        const pair t5 = pair_quot(r, c);
-        const pair t6 = pair_div(pair_div(pair_if(t2, pair_mul(t5, t5), pair_of(0.0)), t4), t4);
-        loss[row] = pair_rounded(pair_mul(pair_prod(c, t0), pair_if(t2, pair_order(pair_sub(pair_div(t3, t4), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t7)), a1)), 1.0)))));
+        const double t5 = pair_rounded(t3) * pair_rounded(t3) / pair_rounded(t4) / pair_rounded(t4);
+        loss[row] = pair_rounded(pair_mul(pair_prod(c, t0), pair_if(t2, pair_div(pair_mul(pair_diff(1.0, (pair_rounded(pair_div(pair_div(pair_of(((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t5) * t5) / 575.0) * t5) / 21.0) * t5) / 19.0) * t5) / 17.0) * t5) / 15.0) * t5) / 13.0) * t5) / 11.0) * t5) / 9.0) * t5) / 7.0) * t5) / 5.0) * pair_rounded(t3))), t4), t4)) / 3.0)), t3), t4), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t6)), a1)), 1.0)))));
     }
 #endif
 }
@@ -493,8 +551,8 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
-        const pair t1 = pair_quot(t0, c);
-        gradient[row] = ((pair_rounded(t1) <= 1.0) ? minimum(c, t0) / (1.0 + pair_rounded(pair_min(pair_of(1.0), pair_order(t1)))) : c / (1.0 + 1.0 / pair_rounded(pair_max(pair_of(1.0), pair_order(t1))))) * sign(r);
+        const double t1 = t0 / c;
+        gradient[row] = ((t1 <= 1.0) ? minimum(c, t0) / (1.0 + minimum(1.0, t1)) : c / (1.0 + 1.0 / maximum(1.0, t1))) * sign(r);
     }
 #else
     const double c = constants[0];
@@ -543,7 +601,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        const double t0 = 1.0 + pair_rounded(pair_quot(fabs(r), c));
+        const double t0 = 1.0 + fabs(r) / c;
         hessian[row] = 1.0 / (t0 * t0);
     }
 #else
@@ -590,8 +648,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const double c = constants[0];
     double r_rows[ROWS_f64];
     double t0_rows[ROWS_f64];
-    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
-    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double t6_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
     EACH_ROW
@@ -602,37 +660,34 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         r_rows[row] = r;
         const double t0 = fabs(r);
         t0_rows[row] = t0;
-        const pair t1 = pair_quot(t0, c);
-        t1_hi[row] = t1.hi;
-        t1_lo[row] = t1.lo;
-        const int t2 = (pair_rounded(t1) <= 0.5);
-        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
-        t7_hi[row] = t7.hi;
-        t7_lo[row] = t7.lo;
-        a0_rows[row] = pair_rounded(pair_if(t2, pair_of(1.0), t7));
+        const double t1 = t0 / c;
+        t1_rows[row] = t1;
+        const int t2 = (t1 <= 0.5);
+        const double t6 = minimum(1.2676506002282294e+30, t1);
+        t6_rows[row] = t6;
+        a0_rows[row] = (t2 ? 1.0 : t6);
     }
     log1p_fast_rows(a0_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
         const double t0 = t0_rows[row];
-        const pair t1 = {t1_hi[row], t1_lo[row]};
-        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t1 = t1_rows[row];
+        const double t6 = t6_rows[row];
         const double a1 = a1_rows[row];
-        const int t2 = (pair_rounded(t1) <= 0.5);
-        const pair t3 = pair_if(t2, t1, pair_of(0.0));
-        const pair t4 = pair_add_d(t3, 2.0);
-        const pair t5 = pair_quot(r, c);
-        const pair t6 = pair_div(pair_div(pair_if(t2, pair_mul(t5, t5), pair_of(0.0)), t4), t4);
-        loss[row] = pair_rounded(pair_mul_d(pair_if(t2, pair_order(pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_prod(19.0, ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t6)) * pair_rounded(t6)) / 575.0) * pair_rounded(t6))), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0)))), (pair_rounded(t3) / pair_rounded(t4)))), pair_of(1.0 - (t2 ? 1.0 : 1.0 / pair_rounded(t7)) * a1)), (c * t0)));
-        gradient[row] = ((pair_rounded(t1) <= 1.0) ? minimum(c, t0) / (1.0 + pair_rounded(pair_min(pair_of(1.0), pair_order(t1)))) : c / (1.0 + 1.0 / pair_rounded(pair_max(pair_of(1.0), pair_order(t1))))) * sign(r);
+        const int t2 = (t1 <= 0.5);
+        const double t3 = minimum(0.5, t1);
+        const double t4 = 2.0 + t3;
+        const double t5 = t3 * t3 / t4 / t4;
+        loss[row] = c * t0 * (t2 ? (1.0 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t5) * t5) / 575.0) * t5) / 21.0) * t5) / 19.0) * t5) / 17.0) * t5) / 15.0) * t5) / 13.0) * t5) / 11.0) * t5) / 9.0) * t5) / 7.0) * t5) / 5.0) * t3 / t4 / t4 / 3.0) * t3 / t4 : 1.0 - (t2 ? 1.0 : 1.0 / t6) * a1);
+        gradient[row] = ((t1 <= 1.0) ? minimum(c, t0) / (1.0 + minimum(1.0, t1)) : c / (1.0 + 1.0 / maximum(1.0, t1))) * sign(r);
     }
 #else
     const double c = constants[0];
     double r_rows[ROWS_f64];
     double t0_rows[ROWS_f64];
     double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
-    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
     double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
     double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
     EACH_ROW
@@ -647,10 +702,10 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         t1_hi[row] = t1.hi;
         t1_lo[row] = t1.lo;
         const int t2 = (pair_rounded(t1) <= 0.5);
-        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
-        t7_hi[row] = t7.hi;
-        t7_lo[row] = t7.lo;
-        const pair a0 = pair_if(t2, pair_of(1.0), t7);
+        const pair t6 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        const pair a0 = pair_if(t2, pair_of(1.0), t6);
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
@@ -660,14 +715,13 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double r = r_rows[row];
         const double t0 = t0_rows[row];
         const pair t1 = {t1_hi[row], t1_lo[row]};
-        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
         const pair a1 = {a1_hi[row], a1_lo[row]};
         const int t2 = (pair_rounded(t1) <= 0.5);
-        const pair t3 = pair_if(t2, t1, pair_of(0.0));
+        const pair t3 = pair_min(pair_of(0.5), pair_order(t1));
         const pair t4 = pair_add_d(t3, 2.0);
-        const pair t5 = pair_quot(r, c);
-        const pair t6 = pair_div(pair_div(pair_if(t2, pair_mul(t5, t5), pair_of(0.0)), t4), t4);
-        loss[row] = pair_rounded(pair_mul(pair_prod(c, t0), pair_if(t2, pair_order(pair_sub(pair_div(t3, t4), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t7)), a1)), 1.0)))));
+        const double t5 = pair_rounded(t3) * pair_rounded(t3) / pair_rounded(t4) / pair_rounded(t4);
+        loss[row] = pair_rounded(pair_mul(pair_prod(c, t0), pair_if(t2, pair_div(pair_mul(pair_diff(1.0, (pair_rounded(pair_div(pair_div(pair_of(((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t5) * t5) / 575.0) * t5) / 21.0) * t5) / 19.0) * t5) / 17.0) * t5) / 15.0) * t5) / 13.0) * t5) / 11.0) * t5) / 9.0) * t5) / 7.0) * t5) / 5.0) * pair_rounded(t3))), t4), t4)) / 3.0)), t3), t4), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t6)), a1)), 1.0)))));
         gradient[row] = pair_rounded(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(pair_of(minimum(c, t0)), pair_add_d(pair_min(pair_of(1.0), pair_order(t1)), 1.0)), pair_div(pair_of(c), pair_add_d(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1))), 1.0))), sign(r)));
     }
 #endif
@@ -708,9 +762,9 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double f_i = f[row];
         const double r = f_i - y_i;
         const double t0 = fabs(r);
-        const pair t1 = pair_quot(t0, c);
-        const double t2 = 1.0 + pair_rounded(t1);
-        gradient[row] = ((pair_rounded(t1) <= 1.0) ? minimum(c, t0) / (1.0 + pair_rounded(pair_min(pair_of(1.0), pair_order(t1)))) : c / (1.0 + 1.0 / pair_rounded(pair_max(pair_of(1.0), pair_order(t1))))) * sign(r);
+        const double t1 = t0 / c;
+        const double t2 = 1.0 + t1;
+        gradient[row] = ((t1 <= 1.0) ? minimum(c, t0) / (1.0 + minimum(1.0, t1)) : c / (1.0 + 1.0 / maximum(1.0, t1))) * sign(r);
         hessian[row] = 1.0 / (t2 * t2);
     }
 #else
@@ -761,8 +815,8 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const double c = constants[0];
     double r_rows[ROWS_f64];
     double t0_rows[ROWS_f64];
-    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
-    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double t6_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
     EACH_ROW
@@ -773,39 +827,36 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         r_rows[row] = r;
         const double t0 = fabs(r);
         t0_rows[row] = t0;
-        const pair t1 = pair_quot(t0, c);
-        t1_hi[row] = t1.hi;
-        t1_lo[row] = t1.lo;
-        const int t2 = (pair_rounded(t1) <= 0.5);
-        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
-        t7_hi[row] = t7.hi;
-        t7_lo[row] = t7.lo;
-        a0_rows[row] = pair_rounded(pair_if(t2, pair_of(1.0), t7));
+        const double t1 = t0 / c;
+        t1_rows[row] = t1;
+        const int t2 = (t1 <= 0.5);
+        const double t6 = minimum(1.2676506002282294e+30, t1);
+        t6_rows[row] = t6;
+        a0_rows[row] = (t2 ? 1.0 : t6);
     }
     log1p_fast_rows(a0_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
         const double t0 = t0_rows[row];
-        const pair t1 = {t1_hi[row], t1_lo[row]};
-        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t1 = t1_rows[row];
+        const double t6 = t6_rows[row];
         const double a1 = a1_rows[row];
-        const int t2 = (pair_rounded(t1) <= 0.5);
-        const pair t3 = pair_if(t2, t1, pair_of(0.0));
-        const pair t4 = pair_add_d(t3, 2.0);
-        const pair t5 = pair_quot(r, c);
-        const pair t6 = pair_div(pair_div(pair_if(t2, pair_mul(t5, t5), pair_of(0.0)), t4), t4);
-        const double t8 = 1.0 + pair_rounded(t1);
-        loss[row] = pair_rounded(pair_mul_d(pair_if(t2, pair_order(pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_prod(19.0, ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t6)) * pair_rounded(t6)) / 575.0) * pair_rounded(t6))), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0)))), (pair_rounded(t3) / pair_rounded(t4)))), pair_of(1.0 - (t2 ? 1.0 : 1.0 / pair_rounded(t7)) * a1)), (c * t0)));
-        gradient[row] = ((pair_rounded(t1) <= 1.0) ? minimum(c, t0) / (1.0 + pair_rounded(pair_min(pair_of(1.0), pair_order(t1)))) : c / (1.0 + 1.0 / pair_rounded(pair_max(pair_of(1.0), pair_order(t1))))) * sign(r);
-        hessian[row] = 1.0 / (t8 * t8);
+        const int t2 = (t1 <= 0.5);
+        const double t3 = minimum(0.5, t1);
+        const double t4 = 2.0 + t3;
+        const double t5 = t3 * t3 / t4 / t4;
+        const double t7 = 1.0 + t1;
+        loss[row] = c * t0 * (t2 ? (1.0 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t5) * t5) / 575.0) * t5) / 21.0) * t5) / 19.0) * t5) / 17.0) * t5) / 15.0) * t5) / 13.0) * t5) / 11.0) * t5) / 9.0) * t5) / 7.0) * t5) / 5.0) * t3 / t4 / t4 / 3.0) * t3 / t4 : 1.0 - (t2 ? 1.0 : 1.0 / t6) * a1);
+        gradient[row] = ((t1 <= 1.0) ? minimum(c, t0) / (1.0 + minimum(1.0, t1)) : c / (1.0 + 1.0 / maximum(1.0, t1))) * sign(r);
+        hessian[row] = 1.0 / (t7 * t7);
     }
 #else
     const double c = constants[0];
     double r_rows[ROWS_f64];
     double t0_rows[ROWS_f64];
     double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
-    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
     double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
     double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
     EACH_ROW
@@ -820,10 +871,10 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         t1_hi[row] = t1.hi;
         t1_lo[row] = t1.lo;
         const int t2 = (pair_rounded(t1) <= 0.5);
-        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
-        t7_hi[row] = t7.hi;
-        t7_lo[row] = t7.lo;
-        const pair a0 = pair_if(t2, pair_of(1.0), t7);
+        const pair t6 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        const pair a0 = pair_if(t2, pair_of(1.0), t6);
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
     }
@@ -833,17 +884,16 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double r = r_rows[row];
         const double t0 = t0_rows[row];
         const pair t1 = {t1_hi[row], t1_lo[row]};
-        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
         const pair a1 = {a1_hi[row], a1_lo[row]};
         const int t2 = (pair_rounded(t1) <= 0.5);
-        const pair t3 = pair_if(t2, t1, pair_of(0.0));
+        const pair t3 = pair_min(pair_of(0.5), pair_order(t1));
         const pair t4 = pair_add_d(t3, 2.0);
-        const pair t5 = pair_quot(r, c);
-        const pair t6 = pair_div(pair_div(pair_if(t2, pair_mul(t5, t5), pair_of(0.0)), t4), t4);
-        const pair t8 = pair_add_d(t1, 1.0);
-        loss[row] = pair_rounded(pair_mul(pair_prod(c, t0), pair_if(t2, pair_order(pair_sub(pair_div(t3, t4), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t4), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t7)), a1)), 1.0)))));
+        const double t5 = pair_rounded(t3) * pair_rounded(t3) / pair_rounded(t4) / pair_rounded(t4);
+        const pair t7 = pair_add_d(t1, 1.0);
+        loss[row] = pair_rounded(pair_mul(pair_prod(c, t0), pair_if(t2, pair_div(pair_mul(pair_diff(1.0, (pair_rounded(pair_div(pair_div(pair_of(((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t5) * t5) / 575.0) * t5) / 21.0) * t5) / 19.0) * t5) / 17.0) * t5) / 15.0) * t5) / 13.0) * t5) / 11.0) * t5) / 9.0) * t5) / 7.0) * t5) / 5.0) * pair_rounded(t3))), t4), t4)) / 3.0)), t3), t4), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t6)), a1)), 1.0)))));
         gradient[row] = pair_rounded(pair_scale(pair_if((pair_rounded(t1) <= 1.0), pair_div(pair_of(minimum(c, t0)), pair_add_d(pair_min(pair_of(1.0), pair_order(t1)), 1.0)), pair_div(pair_of(c), pair_add_d(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t1))), 1.0))), sign(r)));
-        hessian[row] = pair_rounded(pair_div(pair_of(1.0), pair_mul(t8, t8)));
+        hessian[row] = pair_rounded(pair_div(pair_of(1.0), pair_mul(t7, t7)));
     }
 #endif
 }
@@ -912,11 +962,45 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    float t0_rows[ROWS_f32];
+    float t1_rows[ROWS_f32];
+    float t6_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const float t0 = fabsf(r);
+        t0_rows[row] = t0;
+        const float t1 = t0 / c;
+        t1_rows[row] = t1;
+        const int t2 = (t1 <= 0.5f);
+        const float t6 = minimumf(1.2676506e+30f, t1);
+        t6_rows[row] = t6;
+        a0_rows[row] = (t2 ? 1.0f : t6);
+    }
+    log1p_fastf_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float t0 = t0_rows[row];
+        const float t1 = t1_rows[row];
+        const float t6 = t6_rows[row];
+        const float a1 = a1_rows[row];
+        const int t2 = (t1 <= 0.5f);
+        const float t3 = minimumf(0.5f, t1);
+        const float t4 = 2.0f + t3;
+        const float t5 = t3 * t3 / t4 / t4;
+        loss[row] = c * t0 * (t2 ? (1.0f - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * t5) * t5) / 575.0f) * t5) / 21.0f) * t5) / 19.0f) * t5) / 17.0f) * t5) / 15.0f) * t5) / 13.0f) * t5) / 11.0f) * t5) / 9.0f) * t5) / 7.0f) * t5) / 5.0f) * t3 / t4 / t4 / 3.0f) * t3 / t4 : 1.0f - (t2 ? 1.0f : 1.0f / t6) * a1);
+    }
+#else
     const double c = constants[0];
-    double r_rows[ROWS_f32];
     double t0_rows[ROWS_f32];
     double t1_rows[ROWS_f32];
-    double t7_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
     double a0_rows[ROWS_f32];
     double a1_rows[ROWS_f32];
     EACH_ROW
@@ -924,37 +1008,40 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double y_i = y[row];
         const double f_i = f[row];
         const double r = f_i - y_i;
-        r_rows[row] = r;
         const double t0 = fabs(r);
         t0_rows[row] = t0;
         const double t1 = t0 / c;
         t1_rows[row] = t1;
         const int t2 = (t1 <= 0.5);
-        const double t7 = minimum(1.2676506002282294e+30, t1);
-        t7_rows[row] = t7;
-        a0_rows[row] = (t2 ? 1.0 : t7);
+        const double t6 = minimum(1.2676506002282294e+30, t1);
+        t6_rows[row] = t6;
+        a0_rows[row] = (t2 ? 1.0 : t6);
     }
     log1p_fast_rows(a0_rows, a1_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const double r = r_rows[row];
         const double t0 = t0_rows[row];
         const double t1 = t1_rows[row];
-        const double t7 = t7_rows[row];
+        const double t6 = t6_rows[row];
         const double a1 = a1_rows[row];
         const int t2 = (t1 <= 0.5);
-        const double t3 = (t2 ? t1 : 0.0);
+        const double t3 = minimum(0.5, t1);
         const double t4 = 2.0 + t3;
-        const double t5 = r / c;
-        const double t6 = (t2 ? t5 * t5 : 0.0) / t4 / t4;
-        loss[row] = (float)(c * t0 * (t2 ? t3 / t4 - t6 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) / t4 / 3.0) : 1.0 - (t2 ? 1.0 : 1.0 / t7) * a1));
+        const double t5 = t3 * t3 / t4 / t4;
+        loss[row] = (float)(c * t0 * (t2 ? (1.0 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t5) * t5) / 575.0) * t5) / 21.0) * t5) / 19.0) * t5) / 17.0) * t5) / 15.0) * t5) / 13.0) * t5) / 11.0) * t5) / 9.0) * t5) / 7.0) * t5) / 5.0) * t3 / t4 / t4 / 3.0) * t3 / t4 : 1.0 - (t2 ? 1.0 : 1.0 / t6) * a1));
     }
+#endif
 }
 
 void lossforge_fair_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float c = parameters[0];
+    const double constants[] = {c};
+#else
     const double c = parameters[0];
     const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -972,6 +1059,18 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const float t0 = fabsf(r);
+        const float t1 = t0 / c;
+        gradient[row] = ((t1 <= 1.0f) ? minimumf(c, t0) / (1.0f + minimumf(1.0f, t1)) : c / (1.0f + 1.0f / maximumf(1.0f, t1))) * signf(r);
+    }
+#else
     const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -982,12 +1081,18 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double t1 = t0 / c;
         gradient[row] = (float)(((t1 <= 1.0) ? minimum(c, t0) / (1.0 + minimum(1.0, t1)) : c / (1.0 + 1.0 / maximum(1.0, t1))) * sign(r));
     }
+#endif
 }
 
 void lossforge_fair_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float c = parameters[0];
+    const double constants[] = {c};
+#else
     const double c = parameters[0];
     const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -1005,6 +1110,17 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const float t0 = 1.0f + fabsf(r) / c;
+        hessian[row] = 1.0f / (t0 * t0);
+    }
+#else
     const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1014,12 +1130,18 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const double t0 = 1.0 + fabs(r) / c;
         hessian[row] = (float)(1.0 / (t0 * t0));
     }
+#endif
 }
 
 void lossforge_fair_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float c = parameters[0];
+    const double constants[] = {c};
+#else
     const double c = parameters[0];
     const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -1038,11 +1160,50 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    float r_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
+    float t1_rows[ROWS_f32];
+    float t6_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        r_rows[row] = r;
+        const float t0 = fabsf(r);
+        t0_rows[row] = t0;
+        const float t1 = t0 / c;
+        t1_rows[row] = t1;
+        const int t2 = (t1 <= 0.5f);
+        const float t6 = minimumf(1.2676506e+30f, t1);
+        t6_rows[row] = t6;
+        a0_rows[row] = (t2 ? 1.0f : t6);
+    }
+    log1p_fastf_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float r = r_rows[row];
+        const float t0 = t0_rows[row];
+        const float t1 = t1_rows[row];
+        const float t6 = t6_rows[row];
+        const float a1 = a1_rows[row];
+        const int t2 = (t1 <= 0.5f);
+        const float t3 = minimumf(0.5f, t1);
+        const float t4 = 2.0f + t3;
+        const float t5 = t3 * t3 / t4 / t4;
+        loss[row] = c * t0 * (t2 ? (1.0f - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * t5) * t5) / 575.0f) * t5) / 21.0f) * t5) / 19.0f) * t5) / 17.0f) * t5) / 15.0f) * t5) / 13.0f) * t5) / 11.0f) * t5) / 9.0f) * t5) / 7.0f) * t5) / 5.0f) * t3 / t4 / t4 / 3.0f) * t3 / t4 : 1.0f - (t2 ? 1.0f : 1.0f / t6) * a1);
+        gradient[row] = ((t1 <= 1.0f) ? minimumf(c, t0) / (1.0f + minimumf(1.0f, t1)) : c / (1.0f + 1.0f / maximumf(1.0f, t1))) * signf(r);
+    }
+#else
     const double c = constants[0];
     double r_rows[ROWS_f32];
     double t0_rows[ROWS_f32];
     double t1_rows[ROWS_f32];
-    double t7_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
     double a0_rows[ROWS_f32];
     double a1_rows[ROWS_f32];
     EACH_ROW
@@ -1056,9 +1217,9 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const double t1 = t0 / c;
         t1_rows[row] = t1;
         const int t2 = (t1 <= 0.5);
-        const double t7 = minimum(1.2676506002282294e+30, t1);
-        t7_rows[row] = t7;
-        a0_rows[row] = (t2 ? 1.0 : t7);
+        const double t6 = minimum(1.2676506002282294e+30, t1);
+        t6_rows[row] = t6;
+        a0_rows[row] = (t2 ? 1.0 : t6);
     }
     log1p_fast_rows(a0_rows, a1_rows);
     EACH_ROW
@@ -1066,22 +1227,27 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const double r = r_rows[row];
         const double t0 = t0_rows[row];
         const double t1 = t1_rows[row];
-        const double t7 = t7_rows[row];
+        const double t6 = t6_rows[row];
         const double a1 = a1_rows[row];
         const int t2 = (t1 <= 0.5);
-        const double t3 = (t2 ? t1 : 0.0);
+        const double t3 = minimum(0.5, t1);
         const double t4 = 2.0 + t3;
-        const double t5 = r / c;
-        const double t6 = (t2 ? t5 * t5 : 0.0) / t4 / t4;
-        loss[row] = (float)(c * t0 * (t2 ? t3 / t4 - t6 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) / t4 / 3.0) : 1.0 - (t2 ? 1.0 : 1.0 / t7) * a1));
+        const double t5 = t3 * t3 / t4 / t4;
+        loss[row] = (float)(c * t0 * (t2 ? (1.0 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t5) * t5) / 575.0) * t5) / 21.0) * t5) / 19.0) * t5) / 17.0) * t5) / 15.0) * t5) / 13.0) * t5) / 11.0) * t5) / 9.0) * t5) / 7.0) * t5) / 5.0) * t3 / t4 / t4 / 3.0) * t3 / t4 : 1.0 - (t2 ? 1.0 : 1.0 / t6) * a1));
         gradient[row] = (float)(((t1 <= 1.0) ? minimum(c, t0) / (1.0 + minimum(1.0, t1)) : c / (1.0 + 1.0 / maximum(1.0, t1))) * sign(r));
     }
+#endif
 }
 
 void lossforge_fair_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float c = parameters[0];
+    const double constants[] = {c};
+#else
     const double c = parameters[0];
     const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -1100,6 +1266,20 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        const float t0 = fabsf(r);
+        const float t1 = t0 / c;
+        const float t2 = 1.0f + t1;
+        gradient[row] = ((t1 <= 1.0f) ? minimumf(c, t0) / (1.0f + minimumf(1.0f, t1)) : c / (1.0f + 1.0f / maximumf(1.0f, t1))) * signf(r);
+        hessian[row] = 1.0f / (t2 * t2);
+    }
+#else
     const double c = constants[0];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1112,12 +1292,18 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         gradient[row] = (float)(((t1 <= 1.0) ? minimum(c, t0) / (1.0 + minimum(1.0, t1)) : c / (1.0 + 1.0 / maximum(1.0, t1))) * sign(r));
         hessian[row] = (float)(1.0 / (t2 * t2));
     }
+#endif
 }
 
 void lossforge_fair_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float c = parameters[0];
+    const double constants[] = {c};
+#else
     const double c = parameters[0];
     const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -1137,11 +1323,52 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const float c = (float)constants[0];
+    float r_rows[ROWS_f32];
+    float t0_rows[ROWS_f32];
+    float t1_rows[ROWS_f32];
+    float t6_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float r = f_i - y_i;
+        r_rows[row] = r;
+        const float t0 = fabsf(r);
+        t0_rows[row] = t0;
+        const float t1 = t0 / c;
+        t1_rows[row] = t1;
+        const int t2 = (t1 <= 0.5f);
+        const float t6 = minimumf(1.2676506e+30f, t1);
+        t6_rows[row] = t6;
+        a0_rows[row] = (t2 ? 1.0f : t6);
+    }
+    log1p_fastf_rows(a0_rows, a1_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float r = r_rows[row];
+        const float t0 = t0_rows[row];
+        const float t1 = t1_rows[row];
+        const float t6 = t6_rows[row];
+        const float a1 = a1_rows[row];
+        const int t2 = (t1 <= 0.5f);
+        const float t3 = minimumf(0.5f, t1);
+        const float t4 = 2.0f + t3;
+        const float t5 = t3 * t3 / t4 / t4;
+        const float t7 = 1.0f + t1;
+        loss[row] = c * t0 * (t2 ? (1.0f - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * t5) * t5) / 575.0f) * t5) / 21.0f) * t5) / 19.0f) * t5) / 17.0f) * t5) / 15.0f) * t5) / 13.0f) * t5) / 11.0f) * t5) / 9.0f) * t5) / 7.0f) * t5) / 5.0f) * t3 / t4 / t4 / 3.0f) * t3 / t4 : 1.0f - (t2 ? 1.0f : 1.0f / t6) * a1);
+        gradient[row] = ((t1 <= 1.0f) ? minimumf(c, t0) / (1.0f + minimumf(1.0f, t1)) : c / (1.0f + 1.0f / maximumf(1.0f, t1))) * signf(r);
+        hessian[row] = 1.0f / (t7 * t7);
+    }
+#else
     const double c = constants[0];
     double r_rows[ROWS_f32];
     double t0_rows[ROWS_f32];
     double t1_rows[ROWS_f32];
-    double t7_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
     double a0_rows[ROWS_f32];
     double a1_rows[ROWS_f32];
     EACH_ROW
@@ -1155,9 +1382,9 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double t1 = t0 / c;
         t1_rows[row] = t1;
         const int t2 = (t1 <= 0.5);
-        const double t7 = minimum(1.2676506002282294e+30, t1);
-        t7_rows[row] = t7;
-        a0_rows[row] = (t2 ? 1.0 : t7);
+        const double t6 = minimum(1.2676506002282294e+30, t1);
+        t6_rows[row] = t6;
+        a0_rows[row] = (t2 ? 1.0 : t6);
     }
     log1p_fast_rows(a0_rows, a1_rows);
     EACH_ROW
@@ -1165,24 +1392,29 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double r = r_rows[row];
         const double t0 = t0_rows[row];
         const double t1 = t1_rows[row];
-        const double t7 = t7_rows[row];
+        const double t6 = t6_rows[row];
         const double a1 = a1_rows[row];
         const int t2 = (t1 <= 0.5);
-        const double t3 = (t2 ? t1 : 0.0);
+        const double t3 = minimum(0.5, t1);
         const double t4 = 2.0 + t3;
-        const double t5 = r / c;
-        const double t6 = (t2 ? t5 * t5 : 0.0) / t4 / t4;
-        const double t8 = 1.0 + t1;
-        loss[row] = (float)(c * t0 * (t2 ? t3 / t4 - t6 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) / t4 / 3.0) : 1.0 - (t2 ? 1.0 : 1.0 / t7) * a1));
+        const double t5 = t3 * t3 / t4 / t4;
+        const double t7 = 1.0 + t1;
+        loss[row] = (float)(c * t0 * (t2 ? (1.0 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t5) * t5) / 575.0) * t5) / 21.0) * t5) / 19.0) * t5) / 17.0) * t5) / 15.0) * t5) / 13.0) * t5) / 11.0) * t5) / 9.0) * t5) / 7.0) * t5) / 5.0) * t3 / t4 / t4 / 3.0) * t3 / t4 : 1.0 - (t2 ? 1.0 : 1.0 / t6) * a1));
         gradient[row] = (float)(((t1 <= 1.0) ? minimum(c, t0) / (1.0 + minimum(1.0, t1)) : c / (1.0 + 1.0 / maximum(1.0, t1))) * sign(r));
-        hessian[row] = (float)(1.0 / (t8 * t8));
+        hessian[row] = (float)(1.0 / (t7 * t7));
     }
+#endif
 }
 
 void lossforge_fair_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float c = parameters[0];
+    const double constants[] = {c};
+#else
     const double c = parameters[0];
     const double constants[] = {c};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -318,6 +318,84 @@ HELPER double minimum(double a, double b)
     return a < b ? a : b;
 }
 
+/* a*b + c, rounded once where the processor can. */
+INLINE float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+INLINE float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+INLINE uint32_t exponent_off(float y)
+{
+    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+}
+
+INLINE float log_fast_nearf(float near, float off, float k)
+{
+    const float f = near + off;
+    const float s = f / (2.0f + f);
+    const float w = s * s;
+    const float w2 = w * w;
+    const float half = 0.5f * f * f;
+    const float less = fusedf(-s, fusedf(w, fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w2, fusedf(0x1.999c860000000p-2f, w, 0x1.5555540000000p-1f)), half), half);
+    return fusedf(k, 0x1.62e4000000000p-1f, f - fusedf(k, -0x1.7f7d1c0000000p-20f, less));
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+INLINE float log_fast_off(float y, float off, float k0)
+{
+    const uint32_t exponent = exponent_off(y);
+    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
+    return log_fast_nearf(from_bitsf(to_bitsf(y) - exponent) - 1.0f, off, k);
+}
+
+INLINE float log_fastf(float x)
+{
+    const int small = x < 0x1p-126f;
+    const float found = log_fast_off(small ? x * 0x1p32f : x, 0.0f, small ? -32.0f : 0.0f);
+    const float positive = x > 0.0f ? found : (x == 0.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF ? positive : x;
+}
+
+INLINE float log1p_fastf(float x)
+{
+    const float y = 1.0f + x;
+    const float one = y - x;
+    const float rest = (1.0f - one) + (x - (y - one));
+    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
+    const float found = log_fast_off(y, off, 0.0f);
+    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
+    return copysignf(x < HUGE_VALF ? inside : x, x); /* log1p(-0.0) is -0.0 */
+}
+
+HELPER float maximumf(float a, float b)
+{
+    return a > b ? a : b;
+}
+
+HELPER float minimumf(float a, float b)
+{
+    return a < b ? a : b;
+}
+
 /* Functions over a block of rows, compiled once; a pair is two arrays. */
 
 ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
@@ -353,6 +431,22 @@ ONCE static void log_fast_rows(const double *a, double *hi)
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
         hi[row] = log_fast(a[row]);
+    }
+}
+
+ONCE static void log1p_fastf_rows(const float *a, float *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fastf(a[row]);
+    }
+}
+
+ONCE static void log_fastf_rows(const float *a, float *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log_fastf(a[row]);
     }
 }
 
@@ -401,11 +495,11 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
 #ifdef LOSSFORGE_FAST
     (void)constants;
     double t2_rows[ROWS_f64];
-    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t3_rows[ROWS_f64];
     double t4_rows[ROWS_f64];
     double t5_rows[ROWS_f64];
-    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
-    double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
+    double t8_rows[ROWS_f64];
+    double t12_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
     double a2_rows[ROWS_f64];
@@ -423,24 +517,21 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const int t1 = (y_i <= 2.0 * f_i);
         const double t2 = (t0 ? 1.0 : y_i);
         t2_rows[row] = t2;
-        const pair t3 = pair_diff(f_i, t2);
-        t3_hi[row] = t3.hi;
-        t3_lo[row] = t3.lo;
+        const double t3 = f_i - t2;
+        t3_rows[row] = t3;
         const double t4 = maximum(-0.5, f_i - 1.0);
         t4_rows[row] = t4;
         const double t5 = maximum(-0.5, (f_i - y_i) / y_i);
         t5_rows[row] = t5;
         const int t6 = (0.0 < y_i);
         const int t7 = (((-0.3333333333333333 <= t4) && t0 && (t4 <= 0.5)) || ((-0.3333333333333333 <= t5) && (t5 <= 0.5) && t6));
-        const pair t8 = pair_max(pair_of(-0.5), pair_order(pair_mul(t3, pair_if(t0, pair_of(1.0), pair_quot(1.0, y_i)))));
-        t8_hi[row] = t8.hi;
-        t8_lo[row] = t8.lo;
-        const pair t12 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t8));
-        t12_hi[row] = t12.hi;
-        t12_lo[row] = t12.lo;
+        const double t8 = maximum(-0.5, t3 * (t0 ? 1.0 : 1.0 / y_i));
+        t8_rows[row] = t8;
+        const double t12 = minimum(1.2676506002282294e+30, t8);
+        t12_rows[row] = t12;
         const int t13 = (((0.5 <= f_i) && t0 && (f_i <= 2.0)) || (t1 && (f_i <= 2.0 * y_i) && t6));
         const int t14 = ((t0 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t6));
-        a0_rows[row] = pair_rounded(pair_if(t7, pair_of(1.0), t12));
+        a0_rows[row] = (t7 ? 1.0 : t12);
         a2_rows[row] = (t13 ? (t2 - f_i) / f_i : 0.0);
         a5_rows[row] = f_i;
         a7_rows[row] = (t14 ? 1.0 : t2 / f_i);
@@ -455,11 +546,11 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double f_i = f[row];
         const double t2 = t2_rows[row];
-        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double t3 = t3_rows[row];
         const double t4 = t4_rows[row];
         const double t5 = t5_rows[row];
-        const pair t8 = {t8_hi[row], t8_lo[row]};
-        const pair t12 = {t12_hi[row], t12_lo[row]};
+        const double t8 = t8_rows[row];
+        const double t12 = t12_rows[row];
         const double a1 = a1_rows[row];
         const double a3 = a3_rows[row];
         const double a4 = a4_rows[row];
@@ -469,12 +560,12 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const int t1 = (y_i <= 2.0 * f_i);
         const int t6 = (0.0 < y_i);
         const int t7 = (((-0.3333333333333333 <= t4) && t0 && (t4 <= 0.5)) || ((-0.3333333333333333 <= t5) && (t5 <= 0.5) && t6));
-        const pair t9 = pair_if(t7, t8, pair_of(0.0));
-        const pair t10 = pair_order(pair_add_d(t9, 2.0));
-        const pair t11 = pair_div(pair_div(pair_if(t7, pair_mul(t8, t8), pair_of(0.0)), t10), t10);
+        const double t9 = maximum(-0.3333333333333333, minimum(0.5, t8));
+        const double t10 = 2.0 + t9;
+        const double t11 = t9 * t9 / t10 / t10;
         const int t13 = (((0.5 <= f_i) && t0 && (f_i <= 2.0)) || (t1 && (f_i <= 2.0 * y_i) && t6));
         const int t14 = ((t0 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t6));
-        loss[row] = pair_rounded(pair_if((f_i == f_i), pair_if(t0, pair_of(f_i), pair_if(t1, pair_mul(t3, pair_if(t7, pair_order(pair_add_d(pair_neg(pair_mul(t11, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t11)) * pair_rounded(t11)) / 575.0) * pair_rounded(t11))), 21.0), 2.0), t11), 17.0), pair_of(19.0)), 2.0), t11), 15.0), pair_of(17.0)), 2.0), t11), 13.0), pair_of(15.0)), 2.0), t11), 11.0), pair_of(13.0)), 2.0), t11), 9.0), pair_of(11.0)), 2.0), t11), 7.0), pair_of(9.0)), 2.0), t11), 5.0), pair_of(7.0)), 2.0), t11), 3.0), pair_of(5.0)), 2.0), t10), pair_of(3.0)))), (pair_rounded(t9) / pair_value(t10)))), pair_of(1.0 - (t7 ? 1.0 : 1.0 / pair_rounded(t12)) * a1))), pair_of(f_i + t2 * (t13 ? a3 : (t14 ? a4 - a6 : a8)) - t2))), pair_of(f_i)));
+        loss[row] = ((f_i == f_i) ? (t0 ? f_i : (t1 ? t3 * (t7 ? (1.0 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t11) * t11) / 575.0) * t11) / 21.0) * t11) / 19.0) * t11) / 17.0) * t11) / 15.0) * t11) / 13.0) * t11) / 11.0) * t11) / 9.0) * t11) / 7.0) * t11) / 5.0) * t9 / t10 / t10 / 3.0) * t9 / t10 : 1.0 - (t7 ? 1.0 : 1.0 / t12) * a1) : f_i + t2 * (t13 ? a3 : (t14 ? a4 - a6 : a8)) - t2)) : f_i);
     }
 #else
     (void)constants;
@@ -510,7 +601,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double t5 = maximum(-0.5, (f_i - y_i) / y_i);
         t5_rows[row] = t5;
         const int t6 = (0.0 < y_i);
-        const int t7 = (((-0.3333333333333333 <= t4) && t0 && (t4 <= 0.5)) || ((-0.3333333333333333 <= t5) && (t5 <= 0.5) && t6));
+        const int t7 = (((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= t4) && t0 && (t4 <= 0.5)) || ((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= t5) && (t5 <= 0.5) && t6));
         const pair t8 = pair_max(pair_of(-0.5), pair_order(pair_mul(t3, pair_if(t0, pair_of(1.0), pair_quot(1.0, y_i)))));
         t8_hi[row] = t8.hi;
         t8_lo[row] = t8.lo;
@@ -553,13 +644,13 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const int t0 = (y_i <= 0.0);
         const int t1 = (y_i <= 2.0 * f_i);
         const int t6 = (0.0 < y_i);
-        const int t7 = (((-0.3333333333333333 <= t4) && t0 && (t4 <= 0.5)) || ((-0.3333333333333333 <= t5) && (t5 <= 0.5) && t6));
-        const pair t9 = pair_if(t7, t8, pair_of(0.0));
+        const int t7 = (((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= t4) && t0 && (t4 <= 0.5)) || ((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= t5) && (t5 <= 0.5) && t6));
+        const pair t9 = pair_max((pair){-0.3333333333333333, -1.850371707708594e-17}, pair_order(pair_min(pair_of(0.5), pair_order(t8))));
         const pair t10 = pair_order(pair_add_d(t9, 2.0));
-        const pair t11 = pair_div(pair_div(pair_if(t7, pair_mul(t8, t8), pair_of(0.0)), t10), t10);
+        const double t11 = pair_rounded(t9) * pair_rounded(t9) / pair_value(t10) / pair_value(t10);
         const int t13 = (((0.5 <= f_i) && t0 && (f_i <= 2.0)) || (t1 && (f_i <= 2.0 * y_i) && t6));
         const int t14 = ((t0 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t6));
-        loss[row] = pair_rounded(pair_if((f_i == f_i), pair_if(t0, pair_of(f_i), pair_if(t1, pair_mul(t3, pair_if(t7, pair_order(pair_sub(pair_div(t9, t10), pair_mul(t11, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t11, 23.0), 25.0), t11), 42.0), pair_of(575.0)), 2.0), t11), 19.0), pair_of(21.0)), 2.0), t11), 17.0), pair_of(19.0)), 2.0), t11), 15.0), pair_of(17.0)), 2.0), t11), 13.0), pair_of(15.0)), 2.0), t11), 11.0), pair_of(13.0)), 2.0), t11), 9.0), pair_of(11.0)), 2.0), t11), 7.0), pair_of(9.0)), 2.0), t11), 5.0), pair_of(7.0)), 2.0), t11), 3.0), pair_of(5.0)), 2.0), t10), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t7, pair_of(1.0), pair_div(pair_of(1.0), t12)), a1)), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t13, a3, pair_if(t14, pair_order(pair_sub(a4, a6)), a8)), t2), f_i)), -t2)))), pair_of(f_i)));
+        loss[row] = pair_rounded(pair_if((f_i == f_i), pair_if(t0, pair_of(f_i), pair_if(t1, pair_mul(t3, pair_if(t7, pair_div(pair_mul(pair_order(pair_add_d(pair_neg(pair_div(pair_div(pair_div(pair_of(((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t11) * t11) / 575.0) * t11) / 21.0) * t11) / 19.0) * t11) / 17.0) * t11) / 15.0) * t11) / 13.0) * t11) / 11.0) * t11) / 9.0) * t11) / 7.0) * t11) / 5.0) * pair_rounded(t9))), t10), t10), pair_of(3.0))), 1.0)), t9), t10), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t7, pair_of(1.0), pair_div(pair_of(1.0), t12)), a1)), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t13, a3, pair_if(t14, pair_order(pair_sub(a4, a6)), a8)), t2), f_i)), -t2)))), pair_of(f_i)));
     }
 #endif
 }
@@ -683,11 +774,11 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
 #ifdef LOSSFORGE_FAST
     (void)constants;
     double t3_rows[ROWS_f64];
-    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t4_rows[ROWS_f64];
     double t5_rows[ROWS_f64];
     double t6_rows[ROWS_f64];
-    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
-    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double t9_rows[ROWS_f64];
+    double t13_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
     double a2_rows[ROWS_f64];
@@ -705,24 +796,21 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t2 = (y_i <= 2.0 * f_i);
         const double t3 = (t1 ? 1.0 : y_i);
         t3_rows[row] = t3;
-        const pair t4 = pair_diff(f_i, t3);
-        t4_hi[row] = t4.hi;
-        t4_lo[row] = t4.lo;
+        const double t4 = f_i - t3;
+        t4_rows[row] = t4;
         const double t5 = maximum(-0.5, f_i - 1.0);
         t5_rows[row] = t5;
         const double t6 = maximum(-0.5, (f_i - y_i) / y_i);
         t6_rows[row] = t6;
         const int t7 = (0.0 < y_i);
         const int t8 = (((-0.3333333333333333 <= t5) && t1 && (t5 <= 0.5)) || ((-0.3333333333333333 <= t6) && (t6 <= 0.5) && t7));
-        const pair t9 = pair_max(pair_of(-0.5), pair_order(pair_mul(t4, pair_if(t1, pair_of(1.0), pair_quot(1.0, y_i)))));
-        t9_hi[row] = t9.hi;
-        t9_lo[row] = t9.lo;
-        const pair t13 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t9));
-        t13_hi[row] = t13.hi;
-        t13_lo[row] = t13.lo;
+        const double t9 = maximum(-0.5, t4 * (t1 ? 1.0 : 1.0 / y_i));
+        t9_rows[row] = t9;
+        const double t13 = minimum(1.2676506002282294e+30, t9);
+        t13_rows[row] = t13;
         const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
-        a0_rows[row] = pair_rounded(pair_if(t8, pair_of(1.0), t13));
+        a0_rows[row] = (t8 ? 1.0 : t13);
         a2_rows[row] = (t14 ? (t3 - f_i) / f_i : 0.0);
         a5_rows[row] = f_i;
         a7_rows[row] = (t15 ? 1.0 : t3 / f_i);
@@ -737,11 +825,11 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double y_i = y[row];
         const double f_i = f[row];
         const double t3 = t3_rows[row];
-        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const double t4 = t4_rows[row];
         const double t5 = t5_rows[row];
         const double t6 = t6_rows[row];
-        const pair t9 = {t9_hi[row], t9_lo[row]};
-        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const double t9 = t9_rows[row];
+        const double t13 = t13_rows[row];
         const double a1 = a1_rows[row];
         const double a3 = a3_rows[row];
         const double a4 = a4_rows[row];
@@ -752,12 +840,12 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t2 = (y_i <= 2.0 * f_i);
         const int t7 = (0.0 < y_i);
         const int t8 = (((-0.3333333333333333 <= t5) && t1 && (t5 <= 0.5)) || ((-0.3333333333333333 <= t6) && (t6 <= 0.5) && t7));
-        const pair t10 = pair_if(t8, t9, pair_of(0.0));
-        const pair t11 = pair_order(pair_add_d(t10, 2.0));
-        const pair t12 = pair_div(pair_div(pair_if(t8, pair_mul(t9, t9), pair_of(0.0)), t11), t11);
+        const double t10 = maximum(-0.3333333333333333, minimum(0.5, t9));
+        const double t11 = 2.0 + t10;
+        const double t12 = t10 * t10 / t11 / t11;
         const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
-        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_of(f_i), pair_if(t2, pair_mul(t4, pair_if(t8, pair_order(pair_add_d(pair_neg(pair_mul(t12, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t12)) * pair_rounded(t12)) / 575.0) * pair_rounded(t12))), 21.0), 2.0), t12), 17.0), pair_of(19.0)), 2.0), t12), 15.0), pair_of(17.0)), 2.0), t12), 13.0), pair_of(15.0)), 2.0), t12), 11.0), pair_of(13.0)), 2.0), t12), 9.0), pair_of(11.0)), 2.0), t12), 7.0), pair_of(9.0)), 2.0), t12), 5.0), pair_of(7.0)), 2.0), t12), 3.0), pair_of(5.0)), 2.0), t11), pair_of(3.0)))), (pair_rounded(t10) / pair_value(t11)))), pair_of(1.0 - (t8 ? 1.0 : 1.0 / pair_rounded(t13)) * a1))), pair_of(f_i + t3 * (t14 ? a3 : (t15 ? a4 - a6 : a8)) - t3))), pair_of(f_i)));
+        loss[row] = (t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? (1.0 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t12) * t12) / 575.0) * t12) / 21.0) * t12) / 19.0) * t12) / 17.0) * t12) / 15.0) * t12) / 13.0) * t12) / 11.0) * t12) / 9.0) * t12) / 7.0) * t12) / 5.0) * t10 / t11 / t11 / 3.0) * t10 / t11 : 1.0 - (t8 ? 1.0 : 1.0 / t13) * a1) : f_i + t3 * (t14 ? a3 : (t15 ? a4 - a6 : a8)) - t3)) : f_i);
         gradient[row] = (t0 ? 1.0 - ((y_i == 0.0) ? 0.0 : y_i / f_i) : f_i);
     }
 #else
@@ -794,7 +882,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t6 = maximum(-0.5, (f_i - y_i) / y_i);
         t6_rows[row] = t6;
         const int t7 = (0.0 < y_i);
-        const int t8 = (((-0.3333333333333333 <= t5) && t1 && (t5 <= 0.5)) || ((-0.3333333333333333 <= t6) && (t6 <= 0.5) && t7));
+        const int t8 = (((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= t5) && t1 && (t5 <= 0.5)) || ((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= t6) && (t6 <= 0.5) && t7));
         const pair t9 = pair_max(pair_of(-0.5), pair_order(pair_mul(t4, pair_if(t1, pair_of(1.0), pair_quot(1.0, y_i)))));
         t9_hi[row] = t9.hi;
         t9_lo[row] = t9.lo;
@@ -838,13 +926,13 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t1 = (y_i <= 0.0);
         const int t2 = (y_i <= 2.0 * f_i);
         const int t7 = (0.0 < y_i);
-        const int t8 = (((-0.3333333333333333 <= t5) && t1 && (t5 <= 0.5)) || ((-0.3333333333333333 <= t6) && (t6 <= 0.5) && t7));
-        const pair t10 = pair_if(t8, t9, pair_of(0.0));
+        const int t8 = (((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= t5) && t1 && (t5 <= 0.5)) || ((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= t6) && (t6 <= 0.5) && t7));
+        const pair t10 = pair_max((pair){-0.3333333333333333, -1.850371707708594e-17}, pair_order(pair_min(pair_of(0.5), pair_order(t9))));
         const pair t11 = pair_order(pair_add_d(t10, 2.0));
-        const pair t12 = pair_div(pair_div(pair_if(t8, pair_mul(t9, t9), pair_of(0.0)), t11), t11);
+        const double t12 = pair_rounded(t10) * pair_rounded(t10) / pair_value(t11) / pair_value(t11);
         const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
-        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_of(f_i), pair_if(t2, pair_mul(t4, pair_if(t8, pair_order(pair_sub(pair_div(t10, t11), pair_mul(t12, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t12, 23.0), 25.0), t12), 42.0), pair_of(575.0)), 2.0), t12), 19.0), pair_of(21.0)), 2.0), t12), 17.0), pair_of(19.0)), 2.0), t12), 15.0), pair_of(17.0)), 2.0), t12), 13.0), pair_of(15.0)), 2.0), t12), 11.0), pair_of(13.0)), 2.0), t12), 9.0), pair_of(11.0)), 2.0), t12), 7.0), pair_of(9.0)), 2.0), t12), 5.0), pair_of(7.0)), 2.0), t12), 3.0), pair_of(5.0)), 2.0), t11), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t8, pair_of(1.0), pair_div(pair_of(1.0), t13)), a1)), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t14, a3, pair_if(t15, pair_order(pair_sub(a4, a6)), a8)), t3), f_i)), -t3)))), pair_of(f_i)));
+        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_of(f_i), pair_if(t2, pair_mul(t4, pair_if(t8, pair_div(pair_mul(pair_order(pair_add_d(pair_neg(pair_div(pair_div(pair_div(pair_of(((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t12) * t12) / 575.0) * t12) / 21.0) * t12) / 19.0) * t12) / 17.0) * t12) / 15.0) * t12) / 13.0) * t12) / 11.0) * t12) / 9.0) * t12) / 7.0) * t12) / 5.0) * pair_rounded(t10))), t11), t11), pair_of(3.0))), 1.0)), t10), t11), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t8, pair_of(1.0), pair_div(pair_of(1.0), t13)), a1)), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t14, a3, pair_if(t15, pair_order(pair_sub(a4, a6)), a8)), t3), f_i)), -t3)))), pair_of(f_i)));
         gradient[row] = pair_value(pair_if(t0, pair_order(pair_add_d(pair_neg(pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, f_i))), 1.0)), pair_of(f_i)));
     }
 #endif
@@ -931,11 +1019,11 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
 #ifdef LOSSFORGE_FAST
     (void)constants;
     double t3_rows[ROWS_f64];
-    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t4_rows[ROWS_f64];
     double t5_rows[ROWS_f64];
     double t6_rows[ROWS_f64];
-    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
-    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double t9_rows[ROWS_f64];
+    double t13_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
     double a2_rows[ROWS_f64];
@@ -953,24 +1041,21 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t2 = (y_i <= 2.0 * f_i);
         const double t3 = (t1 ? 1.0 : y_i);
         t3_rows[row] = t3;
-        const pair t4 = pair_diff(f_i, t3);
-        t4_hi[row] = t4.hi;
-        t4_lo[row] = t4.lo;
+        const double t4 = f_i - t3;
+        t4_rows[row] = t4;
         const double t5 = maximum(-0.5, f_i - 1.0);
         t5_rows[row] = t5;
         const double t6 = maximum(-0.5, (f_i - y_i) / y_i);
         t6_rows[row] = t6;
         const int t7 = (0.0 < y_i);
         const int t8 = (((-0.3333333333333333 <= t5) && t1 && (t5 <= 0.5)) || ((-0.3333333333333333 <= t6) && (t6 <= 0.5) && t7));
-        const pair t9 = pair_max(pair_of(-0.5), pair_order(pair_mul(t4, pair_if(t1, pair_of(1.0), pair_quot(1.0, y_i)))));
-        t9_hi[row] = t9.hi;
-        t9_lo[row] = t9.lo;
-        const pair t13 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t9));
-        t13_hi[row] = t13.hi;
-        t13_lo[row] = t13.lo;
+        const double t9 = maximum(-0.5, t4 * (t1 ? 1.0 : 1.0 / y_i));
+        t9_rows[row] = t9;
+        const double t13 = minimum(1.2676506002282294e+30, t9);
+        t13_rows[row] = t13;
         const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
-        a0_rows[row] = pair_rounded(pair_if(t8, pair_of(1.0), t13));
+        a0_rows[row] = (t8 ? 1.0 : t13);
         a2_rows[row] = (t14 ? (t3 - f_i) / f_i : 0.0);
         a5_rows[row] = f_i;
         a7_rows[row] = (t15 ? 1.0 : t3 / f_i);
@@ -985,11 +1070,11 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double y_i = y[row];
         const double f_i = f[row];
         const double t3 = t3_rows[row];
-        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const double t4 = t4_rows[row];
         const double t5 = t5_rows[row];
         const double t6 = t6_rows[row];
-        const pair t9 = {t9_hi[row], t9_lo[row]};
-        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const double t9 = t9_rows[row];
+        const double t13 = t13_rows[row];
         const double a1 = a1_rows[row];
         const double a3 = a3_rows[row];
         const double a4 = a4_rows[row];
@@ -1000,13 +1085,13 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t2 = (y_i <= 2.0 * f_i);
         const int t7 = (0.0 < y_i);
         const int t8 = (((-0.3333333333333333 <= t5) && t1 && (t5 <= 0.5)) || ((-0.3333333333333333 <= t6) && (t6 <= 0.5) && t7));
-        const pair t10 = pair_if(t8, t9, pair_of(0.0));
-        const pair t11 = pair_order(pair_add_d(t10, 2.0));
-        const pair t12 = pair_div(pair_div(pair_if(t8, pair_mul(t9, t9), pair_of(0.0)), t11), t11);
+        const double t10 = maximum(-0.3333333333333333, minimum(0.5, t9));
+        const double t11 = 2.0 + t10;
+        const double t12 = t10 * t10 / t11 / t11;
         const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
         const double t16 = ((y_i == 0.0) ? 0.0 : y_i / f_i);
-        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_of(f_i), pair_if(t2, pair_mul(t4, pair_if(t8, pair_order(pair_add_d(pair_neg(pair_mul(t12, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t12)) * pair_rounded(t12)) / 575.0) * pair_rounded(t12))), 21.0), 2.0), t12), 17.0), pair_of(19.0)), 2.0), t12), 15.0), pair_of(17.0)), 2.0), t12), 13.0), pair_of(15.0)), 2.0), t12), 11.0), pair_of(13.0)), 2.0), t12), 9.0), pair_of(11.0)), 2.0), t12), 7.0), pair_of(9.0)), 2.0), t12), 5.0), pair_of(7.0)), 2.0), t12), 3.0), pair_of(5.0)), 2.0), t11), pair_of(3.0)))), (pair_rounded(t10) / pair_value(t11)))), pair_of(1.0 - (t8 ? 1.0 : 1.0 / pair_rounded(t13)) * a1))), pair_of(f_i + t3 * (t14 ? a3 : (t15 ? a4 - a6 : a8)) - t3))), pair_of(f_i)));
+        loss[row] = (t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? (1.0 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t12) * t12) / 575.0) * t12) / 21.0) * t12) / 19.0) * t12) / 17.0) * t12) / 15.0) * t12) / 13.0) * t12) / 11.0) * t12) / 9.0) * t12) / 7.0) * t12) / 5.0) * t10 / t11 / t11 / 3.0) * t10 / t11 : 1.0 - (t8 ? 1.0 : 1.0 / t13) * a1) : f_i + t3 * (t14 ? a3 : (t15 ? a4 - a6 : a8)) - t3)) : f_i);
         gradient[row] = (t0 ? 1.0 - t16 : f_i);
         hessian[row] = (t0 ? ((t16 == 0.0) ? 0.0 : t16 / f_i) : f_i);
     }
@@ -1044,7 +1129,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t6 = maximum(-0.5, (f_i - y_i) / y_i);
         t6_rows[row] = t6;
         const int t7 = (0.0 < y_i);
-        const int t8 = (((-0.3333333333333333 <= t5) && t1 && (t5 <= 0.5)) || ((-0.3333333333333333 <= t6) && (t6 <= 0.5) && t7));
+        const int t8 = (((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= t5) && t1 && (t5 <= 0.5)) || ((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= t6) && (t6 <= 0.5) && t7));
         const pair t9 = pair_max(pair_of(-0.5), pair_order(pair_mul(t4, pair_if(t1, pair_of(1.0), pair_quot(1.0, y_i)))));
         t9_hi[row] = t9.hi;
         t9_lo[row] = t9.lo;
@@ -1088,14 +1173,14 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t1 = (y_i <= 0.0);
         const int t2 = (y_i <= 2.0 * f_i);
         const int t7 = (0.0 < y_i);
-        const int t8 = (((-0.3333333333333333 <= t5) && t1 && (t5 <= 0.5)) || ((-0.3333333333333333 <= t6) && (t6 <= 0.5) && t7));
-        const pair t10 = pair_if(t8, t9, pair_of(0.0));
+        const int t8 = (((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= t5) && t1 && (t5 <= 0.5)) || ((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= t6) && (t6 <= 0.5) && t7));
+        const pair t10 = pair_max((pair){-0.3333333333333333, -1.850371707708594e-17}, pair_order(pair_min(pair_of(0.5), pair_order(t9))));
         const pair t11 = pair_order(pair_add_d(t10, 2.0));
-        const pair t12 = pair_div(pair_div(pair_if(t8, pair_mul(t9, t9), pair_of(0.0)), t11), t11);
+        const double t12 = pair_rounded(t10) * pair_rounded(t10) / pair_value(t11) / pair_value(t11);
         const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
         const pair t16 = pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, f_i));
-        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_of(f_i), pair_if(t2, pair_mul(t4, pair_if(t8, pair_order(pair_sub(pair_div(t10, t11), pair_mul(t12, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t12, 23.0), 25.0), t12), 42.0), pair_of(575.0)), 2.0), t12), 19.0), pair_of(21.0)), 2.0), t12), 17.0), pair_of(19.0)), 2.0), t12), 15.0), pair_of(17.0)), 2.0), t12), 13.0), pair_of(15.0)), 2.0), t12), 11.0), pair_of(13.0)), 2.0), t12), 9.0), pair_of(11.0)), 2.0), t12), 7.0), pair_of(9.0)), 2.0), t12), 5.0), pair_of(7.0)), 2.0), t12), 3.0), pair_of(5.0)), 2.0), t11), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t8, pair_of(1.0), pair_div(pair_of(1.0), t13)), a1)), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t14, a3, pair_if(t15, pair_order(pair_sub(a4, a6)), a8)), t3), f_i)), -t3)))), pair_of(f_i)));
+        loss[row] = pair_rounded(pair_if(t0, pair_if(t1, pair_of(f_i), pair_if(t2, pair_mul(t4, pair_if(t8, pair_div(pair_mul(pair_order(pair_add_d(pair_neg(pair_div(pair_div(pair_div(pair_of(((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t12) * t12) / 575.0) * t12) / 21.0) * t12) / 19.0) * t12) / 17.0) * t12) / 15.0) * t12) / 13.0) * t12) / 11.0) * t12) / 9.0) * t12) / 7.0) * t12) / 5.0) * pair_rounded(t10))), t11), t11), pair_of(3.0))), 1.0)), t10), t11), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t8, pair_of(1.0), pair_div(pair_of(1.0), t13)), a1)), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t14, a3, pair_if(t15, pair_order(pair_sub(a4, a6)), a8)), t3), f_i)), -t3)))), pair_of(f_i)));
         gradient[row] = pair_value(pair_if(t0, pair_order(pair_add_d(pair_neg(t16), 1.0)), pair_of(f_i)));
         hessian[row] = pair_rounded(pair_if(t0, pair_if((pair_rounded(t16) == 0.0), pair_of(0.0), pair_div(t16, pair_of(f_i))), pair_of(f_i)));
     }
@@ -1165,6 +1250,82 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    float t2_rows[ROWS_f32];
+    float t3_rows[ROWS_f32];
+    float t4_rows[ROWS_f32];
+    float t5_rows[ROWS_f32];
+    float t8_rows[ROWS_f32];
+    float t12_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    float a2_rows[ROWS_f32];
+    float a3_rows[ROWS_f32];
+    float a4_rows[ROWS_f32];
+    float a5_rows[ROWS_f32];
+    float a6_rows[ROWS_f32];
+    float a7_rows[ROWS_f32];
+    float a8_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const int t0 = (y_i <= 0.0f);
+        const int t1 = (y_i <= 2.0f * f_i);
+        const float t2 = (t0 ? 1.0f : y_i);
+        t2_rows[row] = t2;
+        const float t3 = f_i - t2;
+        t3_rows[row] = t3;
+        const float t4 = maximumf(-0.5f, f_i - 1.0f);
+        t4_rows[row] = t4;
+        const float t5 = maximumf(-0.5f, (f_i - y_i) / y_i);
+        t5_rows[row] = t5;
+        const int t6 = (0.0f < y_i);
+        const int t7 = (((-0.33333334f <= t4) && t0 && (t4 <= 0.5f)) || ((-0.33333334f <= t5) && (t5 <= 0.5f) && t6));
+        const float t8 = maximumf(-0.5f, t3 * (t0 ? 1.0f : 1.0f / y_i));
+        t8_rows[row] = t8;
+        const float t12 = minimumf(1.2676506e+30f, t8);
+        t12_rows[row] = t12;
+        const int t13 = (((0.5f <= f_i) && t0 && (f_i <= 2.0f)) || (t1 && (f_i <= 2.0f * y_i) && t6));
+        const int t14 = ((t0 && ((1.2676506e+30f < f_i) || (f_i < 7.888609e-31f))) || (((1.2676506e+30f * f_i < y_i) || (1.2676506e+30f * y_i < f_i)) && t6));
+        a0_rows[row] = (t7 ? 1.0f : t12);
+        a2_rows[row] = (t13 ? (t2 - f_i) / f_i : 0.0f);
+        a5_rows[row] = f_i;
+        a7_rows[row] = (t14 ? 1.0f : t2 / f_i);
+    }
+    log1p_fastf_rows(a0_rows, a1_rows);
+    log1p_fastf_rows(a2_rows, a3_rows);
+    log_fastf_rows(t2_rows, a4_rows);
+    log_fastf_rows(a5_rows, a6_rows);
+    log_fastf_rows(a7_rows, a8_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float t2 = t2_rows[row];
+        const float t3 = t3_rows[row];
+        const float t4 = t4_rows[row];
+        const float t5 = t5_rows[row];
+        const float t8 = t8_rows[row];
+        const float t12 = t12_rows[row];
+        const float a1 = a1_rows[row];
+        const float a3 = a3_rows[row];
+        const float a4 = a4_rows[row];
+        const float a6 = a6_rows[row];
+        const float a8 = a8_rows[row];
+        const int t0 = (y_i <= 0.0f);
+        const int t1 = (y_i <= 2.0f * f_i);
+        const int t6 = (0.0f < y_i);
+        const int t7 = (((-0.33333334f <= t4) && t0 && (t4 <= 0.5f)) || ((-0.33333334f <= t5) && (t5 <= 0.5f) && t6));
+        const float t9 = maximumf(-0.33333334f, minimumf(0.5f, t8));
+        const float t10 = 2.0f + t9;
+        const float t11 = t9 * t9 / t10 / t10;
+        const int t13 = (((0.5f <= f_i) && t0 && (f_i <= 2.0f)) || (t1 && (f_i <= 2.0f * y_i) && t6));
+        const int t14 = ((t0 && ((1.2676506e+30f < f_i) || (f_i < 7.888609e-31f))) || (((1.2676506e+30f * f_i < y_i) || (1.2676506e+30f * y_i < f_i)) && t6));
+        loss[row] = ((f_i == f_i) ? (t0 ? f_i : (t1 ? t3 * (t7 ? (1.0f - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * t11) * t11) / 575.0f) * t11) / 21.0f) * t11) / 19.0f) * t11) / 17.0f) * t11) / 15.0f) * t11) / 13.0f) * t11) / 11.0f) * t11) / 9.0f) * t11) / 7.0f) * t11) / 5.0f) * t9 / t10 / t10 / 3.0f) * t9 / t10 : 1.0f - (t7 ? 1.0f : 1.0f / t12) * a1) : f_i + t2 * (t13 ? a3 : (t14 ? a4 - a6 : a8)) - t2)) : f_i);
+    }
+#else
     (void)constants;
     double t2_rows[ROWS_f32];
     double t3_rows[ROWS_f32];
@@ -1232,19 +1393,25 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const int t1 = (y_i <= 2.0 * f_i);
         const int t6 = (0.0 < y_i);
         const int t7 = (((-0.3333333333333333 <= t4) && t0 && (t4 <= 0.5)) || ((-0.3333333333333333 <= t5) && (t5 <= 0.5) && t6));
-        const double t9 = (t7 ? t8 : 0.0);
+        const double t9 = maximum(-0.3333333333333333, minimum(0.5, t8));
         const double t10 = 2.0 + t9;
-        const double t11 = (t7 ? t8 * t8 : 0.0) / t10 / t10;
+        const double t11 = t9 * t9 / t10 / t10;
         const int t13 = (((0.5 <= f_i) && t0 && (f_i <= 2.0)) || (t1 && (f_i <= 2.0 * y_i) && t6));
         const int t14 = ((t0 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t6));
-        loss[row] = (float)((f_i == f_i) ? (t0 ? f_i : (t1 ? t3 * (t7 ? t9 / t10 - t11 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t11) * t11) / 575.0) * t11) / 21.0) * t11) / 19.0) * t11) / 17.0) * t11) / 15.0) * t11) / 13.0) * t11) / 11.0) * t11) / 9.0) * t11) / 7.0) * t11) / 5.0) / t10 / 3.0) : 1.0 - (t7 ? 1.0 : 1.0 / t12) * a1) : f_i + t2 * (t13 ? a3 : (t14 ? a4 - a6 : a8)) - t2)) : f_i);
+        loss[row] = (float)((f_i == f_i) ? (t0 ? f_i : (t1 ? t3 * (t7 ? (1.0 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t11) * t11) / 575.0) * t11) / 21.0) * t11) / 19.0) * t11) / 17.0) * t11) / 15.0) * t11) / 13.0) * t11) / 11.0) * t11) / 9.0) * t11) / 7.0) * t11) / 5.0) * t9 / t10 / t10 / 3.0) * t9 / t10 : 1.0 - (t7 ? 1.0 : 1.0 / t12) * a1) : f_i + t2 * (t13 ? a3 : (t14 ? a4 - a6 : a8)) - t2)) : f_i);
     }
+#endif
 }
 
 void lossforge_generalised_kl_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -1261,6 +1428,15 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        gradient[row] = ((f_i == f_i) ? 1.0f - ((y_i == 0.0f) ? 0.0f : y_i / f_i) : f_i);
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1268,12 +1444,18 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double f_i = f[row];
         gradient[row] = (float)((f_i == f_i) ? 1.0 - ((y_i == 0.0) ? 0.0 : y_i / f_i) : f_i);
     }
+#endif
 }
 
 void lossforge_generalised_kl_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -1290,6 +1472,16 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float t0 = ((y_i == 0.0f) ? 0.0f : y_i / f_i);
+        hessian[row] = ((f_i == f_i) ? ((t0 == 0.0f) ? 0.0f : t0 / f_i) : f_i);
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1298,12 +1490,18 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const double t0 = ((y_i == 0.0) ? 0.0 : y_i / f_i);
         hessian[row] = (float)((f_i == f_i) ? ((t0 == 0.0) ? 0.0 : t0 / f_i) : f_i);
     }
+#endif
 }
 
 void lossforge_generalised_kl_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -1321,6 +1519,84 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    float t3_rows[ROWS_f32];
+    float t4_rows[ROWS_f32];
+    float t5_rows[ROWS_f32];
+    float t6_rows[ROWS_f32];
+    float t9_rows[ROWS_f32];
+    float t13_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    float a2_rows[ROWS_f32];
+    float a3_rows[ROWS_f32];
+    float a4_rows[ROWS_f32];
+    float a5_rows[ROWS_f32];
+    float a6_rows[ROWS_f32];
+    float a7_rows[ROWS_f32];
+    float a8_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const int t1 = (y_i <= 0.0f);
+        const int t2 = (y_i <= 2.0f * f_i);
+        const float t3 = (t1 ? 1.0f : y_i);
+        t3_rows[row] = t3;
+        const float t4 = f_i - t3;
+        t4_rows[row] = t4;
+        const float t5 = maximumf(-0.5f, f_i - 1.0f);
+        t5_rows[row] = t5;
+        const float t6 = maximumf(-0.5f, (f_i - y_i) / y_i);
+        t6_rows[row] = t6;
+        const int t7 = (0.0f < y_i);
+        const int t8 = (((-0.33333334f <= t5) && t1 && (t5 <= 0.5f)) || ((-0.33333334f <= t6) && (t6 <= 0.5f) && t7));
+        const float t9 = maximumf(-0.5f, t4 * (t1 ? 1.0f : 1.0f / y_i));
+        t9_rows[row] = t9;
+        const float t13 = minimumf(1.2676506e+30f, t9);
+        t13_rows[row] = t13;
+        const int t14 = (((0.5f <= f_i) && t1 && (f_i <= 2.0f)) || (t2 && (f_i <= 2.0f * y_i) && t7));
+        const int t15 = ((t1 && ((1.2676506e+30f < f_i) || (f_i < 7.888609e-31f))) || (((1.2676506e+30f * f_i < y_i) || (1.2676506e+30f * y_i < f_i)) && t7));
+        a0_rows[row] = (t8 ? 1.0f : t13);
+        a2_rows[row] = (t14 ? (t3 - f_i) / f_i : 0.0f);
+        a5_rows[row] = f_i;
+        a7_rows[row] = (t15 ? 1.0f : t3 / f_i);
+    }
+    log1p_fastf_rows(a0_rows, a1_rows);
+    log1p_fastf_rows(a2_rows, a3_rows);
+    log_fastf_rows(t3_rows, a4_rows);
+    log_fastf_rows(a5_rows, a6_rows);
+    log_fastf_rows(a7_rows, a8_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float t3 = t3_rows[row];
+        const float t4 = t4_rows[row];
+        const float t5 = t5_rows[row];
+        const float t6 = t6_rows[row];
+        const float t9 = t9_rows[row];
+        const float t13 = t13_rows[row];
+        const float a1 = a1_rows[row];
+        const float a3 = a3_rows[row];
+        const float a4 = a4_rows[row];
+        const float a6 = a6_rows[row];
+        const float a8 = a8_rows[row];
+        const int t0 = (f_i == f_i);
+        const int t1 = (y_i <= 0.0f);
+        const int t2 = (y_i <= 2.0f * f_i);
+        const int t7 = (0.0f < y_i);
+        const int t8 = (((-0.33333334f <= t5) && t1 && (t5 <= 0.5f)) || ((-0.33333334f <= t6) && (t6 <= 0.5f) && t7));
+        const float t10 = maximumf(-0.33333334f, minimumf(0.5f, t9));
+        const float t11 = 2.0f + t10;
+        const float t12 = t10 * t10 / t11 / t11;
+        const int t14 = (((0.5f <= f_i) && t1 && (f_i <= 2.0f)) || (t2 && (f_i <= 2.0f * y_i) && t7));
+        const int t15 = ((t1 && ((1.2676506e+30f < f_i) || (f_i < 7.888609e-31f))) || (((1.2676506e+30f * f_i < y_i) || (1.2676506e+30f * y_i < f_i)) && t7));
+        loss[row] = (t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? (1.0f - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * t12) * t12) / 575.0f) * t12) / 21.0f) * t12) / 19.0f) * t12) / 17.0f) * t12) / 15.0f) * t12) / 13.0f) * t12) / 11.0f) * t12) / 9.0f) * t12) / 7.0f) * t12) / 5.0f) * t10 / t11 / t11 / 3.0f) * t10 / t11 : 1.0f - (t8 ? 1.0f : 1.0f / t13) * a1) : f_i + t3 * (t14 ? a3 : (t15 ? a4 - a6 : a8)) - t3)) : f_i);
+        gradient[row] = (t0 ? 1.0f - ((y_i == 0.0f) ? 0.0f : y_i / f_i) : f_i);
+    }
+#else
     (void)constants;
     double t3_rows[ROWS_f32];
     double t4_rows[ROWS_f32];
@@ -1389,20 +1665,26 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const int t2 = (y_i <= 2.0 * f_i);
         const int t7 = (0.0 < y_i);
         const int t8 = (((-0.3333333333333333 <= t5) && t1 && (t5 <= 0.5)) || ((-0.3333333333333333 <= t6) && (t6 <= 0.5) && t7));
-        const double t10 = (t8 ? t9 : 0.0);
+        const double t10 = maximum(-0.3333333333333333, minimum(0.5, t9));
         const double t11 = 2.0 + t10;
-        const double t12 = (t8 ? t9 * t9 : 0.0) / t11 / t11;
+        const double t12 = t10 * t10 / t11 / t11;
         const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
-        loss[row] = (float)(t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - t12 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t12) * t12) / 575.0) * t12) / 21.0) * t12) / 19.0) * t12) / 17.0) * t12) / 15.0) * t12) / 13.0) * t12) / 11.0) * t12) / 9.0) * t12) / 7.0) * t12) / 5.0) / t11 / 3.0) : 1.0 - (t8 ? 1.0 : 1.0 / t13) * a1) : f_i + t3 * (t14 ? a3 : (t15 ? a4 - a6 : a8)) - t3)) : f_i);
+        loss[row] = (float)(t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? (1.0 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t12) * t12) / 575.0) * t12) / 21.0) * t12) / 19.0) * t12) / 17.0) * t12) / 15.0) * t12) / 13.0) * t12) / 11.0) * t12) / 9.0) * t12) / 7.0) * t12) / 5.0) * t10 / t11 / t11 / 3.0) * t10 / t11 : 1.0 - (t8 ? 1.0 : 1.0 / t13) * a1) : f_i + t3 * (t14 ? a3 : (t15 ? a4 - a6 : a8)) - t3)) : f_i);
         gradient[row] = (float)(t0 ? 1.0 - ((y_i == 0.0) ? 0.0 : y_i / f_i) : f_i);
     }
+#endif
 }
 
 void lossforge_generalised_kl_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -1420,6 +1702,18 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const int t0 = (f_i == f_i);
+        const float t1 = ((y_i == 0.0f) ? 0.0f : y_i / f_i);
+        gradient[row] = (t0 ? 1.0f - t1 : f_i);
+        hessian[row] = (t0 ? ((t1 == 0.0f) ? 0.0f : t1 / f_i) : f_i);
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1430,12 +1724,18 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         gradient[row] = (float)(t0 ? 1.0 - t1 : f_i);
         hessian[row] = (float)(t0 ? ((t1 == 0.0) ? 0.0 : t1 / f_i) : f_i);
     }
+#endif
 }
 
 void lossforge_generalised_kl_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -1454,6 +1754,86 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    float t3_rows[ROWS_f32];
+    float t4_rows[ROWS_f32];
+    float t5_rows[ROWS_f32];
+    float t6_rows[ROWS_f32];
+    float t9_rows[ROWS_f32];
+    float t13_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    float a2_rows[ROWS_f32];
+    float a3_rows[ROWS_f32];
+    float a4_rows[ROWS_f32];
+    float a5_rows[ROWS_f32];
+    float a6_rows[ROWS_f32];
+    float a7_rows[ROWS_f32];
+    float a8_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const int t1 = (y_i <= 0.0f);
+        const int t2 = (y_i <= 2.0f * f_i);
+        const float t3 = (t1 ? 1.0f : y_i);
+        t3_rows[row] = t3;
+        const float t4 = f_i - t3;
+        t4_rows[row] = t4;
+        const float t5 = maximumf(-0.5f, f_i - 1.0f);
+        t5_rows[row] = t5;
+        const float t6 = maximumf(-0.5f, (f_i - y_i) / y_i);
+        t6_rows[row] = t6;
+        const int t7 = (0.0f < y_i);
+        const int t8 = (((-0.33333334f <= t5) && t1 && (t5 <= 0.5f)) || ((-0.33333334f <= t6) && (t6 <= 0.5f) && t7));
+        const float t9 = maximumf(-0.5f, t4 * (t1 ? 1.0f : 1.0f / y_i));
+        t9_rows[row] = t9;
+        const float t13 = minimumf(1.2676506e+30f, t9);
+        t13_rows[row] = t13;
+        const int t14 = (((0.5f <= f_i) && t1 && (f_i <= 2.0f)) || (t2 && (f_i <= 2.0f * y_i) && t7));
+        const int t15 = ((t1 && ((1.2676506e+30f < f_i) || (f_i < 7.888609e-31f))) || (((1.2676506e+30f * f_i < y_i) || (1.2676506e+30f * y_i < f_i)) && t7));
+        a0_rows[row] = (t8 ? 1.0f : t13);
+        a2_rows[row] = (t14 ? (t3 - f_i) / f_i : 0.0f);
+        a5_rows[row] = f_i;
+        a7_rows[row] = (t15 ? 1.0f : t3 / f_i);
+    }
+    log1p_fastf_rows(a0_rows, a1_rows);
+    log1p_fastf_rows(a2_rows, a3_rows);
+    log_fastf_rows(t3_rows, a4_rows);
+    log_fastf_rows(a5_rows, a6_rows);
+    log_fastf_rows(a7_rows, a8_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float t3 = t3_rows[row];
+        const float t4 = t4_rows[row];
+        const float t5 = t5_rows[row];
+        const float t6 = t6_rows[row];
+        const float t9 = t9_rows[row];
+        const float t13 = t13_rows[row];
+        const float a1 = a1_rows[row];
+        const float a3 = a3_rows[row];
+        const float a4 = a4_rows[row];
+        const float a6 = a6_rows[row];
+        const float a8 = a8_rows[row];
+        const int t0 = (f_i == f_i);
+        const int t1 = (y_i <= 0.0f);
+        const int t2 = (y_i <= 2.0f * f_i);
+        const int t7 = (0.0f < y_i);
+        const int t8 = (((-0.33333334f <= t5) && t1 && (t5 <= 0.5f)) || ((-0.33333334f <= t6) && (t6 <= 0.5f) && t7));
+        const float t10 = maximumf(-0.33333334f, minimumf(0.5f, t9));
+        const float t11 = 2.0f + t10;
+        const float t12 = t10 * t10 / t11 / t11;
+        const int t14 = (((0.5f <= f_i) && t1 && (f_i <= 2.0f)) || (t2 && (f_i <= 2.0f * y_i) && t7));
+        const int t15 = ((t1 && ((1.2676506e+30f < f_i) || (f_i < 7.888609e-31f))) || (((1.2676506e+30f * f_i < y_i) || (1.2676506e+30f * y_i < f_i)) && t7));
+        const float t16 = ((y_i == 0.0f) ? 0.0f : y_i / f_i);
+        loss[row] = (t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? (1.0f - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * t12) * t12) / 575.0f) * t12) / 21.0f) * t12) / 19.0f) * t12) / 17.0f) * t12) / 15.0f) * t12) / 13.0f) * t12) / 11.0f) * t12) / 9.0f) * t12) / 7.0f) * t12) / 5.0f) * t10 / t11 / t11 / 3.0f) * t10 / t11 : 1.0f - (t8 ? 1.0f : 1.0f / t13) * a1) : f_i + t3 * (t14 ? a3 : (t15 ? a4 - a6 : a8)) - t3)) : f_i);
+        gradient[row] = (t0 ? 1.0f - t16 : f_i);
+        hessian[row] = (t0 ? ((t16 == 0.0f) ? 0.0f : t16 / f_i) : f_i);
+    }
+#else
     (void)constants;
     double t3_rows[ROWS_f32];
     double t4_rows[ROWS_f32];
@@ -1522,22 +1902,28 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const int t2 = (y_i <= 2.0 * f_i);
         const int t7 = (0.0 < y_i);
         const int t8 = (((-0.3333333333333333 <= t5) && t1 && (t5 <= 0.5)) || ((-0.3333333333333333 <= t6) && (t6 <= 0.5) && t7));
-        const double t10 = (t8 ? t9 : 0.0);
+        const double t10 = maximum(-0.3333333333333333, minimum(0.5, t9));
         const double t11 = 2.0 + t10;
-        const double t12 = (t8 ? t9 * t9 : 0.0) / t11 / t11;
+        const double t12 = t10 * t10 / t11 / t11;
         const int t14 = (((0.5 <= f_i) && t1 && (f_i <= 2.0)) || (t2 && (f_i <= 2.0 * y_i) && t7));
         const int t15 = ((t1 && ((1.2676506002282294e+30 < f_i) || (f_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i)) && t7));
         const double t16 = ((y_i == 0.0) ? 0.0 : y_i / f_i);
-        loss[row] = (float)(t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? t10 / t11 - t12 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t12) * t12) / 575.0) * t12) / 21.0) * t12) / 19.0) * t12) / 17.0) * t12) / 15.0) * t12) / 13.0) * t12) / 11.0) * t12) / 9.0) * t12) / 7.0) * t12) / 5.0) / t11 / 3.0) : 1.0 - (t8 ? 1.0 : 1.0 / t13) * a1) : f_i + t3 * (t14 ? a3 : (t15 ? a4 - a6 : a8)) - t3)) : f_i);
+        loss[row] = (float)(t0 ? (t1 ? f_i : (t2 ? t4 * (t8 ? (1.0 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t12) * t12) / 575.0) * t12) / 21.0) * t12) / 19.0) * t12) / 17.0) * t12) / 15.0) * t12) / 13.0) * t12) / 11.0) * t12) / 9.0) * t12) / 7.0) * t12) / 5.0) * t10 / t11 / t11 / 3.0) * t10 / t11 : 1.0 - (t8 ? 1.0 : 1.0 / t13) * a1) : f_i + t3 * (t14 ? a3 : (t15 ? a4 - a6 : a8)) - t3)) : f_i);
         gradient[row] = (float)(t0 ? 1.0 - t16 : f_i);
         hessian[row] = (float)(t0 ? ((t16 == 0.0) ? 0.0 : t16 / f_i) : f_i);
     }
+#endif
 }
 
 void lossforge_generalised_kl_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

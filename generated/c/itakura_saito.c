@@ -318,6 +318,84 @@ HELPER double minimum(double a, double b)
     return a < b ? a : b;
 }
 
+/* a*b + c, rounded once where the processor can. */
+INLINE float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+INLINE float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+INLINE uint32_t exponent_off(float y)
+{
+    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+}
+
+INLINE float log_fast_nearf(float near, float off, float k)
+{
+    const float f = near + off;
+    const float s = f / (2.0f + f);
+    const float w = s * s;
+    const float w2 = w * w;
+    const float half = 0.5f * f * f;
+    const float less = fusedf(-s, fusedf(w, fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w2, fusedf(0x1.999c860000000p-2f, w, 0x1.5555540000000p-1f)), half), half);
+    return fusedf(k, 0x1.62e4000000000p-1f, f - fusedf(k, -0x1.7f7d1c0000000p-20f, less));
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+INLINE float log_fast_off(float y, float off, float k0)
+{
+    const uint32_t exponent = exponent_off(y);
+    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
+    return log_fast_nearf(from_bitsf(to_bitsf(y) - exponent) - 1.0f, off, k);
+}
+
+INLINE float log_fastf(float x)
+{
+    const int small = x < 0x1p-126f;
+    const float found = log_fast_off(small ? x * 0x1p32f : x, 0.0f, small ? -32.0f : 0.0f);
+    const float positive = x > 0.0f ? found : (x == 0.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF ? positive : x;
+}
+
+INLINE float log1p_fastf(float x)
+{
+    const float y = 1.0f + x;
+    const float one = y - x;
+    const float rest = (1.0f - one) + (x - (y - one));
+    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
+    const float found = log_fast_off(y, off, 0.0f);
+    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
+    return copysignf(x < HUGE_VALF ? inside : x, x); /* log1p(-0.0) is -0.0 */
+}
+
+HELPER float maximumf(float a, float b)
+{
+    return a > b ? a : b;
+}
+
+HELPER float minimumf(float a, float b)
+{
+    return a < b ? a : b;
+}
+
 /* Functions over a block of rows, compiled once; a pair is two arrays. */
 
 ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi, double *lo)
@@ -353,6 +431,22 @@ ONCE static void log_fast_rows(const double *a, double *hi)
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
         hi[row] = log_fast(a[row]);
+    }
+}
+
+ONCE static void log1p_fastf_rows(const float *a, float *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fastf(a[row]);
+    }
+}
+
+ONCE static void log_fastf_rows(const float *a, float *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log_fastf(a[row]);
     }
 }
 
@@ -400,8 +494,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     (void)constants;
-    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
-    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double t7_rows[ROWS_f64];
     double t8_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
@@ -418,20 +512,18 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double y_i = y[row];
         const double f_i = f[row];
         const int t0 = (f_i <= 2.0 * y_i);
-        const pair t1 = pair_div(pair_diff(y_i, f_i), pair_of(f_i));
-        const pair t2 = pair_max(pair_of(-0.5), pair_order(t1));
-        t2_hi[row] = t2.hi;
-        t2_lo[row] = t2.lo;
-        const int t3 = ((-0.3333333333333333 <= pair_rounded(t2)) && (pair_rounded(t2) <= 0.5));
-        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t2));
-        t7_hi[row] = t7.hi;
-        t7_lo[row] = t7.lo;
+        const double t1 = (y_i - f_i) / f_i;
+        const double t2 = maximum(-0.5, t1);
+        t2_rows[row] = t2;
+        const int t3 = ((-0.3333333333333333 <= t2) && (t2 <= 0.5));
+        const double t7 = minimum(1.2676506002282294e+30, t2);
+        t7_rows[row] = t7;
         const double t8 = y_i / f_i;
         t8_rows[row] = t8;
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
-        a0_rows[row] = pair_rounded(pair_if(t3, pair_of(1.0), t7));
-        a2_rows[row] = pair_rounded(pair_if(t9, t1, pair_of(0.0)));
+        a0_rows[row] = (t3 ? 1.0 : t7);
+        a2_rows[row] = (t9 ? t1 : 0.0);
         a4_rows[row] = y_i;
         a6_rows[row] = f_i;
         a8_rows[row] = (t10 ? 1.0 : t8);
@@ -445,8 +537,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t2 = {t2_hi[row], t2_lo[row]};
-        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t2 = t2_rows[row];
+        const double t7 = t7_rows[row];
         const double t8 = t8_rows[row];
         const double a1 = a1_rows[row];
         const double a3 = a3_rows[row];
@@ -454,13 +546,13 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double a7 = a7_rows[row];
         const double a9 = a9_rows[row];
         const int t0 = (f_i <= 2.0 * y_i);
-        const int t3 = ((-0.3333333333333333 <= pair_rounded(t2)) && (pair_rounded(t2) <= 0.5));
-        const pair t4 = pair_if(t3, t2, pair_of(0.0));
-        const pair t5 = pair_order(pair_add_d(t4, 2.0));
-        const pair t6 = pair_div(pair_div(pair_if(t3, pair_mul(t2, t2), pair_of(0.0)), t5), t5);
+        const int t3 = ((-0.3333333333333333 <= t2) && (t2 <= 0.5));
+        const double t4 = maximum(-0.3333333333333333, minimum(0.5, t2));
+        const double t5 = 2.0 + t4;
+        const double t6 = t4 * t4 / t5 / t5;
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
-        loss[row] = pair_rounded(pair_if(t0, pair_mul(pair_if(t3, pair_order(pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t6)) * pair_rounded(t6)) / 575.0) * pair_rounded(t6))), 21.0), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t5), pair_of(3.0)))), (pair_rounded(t4) / pair_value(t5)))), pair_of(1.0 - (t3 ? 1.0 : 1.0 / pair_rounded(t7)) * a1)), t2), pair_of(t8 - 1.0 - (t9 ? a3 : (t10 ? a5 - a7 : a9)))));
+        loss[row] = (t0 ? (t3 ? (1.0 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) * t4 / t5 / t5 / 3.0) * t4 / t5 : 1.0 - (t3 ? 1.0 : 1.0 / t7) * a1) * t2 : t8 - 1.0 - (t9 ? a3 : (t10 ? a5 - a7 : a9)));
     }
 #else
     (void)constants;
@@ -487,7 +579,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t2 = pair_max(pair_of(-0.5), pair_order(t1));
         t2_hi[row] = t2.hi;
         t2_lo[row] = t2.lo;
-        const int t3 = ((-0.3333333333333333 <= pair_rounded(t2)) && (pair_rounded(t2) <= 0.5));
+        const int t3 = ((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= pair_rounded(t2)) && (pair_rounded(t2) <= 0.5));
         const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t2));
         t7_hi[row] = t7.hi;
         t7_lo[row] = t7.lo;
@@ -526,13 +618,13 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair a7 = {a7_hi[row], a7_lo[row]};
         const pair a9 = {a9_hi[row], a9_lo[row]};
         const int t0 = (f_i <= 2.0 * y_i);
-        const int t3 = ((-0.3333333333333333 <= pair_rounded(t2)) && (pair_rounded(t2) <= 0.5));
-        const pair t4 = pair_if(t3, t2, pair_of(0.0));
+        const int t3 = ((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= pair_rounded(t2)) && (pair_rounded(t2) <= 0.5));
+        const pair t4 = pair_max((pair){-0.3333333333333333, -1.850371707708594e-17}, pair_order(pair_min(pair_of(0.5), pair_order(t2))));
         const pair t5 = pair_order(pair_add_d(t4, 2.0));
-        const pair t6 = pair_div(pair_div(pair_if(t3, pair_mul(t2, t2), pair_of(0.0)), t5), t5);
+        const double t6 = pair_rounded(t4) * pair_rounded(t4) / pair_value(t5) / pair_value(t5);
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
-        loss[row] = pair_rounded(pair_if(t0, pair_mul(pair_if(t3, pair_order(pair_sub(pair_div(t4, t5), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t5), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t3, pair_of(1.0), pair_div(pair_of(1.0), t7)), a1)), 1.0))), t2), pair_order(pair_sub(pair_order(pair_add_d(t8, -1.0)), pair_if(t9, a3, pair_if(t10, pair_order(pair_sub(a5, a7)), a9))))));
+        loss[row] = pair_rounded(pair_if(t0, pair_mul(pair_if(t3, pair_div(pair_mul(pair_diff(1.0, (pair_rounded(pair_div(pair_div(pair_mul_d(t4, (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0)), t5), t5)) / 3.0)), t4), t5), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t3, pair_of(1.0), pair_div(pair_of(1.0), t7)), a1)), 1.0))), t2), pair_order(pair_sub(pair_order(pair_add_d(t8, -1.0)), pair_if(t9, a3, pair_if(t10, pair_order(pair_sub(a5, a7)), a9))))));
     }
 #endif
 }
@@ -655,8 +747,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     (void)constants;
-    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
-    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double t7_rows[ROWS_f64];
     double t8_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
@@ -673,20 +765,18 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double y_i = y[row];
         const double f_i = f[row];
         const int t0 = (f_i <= 2.0 * y_i);
-        const pair t1 = pair_div(pair_diff(y_i, f_i), pair_of(f_i));
-        const pair t2 = pair_max(pair_of(-0.5), pair_order(t1));
-        t2_hi[row] = t2.hi;
-        t2_lo[row] = t2.lo;
-        const int t3 = ((-0.3333333333333333 <= pair_rounded(t2)) && (pair_rounded(t2) <= 0.5));
-        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t2));
-        t7_hi[row] = t7.hi;
-        t7_lo[row] = t7.lo;
+        const double t1 = (y_i - f_i) / f_i;
+        const double t2 = maximum(-0.5, t1);
+        t2_rows[row] = t2;
+        const int t3 = ((-0.3333333333333333 <= t2) && (t2 <= 0.5));
+        const double t7 = minimum(1.2676506002282294e+30, t2);
+        t7_rows[row] = t7;
         const double t8 = y_i / f_i;
         t8_rows[row] = t8;
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
-        a0_rows[row] = pair_rounded(pair_if(t3, pair_of(1.0), t7));
-        a2_rows[row] = pair_rounded(pair_if(t9, t1, pair_of(0.0)));
+        a0_rows[row] = (t3 ? 1.0 : t7);
+        a2_rows[row] = (t9 ? t1 : 0.0);
         a4_rows[row] = y_i;
         a6_rows[row] = f_i;
         a8_rows[row] = (t10 ? 1.0 : t8);
@@ -700,8 +790,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t2 = {t2_hi[row], t2_lo[row]};
-        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t2 = t2_rows[row];
+        const double t7 = t7_rows[row];
         const double t8 = t8_rows[row];
         const double a1 = a1_rows[row];
         const double a3 = a3_rows[row];
@@ -709,13 +799,13 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double a7 = a7_rows[row];
         const double a9 = a9_rows[row];
         const int t0 = (f_i <= 2.0 * y_i);
-        const int t3 = ((-0.3333333333333333 <= pair_rounded(t2)) && (pair_rounded(t2) <= 0.5));
-        const pair t4 = pair_if(t3, t2, pair_of(0.0));
-        const pair t5 = pair_order(pair_add_d(t4, 2.0));
-        const pair t6 = pair_div(pair_div(pair_if(t3, pair_mul(t2, t2), pair_of(0.0)), t5), t5);
+        const int t3 = ((-0.3333333333333333 <= t2) && (t2 <= 0.5));
+        const double t4 = maximum(-0.3333333333333333, minimum(0.5, t2));
+        const double t5 = 2.0 + t4;
+        const double t6 = t4 * t4 / t5 / t5;
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
-        loss[row] = pair_rounded(pair_if(t0, pair_mul(pair_if(t3, pair_order(pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t6)) * pair_rounded(t6)) / 575.0) * pair_rounded(t6))), 21.0), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t5), pair_of(3.0)))), (pair_rounded(t4) / pair_value(t5)))), pair_of(1.0 - (t3 ? 1.0 : 1.0 / pair_rounded(t7)) * a1)), t2), pair_of(t8 - 1.0 - (t9 ? a3 : (t10 ? a5 - a7 : a9)))));
+        loss[row] = (t0 ? (t3 ? (1.0 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) * t4 / t5 / t5 / 3.0) * t4 / t5 : 1.0 - (t3 ? 1.0 : 1.0 / t7) * a1) * t2 : t8 - 1.0 - (t9 ? a3 : (t10 ? a5 - a7 : a9)));
         gradient[row] = (1.0 - t8) / f_i;
     }
 #else
@@ -743,7 +833,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t2 = pair_max(pair_of(-0.5), pair_order(t1));
         t2_hi[row] = t2.hi;
         t2_lo[row] = t2.lo;
-        const int t3 = ((-0.3333333333333333 <= pair_rounded(t2)) && (pair_rounded(t2) <= 0.5));
+        const int t3 = ((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= pair_rounded(t2)) && (pair_rounded(t2) <= 0.5));
         const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t2));
         t7_hi[row] = t7.hi;
         t7_lo[row] = t7.lo;
@@ -782,13 +872,13 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair a7 = {a7_hi[row], a7_lo[row]};
         const pair a9 = {a9_hi[row], a9_lo[row]};
         const int t0 = (f_i <= 2.0 * y_i);
-        const int t3 = ((-0.3333333333333333 <= pair_rounded(t2)) && (pair_rounded(t2) <= 0.5));
-        const pair t4 = pair_if(t3, t2, pair_of(0.0));
+        const int t3 = ((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= pair_rounded(t2)) && (pair_rounded(t2) <= 0.5));
+        const pair t4 = pair_max((pair){-0.3333333333333333, -1.850371707708594e-17}, pair_order(pair_min(pair_of(0.5), pair_order(t2))));
         const pair t5 = pair_order(pair_add_d(t4, 2.0));
-        const pair t6 = pair_div(pair_div(pair_if(t3, pair_mul(t2, t2), pair_of(0.0)), t5), t5);
+        const double t6 = pair_rounded(t4) * pair_rounded(t4) / pair_value(t5) / pair_value(t5);
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
-        loss[row] = pair_rounded(pair_if(t0, pair_mul(pair_if(t3, pair_order(pair_sub(pair_div(t4, t5), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t5), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t3, pair_of(1.0), pair_div(pair_of(1.0), t7)), a1)), 1.0))), t2), pair_order(pair_sub(pair_order(pair_add_d(t8, -1.0)), pair_if(t9, a3, pair_if(t10, pair_order(pair_sub(a5, a7)), a9))))));
+        loss[row] = pair_rounded(pair_if(t0, pair_mul(pair_if(t3, pair_div(pair_mul(pair_diff(1.0, (pair_rounded(pair_div(pair_div(pair_mul_d(t4, (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0)), t5), t5)) / 3.0)), t4), t5), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t3, pair_of(1.0), pair_div(pair_of(1.0), t7)), a1)), 1.0))), t2), pair_order(pair_sub(pair_order(pair_add_d(t8, -1.0)), pair_if(t9, a3, pair_if(t10, pair_order(pair_sub(a5, a7)), a9))))));
         gradient[row] = pair_rounded(pair_div(pair_order(pair_add_d(pair_neg(t8), 1.0)), pair_of(f_i)));
     }
 #endif
@@ -874,8 +964,8 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     (void)constants;
-    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
-    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double t7_rows[ROWS_f64];
     double t8_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
@@ -892,20 +982,18 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double y_i = y[row];
         const double f_i = f[row];
         const int t0 = (f_i <= 2.0 * y_i);
-        const pair t1 = pair_div(pair_diff(y_i, f_i), pair_of(f_i));
-        const pair t2 = pair_max(pair_of(-0.5), pair_order(t1));
-        t2_hi[row] = t2.hi;
-        t2_lo[row] = t2.lo;
-        const int t3 = ((-0.3333333333333333 <= pair_rounded(t2)) && (pair_rounded(t2) <= 0.5));
-        const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t2));
-        t7_hi[row] = t7.hi;
-        t7_lo[row] = t7.lo;
+        const double t1 = (y_i - f_i) / f_i;
+        const double t2 = maximum(-0.5, t1);
+        t2_rows[row] = t2;
+        const int t3 = ((-0.3333333333333333 <= t2) && (t2 <= 0.5));
+        const double t7 = minimum(1.2676506002282294e+30, t2);
+        t7_rows[row] = t7;
         const double t8 = y_i / f_i;
         t8_rows[row] = t8;
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
-        a0_rows[row] = pair_rounded(pair_if(t3, pair_of(1.0), t7));
-        a2_rows[row] = pair_rounded(pair_if(t9, t1, pair_of(0.0)));
+        a0_rows[row] = (t3 ? 1.0 : t7);
+        a2_rows[row] = (t9 ? t1 : 0.0);
         a4_rows[row] = y_i;
         a6_rows[row] = f_i;
         a8_rows[row] = (t10 ? 1.0 : t8);
@@ -919,8 +1007,8 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t2 = {t2_hi[row], t2_lo[row]};
-        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t2 = t2_rows[row];
+        const double t7 = t7_rows[row];
         const double t8 = t8_rows[row];
         const double a1 = a1_rows[row];
         const double a3 = a3_rows[row];
@@ -928,14 +1016,14 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double a7 = a7_rows[row];
         const double a9 = a9_rows[row];
         const int t0 = (f_i <= 2.0 * y_i);
-        const int t3 = ((-0.3333333333333333 <= pair_rounded(t2)) && (pair_rounded(t2) <= 0.5));
-        const pair t4 = pair_if(t3, t2, pair_of(0.0));
-        const pair t5 = pair_order(pair_add_d(t4, 2.0));
-        const pair t6 = pair_div(pair_div(pair_if(t3, pair_mul(t2, t2), pair_of(0.0)), t5), t5);
+        const int t3 = ((-0.3333333333333333 <= t2) && (t2 <= 0.5));
+        const double t4 = maximum(-0.3333333333333333, minimum(0.5, t2));
+        const double t5 = 2.0 + t4;
+        const double t6 = t4 * t4 / t5 / t5;
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
         const double t11 = (1.0 - t8) / f_i;
-        loss[row] = pair_rounded(pair_if(t0, pair_mul(pair_if(t3, pair_order(pair_add_d(pair_neg(pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t6)) * pair_rounded(t6)) / 575.0) * pair_rounded(t6))), 21.0), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t5), pair_of(3.0)))), (pair_rounded(t4) / pair_value(t5)))), pair_of(1.0 - (t3 ? 1.0 : 1.0 / pair_rounded(t7)) * a1)), t2), pair_of(t8 - 1.0 - (t9 ? a3 : (t10 ? a5 - a7 : a9)))));
+        loss[row] = (t0 ? (t3 ? (1.0 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) * t4 / t5 / t5 / 3.0) * t4 / t5 : 1.0 - (t3 ? 1.0 : 1.0 / t7) * a1) * t2 : t8 - 1.0 - (t9 ? a3 : (t10 ? a5 - a7 : a9)));
         gradient[row] = t11;
         hessian[row] = t8 / f_i / f_i - t11 / f_i;
     }
@@ -964,7 +1052,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t2 = pair_max(pair_of(-0.5), pair_order(t1));
         t2_hi[row] = t2.hi;
         t2_lo[row] = t2.lo;
-        const int t3 = ((-0.3333333333333333 <= pair_rounded(t2)) && (pair_rounded(t2) <= 0.5));
+        const int t3 = ((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= pair_rounded(t2)) && (pair_rounded(t2) <= 0.5));
         const pair t7 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t2));
         t7_hi[row] = t7.hi;
         t7_lo[row] = t7.lo;
@@ -1003,14 +1091,14 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair a7 = {a7_hi[row], a7_lo[row]};
         const pair a9 = {a9_hi[row], a9_lo[row]};
         const int t0 = (f_i <= 2.0 * y_i);
-        const int t3 = ((-0.3333333333333333 <= pair_rounded(t2)) && (pair_rounded(t2) <= 0.5));
-        const pair t4 = pair_if(t3, t2, pair_of(0.0));
+        const int t3 = ((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= pair_rounded(t2)) && (pair_rounded(t2) <= 0.5));
+        const pair t4 = pair_max((pair){-0.3333333333333333, -1.850371707708594e-17}, pair_order(pair_min(pair_of(0.5), pair_order(t2))));
         const pair t5 = pair_order(pair_add_d(t4, 2.0));
-        const pair t6 = pair_div(pair_div(pair_if(t3, pair_mul(t2, t2), pair_of(0.0)), t5), t5);
+        const double t6 = pair_rounded(t4) * pair_rounded(t4) / pair_value(t5) / pair_value(t5);
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
         const pair t11 = pair_div(pair_order(pair_add_d(pair_neg(t8), 1.0)), pair_of(f_i));
-        loss[row] = pair_rounded(pair_if(t0, pair_mul(pair_if(t3, pair_order(pair_sub(pair_div(t4, t5), pair_mul(t6, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t6, 23.0), 25.0), t6), 42.0), pair_of(575.0)), 2.0), t6), 19.0), pair_of(21.0)), 2.0), t6), 17.0), pair_of(19.0)), 2.0), t6), 15.0), pair_of(17.0)), 2.0), t6), 13.0), pair_of(15.0)), 2.0), t6), 11.0), pair_of(13.0)), 2.0), t6), 9.0), pair_of(11.0)), 2.0), t6), 7.0), pair_of(9.0)), 2.0), t6), 5.0), pair_of(7.0)), 2.0), t6), 3.0), pair_of(5.0)), 2.0), t5), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t3, pair_of(1.0), pair_div(pair_of(1.0), t7)), a1)), 1.0))), t2), pair_order(pair_sub(pair_order(pair_add_d(t8, -1.0)), pair_if(t9, a3, pair_if(t10, pair_order(pair_sub(a5, a7)), a9))))));
+        loss[row] = pair_rounded(pair_if(t0, pair_mul(pair_if(t3, pair_div(pair_mul(pair_diff(1.0, (pair_rounded(pair_div(pair_div(pair_mul_d(t4, (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0)), t5), t5)) / 3.0)), t4), t5), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t3, pair_of(1.0), pair_div(pair_of(1.0), t7)), a1)), 1.0))), t2), pair_order(pair_sub(pair_order(pair_add_d(t8, -1.0)), pair_if(t9, a3, pair_if(t10, pair_order(pair_sub(a5, a7)), a9))))));
         gradient[row] = pair_rounded(t11);
         hessian[row] = pair_value(pair_order(pair_sub(pair_div(pair_div(t8, pair_of(f_i)), pair_of(f_i)), pair_div(t11, pair_of(f_i)))));
     }
@@ -1080,6 +1168,69 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    float t2_rows[ROWS_f32];
+    float t7_rows[ROWS_f32];
+    float t8_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    float a2_rows[ROWS_f32];
+    float a3_rows[ROWS_f32];
+    float a4_rows[ROWS_f32];
+    float a5_rows[ROWS_f32];
+    float a6_rows[ROWS_f32];
+    float a7_rows[ROWS_f32];
+    float a8_rows[ROWS_f32];
+    float a9_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const int t0 = (f_i <= 2.0f * y_i);
+        const float t1 = (y_i - f_i) / f_i;
+        const float t2 = maximumf(-0.5f, t1);
+        t2_rows[row] = t2;
+        const int t3 = ((-0.33333334f <= t2) && (t2 <= 0.5f));
+        const float t7 = minimumf(1.2676506e+30f, t2);
+        t7_rows[row] = t7;
+        const float t8 = y_i / f_i;
+        t8_rows[row] = t8;
+        const int t9 = ((y_i <= 2.0f * f_i) && t0);
+        const int t10 = ((1.2676506e+30f * f_i < y_i) || (1.2676506e+30f * y_i < f_i));
+        a0_rows[row] = (t3 ? 1.0f : t7);
+        a2_rows[row] = (t9 ? t1 : 0.0f);
+        a4_rows[row] = y_i;
+        a6_rows[row] = f_i;
+        a8_rows[row] = (t10 ? 1.0f : t8);
+    }
+    log1p_fastf_rows(a0_rows, a1_rows);
+    log1p_fastf_rows(a2_rows, a3_rows);
+    log_fastf_rows(a4_rows, a5_rows);
+    log_fastf_rows(a6_rows, a7_rows);
+    log_fastf_rows(a8_rows, a9_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float t2 = t2_rows[row];
+        const float t7 = t7_rows[row];
+        const float t8 = t8_rows[row];
+        const float a1 = a1_rows[row];
+        const float a3 = a3_rows[row];
+        const float a5 = a5_rows[row];
+        const float a7 = a7_rows[row];
+        const float a9 = a9_rows[row];
+        const int t0 = (f_i <= 2.0f * y_i);
+        const int t3 = ((-0.33333334f <= t2) && (t2 <= 0.5f));
+        const float t4 = maximumf(-0.33333334f, minimumf(0.5f, t2));
+        const float t5 = 2.0f + t4;
+        const float t6 = t4 * t4 / t5 / t5;
+        const int t9 = ((y_i <= 2.0f * f_i) && t0);
+        const int t10 = ((1.2676506e+30f * f_i < y_i) || (1.2676506e+30f * y_i < f_i));
+        loss[row] = (t0 ? (t3 ? (1.0f - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * t6) * t6) / 575.0f) * t6) / 21.0f) * t6) / 19.0f) * t6) / 17.0f) * t6) / 15.0f) * t6) / 13.0f) * t6) / 11.0f) * t6) / 9.0f) * t6) / 7.0f) * t6) / 5.0f) * t4 / t5 / t5 / 3.0f) * t4 / t5 : 1.0f - (t3 ? 1.0f : 1.0f / t7) * a1) * t2 : t8 - 1.0f - (t9 ? a3 : (t10 ? a5 - a7 : a9)));
+    }
+#else
     (void)constants;
     double t2_rows[ROWS_f32];
     double t7_rows[ROWS_f32];
@@ -1134,19 +1285,25 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double a9 = a9_rows[row];
         const int t0 = (f_i <= 2.0 * y_i);
         const int t3 = ((-0.3333333333333333 <= t2) && (t2 <= 0.5));
-        const double t4 = (t3 ? t2 : 0.0);
+        const double t4 = maximum(-0.3333333333333333, minimum(0.5, t2));
         const double t5 = 2.0 + t4;
-        const double t6 = (t3 ? t2 * t2 : 0.0) / t5 / t5;
+        const double t6 = t4 * t4 / t5 / t5;
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
-        loss[row] = (float)(t0 ? (t3 ? t4 / t5 - t6 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) / t5 / 3.0) : 1.0 - (t3 ? 1.0 : 1.0 / t7) * a1) * t2 : t8 - 1.0 - (t9 ? a3 : (t10 ? a5 - a7 : a9)));
+        loss[row] = (float)(t0 ? (t3 ? (1.0 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) * t4 / t5 / t5 / 3.0) * t4 / t5 : 1.0 - (t3 ? 1.0 : 1.0 / t7) * a1) * t2 : t8 - 1.0 - (t9 ? a3 : (t10 ? a5 - a7 : a9)));
     }
+#endif
 }
 
 void lossforge_itakura_saito_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -1163,6 +1320,15 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        gradient[row] = (1.0f - y_i / f_i) / f_i;
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1170,12 +1336,18 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double f_i = f[row];
         gradient[row] = (float)((1.0 - y_i / f_i) / f_i);
     }
+#endif
 }
 
 void lossforge_itakura_saito_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -1192,6 +1364,16 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float t0 = y_i / f_i;
+        hessian[row] = t0 / f_i / f_i - (1.0f - t0) / f_i / f_i;
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1200,12 +1382,18 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const double t0 = y_i / f_i;
         hessian[row] = (float)(t0 / f_i / f_i - (1.0 - t0) / f_i / f_i);
     }
+#endif
 }
 
 void lossforge_itakura_saito_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -1223,6 +1411,70 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    float t2_rows[ROWS_f32];
+    float t7_rows[ROWS_f32];
+    float t8_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    float a2_rows[ROWS_f32];
+    float a3_rows[ROWS_f32];
+    float a4_rows[ROWS_f32];
+    float a5_rows[ROWS_f32];
+    float a6_rows[ROWS_f32];
+    float a7_rows[ROWS_f32];
+    float a8_rows[ROWS_f32];
+    float a9_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const int t0 = (f_i <= 2.0f * y_i);
+        const float t1 = (y_i - f_i) / f_i;
+        const float t2 = maximumf(-0.5f, t1);
+        t2_rows[row] = t2;
+        const int t3 = ((-0.33333334f <= t2) && (t2 <= 0.5f));
+        const float t7 = minimumf(1.2676506e+30f, t2);
+        t7_rows[row] = t7;
+        const float t8 = y_i / f_i;
+        t8_rows[row] = t8;
+        const int t9 = ((y_i <= 2.0f * f_i) && t0);
+        const int t10 = ((1.2676506e+30f * f_i < y_i) || (1.2676506e+30f * y_i < f_i));
+        a0_rows[row] = (t3 ? 1.0f : t7);
+        a2_rows[row] = (t9 ? t1 : 0.0f);
+        a4_rows[row] = y_i;
+        a6_rows[row] = f_i;
+        a8_rows[row] = (t10 ? 1.0f : t8);
+    }
+    log1p_fastf_rows(a0_rows, a1_rows);
+    log1p_fastf_rows(a2_rows, a3_rows);
+    log_fastf_rows(a4_rows, a5_rows);
+    log_fastf_rows(a6_rows, a7_rows);
+    log_fastf_rows(a8_rows, a9_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float t2 = t2_rows[row];
+        const float t7 = t7_rows[row];
+        const float t8 = t8_rows[row];
+        const float a1 = a1_rows[row];
+        const float a3 = a3_rows[row];
+        const float a5 = a5_rows[row];
+        const float a7 = a7_rows[row];
+        const float a9 = a9_rows[row];
+        const int t0 = (f_i <= 2.0f * y_i);
+        const int t3 = ((-0.33333334f <= t2) && (t2 <= 0.5f));
+        const float t4 = maximumf(-0.33333334f, minimumf(0.5f, t2));
+        const float t5 = 2.0f + t4;
+        const float t6 = t4 * t4 / t5 / t5;
+        const int t9 = ((y_i <= 2.0f * f_i) && t0);
+        const int t10 = ((1.2676506e+30f * f_i < y_i) || (1.2676506e+30f * y_i < f_i));
+        loss[row] = (t0 ? (t3 ? (1.0f - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * t6) * t6) / 575.0f) * t6) / 21.0f) * t6) / 19.0f) * t6) / 17.0f) * t6) / 15.0f) * t6) / 13.0f) * t6) / 11.0f) * t6) / 9.0f) * t6) / 7.0f) * t6) / 5.0f) * t4 / t5 / t5 / 3.0f) * t4 / t5 : 1.0f - (t3 ? 1.0f : 1.0f / t7) * a1) * t2 : t8 - 1.0f - (t9 ? a3 : (t10 ? a5 - a7 : a9)));
+        gradient[row] = (1.0f - t8) / f_i;
+    }
+#else
     (void)constants;
     double t2_rows[ROWS_f32];
     double t7_rows[ROWS_f32];
@@ -1277,20 +1529,26 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const double a9 = a9_rows[row];
         const int t0 = (f_i <= 2.0 * y_i);
         const int t3 = ((-0.3333333333333333 <= t2) && (t2 <= 0.5));
-        const double t4 = (t3 ? t2 : 0.0);
+        const double t4 = maximum(-0.3333333333333333, minimum(0.5, t2));
         const double t5 = 2.0 + t4;
-        const double t6 = (t3 ? t2 * t2 : 0.0) / t5 / t5;
+        const double t6 = t4 * t4 / t5 / t5;
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
-        loss[row] = (float)(t0 ? (t3 ? t4 / t5 - t6 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) / t5 / 3.0) : 1.0 - (t3 ? 1.0 : 1.0 / t7) * a1) * t2 : t8 - 1.0 - (t9 ? a3 : (t10 ? a5 - a7 : a9)));
+        loss[row] = (float)(t0 ? (t3 ? (1.0 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) * t4 / t5 / t5 / 3.0) * t4 / t5 : 1.0 - (t3 ? 1.0 : 1.0 / t7) * a1) * t2 : t8 - 1.0 - (t9 ? a3 : (t10 ? a5 - a7 : a9)));
         gradient[row] = (float)((1.0 - t8) / f_i);
     }
+#endif
 }
 
 void lossforge_itakura_saito_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -1308,6 +1566,18 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float t0 = y_i / f_i;
+        const float t1 = (1.0f - t0) / f_i;
+        gradient[row] = t1;
+        hessian[row] = t0 / f_i / f_i - t1 / f_i;
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1318,12 +1588,18 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         gradient[row] = (float)t1;
         hessian[row] = (float)(t0 / f_i / f_i - t1 / f_i);
     }
+#endif
 }
 
 void lossforge_itakura_saito_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -1342,6 +1618,72 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    float t2_rows[ROWS_f32];
+    float t7_rows[ROWS_f32];
+    float t8_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    float a2_rows[ROWS_f32];
+    float a3_rows[ROWS_f32];
+    float a4_rows[ROWS_f32];
+    float a5_rows[ROWS_f32];
+    float a6_rows[ROWS_f32];
+    float a7_rows[ROWS_f32];
+    float a8_rows[ROWS_f32];
+    float a9_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const int t0 = (f_i <= 2.0f * y_i);
+        const float t1 = (y_i - f_i) / f_i;
+        const float t2 = maximumf(-0.5f, t1);
+        t2_rows[row] = t2;
+        const int t3 = ((-0.33333334f <= t2) && (t2 <= 0.5f));
+        const float t7 = minimumf(1.2676506e+30f, t2);
+        t7_rows[row] = t7;
+        const float t8 = y_i / f_i;
+        t8_rows[row] = t8;
+        const int t9 = ((y_i <= 2.0f * f_i) && t0);
+        const int t10 = ((1.2676506e+30f * f_i < y_i) || (1.2676506e+30f * y_i < f_i));
+        a0_rows[row] = (t3 ? 1.0f : t7);
+        a2_rows[row] = (t9 ? t1 : 0.0f);
+        a4_rows[row] = y_i;
+        a6_rows[row] = f_i;
+        a8_rows[row] = (t10 ? 1.0f : t8);
+    }
+    log1p_fastf_rows(a0_rows, a1_rows);
+    log1p_fastf_rows(a2_rows, a3_rows);
+    log_fastf_rows(a4_rows, a5_rows);
+    log_fastf_rows(a6_rows, a7_rows);
+    log_fastf_rows(a8_rows, a9_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float t2 = t2_rows[row];
+        const float t7 = t7_rows[row];
+        const float t8 = t8_rows[row];
+        const float a1 = a1_rows[row];
+        const float a3 = a3_rows[row];
+        const float a5 = a5_rows[row];
+        const float a7 = a7_rows[row];
+        const float a9 = a9_rows[row];
+        const int t0 = (f_i <= 2.0f * y_i);
+        const int t3 = ((-0.33333334f <= t2) && (t2 <= 0.5f));
+        const float t4 = maximumf(-0.33333334f, minimumf(0.5f, t2));
+        const float t5 = 2.0f + t4;
+        const float t6 = t4 * t4 / t5 / t5;
+        const int t9 = ((y_i <= 2.0f * f_i) && t0);
+        const int t10 = ((1.2676506e+30f * f_i < y_i) || (1.2676506e+30f * y_i < f_i));
+        const float t11 = (1.0f - t8) / f_i;
+        loss[row] = (t0 ? (t3 ? (1.0f - (2.0f + 3.0f * ((2.0f + 5.0f * ((2.0f + 7.0f * ((2.0f + 9.0f * ((2.0f + 11.0f * ((2.0f + 13.0f * ((2.0f + 15.0f * ((2.0f + 17.0f * ((2.0f + 19.0f * ((2.0f + 42.0f * ((25.0f + 23.0f * t6) * t6) / 575.0f) * t6) / 21.0f) * t6) / 19.0f) * t6) / 17.0f) * t6) / 15.0f) * t6) / 13.0f) * t6) / 11.0f) * t6) / 9.0f) * t6) / 7.0f) * t6) / 5.0f) * t4 / t5 / t5 / 3.0f) * t4 / t5 : 1.0f - (t3 ? 1.0f : 1.0f / t7) * a1) * t2 : t8 - 1.0f - (t9 ? a3 : (t10 ? a5 - a7 : a9)));
+        gradient[row] = t11;
+        hessian[row] = t8 / f_i / f_i - t11 / f_i;
+    }
+#else
     (void)constants;
     double t2_rows[ROWS_f32];
     double t7_rows[ROWS_f32];
@@ -1396,22 +1738,28 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double a9 = a9_rows[row];
         const int t0 = (f_i <= 2.0 * y_i);
         const int t3 = ((-0.3333333333333333 <= t2) && (t2 <= 0.5));
-        const double t4 = (t3 ? t2 : 0.0);
+        const double t4 = maximum(-0.3333333333333333, minimum(0.5, t2));
         const double t5 = 2.0 + t4;
-        const double t6 = (t3 ? t2 * t2 : 0.0) / t5 / t5;
+        const double t6 = t4 * t4 / t5 / t5;
         const int t9 = ((y_i <= 2.0 * f_i) && t0);
         const int t10 = ((1.2676506002282294e+30 * f_i < y_i) || (1.2676506002282294e+30 * y_i < f_i));
         const double t11 = (1.0 - t8) / f_i;
-        loss[row] = (float)(t0 ? (t3 ? t4 / t5 - t6 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) / t5 / 3.0) : 1.0 - (t3 ? 1.0 : 1.0 / t7) * a1) * t2 : t8 - 1.0 - (t9 ? a3 : (t10 ? a5 - a7 : a9)));
+        loss[row] = (float)(t0 ? (t3 ? (1.0 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t6) * t6) / 575.0) * t6) / 21.0) * t6) / 19.0) * t6) / 17.0) * t6) / 15.0) * t6) / 13.0) * t6) / 11.0) * t6) / 9.0) * t6) / 7.0) * t6) / 5.0) * t4 / t5 / t5 / 3.0) * t4 / t5 : 1.0 - (t3 ? 1.0 : 1.0 / t7) * a1) * t2 : t8 - 1.0 - (t9 ? a3 : (t10 ? a5 - a7 : a9)));
         gradient[row] = (float)t11;
         hessian[row] = (float)(t8 / f_i / f_i - t11 / f_i);
     }
+#endif
 }
 
 void lossforge_itakura_saito_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

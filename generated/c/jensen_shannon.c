@@ -147,11 +147,6 @@ INLINE pair pair_of(double x)
     return made;
 }
 
-INLINE double pair_value(pair a)
-{
-    return a.hi;
-}
-
 INLINE pair pair_if(int c, pair a, pair b)
 {
     const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
@@ -227,6 +222,17 @@ INLINE pair pair_div(pair a, pair b)
     const double l = (quotient_rest(a.hi, h, b.hi) + (a.lo - h * b.lo)) * (1.0 / b.hi);
     const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
     return made;
+}
+
+/* Of pairs in order. NaN in b is passed on, and so in pair_min. One comparison at a time: a compiler makes vector code of that. */
+INLINE pair pair_max(pair a, pair b)
+{
+    return pair_if(a.hi == b.hi, pair_if(a.lo > b.lo, a, b), pair_if(a.hi > b.hi, a, b));
+}
+
+INLINE pair pair_min(pair a, pair b)
+{
+    return pair_if(a.hi == b.hi, pair_if(a.lo < b.lo, a, b), pair_if(a.hi < b.hi, a, b));
 }
 
 /* c + v, c = hi + lo, for v small beside it. */
@@ -314,6 +320,84 @@ HELPER double minimum(double a, double b)
     return a < b ? a : b;
 }
 
+/* a*b + c, rounded once where the processor can. */
+INLINE float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+INLINE float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+INLINE uint32_t exponent_off(float y)
+{
+    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+}
+
+INLINE float log_fast_nearf(float near, float off, float k)
+{
+    const float f = near + off;
+    const float s = f / (2.0f + f);
+    const float w = s * s;
+    const float w2 = w * w;
+    const float half = 0.5f * f * f;
+    const float less = fusedf(-s, fusedf(w, fusedf(fusedf(0x1.f0034a0000000p-3f, w, 0x1.23cfb00000000p-2f), w2, fusedf(0x1.999c860000000p-2f, w, 0x1.5555540000000p-1f)), half), half);
+    return fusedf(k, 0x1.62e4000000000p-1f, f - fusedf(k, -0x1.7f7d1c0000000p-20f, less));
+}
+
+/* log(y + rest) + k0*log(2), where off = rest/2**k is at most half an ulp of y/2**k. */
+INLINE float log_fast_off(float y, float off, float k0)
+{
+    const uint32_t exponent = exponent_off(y);
+    const float k = (from_bitsf((exponent >> 23) ^ 0x4b400100u) - 12583168.0f) + k0;
+    return log_fast_nearf(from_bitsf(to_bitsf(y) - exponent) - 1.0f, off, k);
+}
+
+INLINE float log_fastf(float x)
+{
+    const int small = x < 0x1p-126f;
+    const float found = log_fast_off(small ? x * 0x1p32f : x, 0.0f, small ? -32.0f : 0.0f);
+    const float positive = x > 0.0f ? found : (x == 0.0f ? -HUGE_VALF : NAN);
+    return x < HUGE_VALF ? positive : x;
+}
+
+INLINE float log1p_fastf(float x)
+{
+    const float y = 1.0f + x;
+    const float one = y - x;
+    const float rest = (1.0f - one) + (x - (y - one));
+    const float off = rest * (0.5f * from_bitsf(0x40000000u - exponent_off(y)));
+    const float found = log_fast_off(y, off, 0.0f);
+    const float inside = x > -1.0f ? found : (x == -1.0f ? -HUGE_VALF : NAN);
+    return copysignf(x < HUGE_VALF ? inside : x, x); /* log1p(-0.0) is -0.0 */
+}
+
+HELPER float maximumf(float a, float b)
+{
+    return a > b ? a : b;
+}
+
+HELPER float minimumf(float a, float b)
+{
+    return a < b ? a : b;
+}
+
 /* Functions over a block of rows, compiled once; a pair is two arrays. */
 
 ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
@@ -349,6 +433,22 @@ ONCE static void log1p_fast_rows(const double *a, double *hi)
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
         hi[row] = log1p_fast(a[row]);
+    }
+}
+
+ONCE static void log_fastf_rows(const float *a, float *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log_fastf(a[row]);
+    }
+}
+
+ONCE static void log1p_fastf_rows(const float *a, float *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = log1p_fastf(a[row]);
     }
 }
 
@@ -398,7 +498,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     (void)constants;
     double t0_rows[ROWS_f64];
     double t1_rows[ROWS_f64];
-    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t3_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
     double a2_rows[ROWS_f64];
@@ -411,14 +511,13 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         t0_rows[row] = t0;
         const double t1 = minimum(f_i, y_i);
         t1_rows[row] = t1;
-        const pair t3 = pair_quot(t1, t0);
-        const pair t4 = pair_add_d(t3, 1.0);
-        t4_hi[row] = t4.hi;
-        t4_lo[row] = t4.lo;
-        const int t7 = (1.2676506002282294e+30 * t1 < t0);
-        const pair t8 = pair_if(t7, pair_of(1.0), t3);
-        a0_rows[row] = 2.0 / pair_rounded(t4);
-        a2_rows[row] = pair_rounded(pair_scale(t8, 2.0)) / (1.0 + pair_rounded(t8));
+        const double t2 = t1 / t0;
+        const double t3 = 1.0 + t2;
+        t3_rows[row] = t3;
+        const int t6 = (1.2676506002282294e+30 * t1 < t0);
+        const double t7 = (t6 ? 1.0 : t2);
+        a0_rows[row] = 2.0 / t3;
+        a2_rows[row] = 2.0 * t7 / (1.0 + t7);
     }
     log_fast_rows(a0_rows, a1_rows);
     log_fast_rows(a2_rows, a3_rows);
@@ -428,20 +527,19 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double f_i = f[row];
         const double t0 = t0_rows[row];
         const double t1 = t1_rows[row];
-        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const double t3 = t3_rows[row];
         const double a1 = a1_rows[row];
         const double a3 = a3_rows[row];
-        const int t2 = (t0 <= 3.0 * t1);
-        const pair t5 = pair_div(pair_diff(f_i, y_i), pair_mul_d(t4, t0));
-        const pair t6 = pair_if(t2, pair_mul(t5, t5), pair_of(0.0));
-        const int t7 = (1.2676506002282294e+30 * t1 < t0);
-        loss[row] = pair_rounded(pair_if((f_i == f_i), pair_scale(pair_if(t2, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_sum(0.001282051282051282, ((0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + pair_rounded(t6) / 1225.0) * pair_rounded(t6)) * pair_rounded(t6)) * pair_rounded(t6)) * pair_rounded(t6))), t6), 0.001422475106685633), t6), 0.0015873015873015873), t6), 0.0017825311942959), t6), 0.0020161290322580645), t6), 0.0022988505747126436), t6), 0.0026455026455026454), t6), 0.003076923076923077), t6), 0.0036231884057971015), t6), 0.004329004329004329), t6), 0.005263157894736842), t6), 0.006535947712418301), t6), 0.008333333333333333), t6), 0.01098901098901099), t6), 0.015151515151515152), t6), 0.022222222222222223), t6), 0.03571428571428571), t6), 0.06666666666666667), t6), 0.16666666666666666), t6), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t2, t5, pair_of(0.0))), pair_of(a1 * t0 + (t7 ? 0.0 : a3 * t1))), 0.5), pair_of(f_i)));
+        const double t4 = maximum(-0.5, minimum(0.5, (f_i - y_i) / (t3 * t0)));
+        const double t5 = t4 * t4;
+        const int t6 = (1.2676506002282294e+30 * t1 < t0);
+        loss[row] = ((f_i == f_i) ? 0.5 * ((t0 <= 3.0 * t1) ? (1.0 + t5 * (0.16666666666666666 + t5 * (0.06666666666666667 + t5 * (0.03571428571428571 + t5 * (0.022222222222222223 + t5 * (0.015151515151515152 + t5 * (0.01098901098901099 + t5 * (0.008333333333333333 + t5 * (0.006535947712418301 + t5 * (0.005263157894736842 + t5 * (0.004329004329004329 + t5 * (0.0036231884057971015 + t5 * (0.003076923076923077 + t5 * (0.0026455026455026454 + t5 * (0.0022988505747126436 + t5 * (0.0020161290322580645 + t5 * (0.0017825311942959 + t5 * (0.0015873015873015873 + t5 * (0.001422475106685633 + t5 * (0.001282051282051282 + t5 * (0.0011614401858304297 + t5 * (0.0010570824524312897 + t5 * (0.000966183574879227 + t5 * (0.0008865248226950354 + t5 / 1225.0)))))))))))))))))))))))) * (0.5 * f_i - 0.5 * y_i) * t4 : a1 * t0 + (t6 ? 0.0 : a3 * t1)) : f_i);
     }
 #else
     (void)constants;
     double t0_rows[ROWS_f64];
     double t1_rows[ROWS_f64];
-    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
     double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
     double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
     double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
@@ -454,16 +552,16 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         t0_rows[row] = t0;
         const double t1 = minimum(f_i, y_i);
         t1_rows[row] = t1;
-        const pair t3 = pair_quot(t1, t0);
-        const pair t4 = pair_add_d(t3, 1.0);
-        t4_hi[row] = t4.hi;
-        t4_lo[row] = t4.lo;
-        const int t7 = (1.2676506002282294e+30 * t1 < t0);
-        const pair t8 = pair_if(t7, pair_of(1.0), t3);
-        const pair a0 = pair_div(pair_of(2.0), t4);
+        const pair t2 = pair_quot(t1, t0);
+        const pair t3 = pair_add_d(t2, 1.0);
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const int t6 = (1.2676506002282294e+30 * t1 < t0);
+        const pair t7 = pair_if(t6, pair_of(1.0), t2);
+        const pair a0 = pair_div(pair_of(2.0), t3);
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
-        const pair a2 = pair_div(pair_scale(t8, 2.0), pair_add_d(t8, 1.0));
+        const pair a2 = pair_div(pair_scale(t7, 2.0), pair_add_d(t7, 1.0));
         a2_hi[row] = a2.hi;
         a2_lo[row] = a2.lo;
     }
@@ -475,14 +573,13 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double f_i = f[row];
         const double t0 = t0_rows[row];
         const double t1 = t1_rows[row];
-        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
         const pair a1 = {a1_hi[row], a1_lo[row]};
         const pair a3 = {a3_hi[row], a3_lo[row]};
-        const int t2 = (t0 <= 3.0 * t1);
-        const pair t5 = pair_div(pair_diff(f_i, y_i), pair_mul_d(t4, t0));
-        const pair t6 = pair_if(t2, pair_mul(t5, t5), pair_of(0.0));
-        const int t7 = (1.2676506002282294e+30 * t1 < t0);
-        loss[row] = pair_rounded(pair_if((f_i == f_i), pair_scale(pair_if(t2, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add((pair){0.16666666666666666, 9.25185853854297e-18}, pair_mul(pair_add((pair){0.06666666666666667, 9.251858538542971e-19}, pair_mul(pair_add((pair){0.03571428571428571, 1.982541115402065e-18}, pair_mul(pair_add((pair){0.022222222222222223, -8.480870326997723e-19}, pair_mul(pair_add((pair){0.015151515151515152, -4.2053902447922597e-19}, pair_mul(pair_add((pair){0.01098901098901099, -8.578302903182013e-19}, pair_mul(pair_add((pair){0.008333333333333333, 1.1564823173178714e-19}, pair_mul(pair_add((pair){0.006535947712418301, -1.9841608385355636e-19}, pair_mul(pair_add((pair){0.005263157894736842, 1.186916062510447e-19}, pair_mul(pair_add((pair){0.004329004329004329, 3.7548127185645175e-21}, pair_mul(pair_add((pair){0.0036231884057971015, -4.39966098979625e-20}, pair_mul(pair_add((pair){0.003076923076923077, 2.6688053476566263e-21}, pair_mul(pair_add((pair){0.0026455026455026454, 1.4685489743719e-19}, pair_mul(pair_add((pair){0.0022988505747126436, 3.190296047773438e-20}, pair_mul(pair_add((pair){0.0020161290322580645, 5.595882180570345e-20}, pair_mul(pair_add((pair){0.0017825311942959, 1.0358865676510345e-19}, pair_mul(pair_add((pair){0.0015873015873015873, 1.3767646634736564e-21}, pair_mul(pair_add((pair){0.001422475106685633, -6.755057632270995e-20}, pair_mul(pair_add((pair){0.001282051282051282, 1.112002228190261e-21}, pair_mul(pair_add((pair){0.0011614401858304297, 1.007388778151456e-21}, pair_mul(pair_add((pair){0.0010570824524312897, -4.446833434718559e-20}, pair_mul(pair_add((pair){0.000966183574879227, 2.4407643110060147e-20}, pair_mul(pair_add((pair){0.0008865248226950354, 2.1530255907513564e-20}, pair_div(t6, pair_of(1225.0))), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6)), t6), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t2, t5, pair_of(0.0))), pair_order(pair_add(pair_mul_d(a1, t0), pair_if(t7, pair_of(0.0), pair_mul_d(a3, t1))))), 0.5), pair_of(f_i)));
+        const pair t4 = pair_max(pair_of(-0.5), pair_order(pair_min(pair_of(0.5), pair_order(pair_div(pair_diff(f_i, y_i), pair_mul_d(t3, t0))))));
+        const double t5 = pair_rounded(t4) * pair_rounded(t4);
+        const int t6 = (1.2676506002282294e+30 * t1 < t0);
+        loss[row] = pair_rounded(pair_if((f_i == f_i), pair_scale(pair_if((t0 <= 3.0 * t1), pair_mul(pair_mul(pair_sum(1.0, (t5 * (0.16666666666666666 + t5 * (0.06666666666666667 + t5 * (0.03571428571428571 + t5 * (0.022222222222222223 + t5 * (0.015151515151515152 + t5 * (0.01098901098901099 + t5 * (0.008333333333333333 + t5 * (0.006535947712418301 + t5 * (0.005263157894736842 + t5 * (0.004329004329004329 + t5 * (0.0036231884057971015 + t5 * (0.003076923076923077 + t5 * (0.0026455026455026454 + t5 * (0.0022988505747126436 + t5 * (0.0020161290322580645 + t5 * (0.0017825311942959 + t5 * (0.0015873015873015873 + t5 * (0.001422475106685633 + t5 * (0.001282051282051282 + t5 * (0.0011614401858304297 + t5 * (0.0010570824524312897 + t5 * (0.000966183574879227 + t5 * (0.0008865248226950354 + t5 / 1225.0))))))))))))))))))))))))), pair_diff((0.5 * f_i), (0.5 * y_i))), t4), pair_order(pair_add(pair_mul_d(a1, t0), pair_if(t6, pair_of(0.0), pair_mul_d(a3, t1))))), 0.5), pair_of(f_i)));
     }
 #endif
 }
@@ -530,17 +627,17 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_diff(f_i, y_i);
+        const double t0 = f_i - y_i;
         const double t1 = maximum(f_i, y_i);
-        const pair t2 = pair_add_d(pair_quot(minimum(f_i, y_i), t1), 1.0);
+        const double t2 = 1.0 + minimum(f_i, y_i) / t1;
         const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        a0_rows[row] = pair_rounded(pair_div(t0, pair_mul_d(t2, t1)));
-        a2_rows[row] = (t3 ? pair_value(t0) / y_i : 0.0);
+        a0_rows[row] = t0 / (t2 * t1);
+        a2_rows[row] = (t3 ? t0 / y_i : 0.0);
         a4_rows[row] = f_i;
         a6_rows[row] = y_i;
         a8_rows[row] = (t4 ? 1.0 : f_i / y_i);
-        a10_rows[row] = 2.0 / pair_rounded(t2);
+        a10_rows[row] = 2.0 / t2;
     }
     log1p_fast_rows(a0_rows, a1_rows);
     log1p_fast_rows(a2_rows, a3_rows);
@@ -698,7 +795,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     (void)constants;
     double t1_rows[ROWS_f64];
     double t2_rows[ROWS_f64];
-    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t6_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
     double t9_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
@@ -720,26 +817,24 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         t1_rows[row] = t1;
         const double t2 = minimum(f_i, y_i);
         t2_rows[row] = t2;
-        const pair t4 = pair_diff(f_i, y_i);
-        const pair t5 = pair_quot(t2, t1);
-        const pair t6 = pair_add_d(t5, 1.0);
-        const pair t7 = pair_div(t4, pair_mul_d(t6, t1));
-        t7_hi[row] = t7.hi;
-        t7_lo[row] = t7.lo;
-        a0_rows[row] = 2.0 / pair_rounded(t6);
+        const double t3 = f_i - y_i;
+        const double t4 = t2 / t1;
+        const double t5 = 1.0 + t4;
+        t6_rows[row] = t3 / (t5 * t1);
+        a0_rows[row] = 2.0 / t5;
         const int t10 = (1.2676506002282294e+30 * t2 < t1);
-        const pair t11 = pair_if(t10, pair_of(1.0), t5);
+        const double t11 = (t10 ? 1.0 : t4);
         const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        a1_rows[row] = pair_rounded(pair_scale(t11, 2.0)) / (1.0 + pair_rounded(t11));
-        a4_rows[row] = (t12 ? pair_value(t4) / y_i : 0.0);
+        a1_rows[row] = 2.0 * t11 / (1.0 + t11);
+        a4_rows[row] = (t12 ? t3 / y_i : 0.0);
         a6_rows[row] = f_i;
         a8_rows[row] = y_i;
         a10_rows[row] = (t13 ? 1.0 : f_i / y_i);
     }
     log_fast_rows(a0_rows, t9_rows);
     log_fast_rows(a1_rows, a2_rows);
-    log1p_fast_rows(t7_hi, a3_rows);
+    log1p_fast_rows(t6_rows, a3_rows);
     log1p_fast_rows(a4_rows, a5_rows);
     log_fast_rows(a6_rows, a7_rows);
     log_fast_rows(a8_rows, a9_rows);
@@ -750,7 +845,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double f_i = f[row];
         const double t1 = t1_rows[row];
         const double t2 = t2_rows[row];
-        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t6 = t6_rows[row];
         const double t9 = t9_rows[row];
         const double a2 = a2_rows[row];
         const double a3 = a3_rows[row];
@@ -759,19 +854,19 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double a9 = a9_rows[row];
         const double a11 = a11_rows[row];
         const int t0 = (f_i == f_i);
-        const int t3 = (t1 <= 3.0 * t2);
-        const pair t8 = pair_if(t3, pair_mul(t7, t7), pair_of(0.0));
+        const double t7 = maximum(-0.5, minimum(0.5, t6));
+        const double t8 = t7 * t7;
         const int t10 = (1.2676506002282294e+30 * t2 < t1);
         const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        loss[row] = pair_rounded(pair_if(t0, pair_scale(pair_if(t3, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_sum(0.001282051282051282, ((0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + pair_rounded(t8) / 1225.0) * pair_rounded(t8)) * pair_rounded(t8)) * pair_rounded(t8)) * pair_rounded(t8))), t8), 0.001422475106685633), t8), 0.0015873015873015873), t8), 0.0017825311942959), t8), 0.0020161290322580645), t8), 0.0022988505747126436), t8), 0.0026455026455026454), t8), 0.003076923076923077), t8), 0.0036231884057971015), t8), 0.004329004329004329), t8), 0.005263157894736842), t8), 0.006535947712418301), t8), 0.008333333333333333), t8), 0.01098901098901099), t8), 0.015151515151515152), t8), 0.022222222222222223), t8), 0.03571428571428571), t8), 0.06666666666666667), t8), 0.16666666666666666), t8), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t3, t7, pair_of(0.0))), pair_of(t9 * t1 + (t10 ? 0.0 : a2 * t2))), 0.5), pair_of(f_i)));
+        loss[row] = (t0 ? 0.5 * ((t1 <= 3.0 * t2) ? (1.0 + t8 * (0.16666666666666666 + t8 * (0.06666666666666667 + t8 * (0.03571428571428571 + t8 * (0.022222222222222223 + t8 * (0.015151515151515152 + t8 * (0.01098901098901099 + t8 * (0.008333333333333333 + t8 * (0.006535947712418301 + t8 * (0.005263157894736842 + t8 * (0.004329004329004329 + t8 * (0.0036231884057971015 + t8 * (0.003076923076923077 + t8 * (0.0026455026455026454 + t8 * (0.0022988505747126436 + t8 * (0.0020161290322580645 + t8 * (0.0017825311942959 + t8 * (0.0015873015873015873 + t8 * (0.001422475106685633 + t8 * (0.001282051282051282 + t8 * (0.0011614401858304297 + t8 * (0.0010570824524312897 + t8 * (0.000966183574879227 + t8 * (0.0008865248226950354 + t8 / 1225.0)))))))))))))))))))))))) * (0.5 * f_i - 0.5 * y_i) * t7 : t9 * t1 + (t10 ? 0.0 : a2 * t2)) : f_i);
         gradient[row] = (t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? a3 : (t12 ? a5 : (t13 ? a7 - a9 : a11)) + t9) : f_i);
     }
 #else
     (void)constants;
     double t1_rows[ROWS_f64];
     double t2_rows[ROWS_f64];
-    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
     double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
     double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
     double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
@@ -794,23 +889,23 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         t1_rows[row] = t1;
         const double t2 = minimum(f_i, y_i);
         t2_rows[row] = t2;
-        const pair t4 = pair_diff(f_i, y_i);
-        const pair t5 = pair_quot(t2, t1);
-        const pair t6 = pair_add_d(t5, 1.0);
-        const pair t7 = pair_div(t4, pair_mul_d(t6, t1));
-        t7_hi[row] = t7.hi;
-        t7_lo[row] = t7.lo;
-        const pair a0 = pair_div(pair_of(2.0), t6);
+        const pair t3 = pair_diff(f_i, y_i);
+        const pair t4 = pair_quot(t2, t1);
+        const pair t5 = pair_add_d(t4, 1.0);
+        const pair t6 = pair_div(t3, pair_mul_d(t5, t1));
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        const pair a0 = pair_div(pair_of(2.0), t5);
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
         const int t10 = (1.2676506002282294e+30 * t2 < t1);
-        const pair t11 = pair_if(t10, pair_of(1.0), t5);
+        const pair t11 = pair_if(t10, pair_of(1.0), t4);
         const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
         const pair a1 = pair_div(pair_scale(t11, 2.0), pair_add_d(t11, 1.0));
         a1_hi[row] = a1.hi;
         a1_lo[row] = a1.lo;
-        const pair a4 = pair_if(t12, pair_div(t4, pair_of(y_i)), pair_of(0.0));
+        const pair a4 = pair_if(t12, pair_div(t3, pair_of(y_i)), pair_of(0.0));
         a4_hi[row] = a4.hi;
         a4_lo[row] = a4.lo;
         a6_rows[row] = f_i;
@@ -821,7 +916,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     }
     pair_log_rows(a0_hi, a0_lo, t9_hi, t9_lo);
     pair_log_rows(a1_hi, a1_lo, a2_hi, a2_lo);
-    pair_log1p_rows(t7_hi, t7_lo, a3_hi, a3_lo);
+    pair_log1p_rows(t6_hi, t6_lo, a3_hi, a3_lo);
     pair_log1p_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     pair_log_rows(a6_rows, zeros, a7_hi, a7_lo);
     pair_log_rows(a8_rows, zeros, a9_hi, a9_lo);
@@ -832,7 +927,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double f_i = f[row];
         const double t1 = t1_rows[row];
         const double t2 = t2_rows[row];
-        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
         const pair t9 = {t9_hi[row], t9_lo[row]};
         const pair a2 = {a2_hi[row], a2_lo[row]};
         const pair a3 = {a3_hi[row], a3_lo[row]};
@@ -841,12 +936,12 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair a9 = {a9_hi[row], a9_lo[row]};
         const pair a11 = {a11_hi[row], a11_lo[row]};
         const int t0 = (f_i == f_i);
-        const int t3 = (t1 <= 3.0 * t2);
-        const pair t8 = pair_if(t3, pair_mul(t7, t7), pair_of(0.0));
+        const pair t7 = pair_max(pair_of(-0.5), pair_order(pair_min(pair_of(0.5), pair_order(t6))));
+        const double t8 = pair_rounded(t7) * pair_rounded(t7);
         const int t10 = (1.2676506002282294e+30 * t2 < t1);
         const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        loss[row] = pair_rounded(pair_if(t0, pair_scale(pair_if(t3, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add((pair){0.16666666666666666, 9.25185853854297e-18}, pair_mul(pair_add((pair){0.06666666666666667, 9.251858538542971e-19}, pair_mul(pair_add((pair){0.03571428571428571, 1.982541115402065e-18}, pair_mul(pair_add((pair){0.022222222222222223, -8.480870326997723e-19}, pair_mul(pair_add((pair){0.015151515151515152, -4.2053902447922597e-19}, pair_mul(pair_add((pair){0.01098901098901099, -8.578302903182013e-19}, pair_mul(pair_add((pair){0.008333333333333333, 1.1564823173178714e-19}, pair_mul(pair_add((pair){0.006535947712418301, -1.9841608385355636e-19}, pair_mul(pair_add((pair){0.005263157894736842, 1.186916062510447e-19}, pair_mul(pair_add((pair){0.004329004329004329, 3.7548127185645175e-21}, pair_mul(pair_add((pair){0.0036231884057971015, -4.39966098979625e-20}, pair_mul(pair_add((pair){0.003076923076923077, 2.6688053476566263e-21}, pair_mul(pair_add((pair){0.0026455026455026454, 1.4685489743719e-19}, pair_mul(pair_add((pair){0.0022988505747126436, 3.190296047773438e-20}, pair_mul(pair_add((pair){0.0020161290322580645, 5.595882180570345e-20}, pair_mul(pair_add((pair){0.0017825311942959, 1.0358865676510345e-19}, pair_mul(pair_add((pair){0.0015873015873015873, 1.3767646634736564e-21}, pair_mul(pair_add((pair){0.001422475106685633, -6.755057632270995e-20}, pair_mul(pair_add((pair){0.001282051282051282, 1.112002228190261e-21}, pair_mul(pair_add((pair){0.0011614401858304297, 1.007388778151456e-21}, pair_mul(pair_add((pair){0.0010570824524312897, -4.446833434718559e-20}, pair_mul(pair_add((pair){0.000966183574879227, 2.4407643110060147e-20}, pair_mul(pair_add((pair){0.0008865248226950354, 2.1530255907513564e-20}, pair_div(t8, pair_of(1225.0))), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t3, t7, pair_of(0.0))), pair_order(pair_add(pair_mul_d(t9, t1), pair_if(t10, pair_of(0.0), pair_mul_d(a2, t2))))), 0.5), pair_of(f_i)));
+        loss[row] = pair_rounded(pair_if(t0, pair_scale(pair_if((t1 <= 3.0 * t2), pair_mul(pair_mul(pair_sum(1.0, (t8 * (0.16666666666666666 + t8 * (0.06666666666666667 + t8 * (0.03571428571428571 + t8 * (0.022222222222222223 + t8 * (0.015151515151515152 + t8 * (0.01098901098901099 + t8 * (0.008333333333333333 + t8 * (0.006535947712418301 + t8 * (0.005263157894736842 + t8 * (0.004329004329004329 + t8 * (0.0036231884057971015 + t8 * (0.003076923076923077 + t8 * (0.0026455026455026454 + t8 * (0.0022988505747126436 + t8 * (0.0020161290322580645 + t8 * (0.0017825311942959 + t8 * (0.0015873015873015873 + t8 * (0.001422475106685633 + t8 * (0.001282051282051282 + t8 * (0.0011614401858304297 + t8 * (0.0010570824524312897 + t8 * (0.000966183574879227 + t8 * (0.0008865248226950354 + t8 / 1225.0))))))))))))))))))))))))), pair_diff((0.5 * f_i), (0.5 * y_i))), t7), pair_order(pair_add(pair_mul_d(t9, t1), pair_if(t10, pair_of(0.0), pair_mul_d(a2, t2))))), 0.5), pair_of(f_i)));
         gradient[row] = pair_rounded(pair_if(t0, pair_scale(pair_if((y_i <= 3.0 * f_i), a3, pair_order(pair_add(pair_if(t12, a5, pair_if(t13, pair_order(pair_sub(a7, a9)), a11)), t9))), 0.5), pair_of(f_i)));
     }
 #endif
@@ -896,17 +991,17 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair t0 = pair_diff(f_i, y_i);
+        const double t0 = f_i - y_i;
         const double t1 = maximum(f_i, y_i);
-        const pair t2 = pair_add_d(pair_quot(minimum(f_i, y_i), t1), 1.0);
+        const double t2 = 1.0 + minimum(f_i, y_i) / t1;
         const int t3 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        a0_rows[row] = pair_rounded(pair_div(t0, pair_mul_d(t2, t1)));
-        a2_rows[row] = (t3 ? pair_value(t0) / y_i : 0.0);
+        a0_rows[row] = t0 / (t2 * t1);
+        a2_rows[row] = (t3 ? t0 / y_i : 0.0);
         a4_rows[row] = f_i;
         a6_rows[row] = y_i;
         a8_rows[row] = (t4 ? 1.0 : f_i / y_i);
-        a10_rows[row] = 2.0 / pair_rounded(t2);
+        a10_rows[row] = 2.0 / t2;
     }
     log1p_fast_rows(a0_rows, a1_rows);
     log1p_fast_rows(a2_rows, a3_rows);
@@ -1023,7 +1118,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     (void)constants;
     double t1_rows[ROWS_f64];
     double t2_rows[ROWS_f64];
-    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t6_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
     double t9_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
@@ -1045,26 +1140,24 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         t1_rows[row] = t1;
         const double t2 = minimum(f_i, y_i);
         t2_rows[row] = t2;
-        const pair t4 = pair_diff(f_i, y_i);
-        const pair t5 = pair_quot(t2, t1);
-        const pair t6 = pair_add_d(t5, 1.0);
-        const pair t7 = pair_div(t4, pair_mul_d(t6, t1));
-        t7_hi[row] = t7.hi;
-        t7_lo[row] = t7.lo;
-        a0_rows[row] = 2.0 / pair_rounded(t6);
+        const double t3 = f_i - y_i;
+        const double t4 = t2 / t1;
+        const double t5 = 1.0 + t4;
+        t6_rows[row] = t3 / (t5 * t1);
+        a0_rows[row] = 2.0 / t5;
         const int t10 = (1.2676506002282294e+30 * t2 < t1);
-        const pair t11 = pair_if(t10, pair_of(1.0), t5);
+        const double t11 = (t10 ? 1.0 : t4);
         const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        a1_rows[row] = pair_rounded(pair_scale(t11, 2.0)) / (1.0 + pair_rounded(t11));
-        a4_rows[row] = (t12 ? pair_value(t4) / y_i : 0.0);
+        a1_rows[row] = 2.0 * t11 / (1.0 + t11);
+        a4_rows[row] = (t12 ? t3 / y_i : 0.0);
         a6_rows[row] = f_i;
         a8_rows[row] = y_i;
         a10_rows[row] = (t13 ? 1.0 : f_i / y_i);
     }
     log_fast_rows(a0_rows, t9_rows);
     log_fast_rows(a1_rows, a2_rows);
-    log1p_fast_rows(t7_hi, a3_rows);
+    log1p_fast_rows(t6_rows, a3_rows);
     log1p_fast_rows(a4_rows, a5_rows);
     log_fast_rows(a6_rows, a7_rows);
     log_fast_rows(a8_rows, a9_rows);
@@ -1075,7 +1168,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double f_i = f[row];
         const double t1 = t1_rows[row];
         const double t2 = t2_rows[row];
-        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t6 = t6_rows[row];
         const double t9 = t9_rows[row];
         const double a2 = a2_rows[row];
         const double a3 = a3_rows[row];
@@ -1084,12 +1177,12 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double a9 = a9_rows[row];
         const double a11 = a11_rows[row];
         const int t0 = (f_i == f_i);
-        const int t3 = (t1 <= 3.0 * t2);
-        const pair t8 = pair_if(t3, pair_mul(t7, t7), pair_of(0.0));
+        const double t7 = maximum(-0.5, minimum(0.5, t6));
+        const double t8 = t7 * t7;
         const int t10 = (1.2676506002282294e+30 * t2 < t1);
         const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        loss[row] = pair_rounded(pair_if(t0, pair_scale(pair_if(t3, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_add_d(pair_mul(pair_sum(0.001282051282051282, ((0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + pair_rounded(t8) / 1225.0) * pair_rounded(t8)) * pair_rounded(t8)) * pair_rounded(t8)) * pair_rounded(t8))), t8), 0.001422475106685633), t8), 0.0015873015873015873), t8), 0.0017825311942959), t8), 0.0020161290322580645), t8), 0.0022988505747126436), t8), 0.0026455026455026454), t8), 0.003076923076923077), t8), 0.0036231884057971015), t8), 0.004329004329004329), t8), 0.005263157894736842), t8), 0.006535947712418301), t8), 0.008333333333333333), t8), 0.01098901098901099), t8), 0.015151515151515152), t8), 0.022222222222222223), t8), 0.03571428571428571), t8), 0.06666666666666667), t8), 0.16666666666666666), t8), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t3, t7, pair_of(0.0))), pair_of(t9 * t1 + (t10 ? 0.0 : a2 * t2))), 0.5), pair_of(f_i)));
+        loss[row] = (t0 ? 0.5 * ((t1 <= 3.0 * t2) ? (1.0 + t8 * (0.16666666666666666 + t8 * (0.06666666666666667 + t8 * (0.03571428571428571 + t8 * (0.022222222222222223 + t8 * (0.015151515151515152 + t8 * (0.01098901098901099 + t8 * (0.008333333333333333 + t8 * (0.006535947712418301 + t8 * (0.005263157894736842 + t8 * (0.004329004329004329 + t8 * (0.0036231884057971015 + t8 * (0.003076923076923077 + t8 * (0.0026455026455026454 + t8 * (0.0022988505747126436 + t8 * (0.0020161290322580645 + t8 * (0.0017825311942959 + t8 * (0.0015873015873015873 + t8 * (0.001422475106685633 + t8 * (0.001282051282051282 + t8 * (0.0011614401858304297 + t8 * (0.0010570824524312897 + t8 * (0.000966183574879227 + t8 * (0.0008865248226950354 + t8 / 1225.0)))))))))))))))))))))))) * (0.5 * f_i - 0.5 * y_i) * t7 : t9 * t1 + (t10 ? 0.0 : a2 * t2)) : f_i);
         gradient[row] = (t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? a3 : (t12 ? a5 : (t13 ? a7 - a9 : a11)) + t9) : f_i);
         hessian[row] = 0.5 * (y_i / (f_i + y_i) / f_i);
     }
@@ -1097,7 +1190,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     (void)constants;
     double t1_rows[ROWS_f64];
     double t2_rows[ROWS_f64];
-    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
     double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
     double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
     double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
@@ -1120,23 +1213,23 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         t1_rows[row] = t1;
         const double t2 = minimum(f_i, y_i);
         t2_rows[row] = t2;
-        const pair t4 = pair_diff(f_i, y_i);
-        const pair t5 = pair_quot(t2, t1);
-        const pair t6 = pair_add_d(t5, 1.0);
-        const pair t7 = pair_div(t4, pair_mul_d(t6, t1));
-        t7_hi[row] = t7.hi;
-        t7_lo[row] = t7.lo;
-        const pair a0 = pair_div(pair_of(2.0), t6);
+        const pair t3 = pair_diff(f_i, y_i);
+        const pair t4 = pair_quot(t2, t1);
+        const pair t5 = pair_add_d(t4, 1.0);
+        const pair t6 = pair_div(t3, pair_mul_d(t5, t1));
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        const pair a0 = pair_div(pair_of(2.0), t5);
         a0_hi[row] = a0.hi;
         a0_lo[row] = a0.lo;
         const int t10 = (1.2676506002282294e+30 * t2 < t1);
-        const pair t11 = pair_if(t10, pair_of(1.0), t5);
+        const pair t11 = pair_if(t10, pair_of(1.0), t4);
         const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
         const pair a1 = pair_div(pair_scale(t11, 2.0), pair_add_d(t11, 1.0));
         a1_hi[row] = a1.hi;
         a1_lo[row] = a1.lo;
-        const pair a4 = pair_if(t12, pair_div(t4, pair_of(y_i)), pair_of(0.0));
+        const pair a4 = pair_if(t12, pair_div(t3, pair_of(y_i)), pair_of(0.0));
         a4_hi[row] = a4.hi;
         a4_lo[row] = a4.lo;
         a6_rows[row] = f_i;
@@ -1147,7 +1240,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     }
     pair_log_rows(a0_hi, a0_lo, t9_hi, t9_lo);
     pair_log_rows(a1_hi, a1_lo, a2_hi, a2_lo);
-    pair_log1p_rows(t7_hi, t7_lo, a3_hi, a3_lo);
+    pair_log1p_rows(t6_hi, t6_lo, a3_hi, a3_lo);
     pair_log1p_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     pair_log_rows(a6_rows, zeros, a7_hi, a7_lo);
     pair_log_rows(a8_rows, zeros, a9_hi, a9_lo);
@@ -1158,7 +1251,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double f_i = f[row];
         const double t1 = t1_rows[row];
         const double t2 = t2_rows[row];
-        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const pair t6 = {t6_hi[row], t6_lo[row]};
         const pair t9 = {t9_hi[row], t9_lo[row]};
         const pair a2 = {a2_hi[row], a2_lo[row]};
         const pair a3 = {a3_hi[row], a3_lo[row]};
@@ -1167,12 +1260,12 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair a9 = {a9_hi[row], a9_lo[row]};
         const pair a11 = {a11_hi[row], a11_lo[row]};
         const int t0 = (f_i == f_i);
-        const int t3 = (t1 <= 3.0 * t2);
-        const pair t8 = pair_if(t3, pair_mul(t7, t7), pair_of(0.0));
+        const pair t7 = pair_max(pair_of(-0.5), pair_order(pair_min(pair_of(0.5), pair_order(t6))));
+        const double t8 = pair_rounded(t7) * pair_rounded(t7);
         const int t10 = (1.2676506002282294e+30 * t2 < t1);
         const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        loss[row] = pair_rounded(pair_if(t0, pair_scale(pair_if(t3, pair_mul(pair_mul(pair_add_d(pair_mul(pair_add((pair){0.16666666666666666, 9.25185853854297e-18}, pair_mul(pair_add((pair){0.06666666666666667, 9.251858538542971e-19}, pair_mul(pair_add((pair){0.03571428571428571, 1.982541115402065e-18}, pair_mul(pair_add((pair){0.022222222222222223, -8.480870326997723e-19}, pair_mul(pair_add((pair){0.015151515151515152, -4.2053902447922597e-19}, pair_mul(pair_add((pair){0.01098901098901099, -8.578302903182013e-19}, pair_mul(pair_add((pair){0.008333333333333333, 1.1564823173178714e-19}, pair_mul(pair_add((pair){0.006535947712418301, -1.9841608385355636e-19}, pair_mul(pair_add((pair){0.005263157894736842, 1.186916062510447e-19}, pair_mul(pair_add((pair){0.004329004329004329, 3.7548127185645175e-21}, pair_mul(pair_add((pair){0.0036231884057971015, -4.39966098979625e-20}, pair_mul(pair_add((pair){0.003076923076923077, 2.6688053476566263e-21}, pair_mul(pair_add((pair){0.0026455026455026454, 1.4685489743719e-19}, pair_mul(pair_add((pair){0.0022988505747126436, 3.190296047773438e-20}, pair_mul(pair_add((pair){0.0020161290322580645, 5.595882180570345e-20}, pair_mul(pair_add((pair){0.0017825311942959, 1.0358865676510345e-19}, pair_mul(pair_add((pair){0.0015873015873015873, 1.3767646634736564e-21}, pair_mul(pair_add((pair){0.001422475106685633, -6.755057632270995e-20}, pair_mul(pair_add((pair){0.001282051282051282, 1.112002228190261e-21}, pair_mul(pair_add((pair){0.0011614401858304297, 1.007388778151456e-21}, pair_mul(pair_add((pair){0.0010570824524312897, -4.446833434718559e-20}, pair_mul(pair_add((pair){0.000966183574879227, 2.4407643110060147e-20}, pair_mul(pair_add((pair){0.0008865248226950354, 2.1530255907513564e-20}, pair_div(t8, pair_of(1225.0))), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8)), t8), 1.0), pair_diff((0.5 * f_i), (0.5 * y_i))), pair_if(t3, t7, pair_of(0.0))), pair_order(pair_add(pair_mul_d(t9, t1), pair_if(t10, pair_of(0.0), pair_mul_d(a2, t2))))), 0.5), pair_of(f_i)));
+        loss[row] = pair_rounded(pair_if(t0, pair_scale(pair_if((t1 <= 3.0 * t2), pair_mul(pair_mul(pair_sum(1.0, (t8 * (0.16666666666666666 + t8 * (0.06666666666666667 + t8 * (0.03571428571428571 + t8 * (0.022222222222222223 + t8 * (0.015151515151515152 + t8 * (0.01098901098901099 + t8 * (0.008333333333333333 + t8 * (0.006535947712418301 + t8 * (0.005263157894736842 + t8 * (0.004329004329004329 + t8 * (0.0036231884057971015 + t8 * (0.003076923076923077 + t8 * (0.0026455026455026454 + t8 * (0.0022988505747126436 + t8 * (0.0020161290322580645 + t8 * (0.0017825311942959 + t8 * (0.0015873015873015873 + t8 * (0.001422475106685633 + t8 * (0.001282051282051282 + t8 * (0.0011614401858304297 + t8 * (0.0010570824524312897 + t8 * (0.000966183574879227 + t8 * (0.0008865248226950354 + t8 / 1225.0))))))))))))))))))))))))), pair_diff((0.5 * f_i), (0.5 * y_i))), t7), pair_order(pair_add(pair_mul_d(t9, t1), pair_if(t10, pair_of(0.0), pair_mul_d(a2, t2))))), 0.5), pair_of(f_i)));
         gradient[row] = pair_rounded(pair_if(t0, pair_scale(pair_if((y_i <= 3.0 * f_i), a3, pair_order(pair_add(pair_if(t12, a5, pair_if(t13, pair_order(pair_sub(a7, a9)), a11)), t9))), 0.5), pair_of(f_i)));
         hessian[row] = pair_rounded(pair_scale(pair_div(pair_div(pair_of(y_i), pair_sum(f_i, y_i)), pair_of(f_i)), 0.5));
     }
@@ -1242,10 +1335,52 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    float t0_rows[ROWS_f32];
+    float t1_rows[ROWS_f32];
+    float t3_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    float a2_rows[ROWS_f32];
+    float a3_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float t0 = maximumf(f_i, y_i);
+        t0_rows[row] = t0;
+        const float t1 = minimumf(f_i, y_i);
+        t1_rows[row] = t1;
+        const float t2 = t1 / t0;
+        const float t3 = 1.0f + t2;
+        t3_rows[row] = t3;
+        const int t6 = (1.2676506e+30f * t1 < t0);
+        const float t7 = (t6 ? 1.0f : t2);
+        a0_rows[row] = 2.0f / t3;
+        a2_rows[row] = 2.0f * t7 / (1.0f + t7);
+    }
+    log_fastf_rows(a0_rows, a1_rows);
+    log_fastf_rows(a2_rows, a3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float t0 = t0_rows[row];
+        const float t1 = t1_rows[row];
+        const float t3 = t3_rows[row];
+        const float a1 = a1_rows[row];
+        const float a3 = a3_rows[row];
+        const float t4 = maximumf(-0.5f, minimumf(0.5f, (f_i - y_i) / (t3 * t0)));
+        const float t5 = t4 * t4;
+        const int t6 = (1.2676506e+30f * t1 < t0);
+        loss[row] = ((f_i == f_i) ? 0.5f * ((t0 <= 3.0f * t1) ? (1.0f + t5 * (0.16666667f + t5 * (0.06666667f + t5 * (0.035714287f + t5 * (0.022222223f + t5 * (0.015151516f + t5 * (0.010989011f + t5 * (0.008333334f + t5 * (0.006535948f + t5 * (0.005263158f + t5 * (0.0043290043f + t5 * (0.0036231885f + t5 * (0.003076923f + t5 * (0.0026455026f + t5 * (0.0022988506f + t5 * (0.002016129f + t5 * (0.0017825312f + t5 * (0.0015873016f + t5 * (0.0014224751f + t5 * (0.0012820513f + t5 * (0.0011614402f + t5 * (0.0010570824f + t5 * (0.00096618355f + t5 * (0.0008865248f + t5 / 1225.0f)))))))))))))))))))))))) * (0.5f * f_i - 0.5f * y_i) * t4 : a1 * t0 + (t6 ? 0.0f : a3 * t1)) : f_i);
+    }
+#else
     (void)constants;
     double t0_rows[ROWS_f32];
     double t1_rows[ROWS_f32];
-    double t4_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
     double a0_rows[ROWS_f32];
     double a1_rows[ROWS_f32];
     double a2_rows[ROWS_f32];
@@ -1258,13 +1393,13 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         t0_rows[row] = t0;
         const double t1 = minimum(f_i, y_i);
         t1_rows[row] = t1;
-        const double t3 = t1 / t0;
-        const double t4 = 1.0 + t3;
-        t4_rows[row] = t4;
-        const int t7 = (1.2676506002282294e+30 * t1 < t0);
-        const double t8 = (t7 ? 1.0 : t3);
-        a0_rows[row] = 2.0 / t4;
-        a2_rows[row] = 2.0 * t8 / (1.0 + t8);
+        const double t2 = t1 / t0;
+        const double t3 = 1.0 + t2;
+        t3_rows[row] = t3;
+        const int t6 = (1.2676506002282294e+30 * t1 < t0);
+        const double t7 = (t6 ? 1.0 : t2);
+        a0_rows[row] = 2.0 / t3;
+        a2_rows[row] = 2.0 * t7 / (1.0 + t7);
     }
     log_fast_rows(a0_rows, a1_rows);
     log_fast_rows(a2_rows, a3_rows);
@@ -1274,21 +1409,26 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const double f_i = f[row];
         const double t0 = t0_rows[row];
         const double t1 = t1_rows[row];
-        const double t4 = t4_rows[row];
+        const double t3 = t3_rows[row];
         const double a1 = a1_rows[row];
         const double a3 = a3_rows[row];
-        const int t2 = (t0 <= 3.0 * t1);
-        const double t5 = (f_i - y_i) / (t4 * t0);
-        const double t6 = (t2 ? t5 * t5 : 0.0);
-        const int t7 = (1.2676506002282294e+30 * t1 < t0);
-        loss[row] = (float)((f_i == f_i) ? 0.5 * (t2 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t6 / 1225.0) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * t6) * (0.5 * f_i - 0.5 * y_i) * (t2 ? t5 : 0.0) : a1 * t0 + (t7 ? 0.0 : a3 * t1)) : f_i);
+        const double t4 = maximum(-0.5, minimum(0.5, (f_i - y_i) / (t3 * t0)));
+        const double t5 = t4 * t4;
+        const int t6 = (1.2676506002282294e+30 * t1 < t0);
+        loss[row] = (float)((f_i == f_i) ? 0.5 * ((t0 <= 3.0 * t1) ? (1.0 + t5 * (0.16666666666666666 + t5 * (0.06666666666666667 + t5 * (0.03571428571428571 + t5 * (0.022222222222222223 + t5 * (0.015151515151515152 + t5 * (0.01098901098901099 + t5 * (0.008333333333333333 + t5 * (0.006535947712418301 + t5 * (0.005263157894736842 + t5 * (0.004329004329004329 + t5 * (0.0036231884057971015 + t5 * (0.003076923076923077 + t5 * (0.0026455026455026454 + t5 * (0.0022988505747126436 + t5 * (0.0020161290322580645 + t5 * (0.0017825311942959 + t5 * (0.0015873015873015873 + t5 * (0.001422475106685633 + t5 * (0.001282051282051282 + t5 * (0.0011614401858304297 + t5 * (0.0010570824524312897 + t5 * (0.000966183574879227 + t5 * (0.0008865248226950354 + t5 / 1225.0)))))))))))))))))))))))) * (0.5 * f_i - 0.5 * y_i) * t4 : a1 * t0 + (t6 ? 0.0 : a3 * t1)) : f_i);
     }
+#endif
 }
 
 void lossforge_jensen_shannon_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -1305,6 +1445,57 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    float a2_rows[ROWS_f32];
+    float a3_rows[ROWS_f32];
+    float a4_rows[ROWS_f32];
+    float a5_rows[ROWS_f32];
+    float a6_rows[ROWS_f32];
+    float a7_rows[ROWS_f32];
+    float a8_rows[ROWS_f32];
+    float a9_rows[ROWS_f32];
+    float a10_rows[ROWS_f32];
+    float a11_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float t0 = f_i - y_i;
+        const float t1 = maximumf(f_i, y_i);
+        const float t2 = 1.0f + minimumf(f_i, y_i) / t1;
+        const int t3 = ((f_i <= 2.0f * y_i) && (y_i <= 2.0f * f_i));
+        const int t4 = ((1.2676506e+30f * y_i < f_i) || (1.2676506e+30f * f_i < y_i));
+        a0_rows[row] = t0 / (t2 * t1);
+        a2_rows[row] = (t3 ? t0 / y_i : 0.0f);
+        a4_rows[row] = f_i;
+        a6_rows[row] = y_i;
+        a8_rows[row] = (t4 ? 1.0f : f_i / y_i);
+        a10_rows[row] = 2.0f / t2;
+    }
+    log1p_fastf_rows(a0_rows, a1_rows);
+    log1p_fastf_rows(a2_rows, a3_rows);
+    log_fastf_rows(a4_rows, a5_rows);
+    log_fastf_rows(a6_rows, a7_rows);
+    log_fastf_rows(a8_rows, a9_rows);
+    log_fastf_rows(a10_rows, a11_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float a1 = a1_rows[row];
+        const float a3 = a3_rows[row];
+        const float a5 = a5_rows[row];
+        const float a7 = a7_rows[row];
+        const float a9 = a9_rows[row];
+        const float a11 = a11_rows[row];
+        const int t3 = ((f_i <= 2.0f * y_i) && (y_i <= 2.0f * f_i));
+        const int t4 = ((1.2676506e+30f * y_i < f_i) || (1.2676506e+30f * f_i < y_i));
+        gradient[row] = ((f_i == f_i) ? 0.5f * ((y_i <= 3.0f * f_i) ? a1 : (t3 ? a3 : (t4 ? a5 - a7 : a9)) + a11) : f_i);
+    }
+#else
     (void)constants;
     double a0_rows[ROWS_f32];
     double a1_rows[ROWS_f32];
@@ -1354,12 +1545,18 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const int t4 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
         gradient[row] = (float)((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? a1 : (t3 ? a3 : (t4 ? a5 - a7 : a9)) + a11) : f_i);
     }
+#endif
 }
 
 void lossforge_jensen_shannon_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -1376,6 +1573,15 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        hessian[row] = 0.5f * (y_i / (f_i + y_i) / f_i);
+    }
+#else
     (void)constants;
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1383,12 +1589,18 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const double f_i = f[row];
         hessian[row] = (float)(0.5 * (y_i / (f_i + y_i) / f_i));
     }
+#endif
 }
 
 void lossforge_jensen_shannon_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -1406,10 +1618,82 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    float t1_rows[ROWS_f32];
+    float t2_rows[ROWS_f32];
+    float t6_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float t9_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    float a2_rows[ROWS_f32];
+    float a3_rows[ROWS_f32];
+    float a4_rows[ROWS_f32];
+    float a5_rows[ROWS_f32];
+    float a6_rows[ROWS_f32];
+    float a7_rows[ROWS_f32];
+    float a8_rows[ROWS_f32];
+    float a9_rows[ROWS_f32];
+    float a10_rows[ROWS_f32];
+    float a11_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float t1 = maximumf(f_i, y_i);
+        t1_rows[row] = t1;
+        const float t2 = minimumf(f_i, y_i);
+        t2_rows[row] = t2;
+        const float t3 = f_i - y_i;
+        const float t4 = t2 / t1;
+        const float t5 = 1.0f + t4;
+        t6_rows[row] = t3 / (t5 * t1);
+        a0_rows[row] = 2.0f / t5;
+        const int t10 = (1.2676506e+30f * t2 < t1);
+        const float t11 = (t10 ? 1.0f : t4);
+        const int t12 = ((f_i <= 2.0f * y_i) && (y_i <= 2.0f * f_i));
+        const int t13 = ((1.2676506e+30f * y_i < f_i) || (1.2676506e+30f * f_i < y_i));
+        a1_rows[row] = 2.0f * t11 / (1.0f + t11);
+        a4_rows[row] = (t12 ? t3 / y_i : 0.0f);
+        a6_rows[row] = f_i;
+        a8_rows[row] = y_i;
+        a10_rows[row] = (t13 ? 1.0f : f_i / y_i);
+    }
+    log_fastf_rows(a0_rows, t9_rows);
+    log_fastf_rows(a1_rows, a2_rows);
+    log1p_fastf_rows(t6_rows, a3_rows);
+    log1p_fastf_rows(a4_rows, a5_rows);
+    log_fastf_rows(a6_rows, a7_rows);
+    log_fastf_rows(a8_rows, a9_rows);
+    log_fastf_rows(a10_rows, a11_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float t1 = t1_rows[row];
+        const float t2 = t2_rows[row];
+        const float t6 = t6_rows[row];
+        const float t9 = t9_rows[row];
+        const float a2 = a2_rows[row];
+        const float a3 = a3_rows[row];
+        const float a5 = a5_rows[row];
+        const float a7 = a7_rows[row];
+        const float a9 = a9_rows[row];
+        const float a11 = a11_rows[row];
+        const int t0 = (f_i == f_i);
+        const float t7 = maximumf(-0.5f, minimumf(0.5f, t6));
+        const float t8 = t7 * t7;
+        const int t10 = (1.2676506e+30f * t2 < t1);
+        const int t12 = ((f_i <= 2.0f * y_i) && (y_i <= 2.0f * f_i));
+        const int t13 = ((1.2676506e+30f * y_i < f_i) || (1.2676506e+30f * f_i < y_i));
+        loss[row] = (t0 ? 0.5f * ((t1 <= 3.0f * t2) ? (1.0f + t8 * (0.16666667f + t8 * (0.06666667f + t8 * (0.035714287f + t8 * (0.022222223f + t8 * (0.015151516f + t8 * (0.010989011f + t8 * (0.008333334f + t8 * (0.006535948f + t8 * (0.005263158f + t8 * (0.0043290043f + t8 * (0.0036231885f + t8 * (0.003076923f + t8 * (0.0026455026f + t8 * (0.0022988506f + t8 * (0.002016129f + t8 * (0.0017825312f + t8 * (0.0015873016f + t8 * (0.0014224751f + t8 * (0.0012820513f + t8 * (0.0011614402f + t8 * (0.0010570824f + t8 * (0.00096618355f + t8 * (0.0008865248f + t8 / 1225.0f)))))))))))))))))))))))) * (0.5f * f_i - 0.5f * y_i) * t7 : t9 * t1 + (t10 ? 0.0f : a2 * t2)) : f_i);
+        gradient[row] = (t0 ? 0.5f * ((y_i <= 3.0f * f_i) ? a3 : (t12 ? a5 : (t13 ? a7 - a9 : a11)) + t9) : f_i);
+    }
+#else
     (void)constants;
     double t1_rows[ROWS_f32];
     double t2_rows[ROWS_f32];
-    double t7_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
     double a0_rows[ROWS_f32];
     double t9_rows[ROWS_f32];
     double a1_rows[ROWS_f32];
@@ -1431,24 +1715,24 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         t1_rows[row] = t1;
         const double t2 = minimum(f_i, y_i);
         t2_rows[row] = t2;
-        const double t4 = f_i - y_i;
-        const double t5 = t2 / t1;
-        const double t6 = 1.0 + t5;
-        t7_rows[row] = t4 / (t6 * t1);
-        a0_rows[row] = 2.0 / t6;
+        const double t3 = f_i - y_i;
+        const double t4 = t2 / t1;
+        const double t5 = 1.0 + t4;
+        t6_rows[row] = t3 / (t5 * t1);
+        a0_rows[row] = 2.0 / t5;
         const int t10 = (1.2676506002282294e+30 * t2 < t1);
-        const double t11 = (t10 ? 1.0 : t5);
+        const double t11 = (t10 ? 1.0 : t4);
         const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
         a1_rows[row] = 2.0 * t11 / (1.0 + t11);
-        a4_rows[row] = (t12 ? t4 / y_i : 0.0);
+        a4_rows[row] = (t12 ? t3 / y_i : 0.0);
         a6_rows[row] = f_i;
         a8_rows[row] = y_i;
         a10_rows[row] = (t13 ? 1.0 : f_i / y_i);
     }
     log_fast_rows(a0_rows, t9_rows);
     log_fast_rows(a1_rows, a2_rows);
-    log1p_fast_rows(t7_rows, a3_rows);
+    log1p_fast_rows(t6_rows, a3_rows);
     log1p_fast_rows(a4_rows, a5_rows);
     log_fast_rows(a6_rows, a7_rows);
     log_fast_rows(a8_rows, a9_rows);
@@ -1459,7 +1743,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const double f_i = f[row];
         const double t1 = t1_rows[row];
         const double t2 = t2_rows[row];
-        const double t7 = t7_rows[row];
+        const double t6 = t6_rows[row];
         const double t9 = t9_rows[row];
         const double a2 = a2_rows[row];
         const double a3 = a3_rows[row];
@@ -1468,20 +1752,26 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const double a9 = a9_rows[row];
         const double a11 = a11_rows[row];
         const int t0 = (f_i == f_i);
-        const int t3 = (t1 <= 3.0 * t2);
-        const double t8 = (t3 ? t7 * t7 : 0.0);
+        const double t7 = maximum(-0.5, minimum(0.5, t6));
+        const double t8 = t7 * t7;
         const int t10 = (1.2676506002282294e+30 * t2 < t1);
         const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        loss[row] = (float)(t0 ? 0.5 * (t3 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t8 / 1225.0) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5 * f_i - 0.5 * y_i) * (t3 ? t7 : 0.0) : t9 * t1 + (t10 ? 0.0 : a2 * t2)) : f_i);
+        loss[row] = (float)(t0 ? 0.5 * ((t1 <= 3.0 * t2) ? (1.0 + t8 * (0.16666666666666666 + t8 * (0.06666666666666667 + t8 * (0.03571428571428571 + t8 * (0.022222222222222223 + t8 * (0.015151515151515152 + t8 * (0.01098901098901099 + t8 * (0.008333333333333333 + t8 * (0.006535947712418301 + t8 * (0.005263157894736842 + t8 * (0.004329004329004329 + t8 * (0.0036231884057971015 + t8 * (0.003076923076923077 + t8 * (0.0026455026455026454 + t8 * (0.0022988505747126436 + t8 * (0.0020161290322580645 + t8 * (0.0017825311942959 + t8 * (0.0015873015873015873 + t8 * (0.001422475106685633 + t8 * (0.001282051282051282 + t8 * (0.0011614401858304297 + t8 * (0.0010570824524312897 + t8 * (0.000966183574879227 + t8 * (0.0008865248226950354 + t8 / 1225.0)))))))))))))))))))))))) * (0.5 * f_i - 0.5 * y_i) * t7 : t9 * t1 + (t10 ? 0.0 : a2 * t2)) : f_i);
         gradient[row] = (float)(t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? a3 : (t12 ? a5 : (t13 ? a7 - a9 : a11)) + t9) : f_i);
     }
+#endif
 }
 
 void lossforge_jensen_shannon_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -1499,6 +1789,58 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    float a2_rows[ROWS_f32];
+    float a3_rows[ROWS_f32];
+    float a4_rows[ROWS_f32];
+    float a5_rows[ROWS_f32];
+    float a6_rows[ROWS_f32];
+    float a7_rows[ROWS_f32];
+    float a8_rows[ROWS_f32];
+    float a9_rows[ROWS_f32];
+    float a10_rows[ROWS_f32];
+    float a11_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float t0 = f_i - y_i;
+        const float t1 = maximumf(f_i, y_i);
+        const float t2 = 1.0f + minimumf(f_i, y_i) / t1;
+        const int t3 = ((f_i <= 2.0f * y_i) && (y_i <= 2.0f * f_i));
+        const int t4 = ((1.2676506e+30f * y_i < f_i) || (1.2676506e+30f * f_i < y_i));
+        a0_rows[row] = t0 / (t2 * t1);
+        a2_rows[row] = (t3 ? t0 / y_i : 0.0f);
+        a4_rows[row] = f_i;
+        a6_rows[row] = y_i;
+        a8_rows[row] = (t4 ? 1.0f : f_i / y_i);
+        a10_rows[row] = 2.0f / t2;
+    }
+    log1p_fastf_rows(a0_rows, a1_rows);
+    log1p_fastf_rows(a2_rows, a3_rows);
+    log_fastf_rows(a4_rows, a5_rows);
+    log_fastf_rows(a6_rows, a7_rows);
+    log_fastf_rows(a8_rows, a9_rows);
+    log_fastf_rows(a10_rows, a11_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float a1 = a1_rows[row];
+        const float a3 = a3_rows[row];
+        const float a5 = a5_rows[row];
+        const float a7 = a7_rows[row];
+        const float a9 = a9_rows[row];
+        const float a11 = a11_rows[row];
+        const int t3 = ((f_i <= 2.0f * y_i) && (y_i <= 2.0f * f_i));
+        const int t4 = ((1.2676506e+30f * y_i < f_i) || (1.2676506e+30f * f_i < y_i));
+        gradient[row] = ((f_i == f_i) ? 0.5f * ((y_i <= 3.0f * f_i) ? a1 : (t3 ? a3 : (t4 ? a5 - a7 : a9)) + a11) : f_i);
+        hessian[row] = 0.5f * (y_i / (f_i + y_i) / f_i);
+    }
+#else
     (void)constants;
     double a0_rows[ROWS_f32];
     double a1_rows[ROWS_f32];
@@ -1549,12 +1891,18 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         gradient[row] = (float)((f_i == f_i) ? 0.5 * ((y_i <= 3.0 * f_i) ? a1 : (t3 ? a3 : (t4 ? a5 - a7 : a9)) + a11) : f_i);
         hessian[row] = (float)(0.5 * (y_i / (f_i + y_i) / f_i));
     }
+#endif
 }
 
 void lossforge_jensen_shannon_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -1573,10 +1921,83 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    float t1_rows[ROWS_f32];
+    float t2_rows[ROWS_f32];
+    float t6_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float t9_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    float a2_rows[ROWS_f32];
+    float a3_rows[ROWS_f32];
+    float a4_rows[ROWS_f32];
+    float a5_rows[ROWS_f32];
+    float a6_rows[ROWS_f32];
+    float a7_rows[ROWS_f32];
+    float a8_rows[ROWS_f32];
+    float a9_rows[ROWS_f32];
+    float a10_rows[ROWS_f32];
+    float a11_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float t1 = maximumf(f_i, y_i);
+        t1_rows[row] = t1;
+        const float t2 = minimumf(f_i, y_i);
+        t2_rows[row] = t2;
+        const float t3 = f_i - y_i;
+        const float t4 = t2 / t1;
+        const float t5 = 1.0f + t4;
+        t6_rows[row] = t3 / (t5 * t1);
+        a0_rows[row] = 2.0f / t5;
+        const int t10 = (1.2676506e+30f * t2 < t1);
+        const float t11 = (t10 ? 1.0f : t4);
+        const int t12 = ((f_i <= 2.0f * y_i) && (y_i <= 2.0f * f_i));
+        const int t13 = ((1.2676506e+30f * y_i < f_i) || (1.2676506e+30f * f_i < y_i));
+        a1_rows[row] = 2.0f * t11 / (1.0f + t11);
+        a4_rows[row] = (t12 ? t3 / y_i : 0.0f);
+        a6_rows[row] = f_i;
+        a8_rows[row] = y_i;
+        a10_rows[row] = (t13 ? 1.0f : f_i / y_i);
+    }
+    log_fastf_rows(a0_rows, t9_rows);
+    log_fastf_rows(a1_rows, a2_rows);
+    log1p_fastf_rows(t6_rows, a3_rows);
+    log1p_fastf_rows(a4_rows, a5_rows);
+    log_fastf_rows(a6_rows, a7_rows);
+    log_fastf_rows(a8_rows, a9_rows);
+    log_fastf_rows(a10_rows, a11_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float t1 = t1_rows[row];
+        const float t2 = t2_rows[row];
+        const float t6 = t6_rows[row];
+        const float t9 = t9_rows[row];
+        const float a2 = a2_rows[row];
+        const float a3 = a3_rows[row];
+        const float a5 = a5_rows[row];
+        const float a7 = a7_rows[row];
+        const float a9 = a9_rows[row];
+        const float a11 = a11_rows[row];
+        const int t0 = (f_i == f_i);
+        const float t7 = maximumf(-0.5f, minimumf(0.5f, t6));
+        const float t8 = t7 * t7;
+        const int t10 = (1.2676506e+30f * t2 < t1);
+        const int t12 = ((f_i <= 2.0f * y_i) && (y_i <= 2.0f * f_i));
+        const int t13 = ((1.2676506e+30f * y_i < f_i) || (1.2676506e+30f * f_i < y_i));
+        loss[row] = (t0 ? 0.5f * ((t1 <= 3.0f * t2) ? (1.0f + t8 * (0.16666667f + t8 * (0.06666667f + t8 * (0.035714287f + t8 * (0.022222223f + t8 * (0.015151516f + t8 * (0.010989011f + t8 * (0.008333334f + t8 * (0.006535948f + t8 * (0.005263158f + t8 * (0.0043290043f + t8 * (0.0036231885f + t8 * (0.003076923f + t8 * (0.0026455026f + t8 * (0.0022988506f + t8 * (0.002016129f + t8 * (0.0017825312f + t8 * (0.0015873016f + t8 * (0.0014224751f + t8 * (0.0012820513f + t8 * (0.0011614402f + t8 * (0.0010570824f + t8 * (0.00096618355f + t8 * (0.0008865248f + t8 / 1225.0f)))))))))))))))))))))))) * (0.5f * f_i - 0.5f * y_i) * t7 : t9 * t1 + (t10 ? 0.0f : a2 * t2)) : f_i);
+        gradient[row] = (t0 ? 0.5f * ((y_i <= 3.0f * f_i) ? a3 : (t12 ? a5 : (t13 ? a7 - a9 : a11)) + t9) : f_i);
+        hessian[row] = 0.5f * (y_i / (f_i + y_i) / f_i);
+    }
+#else
     (void)constants;
     double t1_rows[ROWS_f32];
     double t2_rows[ROWS_f32];
-    double t7_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
     double a0_rows[ROWS_f32];
     double t9_rows[ROWS_f32];
     double a1_rows[ROWS_f32];
@@ -1598,24 +2019,24 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         t1_rows[row] = t1;
         const double t2 = minimum(f_i, y_i);
         t2_rows[row] = t2;
-        const double t4 = f_i - y_i;
-        const double t5 = t2 / t1;
-        const double t6 = 1.0 + t5;
-        t7_rows[row] = t4 / (t6 * t1);
-        a0_rows[row] = 2.0 / t6;
+        const double t3 = f_i - y_i;
+        const double t4 = t2 / t1;
+        const double t5 = 1.0 + t4;
+        t6_rows[row] = t3 / (t5 * t1);
+        a0_rows[row] = 2.0 / t5;
         const int t10 = (1.2676506002282294e+30 * t2 < t1);
-        const double t11 = (t10 ? 1.0 : t5);
+        const double t11 = (t10 ? 1.0 : t4);
         const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
         a1_rows[row] = 2.0 * t11 / (1.0 + t11);
-        a4_rows[row] = (t12 ? t4 / y_i : 0.0);
+        a4_rows[row] = (t12 ? t3 / y_i : 0.0);
         a6_rows[row] = f_i;
         a8_rows[row] = y_i;
         a10_rows[row] = (t13 ? 1.0 : f_i / y_i);
     }
     log_fast_rows(a0_rows, t9_rows);
     log_fast_rows(a1_rows, a2_rows);
-    log1p_fast_rows(t7_rows, a3_rows);
+    log1p_fast_rows(t6_rows, a3_rows);
     log1p_fast_rows(a4_rows, a5_rows);
     log_fast_rows(a6_rows, a7_rows);
     log_fast_rows(a8_rows, a9_rows);
@@ -1626,7 +2047,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double f_i = f[row];
         const double t1 = t1_rows[row];
         const double t2 = t2_rows[row];
-        const double t7 = t7_rows[row];
+        const double t6 = t6_rows[row];
         const double t9 = t9_rows[row];
         const double a2 = a2_rows[row];
         const double a3 = a3_rows[row];
@@ -1635,21 +2056,27 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const double a9 = a9_rows[row];
         const double a11 = a11_rows[row];
         const int t0 = (f_i == f_i);
-        const int t3 = (t1 <= 3.0 * t2);
-        const double t8 = (t3 ? t7 * t7 : 0.0);
+        const double t7 = maximum(-0.5, minimum(0.5, t6));
+        const double t8 = t7 * t7;
         const int t10 = (1.2676506002282294e+30 * t2 < t1);
         const int t12 = ((f_i <= 2.0 * y_i) && (y_i <= 2.0 * f_i));
         const int t13 = ((1.2676506002282294e+30 * y_i < f_i) || (1.2676506002282294e+30 * f_i < y_i));
-        loss[row] = (float)(t0 ? 0.5 * (t3 ? (1.0 + (0.16666666666666666 + (0.06666666666666667 + (0.03571428571428571 + (0.022222222222222223 + (0.015151515151515152 + (0.01098901098901099 + (0.008333333333333333 + (0.006535947712418301 + (0.005263157894736842 + (0.004329004329004329 + (0.0036231884057971015 + (0.003076923076923077 + (0.0026455026455026454 + (0.0022988505747126436 + (0.0020161290322580645 + (0.0017825311942959 + (0.0015873015873015873 + (0.001422475106685633 + (0.001282051282051282 + (0.0011614401858304297 + (0.0010570824524312897 + (0.000966183574879227 + (0.0008865248226950354 + t8 / 1225.0) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * t8) * (0.5 * f_i - 0.5 * y_i) * (t3 ? t7 : 0.0) : t9 * t1 + (t10 ? 0.0 : a2 * t2)) : f_i);
+        loss[row] = (float)(t0 ? 0.5 * ((t1 <= 3.0 * t2) ? (1.0 + t8 * (0.16666666666666666 + t8 * (0.06666666666666667 + t8 * (0.03571428571428571 + t8 * (0.022222222222222223 + t8 * (0.015151515151515152 + t8 * (0.01098901098901099 + t8 * (0.008333333333333333 + t8 * (0.006535947712418301 + t8 * (0.005263157894736842 + t8 * (0.004329004329004329 + t8 * (0.0036231884057971015 + t8 * (0.003076923076923077 + t8 * (0.0026455026455026454 + t8 * (0.0022988505747126436 + t8 * (0.0020161290322580645 + t8 * (0.0017825311942959 + t8 * (0.0015873015873015873 + t8 * (0.001422475106685633 + t8 * (0.001282051282051282 + t8 * (0.0011614401858304297 + t8 * (0.0010570824524312897 + t8 * (0.000966183574879227 + t8 * (0.0008865248226950354 + t8 / 1225.0)))))))))))))))))))))))) * (0.5 * f_i - 0.5 * y_i) * t7 : t9 * t1 + (t10 ? 0.0 : a2 * t2)) : f_i);
         gradient[row] = (float)(t0 ? 0.5 * ((y_i <= 3.0 * f_i) ? a3 : (t12 ? a5 : (t13 ? a7 - a9 : a11)) + t9) : f_i);
         hessian[row] = (float)(0.5 * (y_i / (f_i + y_i) / f_i));
     }
+#endif
 }
 
 void lossforge_jensen_shannon_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -408,7 +408,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
 #ifdef LOSSFORGE_FAST
     (void)constants;
     double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
-    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t2_rows[ROWS_f64];
     double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
     double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
     double t6_rows[ROWS_f64];
@@ -431,12 +431,12 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double a7_rows[ROWS_f64];
     double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
     double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
-    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a10_rows[ROWS_f64];
     double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
-    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double a12_rows[ROWS_f64];
     double a13_rows[ROWS_f64];
     double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
-    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    double a15_rows[ROWS_f64];
     double a16_hi[ROWS_f64], a16_lo[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
@@ -447,19 +447,18 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         t0_hi[row] = t0.hi;
         t0_lo[row] = t0.lo;
         const int t1 = (pair_value(t0) <= 0.0);
-        const pair t2 = pair_diff(1.0, p_i);
-        t2_hi[row] = t2.hi;
-        t2_lo[row] = t2.lo;
-        const int t3 = (pair_value(t0) <= pair_value(pair_scale(t2, 2.0)));
+        const double t2 = 1.0 - p_i;
+        t2_rows[row] = t2;
+        const int t3 = (pair_value(t0) <= 2.0 * t2);
         const pair t4 = pair_if(t1, pair_of(1.0), t0);
         t4_hi[row] = t4.hi;
         t4_lo[row] = t4.lo;
-        const pair t5 = pair_order(pair_sub(t2, t4));
+        const pair t5 = pair_order(pair_add_d(pair_neg(t4), t2));
         t5_hi[row] = t5.hi;
         t5_lo[row] = t5.lo;
-        const double t6 = maximum(-0.5, pair_value(t2) - 1.0);
+        const double t6 = maximum(-0.5, t2 - 1.0);
         t6_rows[row] = t6;
-        const pair t7 = pair_max(pair_of(-0.5), pair_order(pair_div(pair_order(pair_sub(t2, t0)), t0)));
+        const pair t7 = pair_max(pair_of(-0.5), pair_order(pair_div(pair_order(pair_add_d(pair_neg(t0), t2)), t0)));
         t7_hi[row] = t7.hi;
         t7_lo[row] = t7.lo;
         const int t8 = (0.0 < pair_value(t0));
@@ -470,8 +469,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t14 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t10));
         t14_hi[row] = t14.hi;
         t14_lo[row] = t14.lo;
-        const int t15 = (((0.5 <= pair_value(t2)) && t1 && (pair_value(t2) <= 2.0)) || (t3 && (pair_value(t2) <= pair_value(pair_scale(t0, 2.0))) && t8));
-        const int t16 = ((t1 && ((1.2676506002282294e+30 < pair_value(t2)) || (pair_value(t2) < 7.888609052210118e-31))) || (((pair_value(pair_scale(t2, 1.2676506002282294e+30)) < pair_value(t0)) || (pair_value(pair_scale(t0, 1.2676506002282294e+30)) < pair_value(t2))) && t8));
+        const int t15 = (((0.5 <= t2) && t1 && (t2 <= 2.0)) || (t3 && (t2 <= pair_value(pair_scale(t0, 2.0))) && t8));
+        const int t16 = ((t1 && ((1.2676506002282294e+30 < t2) || (t2 < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * t2 < pair_value(t0)) || (pair_value(pair_scale(t0, 1.2676506002282294e+30)) < t2)) && t8));
         const int t17 = (y_i <= 0.0);
         const int t18 = (y_i <= 2.0 * p_i);
         const double t19 = (t17 ? 1.0 : y_i);
@@ -494,35 +493,31 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const int t30 = (((0.5 <= p_i) && t17 && (p_i <= 2.0)) || (t18 && (p_i <= 2.0 * y_i) && t23));
         const int t31 = ((t17 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t23));
         a0_rows[row] = pair_rounded(pair_if(t9, pair_of(1.0), t14));
-        a2_rows[row] = (t15 ? (pair_value(t4) - pair_value(t2)) / pair_value(t2) : 0.0);
-        a6_rows[row] = (t16 ? 1.0 : pair_value(t4) / pair_value(t2));
+        a2_rows[row] = (t15 ? (pair_value(t4) - t2) / t2 : 0.0);
+        a6_rows[row] = (t16 ? 1.0 : pair_value(t4) / t2);
         const pair a8 = pair_if(t24, pair_of(1.0), t29);
         a8_hi[row] = a8.hi;
         a8_lo[row] = a8.lo;
-        const pair a10 = pair_if(t30, pair_div(pair_diff(t19, p_i), pair_of(p_i)), pair_of(0.0));
-        a10_hi[row] = a10.hi;
-        a10_lo[row] = a10.lo;
+        a10_rows[row] = (t30 ? (t19 - p_i) / p_i : 0.0);
         a13_rows[row] = p_i;
-        const pair a15 = pair_if(t31, pair_of(1.0), pair_quot(t19, p_i));
-        a15_hi[row] = a15.hi;
-        a15_lo[row] = a15.lo;
+        a15_rows[row] = (t31 ? 1.0 : t19 / p_i);
     }
     log1p_fast_rows(a0_rows, a1_rows);
     log1p_fast_rows(a2_rows, a3_rows);
     log_fast_rows(t4_hi, a4_rows);
-    log_fast_rows(t2_hi, a5_rows);
+    log_fast_rows(t2_rows, a5_rows);
     log_fast_rows(a6_rows, a7_rows);
     pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
-    pair_log1p_rows(a10_hi, a10_lo, a11_hi, a11_lo);
-    pair_log_rows(t19_rows, zeros, a12_hi, a12_lo);
+    pair_log1p_rows(a10_rows, zeros, a11_hi, a11_lo);
+    log_fast_rows(t19_rows, a12_rows);
     pair_log_rows(a13_rows, zeros, a14_hi, a14_lo);
-    pair_log_rows(a15_hi, a15_lo, a16_hi, a16_lo);
+    pair_log_rows(a15_rows, zeros, a16_hi, a16_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
         const pair t0 = {t0_hi[row], t0_lo[row]};
-        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double t2 = t2_rows[row];
         const pair t4 = {t4_hi[row], t4_lo[row]};
         const pair t5 = {t5_hi[row], t5_lo[row]};
         const double t6 = t6_rows[row];
@@ -542,28 +537,28 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double a7 = a7_rows[row];
         const pair a9 = {a9_hi[row], a9_lo[row]};
         const pair a11 = {a11_hi[row], a11_lo[row]};
-        const pair a12 = {a12_hi[row], a12_lo[row]};
+        const double a12 = a12_rows[row];
         const pair a14 = {a14_hi[row], a14_lo[row]};
         const pair a16 = {a16_hi[row], a16_lo[row]};
         const int t1 = (pair_value(t0) <= 0.0);
-        const int t3 = (pair_value(t0) <= pair_value(pair_scale(t2, 2.0)));
+        const int t3 = (pair_value(t0) <= 2.0 * t2);
         const int t8 = (0.0 < pair_value(t0));
         const int t9 = (((-0.3333333333333333 <= t6) && t1 && (t6 <= 0.5)) || ((-0.3333333333333333 <= pair_rounded(t7)) && (pair_rounded(t7) <= 0.5) && t8));
-        const pair t11 = pair_if(t9, t10, pair_of(0.0));
-        const pair t12 = pair_order(pair_add_d(t11, 2.0));
-        const pair t13 = pair_div(pair_div(pair_if(t9, pair_mul(t10, t10), pair_of(0.0)), t12), t12);
-        const int t15 = (((0.5 <= pair_value(t2)) && t1 && (pair_value(t2) <= 2.0)) || (t3 && (pair_value(t2) <= pair_value(pair_scale(t0, 2.0))) && t8));
-        const int t16 = ((t1 && ((1.2676506002282294e+30 < pair_value(t2)) || (pair_value(t2) < 7.888609052210118e-31))) || (((pair_value(pair_scale(t2, 1.2676506002282294e+30)) < pair_value(t0)) || (pair_value(pair_scale(t0, 1.2676506002282294e+30)) < pair_value(t2))) && t8));
+        const pair t11 = pair_max(pair_of(-0.3333333333333333), pair_order(pair_min(pair_of(0.5), pair_order(t10))));
+        const double t12 = 2.0 + pair_rounded(t11);
+        const double t13 = pair_rounded(t11) * pair_rounded(t11) / t12 / t12;
+        const int t15 = (((0.5 <= t2) && t1 && (t2 <= 2.0)) || (t3 && (t2 <= pair_value(pair_scale(t0, 2.0))) && t8));
+        const int t16 = ((t1 && ((1.2676506002282294e+30 < t2) || (t2 < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * t2 < pair_value(t0)) || (pair_value(pair_scale(t0, 1.2676506002282294e+30)) < t2)) && t8));
         const int t17 = (y_i <= 0.0);
         const int t18 = (y_i <= 2.0 * p_i);
         const int t23 = (0.0 < y_i);
         const int t24 = (((-0.3333333333333333 <= t21) && t17 && (t21 <= 0.5)) || ((-0.3333333333333333 <= t22) && (t22 <= 0.5) && t23));
-        const pair t26 = pair_if(t24, t25, pair_of(0.0));
+        const pair t26 = pair_max(pair_of(-0.3333333333333333), pair_order(pair_min(pair_of(0.5), pair_order(t25))));
         const pair t27 = pair_order(pair_add_d(t26, 2.0));
-        const pair t28 = pair_div(pair_div(pair_if(t24, pair_mul(t25, t25), pair_of(0.0)), t27), t27);
+        const double t28 = pair_rounded(t26) * pair_rounded(t26) / pair_value(t27) / pair_value(t27);
         const int t30 = (((0.5 <= p_i) && t17 && (p_i <= 2.0)) || (t18 && (p_i <= 2.0 * y_i) && t23));
         const int t31 = ((t17 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t23));
-        loss[row] = pair_value(pair_if((p_i == p_i), pair_order(pair_add(pair_if(t1, t2, pair_if(t3, pair_mul(t5, pair_if(t9, pair_order(pair_add_d(pair_neg(pair_mul(t13, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t13)) * pair_rounded(t13)) / 575.0) * pair_rounded(t13))), 21.0), 2.0), t13), 17.0), pair_of(19.0)), 2.0), t13), 15.0), pair_of(17.0)), 2.0), t13), 13.0), pair_of(15.0)), 2.0), t13), 11.0), pair_of(13.0)), 2.0), t13), 9.0), pair_of(11.0)), 2.0), t13), 7.0), pair_of(9.0)), 2.0), t13), 5.0), pair_of(7.0)), 2.0), t13), 3.0), pair_of(5.0)), 2.0), t12), pair_of(3.0)))), (pair_rounded(t11) / pair_value(t12)))), pair_of(1.0 - (t9 ? 1.0 : 1.0 / pair_rounded(t14)) * a1))), pair_of(pair_value(t4) * (t15 ? a3 : (t16 ? a4 - a5 : a7)) + pair_value(t2) - pair_value(t4)))), pair_if(t17, pair_of(p_i), pair_if(t18, pair_mul(t20, pair_if(t24, pair_order(pair_sub(pair_div(t26, t27), pair_mul(t28, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t28, 23.0), 25.0), t28), 42.0), pair_of(575.0)), 2.0), t28), 19.0), pair_of(21.0)), 2.0), t28), 17.0), pair_of(19.0)), 2.0), t28), 15.0), pair_of(17.0)), 2.0), t28), 13.0), pair_of(15.0)), 2.0), t28), 11.0), pair_of(13.0)), 2.0), t28), 9.0), pair_of(11.0)), 2.0), t28), 7.0), pair_of(9.0)), 2.0), t28), 5.0), pair_of(7.0)), 2.0), t28), 3.0), pair_of(5.0)), 2.0), t27), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t24, pair_of(1.0), pair_div(pair_of(1.0), t29)), a9)), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t30, a11, pair_if(t31, pair_order(pair_sub(a12, a14)), a16)), t19), p_i)), -t19)))))), pair_of(p_i)));
+        loss[row] = pair_value(pair_if((p_i == p_i), pair_order(pair_add_d(pair_if(t17, pair_of(p_i), pair_if(t18, pair_mul(t20, pair_if(t24, pair_div(pair_mul(pair_diff(1.0, (pair_rounded(pair_div(pair_div(pair_mul_d(t26, (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t28) * t28) / 575.0) * t28) / 21.0) * t28) / 19.0) * t28) / 17.0) * t28) / 15.0) * t28) / 13.0) * t28) / 11.0) * t28) / 9.0) * t28) / 7.0) * t28) / 5.0)), t27), t27)) / 3.0)), t26), t27), pair_order(pair_add_d(pair_neg(pair_mul_d(a9, (t24 ? 1.0 : 1.0 / pair_rounded(t29)))), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t30, a11, pair_if(t31, pair_order(pair_add_d(pair_neg(a14), a12)), a16)), t19), p_i)), -t19)))), (t1 ? t2 : (t3 ? pair_value(t5) * (t9 ? (1.0 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t13) * t13) / 575.0) * t13) / 21.0) * t13) / 19.0) * t13) / 17.0) * t13) / 15.0) * t13) / 13.0) * t13) / 11.0) * t13) / 9.0) * t13) / 7.0) * t13) / 5.0) * pair_rounded(t11) / t12 / t12 / 3.0) * pair_rounded(t11) / t12 : 1.0 - (t9 ? 1.0 : 1.0 / pair_rounded(t14)) * a1) : pair_value(t4) * (t15 ? a3 : (t16 ? a4 - a5 : a7)) + t2 - pair_value(t4))))), pair_of(p_i)));
     }
 #else
     (void)constants;
@@ -624,7 +619,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         t7_hi[row] = t7.hi;
         t7_lo[row] = t7.lo;
         const int t8 = (0.0 < pair_value(t0));
-        const int t9 = (((-0.3333333333333333 <= pair_value(t6)) && t1 && (pair_value(t6) <= 0.5)) || ((-0.3333333333333333 <= pair_rounded(t7)) && (pair_rounded(t7) <= 0.5) && t8));
+        const int t9 = (((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= pair_value(t6)) && t1 && (pair_value(t6) <= 0.5)) || ((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= pair_rounded(t7)) && (pair_rounded(t7) <= 0.5) && t8));
         const pair t10 = pair_max(pair_of(-0.5), pair_order(pair_mul(t5, pair_if(t1, pair_of(1.0), pair_div(pair_of(1.0), t0)))));
         t10_hi[row] = t10.hi;
         t10_lo[row] = t10.lo;
@@ -645,7 +640,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double t22 = maximum(-0.5, (p_i - y_i) / y_i);
         t22_rows[row] = t22;
         const int t23 = (0.0 < y_i);
-        const int t24 = (((-0.3333333333333333 <= t21) && t17 && (t21 <= 0.5)) || ((-0.3333333333333333 <= t22) && (t22 <= 0.5) && t23));
+        const int t24 = (((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= t21) && t17 && (t21 <= 0.5)) || ((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= t22) && (t22 <= 0.5) && t23));
         const pair t25 = pair_max(pair_of(-0.5), pair_order(pair_mul(t20, pair_if(t17, pair_of(1.0), pair_quot(1.0, y_i)))));
         t25_hi[row] = t25.hi;
         t25_lo[row] = t25.lo;
@@ -715,22 +710,22 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const int t1 = (pair_value(t0) <= 0.0);
         const int t3 = (pair_value(t0) <= pair_value(pair_scale(t2, 2.0)));
         const int t8 = (0.0 < pair_value(t0));
-        const int t9 = (((-0.3333333333333333 <= pair_value(t6)) && t1 && (pair_value(t6) <= 0.5)) || ((-0.3333333333333333 <= pair_rounded(t7)) && (pair_rounded(t7) <= 0.5) && t8));
-        const pair t11 = pair_if(t9, t10, pair_of(0.0));
+        const int t9 = (((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= pair_value(t6)) && t1 && (pair_value(t6) <= 0.5)) || ((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= pair_rounded(t7)) && (pair_rounded(t7) <= 0.5) && t8));
+        const pair t11 = pair_max((pair){-0.3333333333333333, -1.850371707708594e-17}, pair_order(pair_min(pair_of(0.5), pair_order(t10))));
         const pair t12 = pair_order(pair_add_d(t11, 2.0));
-        const pair t13 = pair_div(pair_div(pair_if(t9, pair_mul(t10, t10), pair_of(0.0)), t12), t12);
+        const double t13 = pair_rounded(t11) * pair_rounded(t11) / pair_value(t12) / pair_value(t12);
         const int t15 = (((0.5 <= pair_value(t2)) && t1 && (pair_value(t2) <= 2.0)) || (t3 && (pair_value(t2) <= pair_value(pair_scale(t0, 2.0))) && t8));
         const int t16 = ((t1 && ((1.2676506002282294e+30 < pair_value(t2)) || (pair_value(t2) < 7.888609052210118e-31))) || (((pair_value(pair_scale(t2, 1.2676506002282294e+30)) < pair_value(t0)) || (pair_value(pair_scale(t0, 1.2676506002282294e+30)) < pair_value(t2))) && t8));
         const int t17 = (y_i <= 0.0);
         const int t18 = (y_i <= 2.0 * p_i);
         const int t23 = (0.0 < y_i);
-        const int t24 = (((-0.3333333333333333 <= t21) && t17 && (t21 <= 0.5)) || ((-0.3333333333333333 <= t22) && (t22 <= 0.5) && t23));
-        const pair t26 = pair_if(t24, t25, pair_of(0.0));
+        const int t24 = (((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= t21) && t17 && (t21 <= 0.5)) || ((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= t22) && (t22 <= 0.5) && t23));
+        const pair t26 = pair_max((pair){-0.3333333333333333, -1.850371707708594e-17}, pair_order(pair_min(pair_of(0.5), pair_order(t25))));
         const pair t27 = pair_order(pair_add_d(t26, 2.0));
-        const pair t28 = pair_div(pair_div(pair_if(t24, pair_mul(t25, t25), pair_of(0.0)), t27), t27);
+        const double t28 = pair_rounded(t26) * pair_rounded(t26) / pair_value(t27) / pair_value(t27);
         const int t30 = (((0.5 <= p_i) && t17 && (p_i <= 2.0)) || (t18 && (p_i <= 2.0 * y_i) && t23));
         const int t31 = ((t17 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t23));
-        loss[row] = pair_value(pair_if((p_i == p_i), pair_order(pair_add(pair_if(t1, t2, pair_if(t3, pair_mul(t5, pair_if(t9, pair_order(pair_sub(pair_div(t11, t12), pair_mul(t13, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t13, 23.0), 25.0), t13), 42.0), pair_of(575.0)), 2.0), t13), 19.0), pair_of(21.0)), 2.0), t13), 17.0), pair_of(19.0)), 2.0), t13), 15.0), pair_of(17.0)), 2.0), t13), 13.0), pair_of(15.0)), 2.0), t13), 11.0), pair_of(13.0)), 2.0), t13), 9.0), pair_of(11.0)), 2.0), t13), 7.0), pair_of(9.0)), 2.0), t13), 5.0), pair_of(7.0)), 2.0), t13), 3.0), pair_of(5.0)), 2.0), t12), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t9, pair_of(1.0), pair_div(pair_of(1.0), t14)), a1)), 1.0)))), pair_order(pair_sub(pair_order(pair_add(pair_mul(t4, pair_if(t15, a3, pair_if(t16, pair_order(pair_sub(a4, a5)), a7))), t2)), t4)))), pair_if(t17, pair_of(p_i), pair_if(t18, pair_mul(t20, pair_if(t24, pair_order(pair_sub(pair_div(t26, t27), pair_mul(t28, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t28, 23.0), 25.0), t28), 42.0), pair_of(575.0)), 2.0), t28), 19.0), pair_of(21.0)), 2.0), t28), 17.0), pair_of(19.0)), 2.0), t28), 15.0), pair_of(17.0)), 2.0), t28), 13.0), pair_of(15.0)), 2.0), t28), 11.0), pair_of(13.0)), 2.0), t28), 9.0), pair_of(11.0)), 2.0), t28), 7.0), pair_of(9.0)), 2.0), t28), 5.0), pair_of(7.0)), 2.0), t28), 3.0), pair_of(5.0)), 2.0), t27), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t24, pair_of(1.0), pair_div(pair_of(1.0), t29)), a9)), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t30, a11, pair_if(t31, pair_order(pair_sub(a12, a14)), a16)), t19), p_i)), -t19)))))), pair_of(p_i)));
+        loss[row] = pair_value(pair_if((p_i == p_i), pair_order(pair_add(pair_if(t1, t2, pair_if(t3, pair_mul(t5, pair_if(t9, pair_div(pair_mul(pair_order(pair_add_d(pair_neg(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_quot((3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t13) * t13) / 575.0) * t13) / 21.0) * t13) / 19.0) * t13) / 17.0) * t13) / 15.0) * t13) / 13.0) * t13) / 11.0) * t13) / 9.0) * t13) / 7.0) * t13)), 5.0), 2.0), t11), t12), t12), pair_of(3.0))), 1.0)), t11), t12), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t9, pair_of(1.0), pair_div(pair_of(1.0), t14)), a1)), 1.0)))), pair_order(pair_sub(pair_order(pair_add(pair_mul(t4, pair_if(t15, a3, pair_if(t16, pair_order(pair_sub(a4, a5)), a7))), t2)), t4)))), pair_if(t17, pair_of(p_i), pair_if(t18, pair_mul(t20, pair_if(t24, pair_div(pair_mul(pair_order(pair_add_d(pair_neg(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul_d(pair_sum(2.0, (5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t28) * t28) / 575.0) * t28) / 21.0) * t28) / 19.0) * t28) / 17.0) * t28) / 15.0) * t28) / 13.0) * t28) / 11.0) * t28) / 9.0) * t28) / 7.0)), t28), 3.0), pair_of(5.0)), 2.0), t26), t27), t27), pair_of(3.0))), 1.0)), t26), t27), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t24, pair_of(1.0), pair_div(pair_of(1.0), t29)), a9)), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t30, a11, pair_if(t31, pair_order(pair_sub(a12, a14)), a16)), t19), p_i)), -t19)))))), pair_of(p_i)));
     }
 #endif
 }
@@ -767,7 +762,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double y_i = y[row];
         const double p_i = p[row];
         const pair t0 = pair_diff(1.0, y_i);
-        gradient[row] = ((p_i == p_i) ? pair_rounded(pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_div(t0, pair_diff(1.0, p_i)))) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
+        gradient[row] = ((p_i == p_i) ? pair_rounded(pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_div(t0, pair_of((1.0 - p_i))))) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
     }
 #else
     (void)constants;
@@ -813,10 +808,10 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double y_i = y[row];
         const double p_i = p[row];
         const pair t0 = pair_diff(1.0, y_i);
-        const pair t1 = pair_diff(1.0, p_i);
-        const pair t2 = pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_div(t0, t1));
+        const double t1 = 1.0 - p_i;
+        const pair t2 = pair_if((pair_value(t0) == 0.0), pair_of(0.0), pair_div(t0, pair_of(t1)));
         const double t3 = ((y_i == 0.0) ? 0.0 : y_i / p_i);
-        hessian[row] = ((p_i == p_i) ? ((pair_rounded(t2) == 0.0) ? 0.0 : pair_rounded(t2) / pair_value(t1)) + ((t3 == 0.0) ? 0.0 : t3 / p_i) : p_i);
+        hessian[row] = ((p_i == p_i) ? ((pair_rounded(t2) == 0.0) ? 0.0 : pair_rounded(t2) / t1) + ((t3 == 0.0) ? 0.0 : t3 / p_i) : p_i);
     }
 #else
     (void)constants;
@@ -862,7 +857,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
 #ifdef LOSSFORGE_FAST
     (void)constants;
     double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
-    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t3_rows[ROWS_f64];
     double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
     double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
     double t7_rows[ROWS_f64];
@@ -885,12 +880,12 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double a7_rows[ROWS_f64];
     double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
     double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
-    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a10_rows[ROWS_f64];
     double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
-    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double a12_rows[ROWS_f64];
     double a13_rows[ROWS_f64];
     double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
-    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    double a15_rows[ROWS_f64];
     double a16_hi[ROWS_f64], a16_lo[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
@@ -901,19 +896,18 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         t1_hi[row] = t1.hi;
         t1_lo[row] = t1.lo;
         const int t2 = (pair_value(t1) <= 0.0);
-        const pair t3 = pair_diff(1.0, p_i);
-        t3_hi[row] = t3.hi;
-        t3_lo[row] = t3.lo;
-        const int t4 = (pair_value(t1) <= pair_value(pair_scale(t3, 2.0)));
+        const double t3 = 1.0 - p_i;
+        t3_rows[row] = t3;
+        const int t4 = (pair_value(t1) <= 2.0 * t3);
         const pair t5 = pair_if(t2, pair_of(1.0), t1);
         t5_hi[row] = t5.hi;
         t5_lo[row] = t5.lo;
-        const pair t6 = pair_order(pair_sub(t3, t5));
+        const pair t6 = pair_order(pair_add_d(pair_neg(t5), t3));
         t6_hi[row] = t6.hi;
         t6_lo[row] = t6.lo;
-        const double t7 = maximum(-0.5, pair_value(t3) - 1.0);
+        const double t7 = maximum(-0.5, t3 - 1.0);
         t7_rows[row] = t7;
-        const pair t8 = pair_max(pair_of(-0.5), pair_order(pair_div(pair_order(pair_sub(t3, t1)), t1)));
+        const pair t8 = pair_max(pair_of(-0.5), pair_order(pair_div(pair_order(pair_add_d(pair_neg(t1), t3)), t1)));
         t8_hi[row] = t8.hi;
         t8_lo[row] = t8.lo;
         const int t9 = (0.0 < pair_value(t1));
@@ -924,8 +918,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t15 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t11));
         t15_hi[row] = t15.hi;
         t15_lo[row] = t15.lo;
-        const int t16 = (((0.5 <= pair_value(t3)) && t2 && (pair_value(t3) <= 2.0)) || (t4 && (pair_value(t3) <= pair_value(pair_scale(t1, 2.0))) && t9));
-        const int t17 = ((t2 && ((1.2676506002282294e+30 < pair_value(t3)) || (pair_value(t3) < 7.888609052210118e-31))) || (((pair_value(pair_scale(t3, 1.2676506002282294e+30)) < pair_value(t1)) || (pair_value(pair_scale(t1, 1.2676506002282294e+30)) < pair_value(t3))) && t9));
+        const int t16 = (((0.5 <= t3) && t2 && (t3 <= 2.0)) || (t4 && (t3 <= pair_value(pair_scale(t1, 2.0))) && t9));
+        const int t17 = ((t2 && ((1.2676506002282294e+30 < t3) || (t3 < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * t3 < pair_value(t1)) || (pair_value(pair_scale(t1, 1.2676506002282294e+30)) < t3)) && t9));
         const int t18 = (y_i <= 0.0);
         const int t19 = (y_i <= 2.0 * p_i);
         const double t20 = (t18 ? 1.0 : y_i);
@@ -948,35 +942,31 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t31 = (((0.5 <= p_i) && t18 && (p_i <= 2.0)) || (t19 && (p_i <= 2.0 * y_i) && t24));
         const int t32 = ((t18 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t24));
         a0_rows[row] = pair_rounded(pair_if(t10, pair_of(1.0), t15));
-        a2_rows[row] = (t16 ? (pair_value(t5) - pair_value(t3)) / pair_value(t3) : 0.0);
-        a6_rows[row] = (t17 ? 1.0 : pair_value(t5) / pair_value(t3));
+        a2_rows[row] = (t16 ? (pair_value(t5) - t3) / t3 : 0.0);
+        a6_rows[row] = (t17 ? 1.0 : pair_value(t5) / t3);
         const pair a8 = pair_if(t25, pair_of(1.0), t30);
         a8_hi[row] = a8.hi;
         a8_lo[row] = a8.lo;
-        const pair a10 = pair_if(t31, pair_div(pair_diff(t20, p_i), pair_of(p_i)), pair_of(0.0));
-        a10_hi[row] = a10.hi;
-        a10_lo[row] = a10.lo;
+        a10_rows[row] = (t31 ? (t20 - p_i) / p_i : 0.0);
         a13_rows[row] = p_i;
-        const pair a15 = pair_if(t32, pair_of(1.0), pair_quot(t20, p_i));
-        a15_hi[row] = a15.hi;
-        a15_lo[row] = a15.lo;
+        a15_rows[row] = (t32 ? 1.0 : t20 / p_i);
     }
     log1p_fast_rows(a0_rows, a1_rows);
     log1p_fast_rows(a2_rows, a3_rows);
     log_fast_rows(t5_hi, a4_rows);
-    log_fast_rows(t3_hi, a5_rows);
+    log_fast_rows(t3_rows, a5_rows);
     log_fast_rows(a6_rows, a7_rows);
     pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
-    pair_log1p_rows(a10_hi, a10_lo, a11_hi, a11_lo);
-    pair_log_rows(t20_rows, zeros, a12_hi, a12_lo);
+    pair_log1p_rows(a10_rows, zeros, a11_hi, a11_lo);
+    log_fast_rows(t20_rows, a12_rows);
     pair_log_rows(a13_rows, zeros, a14_hi, a14_lo);
-    pair_log_rows(a15_hi, a15_lo, a16_hi, a16_lo);
+    pair_log_rows(a15_rows, zeros, a16_hi, a16_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
         const pair t1 = {t1_hi[row], t1_lo[row]};
-        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double t3 = t3_rows[row];
         const pair t5 = {t5_hi[row], t5_lo[row]};
         const pair t6 = {t6_hi[row], t6_lo[row]};
         const double t7 = t7_rows[row];
@@ -996,30 +986,30 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double a7 = a7_rows[row];
         const pair a9 = {a9_hi[row], a9_lo[row]};
         const pair a11 = {a11_hi[row], a11_lo[row]};
-        const pair a12 = {a12_hi[row], a12_lo[row]};
+        const double a12 = a12_rows[row];
         const pair a14 = {a14_hi[row], a14_lo[row]};
         const pair a16 = {a16_hi[row], a16_lo[row]};
         const int t0 = (p_i == p_i);
         const int t2 = (pair_value(t1) <= 0.0);
-        const int t4 = (pair_value(t1) <= pair_value(pair_scale(t3, 2.0)));
+        const int t4 = (pair_value(t1) <= 2.0 * t3);
         const int t9 = (0.0 < pair_value(t1));
         const int t10 = (((-0.3333333333333333 <= t7) && t2 && (t7 <= 0.5)) || ((-0.3333333333333333 <= pair_rounded(t8)) && (pair_rounded(t8) <= 0.5) && t9));
-        const pair t12 = pair_if(t10, t11, pair_of(0.0));
-        const pair t13 = pair_order(pair_add_d(t12, 2.0));
-        const pair t14 = pair_div(pair_div(pair_if(t10, pair_mul(t11, t11), pair_of(0.0)), t13), t13);
-        const int t16 = (((0.5 <= pair_value(t3)) && t2 && (pair_value(t3) <= 2.0)) || (t4 && (pair_value(t3) <= pair_value(pair_scale(t1, 2.0))) && t9));
-        const int t17 = ((t2 && ((1.2676506002282294e+30 < pair_value(t3)) || (pair_value(t3) < 7.888609052210118e-31))) || (((pair_value(pair_scale(t3, 1.2676506002282294e+30)) < pair_value(t1)) || (pair_value(pair_scale(t1, 1.2676506002282294e+30)) < pair_value(t3))) && t9));
+        const pair t12 = pair_max(pair_of(-0.3333333333333333), pair_order(pair_min(pair_of(0.5), pair_order(t11))));
+        const double t13 = 2.0 + pair_rounded(t12);
+        const double t14 = pair_rounded(t12) * pair_rounded(t12) / t13 / t13;
+        const int t16 = (((0.5 <= t3) && t2 && (t3 <= 2.0)) || (t4 && (t3 <= pair_value(pair_scale(t1, 2.0))) && t9));
+        const int t17 = ((t2 && ((1.2676506002282294e+30 < t3) || (t3 < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * t3 < pair_value(t1)) || (pair_value(pair_scale(t1, 1.2676506002282294e+30)) < t3)) && t9));
         const int t18 = (y_i <= 0.0);
         const int t19 = (y_i <= 2.0 * p_i);
         const int t24 = (0.0 < y_i);
         const int t25 = (((-0.3333333333333333 <= t22) && t18 && (t22 <= 0.5)) || ((-0.3333333333333333 <= t23) && (t23 <= 0.5) && t24));
-        const pair t27 = pair_if(t25, t26, pair_of(0.0));
+        const pair t27 = pair_max(pair_of(-0.3333333333333333), pair_order(pair_min(pair_of(0.5), pair_order(t26))));
         const pair t28 = pair_order(pair_add_d(t27, 2.0));
-        const pair t29 = pair_div(pair_div(pair_if(t25, pair_mul(t26, t26), pair_of(0.0)), t28), t28);
+        const double t29 = pair_rounded(t27) * pair_rounded(t27) / pair_value(t28) / pair_value(t28);
         const int t31 = (((0.5 <= p_i) && t18 && (p_i <= 2.0)) || (t19 && (p_i <= 2.0 * y_i) && t24));
         const int t32 = ((t18 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t24));
-        loss[row] = pair_value(pair_if(t0, pair_order(pair_add(pair_if(t2, t3, pair_if(t4, pair_mul(t6, pair_if(t10, pair_order(pair_add_d(pair_neg(pair_mul(t14, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t14)) * pair_rounded(t14)) / 575.0) * pair_rounded(t14))), 21.0), 2.0), t14), 17.0), pair_of(19.0)), 2.0), t14), 15.0), pair_of(17.0)), 2.0), t14), 13.0), pair_of(15.0)), 2.0), t14), 11.0), pair_of(13.0)), 2.0), t14), 9.0), pair_of(11.0)), 2.0), t14), 7.0), pair_of(9.0)), 2.0), t14), 5.0), pair_of(7.0)), 2.0), t14), 3.0), pair_of(5.0)), 2.0), t13), pair_of(3.0)))), (pair_rounded(t12) / pair_value(t13)))), pair_of(1.0 - (t10 ? 1.0 : 1.0 / pair_rounded(t15)) * a1))), pair_of(pair_value(t5) * (t16 ? a3 : (t17 ? a4 - a5 : a7)) + pair_value(t3) - pair_value(t5)))), pair_if(t18, pair_of(p_i), pair_if(t19, pair_mul(t21, pair_if(t25, pair_order(pair_sub(pair_div(t27, t28), pair_mul(t29, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t29, 23.0), 25.0), t29), 42.0), pair_of(575.0)), 2.0), t29), 19.0), pair_of(21.0)), 2.0), t29), 17.0), pair_of(19.0)), 2.0), t29), 15.0), pair_of(17.0)), 2.0), t29), 13.0), pair_of(15.0)), 2.0), t29), 11.0), pair_of(13.0)), 2.0), t29), 9.0), pair_of(11.0)), 2.0), t29), 7.0), pair_of(9.0)), 2.0), t29), 5.0), pair_of(7.0)), 2.0), t29), 3.0), pair_of(5.0)), 2.0), t28), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t25, pair_of(1.0), pair_div(pair_of(1.0), t30)), a9)), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t31, a11, pair_if(t32, pair_order(pair_sub(a12, a14)), a16)), t20), p_i)), -t20)))))), pair_of(p_i)));
-        gradient[row] = (t0 ? pair_rounded(pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, t3))) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
+        loss[row] = pair_value(pair_if(t0, pair_order(pair_add_d(pair_if(t18, pair_of(p_i), pair_if(t19, pair_mul(t21, pair_if(t25, pair_div(pair_mul(pair_diff(1.0, (pair_rounded(pair_div(pair_div(pair_mul_d(t27, (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t29) * t29) / 575.0) * t29) / 21.0) * t29) / 19.0) * t29) / 17.0) * t29) / 15.0) * t29) / 13.0) * t29) / 11.0) * t29) / 9.0) * t29) / 7.0) * t29) / 5.0)), t28), t28)) / 3.0)), t27), t28), pair_order(pair_add_d(pair_neg(pair_mul_d(a9, (t25 ? 1.0 : 1.0 / pair_rounded(t30)))), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t31, a11, pair_if(t32, pair_order(pair_add_d(pair_neg(a14), a12)), a16)), t20), p_i)), -t20)))), (t2 ? t3 : (t4 ? pair_value(t6) * (t10 ? (1.0 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t14) * t14) / 575.0) * t14) / 21.0) * t14) / 19.0) * t14) / 17.0) * t14) / 15.0) * t14) / 13.0) * t14) / 11.0) * t14) / 9.0) * t14) / 7.0) * t14) / 5.0) * pair_rounded(t12) / t13 / t13 / 3.0) * pair_rounded(t12) / t13 : 1.0 - (t10 ? 1.0 : 1.0 / pair_rounded(t15)) * a1) : pair_value(t5) * (t16 ? a3 : (t17 ? a4 - a5 : a7)) + t3 - pair_value(t5))))), pair_of(p_i)));
+        gradient[row] = (t0 ? pair_rounded(pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, pair_of(t3)))) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
     }
 #else
     (void)constants;
@@ -1080,7 +1070,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         t8_hi[row] = t8.hi;
         t8_lo[row] = t8.lo;
         const int t9 = (0.0 < pair_value(t1));
-        const int t10 = (((-0.3333333333333333 <= pair_value(t7)) && t2 && (pair_value(t7) <= 0.5)) || ((-0.3333333333333333 <= pair_rounded(t8)) && (pair_rounded(t8) <= 0.5) && t9));
+        const int t10 = (((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= pair_value(t7)) && t2 && (pair_value(t7) <= 0.5)) || ((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= pair_rounded(t8)) && (pair_rounded(t8) <= 0.5) && t9));
         const pair t11 = pair_max(pair_of(-0.5), pair_order(pair_mul(t6, pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t1)))));
         t11_hi[row] = t11.hi;
         t11_lo[row] = t11.lo;
@@ -1101,7 +1091,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t23 = maximum(-0.5, (p_i - y_i) / y_i);
         t23_rows[row] = t23;
         const int t24 = (0.0 < y_i);
-        const int t25 = (((-0.3333333333333333 <= t22) && t18 && (t22 <= 0.5)) || ((-0.3333333333333333 <= t23) && (t23 <= 0.5) && t24));
+        const int t25 = (((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= t22) && t18 && (t22 <= 0.5)) || ((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= t23) && (t23 <= 0.5) && t24));
         const pair t26 = pair_max(pair_of(-0.5), pair_order(pair_mul(t21, pair_if(t18, pair_of(1.0), pair_quot(1.0, y_i)))));
         t26_hi[row] = t26.hi;
         t26_lo[row] = t26.lo;
@@ -1172,22 +1162,22 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t2 = (pair_value(t1) <= 0.0);
         const int t4 = (pair_value(t1) <= pair_value(pair_scale(t3, 2.0)));
         const int t9 = (0.0 < pair_value(t1));
-        const int t10 = (((-0.3333333333333333 <= pair_value(t7)) && t2 && (pair_value(t7) <= 0.5)) || ((-0.3333333333333333 <= pair_rounded(t8)) && (pair_rounded(t8) <= 0.5) && t9));
-        const pair t12 = pair_if(t10, t11, pair_of(0.0));
+        const int t10 = (((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= pair_value(t7)) && t2 && (pair_value(t7) <= 0.5)) || ((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= pair_rounded(t8)) && (pair_rounded(t8) <= 0.5) && t9));
+        const pair t12 = pair_max((pair){-0.3333333333333333, -1.850371707708594e-17}, pair_order(pair_min(pair_of(0.5), pair_order(t11))));
         const pair t13 = pair_order(pair_add_d(t12, 2.0));
-        const pair t14 = pair_div(pair_div(pair_if(t10, pair_mul(t11, t11), pair_of(0.0)), t13), t13);
+        const double t14 = pair_rounded(t12) * pair_rounded(t12) / pair_value(t13) / pair_value(t13);
         const int t16 = (((0.5 <= pair_value(t3)) && t2 && (pair_value(t3) <= 2.0)) || (t4 && (pair_value(t3) <= pair_value(pair_scale(t1, 2.0))) && t9));
         const int t17 = ((t2 && ((1.2676506002282294e+30 < pair_value(t3)) || (pair_value(t3) < 7.888609052210118e-31))) || (((pair_value(pair_scale(t3, 1.2676506002282294e+30)) < pair_value(t1)) || (pair_value(pair_scale(t1, 1.2676506002282294e+30)) < pair_value(t3))) && t9));
         const int t18 = (y_i <= 0.0);
         const int t19 = (y_i <= 2.0 * p_i);
         const int t24 = (0.0 < y_i);
-        const int t25 = (((-0.3333333333333333 <= t22) && t18 && (t22 <= 0.5)) || ((-0.3333333333333333 <= t23) && (t23 <= 0.5) && t24));
-        const pair t27 = pair_if(t25, t26, pair_of(0.0));
+        const int t25 = (((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= t22) && t18 && (t22 <= 0.5)) || ((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= t23) && (t23 <= 0.5) && t24));
+        const pair t27 = pair_max((pair){-0.3333333333333333, -1.850371707708594e-17}, pair_order(pair_min(pair_of(0.5), pair_order(t26))));
         const pair t28 = pair_order(pair_add_d(t27, 2.0));
-        const pair t29 = pair_div(pair_div(pair_if(t25, pair_mul(t26, t26), pair_of(0.0)), t28), t28);
+        const double t29 = pair_rounded(t27) * pair_rounded(t27) / pair_value(t28) / pair_value(t28);
         const int t31 = (((0.5 <= p_i) && t18 && (p_i <= 2.0)) || (t19 && (p_i <= 2.0 * y_i) && t24));
         const int t32 = ((t18 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t24));
-        loss[row] = pair_value(pair_if(t0, pair_order(pair_add(pair_if(t2, t3, pair_if(t4, pair_mul(t6, pair_if(t10, pair_order(pair_sub(pair_div(t12, t13), pair_mul(t14, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t14, 23.0), 25.0), t14), 42.0), pair_of(575.0)), 2.0), t14), 19.0), pair_of(21.0)), 2.0), t14), 17.0), pair_of(19.0)), 2.0), t14), 15.0), pair_of(17.0)), 2.0), t14), 13.0), pair_of(15.0)), 2.0), t14), 11.0), pair_of(13.0)), 2.0), t14), 9.0), pair_of(11.0)), 2.0), t14), 7.0), pair_of(9.0)), 2.0), t14), 5.0), pair_of(7.0)), 2.0), t14), 3.0), pair_of(5.0)), 2.0), t13), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t10, pair_of(1.0), pair_div(pair_of(1.0), t15)), a1)), 1.0)))), pair_order(pair_sub(pair_order(pair_add(pair_mul(t5, pair_if(t16, a3, pair_if(t17, pair_order(pair_sub(a4, a5)), a7))), t3)), t5)))), pair_if(t18, pair_of(p_i), pair_if(t19, pair_mul(t21, pair_if(t25, pair_order(pair_sub(pair_div(t27, t28), pair_mul(t29, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t29, 23.0), 25.0), t29), 42.0), pair_of(575.0)), 2.0), t29), 19.0), pair_of(21.0)), 2.0), t29), 17.0), pair_of(19.0)), 2.0), t29), 15.0), pair_of(17.0)), 2.0), t29), 13.0), pair_of(15.0)), 2.0), t29), 11.0), pair_of(13.0)), 2.0), t29), 9.0), pair_of(11.0)), 2.0), t29), 7.0), pair_of(9.0)), 2.0), t29), 5.0), pair_of(7.0)), 2.0), t29), 3.0), pair_of(5.0)), 2.0), t28), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t25, pair_of(1.0), pair_div(pair_of(1.0), t30)), a9)), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t31, a11, pair_if(t32, pair_order(pair_sub(a12, a14)), a16)), t20), p_i)), -t20)))))), pair_of(p_i)));
+        loss[row] = pair_value(pair_if(t0, pair_order(pair_add(pair_if(t2, t3, pair_if(t4, pair_mul(t6, pair_if(t10, pair_div(pair_mul(pair_order(pair_add_d(pair_neg(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_quot((3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t14) * t14) / 575.0) * t14) / 21.0) * t14) / 19.0) * t14) / 17.0) * t14) / 15.0) * t14) / 13.0) * t14) / 11.0) * t14) / 9.0) * t14) / 7.0) * t14)), 5.0), 2.0), t12), t13), t13), pair_of(3.0))), 1.0)), t12), t13), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t10, pair_of(1.0), pair_div(pair_of(1.0), t15)), a1)), 1.0)))), pair_order(pair_sub(pair_order(pair_add(pair_mul(t5, pair_if(t16, a3, pair_if(t17, pair_order(pair_sub(a4, a5)), a7))), t3)), t5)))), pair_if(t18, pair_of(p_i), pair_if(t19, pair_mul(t21, pair_if(t25, pair_div(pair_mul(pair_order(pair_add_d(pair_neg(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul_d(pair_sum(2.0, (5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t29) * t29) / 575.0) * t29) / 21.0) * t29) / 19.0) * t29) / 17.0) * t29) / 15.0) * t29) / 13.0) * t29) / 11.0) * t29) / 9.0) * t29) / 7.0)), t29), 3.0), pair_of(5.0)), 2.0), t27), t28), t28), pair_of(3.0))), 1.0)), t27), t28), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t25, pair_of(1.0), pair_div(pair_of(1.0), t30)), a9)), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t31, a11, pair_if(t32, pair_order(pair_sub(a12, a14)), a16)), t20), p_i)), -t20)))))), pair_of(p_i)));
         gradient[row] = pair_value(pair_if(t0, pair_order(pair_sub(pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, t3)), pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, p_i)))), pair_of(p_i)));
     }
 #endif
@@ -1227,11 +1217,11 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double p_i = p[row];
         const int t0 = (p_i == p_i);
         const pair t1 = pair_diff(1.0, y_i);
-        const pair t2 = pair_diff(1.0, p_i);
-        const pair t3 = pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, t2));
+        const double t2 = 1.0 - p_i;
+        const pair t3 = pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, pair_of(t2)));
         const double t4 = ((y_i == 0.0) ? 0.0 : y_i / p_i);
         gradient[row] = (t0 ? pair_rounded(t3) - t4 : p_i);
-        hessian[row] = (t0 ? ((pair_rounded(t3) == 0.0) ? 0.0 : pair_rounded(t3) / pair_value(t2)) + ((t4 == 0.0) ? 0.0 : t4 / p_i) : p_i);
+        hessian[row] = (t0 ? ((pair_rounded(t3) == 0.0) ? 0.0 : pair_rounded(t3) / t2) + ((t4 == 0.0) ? 0.0 : t4 / p_i) : p_i);
     }
 #else
     (void)constants;
@@ -1280,7 +1270,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
 #ifdef LOSSFORGE_FAST
     (void)constants;
     double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
-    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t3_rows[ROWS_f64];
     double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
     double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
     double t7_rows[ROWS_f64];
@@ -1303,12 +1293,12 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double a7_rows[ROWS_f64];
     double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
     double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
-    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a10_rows[ROWS_f64];
     double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
-    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double a12_rows[ROWS_f64];
     double a13_rows[ROWS_f64];
     double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
-    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    double a15_rows[ROWS_f64];
     double a16_hi[ROWS_f64], a16_lo[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
@@ -1319,19 +1309,18 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         t1_hi[row] = t1.hi;
         t1_lo[row] = t1.lo;
         const int t2 = (pair_value(t1) <= 0.0);
-        const pair t3 = pair_diff(1.0, p_i);
-        t3_hi[row] = t3.hi;
-        t3_lo[row] = t3.lo;
-        const int t4 = (pair_value(t1) <= pair_value(pair_scale(t3, 2.0)));
+        const double t3 = 1.0 - p_i;
+        t3_rows[row] = t3;
+        const int t4 = (pair_value(t1) <= 2.0 * t3);
         const pair t5 = pair_if(t2, pair_of(1.0), t1);
         t5_hi[row] = t5.hi;
         t5_lo[row] = t5.lo;
-        const pair t6 = pair_order(pair_sub(t3, t5));
+        const pair t6 = pair_order(pair_add_d(pair_neg(t5), t3));
         t6_hi[row] = t6.hi;
         t6_lo[row] = t6.lo;
-        const double t7 = maximum(-0.5, pair_value(t3) - 1.0);
+        const double t7 = maximum(-0.5, t3 - 1.0);
         t7_rows[row] = t7;
-        const pair t8 = pair_max(pair_of(-0.5), pair_order(pair_div(pair_order(pair_sub(t3, t1)), t1)));
+        const pair t8 = pair_max(pair_of(-0.5), pair_order(pair_div(pair_order(pair_add_d(pair_neg(t1), t3)), t1)));
         t8_hi[row] = t8.hi;
         t8_lo[row] = t8.lo;
         const int t9 = (0.0 < pair_value(t1));
@@ -1342,8 +1331,8 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t15 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t11));
         t15_hi[row] = t15.hi;
         t15_lo[row] = t15.lo;
-        const int t16 = (((0.5 <= pair_value(t3)) && t2 && (pair_value(t3) <= 2.0)) || (t4 && (pair_value(t3) <= pair_value(pair_scale(t1, 2.0))) && t9));
-        const int t17 = ((t2 && ((1.2676506002282294e+30 < pair_value(t3)) || (pair_value(t3) < 7.888609052210118e-31))) || (((pair_value(pair_scale(t3, 1.2676506002282294e+30)) < pair_value(t1)) || (pair_value(pair_scale(t1, 1.2676506002282294e+30)) < pair_value(t3))) && t9));
+        const int t16 = (((0.5 <= t3) && t2 && (t3 <= 2.0)) || (t4 && (t3 <= pair_value(pair_scale(t1, 2.0))) && t9));
+        const int t17 = ((t2 && ((1.2676506002282294e+30 < t3) || (t3 < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * t3 < pair_value(t1)) || (pair_value(pair_scale(t1, 1.2676506002282294e+30)) < t3)) && t9));
         const int t18 = (y_i <= 0.0);
         const int t19 = (y_i <= 2.0 * p_i);
         const double t20 = (t18 ? 1.0 : y_i);
@@ -1366,35 +1355,31 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t31 = (((0.5 <= p_i) && t18 && (p_i <= 2.0)) || (t19 && (p_i <= 2.0 * y_i) && t24));
         const int t32 = ((t18 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t24));
         a0_rows[row] = pair_rounded(pair_if(t10, pair_of(1.0), t15));
-        a2_rows[row] = (t16 ? (pair_value(t5) - pair_value(t3)) / pair_value(t3) : 0.0);
-        a6_rows[row] = (t17 ? 1.0 : pair_value(t5) / pair_value(t3));
+        a2_rows[row] = (t16 ? (pair_value(t5) - t3) / t3 : 0.0);
+        a6_rows[row] = (t17 ? 1.0 : pair_value(t5) / t3);
         const pair a8 = pair_if(t25, pair_of(1.0), t30);
         a8_hi[row] = a8.hi;
         a8_lo[row] = a8.lo;
-        const pair a10 = pair_if(t31, pair_div(pair_diff(t20, p_i), pair_of(p_i)), pair_of(0.0));
-        a10_hi[row] = a10.hi;
-        a10_lo[row] = a10.lo;
+        a10_rows[row] = (t31 ? (t20 - p_i) / p_i : 0.0);
         a13_rows[row] = p_i;
-        const pair a15 = pair_if(t32, pair_of(1.0), pair_quot(t20, p_i));
-        a15_hi[row] = a15.hi;
-        a15_lo[row] = a15.lo;
+        a15_rows[row] = (t32 ? 1.0 : t20 / p_i);
     }
     log1p_fast_rows(a0_rows, a1_rows);
     log1p_fast_rows(a2_rows, a3_rows);
     log_fast_rows(t5_hi, a4_rows);
-    log_fast_rows(t3_hi, a5_rows);
+    log_fast_rows(t3_rows, a5_rows);
     log_fast_rows(a6_rows, a7_rows);
     pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
-    pair_log1p_rows(a10_hi, a10_lo, a11_hi, a11_lo);
-    pair_log_rows(t20_rows, zeros, a12_hi, a12_lo);
+    pair_log1p_rows(a10_rows, zeros, a11_hi, a11_lo);
+    log_fast_rows(t20_rows, a12_rows);
     pair_log_rows(a13_rows, zeros, a14_hi, a14_lo);
-    pair_log_rows(a15_hi, a15_lo, a16_hi, a16_lo);
+    pair_log_rows(a15_rows, zeros, a16_hi, a16_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
         const pair t1 = {t1_hi[row], t1_lo[row]};
-        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double t3 = t3_rows[row];
         const pair t5 = {t5_hi[row], t5_lo[row]};
         const pair t6 = {t6_hi[row], t6_lo[row]};
         const double t7 = t7_rows[row];
@@ -1414,33 +1399,33 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double a7 = a7_rows[row];
         const pair a9 = {a9_hi[row], a9_lo[row]};
         const pair a11 = {a11_hi[row], a11_lo[row]};
-        const pair a12 = {a12_hi[row], a12_lo[row]};
+        const double a12 = a12_rows[row];
         const pair a14 = {a14_hi[row], a14_lo[row]};
         const pair a16 = {a16_hi[row], a16_lo[row]};
         const int t0 = (p_i == p_i);
         const int t2 = (pair_value(t1) <= 0.0);
-        const int t4 = (pair_value(t1) <= pair_value(pair_scale(t3, 2.0)));
+        const int t4 = (pair_value(t1) <= 2.0 * t3);
         const int t9 = (0.0 < pair_value(t1));
         const int t10 = (((-0.3333333333333333 <= t7) && t2 && (t7 <= 0.5)) || ((-0.3333333333333333 <= pair_rounded(t8)) && (pair_rounded(t8) <= 0.5) && t9));
-        const pair t12 = pair_if(t10, t11, pair_of(0.0));
-        const pair t13 = pair_order(pair_add_d(t12, 2.0));
-        const pair t14 = pair_div(pair_div(pair_if(t10, pair_mul(t11, t11), pair_of(0.0)), t13), t13);
-        const int t16 = (((0.5 <= pair_value(t3)) && t2 && (pair_value(t3) <= 2.0)) || (t4 && (pair_value(t3) <= pair_value(pair_scale(t1, 2.0))) && t9));
-        const int t17 = ((t2 && ((1.2676506002282294e+30 < pair_value(t3)) || (pair_value(t3) < 7.888609052210118e-31))) || (((pair_value(pair_scale(t3, 1.2676506002282294e+30)) < pair_value(t1)) || (pair_value(pair_scale(t1, 1.2676506002282294e+30)) < pair_value(t3))) && t9));
+        const pair t12 = pair_max(pair_of(-0.3333333333333333), pair_order(pair_min(pair_of(0.5), pair_order(t11))));
+        const double t13 = 2.0 + pair_rounded(t12);
+        const double t14 = pair_rounded(t12) * pair_rounded(t12) / t13 / t13;
+        const int t16 = (((0.5 <= t3) && t2 && (t3 <= 2.0)) || (t4 && (t3 <= pair_value(pair_scale(t1, 2.0))) && t9));
+        const int t17 = ((t2 && ((1.2676506002282294e+30 < t3) || (t3 < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * t3 < pair_value(t1)) || (pair_value(pair_scale(t1, 1.2676506002282294e+30)) < t3)) && t9));
         const int t18 = (y_i <= 0.0);
         const int t19 = (y_i <= 2.0 * p_i);
         const int t24 = (0.0 < y_i);
         const int t25 = (((-0.3333333333333333 <= t22) && t18 && (t22 <= 0.5)) || ((-0.3333333333333333 <= t23) && (t23 <= 0.5) && t24));
-        const pair t27 = pair_if(t25, t26, pair_of(0.0));
+        const pair t27 = pair_max(pair_of(-0.3333333333333333), pair_order(pair_min(pair_of(0.5), pair_order(t26))));
         const pair t28 = pair_order(pair_add_d(t27, 2.0));
-        const pair t29 = pair_div(pair_div(pair_if(t25, pair_mul(t26, t26), pair_of(0.0)), t28), t28);
+        const double t29 = pair_rounded(t27) * pair_rounded(t27) / pair_value(t28) / pair_value(t28);
         const int t31 = (((0.5 <= p_i) && t18 && (p_i <= 2.0)) || (t19 && (p_i <= 2.0 * y_i) && t24));
         const int t32 = ((t18 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t24));
-        const pair t33 = pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, t3));
+        const pair t33 = pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, pair_of(t3)));
         const double t34 = ((y_i == 0.0) ? 0.0 : y_i / p_i);
-        loss[row] = pair_value(pair_if(t0, pair_order(pair_add(pair_if(t2, t3, pair_if(t4, pair_mul(t6, pair_if(t10, pair_order(pair_add_d(pair_neg(pair_mul(t14, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_quot((19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * pair_rounded(t14)) * pair_rounded(t14)) / 575.0) * pair_rounded(t14))), 21.0), 2.0), t14), 17.0), pair_of(19.0)), 2.0), t14), 15.0), pair_of(17.0)), 2.0), t14), 13.0), pair_of(15.0)), 2.0), t14), 11.0), pair_of(13.0)), 2.0), t14), 9.0), pair_of(11.0)), 2.0), t14), 7.0), pair_of(9.0)), 2.0), t14), 5.0), pair_of(7.0)), 2.0), t14), 3.0), pair_of(5.0)), 2.0), t13), pair_of(3.0)))), (pair_rounded(t12) / pair_value(t13)))), pair_of(1.0 - (t10 ? 1.0 : 1.0 / pair_rounded(t15)) * a1))), pair_of(pair_value(t5) * (t16 ? a3 : (t17 ? a4 - a5 : a7)) + pair_value(t3) - pair_value(t5)))), pair_if(t18, pair_of(p_i), pair_if(t19, pair_mul(t21, pair_if(t25, pair_order(pair_sub(pair_div(t27, t28), pair_mul(t29, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t29, 23.0), 25.0), t29), 42.0), pair_of(575.0)), 2.0), t29), 19.0), pair_of(21.0)), 2.0), t29), 17.0), pair_of(19.0)), 2.0), t29), 15.0), pair_of(17.0)), 2.0), t29), 13.0), pair_of(15.0)), 2.0), t29), 11.0), pair_of(13.0)), 2.0), t29), 9.0), pair_of(11.0)), 2.0), t29), 7.0), pair_of(9.0)), 2.0), t29), 5.0), pair_of(7.0)), 2.0), t29), 3.0), pair_of(5.0)), 2.0), t28), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t25, pair_of(1.0), pair_div(pair_of(1.0), t30)), a9)), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t31, a11, pair_if(t32, pair_order(pair_sub(a12, a14)), a16)), t20), p_i)), -t20)))))), pair_of(p_i)));
+        loss[row] = pair_value(pair_if(t0, pair_order(pair_add_d(pair_if(t18, pair_of(p_i), pair_if(t19, pair_mul(t21, pair_if(t25, pair_div(pair_mul(pair_diff(1.0, (pair_rounded(pair_div(pair_div(pair_mul_d(t27, (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t29) * t29) / 575.0) * t29) / 21.0) * t29) / 19.0) * t29) / 17.0) * t29) / 15.0) * t29) / 13.0) * t29) / 11.0) * t29) / 9.0) * t29) / 7.0) * t29) / 5.0)), t28), t28)) / 3.0)), t27), t28), pair_order(pair_add_d(pair_neg(pair_mul_d(a9, (t25 ? 1.0 : 1.0 / pair_rounded(t30)))), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t31, a11, pair_if(t32, pair_order(pair_add_d(pair_neg(a14), a12)), a16)), t20), p_i)), -t20)))), (t2 ? t3 : (t4 ? pair_value(t6) * (t10 ? (1.0 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t14) * t14) / 575.0) * t14) / 21.0) * t14) / 19.0) * t14) / 17.0) * t14) / 15.0) * t14) / 13.0) * t14) / 11.0) * t14) / 9.0) * t14) / 7.0) * t14) / 5.0) * pair_rounded(t12) / t13 / t13 / 3.0) * pair_rounded(t12) / t13 : 1.0 - (t10 ? 1.0 : 1.0 / pair_rounded(t15)) * a1) : pair_value(t5) * (t16 ? a3 : (t17 ? a4 - a5 : a7)) + t3 - pair_value(t5))))), pair_of(p_i)));
         gradient[row] = (t0 ? pair_rounded(t33) - t34 : p_i);
-        hessian[row] = (t0 ? ((pair_rounded(t33) == 0.0) ? 0.0 : pair_rounded(t33) / pair_value(t3)) + ((t34 == 0.0) ? 0.0 : t34 / p_i) : p_i);
+        hessian[row] = (t0 ? ((pair_rounded(t33) == 0.0) ? 0.0 : pair_rounded(t33) / t3) + ((t34 == 0.0) ? 0.0 : t34 / p_i) : p_i);
     }
 #else
     (void)constants;
@@ -1501,7 +1486,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         t8_hi[row] = t8.hi;
         t8_lo[row] = t8.lo;
         const int t9 = (0.0 < pair_value(t1));
-        const int t10 = (((-0.3333333333333333 <= pair_value(t7)) && t2 && (pair_value(t7) <= 0.5)) || ((-0.3333333333333333 <= pair_rounded(t8)) && (pair_rounded(t8) <= 0.5) && t9));
+        const int t10 = (((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= pair_value(t7)) && t2 && (pair_value(t7) <= 0.5)) || ((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= pair_rounded(t8)) && (pair_rounded(t8) <= 0.5) && t9));
         const pair t11 = pair_max(pair_of(-0.5), pair_order(pair_mul(t6, pair_if(t2, pair_of(1.0), pair_div(pair_of(1.0), t1)))));
         t11_hi[row] = t11.hi;
         t11_lo[row] = t11.lo;
@@ -1522,7 +1507,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t23 = maximum(-0.5, (p_i - y_i) / y_i);
         t23_rows[row] = t23;
         const int t24 = (0.0 < y_i);
-        const int t25 = (((-0.3333333333333333 <= t22) && t18 && (t22 <= 0.5)) || ((-0.3333333333333333 <= t23) && (t23 <= 0.5) && t24));
+        const int t25 = (((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= t22) && t18 && (t22 <= 0.5)) || ((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= t23) && (t23 <= 0.5) && t24));
         const pair t26 = pair_max(pair_of(-0.5), pair_order(pair_mul(t21, pair_if(t18, pair_of(1.0), pair_quot(1.0, y_i)))));
         t26_hi[row] = t26.hi;
         t26_lo[row] = t26.lo;
@@ -1593,24 +1578,24 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t2 = (pair_value(t1) <= 0.0);
         const int t4 = (pair_value(t1) <= pair_value(pair_scale(t3, 2.0)));
         const int t9 = (0.0 < pair_value(t1));
-        const int t10 = (((-0.3333333333333333 <= pair_value(t7)) && t2 && (pair_value(t7) <= 0.5)) || ((-0.3333333333333333 <= pair_rounded(t8)) && (pair_rounded(t8) <= 0.5) && t9));
-        const pair t12 = pair_if(t10, t11, pair_of(0.0));
+        const int t10 = (((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= pair_value(t7)) && t2 && (pair_value(t7) <= 0.5)) || ((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= pair_rounded(t8)) && (pair_rounded(t8) <= 0.5) && t9));
+        const pair t12 = pair_max((pair){-0.3333333333333333, -1.850371707708594e-17}, pair_order(pair_min(pair_of(0.5), pair_order(t11))));
         const pair t13 = pair_order(pair_add_d(t12, 2.0));
-        const pair t14 = pair_div(pair_div(pair_if(t10, pair_mul(t11, t11), pair_of(0.0)), t13), t13);
+        const double t14 = pair_rounded(t12) * pair_rounded(t12) / pair_value(t13) / pair_value(t13);
         const int t16 = (((0.5 <= pair_value(t3)) && t2 && (pair_value(t3) <= 2.0)) || (t4 && (pair_value(t3) <= pair_value(pair_scale(t1, 2.0))) && t9));
         const int t17 = ((t2 && ((1.2676506002282294e+30 < pair_value(t3)) || (pair_value(t3) < 7.888609052210118e-31))) || (((pair_value(pair_scale(t3, 1.2676506002282294e+30)) < pair_value(t1)) || (pair_value(pair_scale(t1, 1.2676506002282294e+30)) < pair_value(t3))) && t9));
         const int t18 = (y_i <= 0.0);
         const int t19 = (y_i <= 2.0 * p_i);
         const int t24 = (0.0 < y_i);
-        const int t25 = (((-0.3333333333333333 <= t22) && t18 && (t22 <= 0.5)) || ((-0.3333333333333333 <= t23) && (t23 <= 0.5) && t24));
-        const pair t27 = pair_if(t25, t26, pair_of(0.0));
+        const int t25 = (((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= t22) && t18 && (t22 <= 0.5)) || ((pair_value((pair){-0.3333333333333333, -1.850371707708594e-17}) <= t23) && (t23 <= 0.5) && t24));
+        const pair t27 = pair_max((pair){-0.3333333333333333, -1.850371707708594e-17}, pair_order(pair_min(pair_of(0.5), pair_order(t26))));
         const pair t28 = pair_order(pair_add_d(t27, 2.0));
-        const pair t29 = pair_div(pair_div(pair_if(t25, pair_mul(t26, t26), pair_of(0.0)), t28), t28);
+        const double t29 = pair_rounded(t27) * pair_rounded(t27) / pair_value(t28) / pair_value(t28);
         const int t31 = (((0.5 <= p_i) && t18 && (p_i <= 2.0)) || (t19 && (p_i <= 2.0 * y_i) && t24));
         const int t32 = ((t18 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t24));
         const pair t33 = pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, t3));
         const pair t34 = pair_if((y_i == 0.0), pair_of(0.0), pair_quot(y_i, p_i));
-        loss[row] = pair_value(pair_if(t0, pair_order(pair_add(pair_if(t2, t3, pair_if(t4, pair_mul(t6, pair_if(t10, pair_order(pair_sub(pair_div(t12, t13), pair_mul(t14, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t14, 23.0), 25.0), t14), 42.0), pair_of(575.0)), 2.0), t14), 19.0), pair_of(21.0)), 2.0), t14), 17.0), pair_of(19.0)), 2.0), t14), 15.0), pair_of(17.0)), 2.0), t14), 13.0), pair_of(15.0)), 2.0), t14), 11.0), pair_of(13.0)), 2.0), t14), 9.0), pair_of(11.0)), 2.0), t14), 7.0), pair_of(9.0)), 2.0), t14), 5.0), pair_of(7.0)), 2.0), t14), 3.0), pair_of(5.0)), 2.0), t13), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t10, pair_of(1.0), pair_div(pair_of(1.0), t15)), a1)), 1.0)))), pair_order(pair_sub(pair_order(pair_add(pair_mul(t5, pair_if(t16, a3, pair_if(t17, pair_order(pair_sub(a4, a5)), a7))), t3)), t5)))), pair_if(t18, pair_of(p_i), pair_if(t19, pair_mul(t21, pair_if(t25, pair_order(pair_sub(pair_div(t27, t28), pair_mul(t29, pair_div(pair_div(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul(pair_add_d(pair_mul_d(t29, 23.0), 25.0), t29), 42.0), pair_of(575.0)), 2.0), t29), 19.0), pair_of(21.0)), 2.0), t29), 17.0), pair_of(19.0)), 2.0), t29), 15.0), pair_of(17.0)), 2.0), t29), 13.0), pair_of(15.0)), 2.0), t29), 11.0), pair_of(13.0)), 2.0), t29), 9.0), pair_of(11.0)), 2.0), t29), 7.0), pair_of(9.0)), 2.0), t29), 5.0), pair_of(7.0)), 2.0), t29), 3.0), pair_of(5.0)), 2.0), t28), pair_of(3.0))))), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t25, pair_of(1.0), pair_div(pair_of(1.0), t30)), a9)), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t31, a11, pair_if(t32, pair_order(pair_sub(a12, a14)), a16)), t20), p_i)), -t20)))))), pair_of(p_i)));
+        loss[row] = pair_value(pair_if(t0, pair_order(pair_add(pair_if(t2, t3, pair_if(t4, pair_mul(t6, pair_if(t10, pair_div(pair_mul(pair_order(pair_add_d(pair_neg(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_quot((3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t14) * t14) / 575.0) * t14) / 21.0) * t14) / 19.0) * t14) / 17.0) * t14) / 15.0) * t14) / 13.0) * t14) / 11.0) * t14) / 9.0) * t14) / 7.0) * t14)), 5.0), 2.0), t12), t13), t13), pair_of(3.0))), 1.0)), t12), t13), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t10, pair_of(1.0), pair_div(pair_of(1.0), t15)), a1)), 1.0)))), pair_order(pair_sub(pair_order(pair_add(pair_mul(t5, pair_if(t16, a3, pair_if(t17, pair_order(pair_sub(a4, a5)), a7))), t3)), t5)))), pair_if(t18, pair_of(p_i), pair_if(t19, pair_mul(t21, pair_if(t25, pair_div(pair_mul(pair_order(pair_add_d(pair_neg(pair_div(pair_div(pair_div(pair_mul(pair_add_d(pair_div(pair_mul_d(pair_mul_d(pair_sum(2.0, (5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t29) * t29) / 575.0) * t29) / 21.0) * t29) / 19.0) * t29) / 17.0) * t29) / 15.0) * t29) / 13.0) * t29) / 11.0) * t29) / 9.0) * t29) / 7.0)), t29), 3.0), pair_of(5.0)), 2.0), t27), t28), t28), pair_of(3.0))), 1.0)), t27), t28), pair_order(pair_add_d(pair_neg(pair_mul(pair_if(t25, pair_of(1.0), pair_div(pair_of(1.0), t30)), a9)), 1.0)))), pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(pair_if(t31, a11, pair_if(t32, pair_order(pair_sub(a12, a14)), a16)), t20), p_i)), -t20)))))), pair_of(p_i)));
         gradient[row] = pair_value(pair_if(t0, pair_order(pair_sub(t33, t34)), pair_of(p_i)));
         hessian[row] = pair_rounded(pair_if(t0, pair_add(pair_if((pair_rounded(t33) == 0.0), pair_of(0.0), pair_div(t33, t3)), pair_if((pair_rounded(t34) == 0.0), pair_of(0.0), pair_div(t34, pair_of(p_i)))), pair_of(p_i)));
     }
@@ -1811,21 +1796,21 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const int t3 = (pair_value(t0) <= pair_value(pair_scale(t2, 2.0)));
         const int t8 = (0.0 < pair_value(t0));
         const int t9 = (((-0.3333333333333333 <= pair_value(t6)) && t1 && (pair_value(t6) <= 0.5)) || ((-0.3333333333333333 <= pair_rounded(t7)) && (pair_rounded(t7) <= 0.5) && t8));
-        const double t11 = (t9 ? t10 : 0.0);
+        const double t11 = maximum(-0.3333333333333333, minimum(0.5, t10));
         const double t12 = 2.0 + t11;
-        const double t13 = (t9 ? t10 * t10 : 0.0) / t12 / t12;
+        const double t13 = t11 * t11 / t12 / t12;
         const int t15 = (((0.5 <= pair_value(t2)) && t1 && (pair_value(t2) <= 2.0)) || (t3 && (pair_value(t2) <= pair_value(pair_scale(t0, 2.0))) && t8));
         const int t16 = ((t1 && ((1.2676506002282294e+30 < pair_value(t2)) || (pair_value(t2) < 7.888609052210118e-31))) || (((pair_value(pair_scale(t2, 1.2676506002282294e+30)) < pair_value(t0)) || (pair_value(pair_scale(t0, 1.2676506002282294e+30)) < pair_value(t2))) && t8));
         const int t17 = (y_i <= 0.0);
         const int t18 = (y_i <= 2.0 * p_i);
         const int t23 = (0.0 < y_i);
         const int t24 = (((-0.3333333333333333 <= t21) && t17 && (t21 <= 0.5)) || ((-0.3333333333333333 <= t22) && (t22 <= 0.5) && t23));
-        const double t26 = (t24 ? t25 : 0.0);
+        const double t26 = maximum(-0.3333333333333333, minimum(0.5, t25));
         const double t27 = 2.0 + t26;
-        const double t28 = (t24 ? t25 * t25 : 0.0) / t27 / t27;
+        const double t28 = t26 * t26 / t27 / t27;
         const int t30 = (((0.5 <= p_i) && t17 && (p_i <= 2.0)) || (t18 && (p_i <= 2.0 * y_i) && t23));
         const int t31 = ((t17 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t23));
-        loss[row] = (float)((p_i == p_i) ? pair_value(pair_if(t1, t2, pair_of((t3 ? t5 * (t9 ? t11 / t12 - t13 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t13) * t13) / 575.0) * t13) / 21.0) * t13) / 19.0) * t13) / 17.0) * t13) / 15.0) * t13) / 13.0) * t13) / 11.0) * t13) / 9.0) * t13) / 7.0) * t13) / 5.0) / t12 / 3.0) : 1.0 - (t9 ? 1.0 : 1.0 / t14) * a1) : pair_value(t4) * (t15 ? a3 : (t16 ? a4 - a5 : a7)) + pair_value(t2) - pair_value(t4))))) + (t17 ? p_i : (t18 ? t20 * (t24 ? t26 / t27 - t28 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t28) * t28) / 575.0) * t28) / 21.0) * t28) / 19.0) * t28) / 17.0) * t28) / 15.0) * t28) / 13.0) * t28) / 11.0) * t28) / 9.0) * t28) / 7.0) * t28) / 5.0) / t27 / 3.0) : 1.0 - (t24 ? 1.0 : 1.0 / t29) * a9) : p_i + t19 * (t30 ? a11 : (t31 ? a12 - a14 : a16)) - t19)) : p_i);
+        loss[row] = (float)((p_i == p_i) ? pair_value(pair_if(t1, t2, pair_of((t3 ? t5 * (t9 ? (1.0 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t13) * t13) / 575.0) * t13) / 21.0) * t13) / 19.0) * t13) / 17.0) * t13) / 15.0) * t13) / 13.0) * t13) / 11.0) * t13) / 9.0) * t13) / 7.0) * t13) / 5.0) * t11 / t12 / t12 / 3.0) * t11 / t12 : 1.0 - (t9 ? 1.0 : 1.0 / t14) * a1) : pair_value(t4) * (t15 ? a3 : (t16 ? a4 - a5 : a7)) + pair_value(t2) - pair_value(t4))))) + (t17 ? p_i : (t18 ? t20 * (t24 ? (1.0 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t28) * t28) / 575.0) * t28) / 21.0) * t28) / 19.0) * t28) / 17.0) * t28) / 15.0) * t28) / 13.0) * t28) / 11.0) * t28) / 9.0) * t28) / 7.0) * t28) / 5.0) * t26 / t27 / t27 / 3.0) * t26 / t27 : 1.0 - (t24 ? 1.0 : 1.0 / t29) * a9) : p_i + t19 * (t30 ? a11 : (t31 ? a12 - a14 : a16)) - t19)) : p_i);
     }
 }
 
@@ -2045,21 +2030,21 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const int t4 = (pair_value(t1) <= pair_value(pair_scale(t3, 2.0)));
         const int t9 = (0.0 < pair_value(t1));
         const int t10 = (((-0.3333333333333333 <= pair_value(t7)) && t2 && (pair_value(t7) <= 0.5)) || ((-0.3333333333333333 <= pair_rounded(t8)) && (pair_rounded(t8) <= 0.5) && t9));
-        const double t12 = (t10 ? t11 : 0.0);
+        const double t12 = maximum(-0.3333333333333333, minimum(0.5, t11));
         const double t13 = 2.0 + t12;
-        const double t14 = (t10 ? t11 * t11 : 0.0) / t13 / t13;
+        const double t14 = t12 * t12 / t13 / t13;
         const int t16 = (((0.5 <= pair_value(t3)) && t2 && (pair_value(t3) <= 2.0)) || (t4 && (pair_value(t3) <= pair_value(pair_scale(t1, 2.0))) && t9));
         const int t17 = ((t2 && ((1.2676506002282294e+30 < pair_value(t3)) || (pair_value(t3) < 7.888609052210118e-31))) || (((pair_value(pair_scale(t3, 1.2676506002282294e+30)) < pair_value(t1)) || (pair_value(pair_scale(t1, 1.2676506002282294e+30)) < pair_value(t3))) && t9));
         const int t18 = (y_i <= 0.0);
         const int t19 = (y_i <= 2.0 * p_i);
         const int t24 = (0.0 < y_i);
         const int t25 = (((-0.3333333333333333 <= t22) && t18 && (t22 <= 0.5)) || ((-0.3333333333333333 <= t23) && (t23 <= 0.5) && t24));
-        const double t27 = (t25 ? t26 : 0.0);
+        const double t27 = maximum(-0.3333333333333333, minimum(0.5, t26));
         const double t28 = 2.0 + t27;
-        const double t29 = (t25 ? t26 * t26 : 0.0) / t28 / t28;
+        const double t29 = t27 * t27 / t28 / t28;
         const int t31 = (((0.5 <= p_i) && t18 && (p_i <= 2.0)) || (t19 && (p_i <= 2.0 * y_i) && t24));
         const int t32 = ((t18 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t24));
-        loss[row] = (float)(t0 ? pair_value(pair_if(t2, t3, pair_of((t4 ? t6 * (t10 ? t12 / t13 - t14 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t14) * t14) / 575.0) * t14) / 21.0) * t14) / 19.0) * t14) / 17.0) * t14) / 15.0) * t14) / 13.0) * t14) / 11.0) * t14) / 9.0) * t14) / 7.0) * t14) / 5.0) / t13 / 3.0) : 1.0 - (t10 ? 1.0 : 1.0 / t15) * a1) : pair_value(t5) * (t16 ? a3 : (t17 ? a4 - a5 : a7)) + pair_value(t3) - pair_value(t5))))) + (t18 ? p_i : (t19 ? t21 * (t25 ? t27 / t28 - t29 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t29) * t29) / 575.0) * t29) / 21.0) * t29) / 19.0) * t29) / 17.0) * t29) / 15.0) * t29) / 13.0) * t29) / 11.0) * t29) / 9.0) * t29) / 7.0) * t29) / 5.0) / t28 / 3.0) : 1.0 - (t25 ? 1.0 : 1.0 / t30) * a9) : p_i + t20 * (t31 ? a11 : (t32 ? a12 - a14 : a16)) - t20)) : p_i);
+        loss[row] = (float)(t0 ? pair_value(pair_if(t2, t3, pair_of((t4 ? t6 * (t10 ? (1.0 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t14) * t14) / 575.0) * t14) / 21.0) * t14) / 19.0) * t14) / 17.0) * t14) / 15.0) * t14) / 13.0) * t14) / 11.0) * t14) / 9.0) * t14) / 7.0) * t14) / 5.0) * t12 / t13 / t13 / 3.0) * t12 / t13 : 1.0 - (t10 ? 1.0 : 1.0 / t15) * a1) : pair_value(t5) * (t16 ? a3 : (t17 ? a4 - a5 : a7)) + pair_value(t3) - pair_value(t5))))) + (t18 ? p_i : (t19 ? t21 * (t25 ? (1.0 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t29) * t29) / 575.0) * t29) / 21.0) * t29) / 19.0) * t29) / 17.0) * t29) / 15.0) * t29) / 13.0) * t29) / 11.0) * t29) / 9.0) * t29) / 7.0) * t29) / 5.0) * t27 / t28 / t28 / 3.0) * t27 / t28 : 1.0 - (t25 ? 1.0 : 1.0 / t30) * a9) : p_i + t20 * (t31 ? a11 : (t32 ? a12 - a14 : a16)) - t20)) : p_i);
         gradient[row] = (float)(t0 ? pair_rounded(pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, t3))) - ((y_i == 0.0) ? 0.0 : y_i / p_i) : p_i);
     }
 }
@@ -2254,23 +2239,23 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const int t4 = (pair_value(t1) <= pair_value(pair_scale(t3, 2.0)));
         const int t9 = (0.0 < pair_value(t1));
         const int t10 = (((-0.3333333333333333 <= pair_value(t7)) && t2 && (pair_value(t7) <= 0.5)) || ((-0.3333333333333333 <= pair_rounded(t8)) && (pair_rounded(t8) <= 0.5) && t9));
-        const double t12 = (t10 ? t11 : 0.0);
+        const double t12 = maximum(-0.3333333333333333, minimum(0.5, t11));
         const double t13 = 2.0 + t12;
-        const double t14 = (t10 ? t11 * t11 : 0.0) / t13 / t13;
+        const double t14 = t12 * t12 / t13 / t13;
         const int t16 = (((0.5 <= pair_value(t3)) && t2 && (pair_value(t3) <= 2.0)) || (t4 && (pair_value(t3) <= pair_value(pair_scale(t1, 2.0))) && t9));
         const int t17 = ((t2 && ((1.2676506002282294e+30 < pair_value(t3)) || (pair_value(t3) < 7.888609052210118e-31))) || (((pair_value(pair_scale(t3, 1.2676506002282294e+30)) < pair_value(t1)) || (pair_value(pair_scale(t1, 1.2676506002282294e+30)) < pair_value(t3))) && t9));
         const int t18 = (y_i <= 0.0);
         const int t19 = (y_i <= 2.0 * p_i);
         const int t24 = (0.0 < y_i);
         const int t25 = (((-0.3333333333333333 <= t22) && t18 && (t22 <= 0.5)) || ((-0.3333333333333333 <= t23) && (t23 <= 0.5) && t24));
-        const double t27 = (t25 ? t26 : 0.0);
+        const double t27 = maximum(-0.3333333333333333, minimum(0.5, t26));
         const double t28 = 2.0 + t27;
-        const double t29 = (t25 ? t26 * t26 : 0.0) / t28 / t28;
+        const double t29 = t27 * t27 / t28 / t28;
         const int t31 = (((0.5 <= p_i) && t18 && (p_i <= 2.0)) || (t19 && (p_i <= 2.0 * y_i) && t24));
         const int t32 = ((t18 && ((1.2676506002282294e+30 < p_i) || (p_i < 7.888609052210118e-31))) || (((1.2676506002282294e+30 * p_i < y_i) || (1.2676506002282294e+30 * y_i < p_i)) && t24));
         const pair t33 = pair_if((pair_value(t1) == 0.0), pair_of(0.0), pair_div(t1, t3));
         const double t34 = ((y_i == 0.0) ? 0.0 : y_i / p_i);
-        loss[row] = (float)(t0 ? pair_value(pair_if(t2, t3, pair_of((t4 ? t6 * (t10 ? t12 / t13 - t14 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t14) * t14) / 575.0) * t14) / 21.0) * t14) / 19.0) * t14) / 17.0) * t14) / 15.0) * t14) / 13.0) * t14) / 11.0) * t14) / 9.0) * t14) / 7.0) * t14) / 5.0) / t13 / 3.0) : 1.0 - (t10 ? 1.0 : 1.0 / t15) * a1) : pair_value(t5) * (t16 ? a3 : (t17 ? a4 - a5 : a7)) + pair_value(t3) - pair_value(t5))))) + (t18 ? p_i : (t19 ? t21 * (t25 ? t27 / t28 - t29 * ((2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t29) * t29) / 575.0) * t29) / 21.0) * t29) / 19.0) * t29) / 17.0) * t29) / 15.0) * t29) / 13.0) * t29) / 11.0) * t29) / 9.0) * t29) / 7.0) * t29) / 5.0) / t28 / 3.0) : 1.0 - (t25 ? 1.0 : 1.0 / t30) * a9) : p_i + t20 * (t31 ? a11 : (t32 ? a12 - a14 : a16)) - t20)) : p_i);
+        loss[row] = (float)(t0 ? pair_value(pair_if(t2, t3, pair_of((t4 ? t6 * (t10 ? (1.0 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t14) * t14) / 575.0) * t14) / 21.0) * t14) / 19.0) * t14) / 17.0) * t14) / 15.0) * t14) / 13.0) * t14) / 11.0) * t14) / 9.0) * t14) / 7.0) * t14) / 5.0) * t12 / t13 / t13 / 3.0) * t12 / t13 : 1.0 - (t10 ? 1.0 : 1.0 / t15) * a1) : pair_value(t5) * (t16 ? a3 : (t17 ? a4 - a5 : a7)) + pair_value(t3) - pair_value(t5))))) + (t18 ? p_i : (t19 ? t21 * (t25 ? (1.0 - (2.0 + 3.0 * ((2.0 + 5.0 * ((2.0 + 7.0 * ((2.0 + 9.0 * ((2.0 + 11.0 * ((2.0 + 13.0 * ((2.0 + 15.0 * ((2.0 + 17.0 * ((2.0 + 19.0 * ((2.0 + 42.0 * ((25.0 + 23.0 * t29) * t29) / 575.0) * t29) / 21.0) * t29) / 19.0) * t29) / 17.0) * t29) / 15.0) * t29) / 13.0) * t29) / 11.0) * t29) / 9.0) * t29) / 7.0) * t29) / 5.0) * t27 / t28 / t28 / 3.0) * t27 / t28 : 1.0 - (t25 ? 1.0 : 1.0 / t30) * a9) : p_i + t20 * (t31 ? a11 : (t32 ? a12 - a14 : a16)) - t20)) : p_i);
         gradient[row] = (float)(t0 ? pair_rounded(t33) - t34 : p_i);
         hessian[row] = (float)(t0 ? ((pair_rounded(t33) == 0.0) ? 0.0 : pair_rounded(t33) / pair_value(t3)) + ((t34 == 0.0) ? 0.0 : t34 / p_i) : p_i);
     }

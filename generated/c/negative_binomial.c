@@ -654,77 +654,78 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const pair c0 = {constants[1], constants[2]};
     double t0_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
     double a1_rows[ROWS_f64];
     double a2_rows[ROWS_f64];
     double a3_rows[ROWS_f64];
     double a4_rows[ROWS_f64];
-    double t4_rows[ROWS_f64];
-    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
     double a5_rows[ROWS_f64];
     double a6_rows[ROWS_f64];
-    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
-    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
-    double a9_rows[ROWS_f64];
+    double a7_rows[ROWS_f64];
+    double a8_rows[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
         const double t0 = -f_i;
         t0_rows[row] = t0;
         a0_rows[row] = -fabs(f_i);
-        a2_rows[row] = minimum(0.0, maximum(-1.0, t0));
-        const pair t5 = pair_order(pair_add_d(c0, f_i));
-        t5_hi[row] = t5.hi;
-        t5_lo[row] = t5.lo;
-        const pair a7 = pair_neg(pair_abs(t5));
-        a7_hi[row] = a7.hi;
-        a7_lo[row] = a7.lo;
+        const pair t2 = pair_order(pair_add_d(c0, f_i));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        a5_rows[row] = maximum(-1.0, minimum(0.0, t0));
+        const pair a9 = pair_neg(pair_abs(t2));
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
     }
-    exp_down_fast_rows(a0_rows, a1_rows);
-    expm1_fast_rows(a2_rows, a3_rows);
-    pair_exp_down_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    exp_down_fast_rows(a0_rows, t1_rows);
+    expm1_fast_rows(a5_rows, a6_rows);
+    pair_exp_down_short_rows(a9_hi, a9_lo, a10_hi, a10_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
-        const double t0 = t0_rows[row];
-        const double a1 = a1_rows[row];
-        const double a3 = a3_rows[row];
-        const int t1 = (0.0 < t0);
-        const int t2 = (t0 < -1.0);
-        const double t3 = ((t1 || t2) ? a1 : 1.0);
-        a4_rows[row] = (t1 ? alpha * t3 : alpha + a3);
-        a5_rows[row] = alpha + t3;
+        const double t1 = t1_rows[row];
+        const double a6 = a6_rows[row];
+        a1_rows[row] = alpha * ((alpha == 0.0) ? 0.0 : t1);
+        a3_rows[row] = alpha + t1;
+        a7_rows[row] = alpha + a6;
     }
-    log1p_fast_rows(a4_rows, t4_rows);
-    log_fast_rows(a5_rows, a6_rows);
-    log1p_unit_fast_rows(a8_hi, a9_rows);
+    log1p_fast_rows(a1_rows, a2_rows);
+    log_fast_rows(a3_rows, a4_rows);
+    log1p_fast_rows(a7_rows, a8_rows);
+    log1p_unit_fast_rows(a10_hi, a11_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = t0_rows[row];
-        const double t4 = t4_rows[row];
-        const pair t5 = {t5_hi[row], t5_lo[row]};
-        const double a6 = a6_rows[row];
-        const double a9 = a9_rows[row];
-        const int t1 = (0.0 < t0);
-        const int t2 = (t0 < -1.0);
-        loss[row] = y_i * (t1 ? t4 - f_i : (t2 ? a6 : t4)) + (a9 + pair_value(pair_max(pair_of(0.0), t5))) / alpha;
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double a2 = a2_rows[row];
+        const double a4 = a4_rows[row];
+        const double a8 = a8_rows[row];
+        const double a11 = a11_rows[row];
+        loss[row] = y_i * ((0.0 < t0) ? a2 - f_i : ((t0 < -1.0) ? a4 : a8)) + (a11 + pair_value(pair_max(pair_of(0.0), t2))) / alpha;
     }
 #else
     const double alpha = constants[0];
     const pair c0 = {constants[1], constants[2]};
     double t0_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
     double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
-    double a2_rows[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
     double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
     double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
-    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
-    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
-    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a5_rows[ROWS_f64];
     double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
     double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
     double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
     double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -732,47 +733,46 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double t0 = -f_i;
         t0_rows[row] = t0;
         a0_rows[row] = -fabs(f_i);
-        a2_rows[row] = minimum(0.0, maximum(-1.0, t0));
-        const pair t5 = pair_order(pair_add_d(c0, f_i));
-        t5_hi[row] = t5.hi;
-        t5_lo[row] = t5.lo;
-        const pair a7 = pair_neg(pair_abs(t5));
+        const pair t2 = pair_order(pair_add_d(c0, f_i));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        a5_rows[row] = maximum(-1.0, minimum(0.0, t0));
+        const pair a9 = pair_neg(pair_abs(t2));
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+    }
+    pair_exp_down_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_expm1_rows(a5_rows, zeros, a6_hi, a6_lo);
+    pair_exp_down_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a1 = pair_mul_d(pair_if((alpha == 0.0), pair_of(0.0), t1), alpha);
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair a3 = pair_add_d(t1, alpha);
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        const pair a7 = pair_order(pair_add_d(a6, alpha));
         a7_hi[row] = a7.hi;
         a7_lo[row] = a7.lo;
     }
-    pair_exp_down_rows(a0_rows, zeros, a1_hi, a1_lo);
-    pair_expm1_rows(a2_rows, zeros, a3_hi, a3_lo);
-    pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
-    EACH_ROW
-    for (size_t row = 0; row < ROWS_f64; row++) {
-        const double t0 = t0_rows[row];
-        const pair a1 = {a1_hi[row], a1_lo[row]};
-        const pair a3 = {a3_hi[row], a3_lo[row]};
-        const int t1 = (0.0 < t0);
-        const int t2 = (t0 < -1.0);
-        const pair t3 = pair_if((t1 || t2), a1, pair_of(1.0));
-        const pair a4 = pair_if(t1, pair_mul_d(t3, alpha), pair_order(pair_add_d(a3, alpha)));
-        a4_hi[row] = a4.hi;
-        a4_lo[row] = a4.lo;
-        const pair a5 = pair_add_d(t3, alpha);
-        a5_hi[row] = a5.hi;
-        a5_lo[row] = a5.lo;
-    }
-    pair_log1p_rows(a4_hi, a4_lo, t4_hi, t4_lo);
-    pair_log_rows(a5_hi, a5_lo, a6_hi, a6_lo);
-    pair_log1p_unit_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_log1p_rows(a1_hi, a1_lo, a2_hi, a2_lo);
+    pair_log_rows(a3_hi, a3_lo, a4_hi, a4_lo);
+    pair_log1p_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_log1p_unit_rows(a10_hi, a10_lo, a11_hi, a11_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = t0_rows[row];
-        const pair t4 = {t4_hi[row], t4_lo[row]};
-        const pair t5 = {t5_hi[row], t5_lo[row]};
-        const pair a6 = {a6_hi[row], a6_lo[row]};
-        const pair a9 = {a9_hi[row], a9_lo[row]};
-        const int t1 = (0.0 < t0);
-        const int t2 = (t0 < -1.0);
-        loss[row] = pair_value(pair_order(pair_add(pair_mul_d(pair_if(t1, pair_order(pair_add_d(t4, -f_i)), pair_if(t2, a6, t4)), y_i), pair_div(pair_add(a9, pair_max(pair_of(0.0), t5)), pair_of(alpha)))));
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a11 = {a11_hi[row], a11_lo[row]};
+        loss[row] = pair_value(pair_order(pair_add(pair_mul_d(pair_if((0.0 < t0), pair_order(pair_add_d(a2, -f_i)), pair_if((t0 < -1.0), a4, a8)), y_i), pair_div(pair_add(a11, pair_max(pair_of(0.0), t2)), pair_of(alpha)))));
     }
 #endif
 }
@@ -1016,97 +1016,98 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     const double alpha = constants[0];
-    const pair t5 = {constants[1], constants[2]};
+    const pair t2 = {constants[1], constants[2]};
     double t0_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
-    double a1_rows[ROWS_f64];
-    double a2_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
     double a3_rows[ROWS_f64];
     double a4_rows[ROWS_f64];
-    double t4_rows[ROWS_f64];
-    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
-    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
-    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
-    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
-    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
-    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
     double a7_rows[ROWS_f64];
     double a8_rows[ROWS_f64];
     double a9_rows[ROWS_f64];
+    double a10_rows[ROWS_f64];
+    double a11_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
         const double t0 = -f_i;
         t0_rows[row] = t0;
         a0_rows[row] = -fabs(f_i);
-        a2_rows[row] = minimum(0.0, maximum(-1.0, t0));
-        const pair t6 = pair_order(pair_add_d(t5, f_i));
-        t6_hi[row] = t6.hi;
-        t6_lo[row] = t6.lo;
-        const pair a5 = pair_neg(pair_abs(t6));
-        a5_hi[row] = a5.hi;
-        a5_lo[row] = a5.lo;
-        const pair t8 = pair_order(pair_add_d(pair_neg(t5), t0));
-        t8_hi[row] = t8.hi;
-        t8_lo[row] = t8.lo;
-        const pair a6 = pair_neg(pair_abs(t8));
-        a6_hi[row] = a6.hi;
-        a6_lo[row] = a6.lo;
+        const pair t3 = pair_order(pair_add_d(t2, f_i));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a1 = pair_neg(pair_abs(t3));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair t5 = pair_order(pair_add_d(pair_neg(t2), t0));
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair a2 = pair_neg(pair_abs(t5));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a7_rows[row] = maximum(-1.0, minimum(0.0, t0));
     }
-    exp_down_fast_rows(a0_rows, a1_rows);
-    expm1_fast_rows(a2_rows, a3_rows);
-    pair_exp_down_short_rows(a5_hi, a5_lo, t7_hi, t7_lo);
-    pair_exp_down_short_rows(a6_hi, a6_lo, t9_hi, t9_lo);
+    exp_down_fast_rows(a0_rows, t1_rows);
+    pair_exp_down_short_rows(a1_hi, a1_lo, t4_hi, t4_lo);
+    pair_exp_down_short_rows(a2_hi, a2_lo, t6_hi, t6_lo);
+    expm1_fast_rows(a7_rows, a8_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
-        const double t0 = t0_rows[row];
-        const double a1 = a1_rows[row];
-        const double a3 = a3_rows[row];
-        const int t1 = (0.0 < t0);
-        const int t2 = (t0 < -1.0);
-        const double t3 = ((t1 || t2) ? a1 : 1.0);
-        a4_rows[row] = (t1 ? alpha * t3 : alpha + a3);
-        a7_rows[row] = alpha + t3;
+        const double t1 = t1_rows[row];
+        const double a8 = a8_rows[row];
+        a3_rows[row] = alpha * ((alpha == 0.0) ? 0.0 : t1);
+        a5_rows[row] = alpha + t1;
+        a9_rows[row] = alpha + a8;
     }
-    log1p_fast_rows(a4_rows, t4_rows);
-    log_fast_rows(a7_rows, a8_rows);
-    log1p_unit_fast_rows(t7_hi, a9_rows);
+    log1p_fast_rows(a3_rows, a4_rows);
+    log_fast_rows(a5_rows, a6_rows);
+    log1p_fast_rows(a9_rows, a10_rows);
+    log1p_unit_fast_rows(t4_hi, a11_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = t0_rows[row];
-        const double t4 = t4_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
         const pair t6 = {t6_hi[row], t6_lo[row]};
-        const pair t7 = {t7_hi[row], t7_lo[row]};
-        const pair t8 = {t8_hi[row], t8_lo[row]};
-        const pair t9 = {t9_hi[row], t9_lo[row]};
-        const double a8 = a8_rows[row];
-        const double a9 = a9_rows[row];
-        const int t1 = (0.0 < t0);
-        const int t2 = (t0 < -1.0);
-        loss[row] = y_i * (t1 ? t4 - f_i : (t2 ? a8 : t4)) + (a9 + pair_value(pair_max(pair_of(0.0), t6))) / alpha;
-        gradient[row] = pair_value(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t7)) / (1.0 + pair_value(t7)) / alpha - y_i * (pair_value(pair_if((0.0 <= pair_value(t8)), pair_of(1.0), t9)) / (1.0 + pair_value(t9)));
+        const double a4 = a4_rows[row];
+        const double a6 = a6_rows[row];
+        const double a10 = a10_rows[row];
+        const double a11 = a11_rows[row];
+        loss[row] = y_i * ((0.0 < t0) ? a4 - f_i : ((t0 < -1.0) ? a6 : a10)) + (a11 + pair_value(pair_max(pair_of(0.0), t3))) / alpha;
+        gradient[row] = pair_value(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4)) / (1.0 + pair_value(t4)) / alpha - y_i * (pair_value(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6)) / (1.0 + pair_value(t6)));
     }
 #else
     const double alpha = constants[0];
-    const pair t5 = {constants[1], constants[2]};
+    const pair t2 = {constants[1], constants[2]};
     double t0_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
     double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
-    double a2_rows[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
     double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
     double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
-    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
-    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
     double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
-    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
-    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
     double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
-    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
-    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a7_rows[ROWS_f64];
     double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
     double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1114,58 +1115,57 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t0 = -f_i;
         t0_rows[row] = t0;
         a0_rows[row] = -fabs(f_i);
-        a2_rows[row] = minimum(0.0, maximum(-1.0, t0));
-        const pair t6 = pair_order(pair_add_d(t5, f_i));
-        t6_hi[row] = t6.hi;
-        t6_lo[row] = t6.lo;
-        const pair a5 = pair_neg(pair_abs(t6));
-        a5_hi[row] = a5.hi;
-        a5_lo[row] = a5.lo;
-        const pair t8 = pair_order(pair_add_d(pair_neg(t5), t0));
-        t8_hi[row] = t8.hi;
-        t8_lo[row] = t8.lo;
-        const pair a6 = pair_neg(pair_abs(t8));
-        a6_hi[row] = a6.hi;
-        a6_lo[row] = a6.lo;
+        const pair t3 = pair_order(pair_add_d(t2, f_i));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a1 = pair_neg(pair_abs(t3));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair t5 = pair_order(pair_add_d(pair_neg(t2), t0));
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        const pair a2 = pair_neg(pair_abs(t5));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a7_rows[row] = maximum(-1.0, minimum(0.0, t0));
     }
-    pair_exp_down_rows(a0_rows, zeros, a1_hi, a1_lo);
-    pair_expm1_rows(a2_rows, zeros, a3_hi, a3_lo);
-    pair_exp_down_rows(a5_hi, a5_lo, t7_hi, t7_lo);
-    pair_exp_down_rows(a6_hi, a6_lo, t9_hi, t9_lo);
+    pair_exp_down_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_down_rows(a1_hi, a1_lo, t4_hi, t4_lo);
+    pair_exp_down_rows(a2_hi, a2_lo, t6_hi, t6_lo);
+    pair_expm1_rows(a7_rows, zeros, a8_hi, a8_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
-        const double t0 = t0_rows[row];
-        const pair a1 = {a1_hi[row], a1_lo[row]};
-        const pair a3 = {a3_hi[row], a3_lo[row]};
-        const int t1 = (0.0 < t0);
-        const int t2 = (t0 < -1.0);
-        const pair t3 = pair_if((t1 || t2), a1, pair_of(1.0));
-        const pair a4 = pair_if(t1, pair_mul_d(t3, alpha), pair_order(pair_add_d(a3, alpha)));
-        a4_hi[row] = a4.hi;
-        a4_lo[row] = a4.lo;
-        const pair a7 = pair_add_d(t3, alpha);
-        a7_hi[row] = a7.hi;
-        a7_lo[row] = a7.lo;
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a3 = pair_mul_d(pair_if((alpha == 0.0), pair_of(0.0), t1), alpha);
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        const pair a5 = pair_add_d(t1, alpha);
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
+        const pair a9 = pair_order(pair_add_d(a8, alpha));
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
     }
-    pair_log1p_rows(a4_hi, a4_lo, t4_hi, t4_lo);
-    pair_log_rows(a7_hi, a7_lo, a8_hi, a8_lo);
-    pair_log1p_unit_rows(t7_hi, t7_lo, a9_hi, a9_lo);
+    pair_log1p_rows(a3_hi, a3_lo, a4_hi, a4_lo);
+    pair_log_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    pair_log1p_unit_rows(t4_hi, t4_lo, a11_hi, a11_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = t0_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
         const pair t4 = {t4_hi[row], t4_lo[row]};
+        const pair t5 = {t5_hi[row], t5_lo[row]};
         const pair t6 = {t6_hi[row], t6_lo[row]};
-        const pair t7 = {t7_hi[row], t7_lo[row]};
-        const pair t8 = {t8_hi[row], t8_lo[row]};
-        const pair t9 = {t9_hi[row], t9_lo[row]};
-        const pair a8 = {a8_hi[row], a8_lo[row]};
-        const pair a9 = {a9_hi[row], a9_lo[row]};
-        const int t1 = (0.0 < t0);
-        const int t2 = (t0 < -1.0);
-        loss[row] = pair_value(pair_order(pair_add(pair_mul_d(pair_if(t1, pair_order(pair_add_d(t4, -f_i)), pair_if(t2, a8, t4)), y_i), pair_div(pair_add(a9, pair_max(pair_of(0.0), t6)), pair_of(alpha)))));
-        gradient[row] = pair_value(pair_order(pair_sub(pair_div(pair_div(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t7), pair_add_d(t7, 1.0)), pair_of(alpha)), pair_mul_d(pair_div(pair_if((0.0 <= pair_value(t8)), pair_of(1.0), t9), pair_add_d(t9, 1.0)), y_i))));
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair a11 = {a11_hi[row], a11_lo[row]};
+        loss[row] = pair_value(pair_order(pair_add(pair_mul_d(pair_if((0.0 < t0), pair_order(pair_add_d(a4, -f_i)), pair_if((t0 < -1.0), a6, a10)), y_i), pair_div(pair_add(a11, pair_max(pair_of(0.0), t3)), pair_of(alpha)))));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_div(pair_div(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4), pair_add_d(t4, 1.0)), pair_of(alpha)), pair_mul_d(pair_div(pair_if((0.0 <= pair_value(t5)), pair_of(1.0), t6), pair_add_d(t6, 1.0)), y_i))));
     }
 #endif
 }
@@ -1174,12 +1174,12 @@ void lossforge_negative_binomial_loss_gradient_f64_at(size_t n, size_t K, const 
 {
 #ifdef LOSSFORGE_FAST
     const double alpha = parameters[0];
-    const pair t5 = pair_log(pair_of(alpha));
-    const double constants[] = {alpha, t5.hi, t5.lo};
+    const pair t2 = pair_log(pair_of(alpha));
+    const double constants[] = {alpha, t2.hi, t2.lo};
 #else
     const double alpha = parameters[0];
-    const pair t5 = pair_log(pair_of(alpha));
-    const double constants[] = {alpha, t5.hi, t5.lo};
+    const pair t2 = pair_log(pair_of(alpha));
+    const double constants[] = {alpha, t2.hi, t2.lo};
 #endif
     (void)K;
     in_blocks_f64(loss_gradient_rows_f64, n, 2, inputs, inputs[2], constants, 2, outputs);
@@ -1316,102 +1316,103 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     const double alpha = constants[0];
-    const pair t5 = {constants[1], constants[2]};
+    const pair t2 = {constants[1], constants[2]};
     const double c1 = constants[3];
     double t0_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
-    double a1_rows[ROWS_f64];
-    double a2_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
     double a3_rows[ROWS_f64];
     double a4_rows[ROWS_f64];
-    double t4_rows[ROWS_f64];
-    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
-    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
-    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
-    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
-    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
-    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
     double a7_rows[ROWS_f64];
     double a8_rows[ROWS_f64];
     double a9_rows[ROWS_f64];
+    double a10_rows[ROWS_f64];
+    double a11_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double f_i = f[row];
         const double t0 = -f_i;
         t0_rows[row] = t0;
         a0_rows[row] = -fabs(f_i);
-        a2_rows[row] = minimum(0.0, maximum(-1.0, t0));
-        const pair t6 = pair_order(pair_add_d(t5, f_i));
+        const pair t3 = pair_order(pair_add_d(t2, f_i));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a1 = pair_neg(pair_abs(t3));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair t6 = pair_order(pair_add_d(pair_neg(t2), t0));
         t6_hi[row] = t6.hi;
         t6_lo[row] = t6.lo;
-        const pair a5 = pair_neg(pair_abs(t6));
-        a5_hi[row] = a5.hi;
-        a5_lo[row] = a5.lo;
-        const pair t9 = pair_order(pair_add_d(pair_neg(t5), t0));
-        t9_hi[row] = t9.hi;
-        t9_lo[row] = t9.lo;
-        const pair a6 = pair_neg(pair_abs(t9));
-        a6_hi[row] = a6.hi;
-        a6_lo[row] = a6.lo;
+        const pair a2 = pair_neg(pair_abs(t6));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a7_rows[row] = maximum(-1.0, minimum(0.0, t0));
     }
-    exp_down_fast_rows(a0_rows, a1_rows);
-    expm1_fast_rows(a2_rows, a3_rows);
-    pair_exp_down_short_rows(a5_hi, a5_lo, t7_hi, t7_lo);
-    pair_exp_down_short_rows(a6_hi, a6_lo, t10_hi, t10_lo);
+    exp_down_fast_rows(a0_rows, t1_rows);
+    pair_exp_down_short_rows(a1_hi, a1_lo, t4_hi, t4_lo);
+    pair_exp_down_short_rows(a2_hi, a2_lo, t7_hi, t7_lo);
+    expm1_fast_rows(a7_rows, a8_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
-        const double t0 = t0_rows[row];
-        const double a1 = a1_rows[row];
-        const double a3 = a3_rows[row];
-        const int t1 = (0.0 < t0);
-        const int t2 = (t0 < -1.0);
-        const double t3 = ((t1 || t2) ? a1 : 1.0);
-        a4_rows[row] = (t1 ? alpha * t3 : alpha + a3);
-        a7_rows[row] = alpha + t3;
+        const double t1 = t1_rows[row];
+        const double a8 = a8_rows[row];
+        a3_rows[row] = alpha * ((alpha == 0.0) ? 0.0 : t1);
+        a5_rows[row] = alpha + t1;
+        a9_rows[row] = alpha + a8;
     }
-    log1p_fast_rows(a4_rows, t4_rows);
-    log_fast_rows(a7_rows, a8_rows);
-    log1p_unit_fast_rows(t7_hi, a9_rows);
+    log1p_fast_rows(a3_rows, a4_rows);
+    log_fast_rows(a5_rows, a6_rows);
+    log1p_fast_rows(a9_rows, a10_rows);
+    log1p_unit_fast_rows(t4_hi, a11_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = t0_rows[row];
-        const double t4 = t4_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
         const pair t6 = {t6_hi[row], t6_lo[row]};
         const pair t7 = {t7_hi[row], t7_lo[row]};
-        const pair t9 = {t9_hi[row], t9_lo[row]};
-        const pair t10 = {t10_hi[row], t10_lo[row]};
-        const double a8 = a8_rows[row];
-        const double a9 = a9_rows[row];
-        const int t1 = (0.0 < t0);
-        const int t2 = (t0 < -1.0);
+        const double a4 = a4_rows[row];
+        const double a6 = a6_rows[row];
+        const double a10 = a10_rows[row];
+        const double a11 = a11_rows[row];
+        const double t5 = pair_value(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4)) / (1.0 + pair_value(t4));
         const double t8 = pair_value(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t7)) / (1.0 + pair_value(t7));
-        const double t11 = pair_value(pair_if((0.0 <= pair_value(t9)), pair_of(1.0), t10)) / (1.0 + pair_value(t10));
-        loss[row] = y_i * (t1 ? t4 - f_i : (t2 ? a8 : t4)) + (a9 + pair_value(pair_max(pair_of(0.0), t6))) / alpha;
-        gradient[row] = t8 / alpha - y_i * t11;
-        hessian[row] = (y_i + c1) * t11 * t8;
+        loss[row] = y_i * ((0.0 < t0) ? a4 - f_i : ((t0 < -1.0) ? a6 : a10)) + (a11 + pair_value(pair_max(pair_of(0.0), t3))) / alpha;
+        gradient[row] = t5 / alpha - y_i * t8;
+        hessian[row] = (y_i + c1) * t8 * t5;
     }
 #else
     const double alpha = constants[0];
-    const pair t5 = {constants[1], constants[2]};
+    const pair t2 = {constants[1], constants[2]};
     const pair c1 = {constants[3], constants[4]};
     double t0_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
     double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
-    double a2_rows[ROWS_f64];
-    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
-    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
     double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
     double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
-    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
     double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
-    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
     double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
-    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
-    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a7_rows[ROWS_f64];
     double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
     double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1419,61 +1420,60 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t0 = -f_i;
         t0_rows[row] = t0;
         a0_rows[row] = -fabs(f_i);
-        a2_rows[row] = minimum(0.0, maximum(-1.0, t0));
-        const pair t6 = pair_order(pair_add_d(t5, f_i));
+        const pair t3 = pair_order(pair_add_d(t2, f_i));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        const pair a1 = pair_neg(pair_abs(t3));
+        a1_hi[row] = a1.hi;
+        a1_lo[row] = a1.lo;
+        const pair t6 = pair_order(pair_add_d(pair_neg(t2), t0));
         t6_hi[row] = t6.hi;
         t6_lo[row] = t6.lo;
-        const pair a5 = pair_neg(pair_abs(t6));
-        a5_hi[row] = a5.hi;
-        a5_lo[row] = a5.lo;
-        const pair t9 = pair_order(pair_add_d(pair_neg(t5), t0));
-        t9_hi[row] = t9.hi;
-        t9_lo[row] = t9.lo;
-        const pair a6 = pair_neg(pair_abs(t9));
-        a6_hi[row] = a6.hi;
-        a6_lo[row] = a6.lo;
+        const pair a2 = pair_neg(pair_abs(t6));
+        a2_hi[row] = a2.hi;
+        a2_lo[row] = a2.lo;
+        a7_rows[row] = maximum(-1.0, minimum(0.0, t0));
     }
-    pair_exp_down_rows(a0_rows, zeros, a1_hi, a1_lo);
-    pair_expm1_rows(a2_rows, zeros, a3_hi, a3_lo);
-    pair_exp_down_rows(a5_hi, a5_lo, t7_hi, t7_lo);
-    pair_exp_down_rows(a6_hi, a6_lo, t10_hi, t10_lo);
+    pair_exp_down_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_down_rows(a1_hi, a1_lo, t4_hi, t4_lo);
+    pair_exp_down_rows(a2_hi, a2_lo, t7_hi, t7_lo);
+    pair_expm1_rows(a7_rows, zeros, a8_hi, a8_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
-        const double t0 = t0_rows[row];
-        const pair a1 = {a1_hi[row], a1_lo[row]};
-        const pair a3 = {a3_hi[row], a3_lo[row]};
-        const int t1 = (0.0 < t0);
-        const int t2 = (t0 < -1.0);
-        const pair t3 = pair_if((t1 || t2), a1, pair_of(1.0));
-        const pair a4 = pair_if(t1, pair_mul_d(t3, alpha), pair_order(pair_add_d(a3, alpha)));
-        a4_hi[row] = a4.hi;
-        a4_lo[row] = a4.lo;
-        const pair a7 = pair_add_d(t3, alpha);
-        a7_hi[row] = a7.hi;
-        a7_lo[row] = a7.lo;
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a3 = pair_mul_d(pair_if((alpha == 0.0), pair_of(0.0), t1), alpha);
+        a3_hi[row] = a3.hi;
+        a3_lo[row] = a3.lo;
+        const pair a5 = pair_add_d(t1, alpha);
+        a5_hi[row] = a5.hi;
+        a5_lo[row] = a5.lo;
+        const pair a9 = pair_order(pair_add_d(a8, alpha));
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
     }
-    pair_log1p_rows(a4_hi, a4_lo, t4_hi, t4_lo);
-    pair_log_rows(a7_hi, a7_lo, a8_hi, a8_lo);
-    pair_log1p_unit_rows(t7_hi, t7_lo, a9_hi, a9_lo);
+    pair_log1p_rows(a3_hi, a3_lo, a4_hi, a4_lo);
+    pair_log_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    pair_log1p_unit_rows(t4_hi, t4_lo, a11_hi, a11_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = t0_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
         const pair t4 = {t4_hi[row], t4_lo[row]};
         const pair t6 = {t6_hi[row], t6_lo[row]};
         const pair t7 = {t7_hi[row], t7_lo[row]};
-        const pair t9 = {t9_hi[row], t9_lo[row]};
-        const pair t10 = {t10_hi[row], t10_lo[row]};
-        const pair a8 = {a8_hi[row], a8_lo[row]};
-        const pair a9 = {a9_hi[row], a9_lo[row]};
-        const int t1 = (0.0 < t0);
-        const int t2 = (t0 < -1.0);
+        const pair a4 = {a4_hi[row], a4_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair a11 = {a11_hi[row], a11_lo[row]};
+        const pair t5 = pair_div(pair_if((0.0 <= pair_value(t3)), pair_of(1.0), t4), pair_add_d(t4, 1.0));
         const pair t8 = pair_div(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t7), pair_add_d(t7, 1.0));
-        const pair t11 = pair_div(pair_if((0.0 <= pair_value(t9)), pair_of(1.0), t10), pair_add_d(t10, 1.0));
-        loss[row] = pair_value(pair_order(pair_add(pair_mul_d(pair_if(t1, pair_order(pair_add_d(t4, -f_i)), pair_if(t2, a8, t4)), y_i), pair_div(pair_add(a9, pair_max(pair_of(0.0), t6)), pair_of(alpha)))));
-        gradient[row] = pair_value(pair_order(pair_sub(pair_div(t8, pair_of(alpha)), pair_mul_d(t11, y_i))));
-        hessian[row] = pair_rounded(pair_mul(pair_mul(pair_add_d(c1, y_i), t11), t8));
+        loss[row] = pair_value(pair_order(pair_add(pair_mul_d(pair_if((0.0 < t0), pair_order(pair_add_d(a4, -f_i)), pair_if((t0 < -1.0), a6, a10)), y_i), pair_div(pair_add(a11, pair_max(pair_of(0.0), t3)), pair_of(alpha)))));
+        gradient[row] = pair_value(pair_order(pair_sub(pair_div(t5, pair_of(alpha)), pair_mul_d(t8, y_i))));
+        hessian[row] = pair_rounded(pair_mul(pair_mul(pair_add_d(c1, y_i), t8), t5));
     }
 #endif
 }
@@ -1482,14 +1482,14 @@ void lossforge_negative_binomial_loss_gradient_hessian_f64_at(size_t n, size_t K
 {
 #ifdef LOSSFORGE_FAST
     const double alpha = parameters[0];
-    const pair t5 = pair_log(pair_of(alpha));
+    const pair t2 = pair_log(pair_of(alpha));
     const double c1 = 1.0 / alpha;
-    const double constants[] = {alpha, t5.hi, t5.lo, c1};
+    const double constants[] = {alpha, t2.hi, t2.lo, c1};
 #else
     const double alpha = parameters[0];
-    const pair t5 = pair_log(pair_of(alpha));
+    const pair t2 = pair_log(pair_of(alpha));
     const pair c1 = pair_quot(1.0, alpha);
-    const double constants[] = {alpha, t5.hi, t5.lo, c1.hi, c1.lo};
+    const double constants[] = {alpha, t2.hi, t2.lo, c1.hi, c1.lo};
 #endif
     (void)K;
     in_blocks_f64(loss_gradient_hessian_rows_f64, n, 2, inputs, inputs[2], constants, 3, outputs);
@@ -1608,58 +1608,57 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const pair c0 = {constants[1], constants[2]};
     double t0_rows[ROWS_f32];
     double a0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
     double a1_rows[ROWS_f32];
     double a2_rows[ROWS_f32];
     double a3_rows[ROWS_f32];
     double a4_rows[ROWS_f32];
-    double t4_rows[ROWS_f32];
-    double t5_hi[ROWS_f32], t5_lo[ROWS_f32];
     double a5_rows[ROWS_f32];
     double a6_rows[ROWS_f32];
     double a7_rows[ROWS_f32];
     double a8_rows[ROWS_f32];
     double a9_rows[ROWS_f32];
+    double a10_rows[ROWS_f32];
+    double a11_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
         const double t0 = -f_i;
         t0_rows[row] = t0;
         a0_rows[row] = -fabs(f_i);
-        a2_rows[row] = minimum(0.0, maximum(-1.0, t0));
-        const pair t5 = pair_order(pair_add_d(c0, f_i));
-        t5_hi[row] = t5.hi;
-        t5_lo[row] = t5.lo;
-        a7_rows[row] = pair_value(pair_neg(pair_abs(t5)));
+        const pair t2 = pair_order(pair_add_d(c0, f_i));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        a5_rows[row] = maximum(-1.0, minimum(0.0, t0));
+        a9_rows[row] = pair_value(pair_neg(pair_abs(t2)));
     }
-    exp_down_fast_rows(a0_rows, a1_rows);
-    expm1_fast_rows(a2_rows, a3_rows);
-    exp_down_fast_rows(a7_rows, a8_rows);
+    exp_down_fast_rows(a0_rows, t1_rows);
+    expm1_fast_rows(a5_rows, a6_rows);
+    exp_down_fast_rows(a9_rows, a10_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const double t0 = t0_rows[row];
-        const double a1 = a1_rows[row];
-        const double a3 = a3_rows[row];
-        const int t1 = (0.0 < t0);
-        const int t2 = (t0 < -1.0);
-        const double t3 = ((t1 || t2) ? a1 : 1.0);
-        a4_rows[row] = (t1 ? alpha * t3 : alpha + a3);
-        a5_rows[row] = alpha + t3;
+        const double t1 = t1_rows[row];
+        const double a6 = a6_rows[row];
+        a1_rows[row] = alpha * ((alpha == 0.0) ? 0.0 : t1);
+        a3_rows[row] = alpha + t1;
+        a7_rows[row] = alpha + a6;
     }
-    log1p_fast_rows(a4_rows, t4_rows);
-    log_fast_rows(a5_rows, a6_rows);
-    log1p_unit_fast_rows(a8_rows, a9_rows);
+    log1p_fast_rows(a1_rows, a2_rows);
+    log_fast_rows(a3_rows, a4_rows);
+    log1p_fast_rows(a7_rows, a8_rows);
+    log1p_unit_fast_rows(a10_rows, a11_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = t0_rows[row];
-        const double t4 = t4_rows[row];
-        const pair t5 = {t5_hi[row], t5_lo[row]};
-        const double a6 = a6_rows[row];
-        const double a9 = a9_rows[row];
-        const int t1 = (0.0 < t0);
-        const int t2 = (t0 < -1.0);
-        loss[row] = (float)(y_i * (t1 ? t4 - f_i : (t2 ? a6 : t4)) + (a9 + pair_value(pair_max(pair_of(0.0), t5))) / alpha);
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double a2 = a2_rows[row];
+        const double a4 = a4_rows[row];
+        const double a8 = a8_rows[row];
+        const double a11 = a11_rows[row];
+        loss[row] = (float)(y_i * ((0.0 < t0) ? a2 - f_i : ((t0 < -1.0) ? a4 : a8)) + (a11 + pair_value(pair_max(pair_of(0.0), t2))) / alpha);
     }
 }
 
@@ -1798,81 +1797,80 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     const double alpha = constants[0];
-    const pair t5 = {constants[1], constants[2]};
+    const pair t2 = {constants[1], constants[2]};
     double t0_rows[ROWS_f32];
     double a0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
     double a1_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double t5_hi[ROWS_f32], t5_lo[ROWS_f32];
     double a2_rows[ROWS_f32];
+    double t6_rows[ROWS_f32];
     double a3_rows[ROWS_f32];
     double a4_rows[ROWS_f32];
-    double t4_rows[ROWS_f32];
-    double t6_hi[ROWS_f32], t6_lo[ROWS_f32];
     double a5_rows[ROWS_f32];
-    double t7_rows[ROWS_f32];
-    double t8_hi[ROWS_f32], t8_lo[ROWS_f32];
     double a6_rows[ROWS_f32];
-    double t9_rows[ROWS_f32];
     double a7_rows[ROWS_f32];
     double a8_rows[ROWS_f32];
     double a9_rows[ROWS_f32];
+    double a10_rows[ROWS_f32];
+    double a11_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
         const double t0 = -f_i;
         t0_rows[row] = t0;
         a0_rows[row] = -fabs(f_i);
-        a2_rows[row] = minimum(0.0, maximum(-1.0, t0));
-        const pair t6 = pair_order(pair_add_d(t5, f_i));
-        t6_hi[row] = t6.hi;
-        t6_lo[row] = t6.lo;
-        a5_rows[row] = pair_value(pair_neg(pair_abs(t6)));
-        const pair t8 = pair_order(pair_add_d(pair_neg(t5), t0));
-        t8_hi[row] = t8.hi;
-        t8_lo[row] = t8.lo;
-        a6_rows[row] = pair_value(pair_neg(pair_abs(t8)));
+        const pair t3 = pair_order(pair_add_d(t2, f_i));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        a1_rows[row] = pair_value(pair_neg(pair_abs(t3)));
+        const pair t5 = pair_order(pair_add_d(pair_neg(t2), t0));
+        t5_hi[row] = t5.hi;
+        t5_lo[row] = t5.lo;
+        a2_rows[row] = pair_value(pair_neg(pair_abs(t5)));
+        a7_rows[row] = maximum(-1.0, minimum(0.0, t0));
     }
-    exp_down_fast_rows(a0_rows, a1_rows);
-    expm1_fast_rows(a2_rows, a3_rows);
-    exp_down_fast_rows(a5_rows, t7_rows);
-    exp_down_fast_rows(a6_rows, t9_rows);
+    exp_down_fast_rows(a0_rows, t1_rows);
+    exp_down_fast_rows(a1_rows, t4_rows);
+    exp_down_fast_rows(a2_rows, t6_rows);
+    expm1_fast_rows(a7_rows, a8_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const double t0 = t0_rows[row];
-        const double a1 = a1_rows[row];
-        const double a3 = a3_rows[row];
-        const int t1 = (0.0 < t0);
-        const int t2 = (t0 < -1.0);
-        const double t3 = ((t1 || t2) ? a1 : 1.0);
-        a4_rows[row] = (t1 ? alpha * t3 : alpha + a3);
-        a7_rows[row] = alpha + t3;
+        const double t1 = t1_rows[row];
+        const double a8 = a8_rows[row];
+        a3_rows[row] = alpha * ((alpha == 0.0) ? 0.0 : t1);
+        a5_rows[row] = alpha + t1;
+        a9_rows[row] = alpha + a8;
     }
-    log1p_fast_rows(a4_rows, t4_rows);
-    log_fast_rows(a7_rows, a8_rows);
-    log1p_unit_fast_rows(t7_rows, a9_rows);
+    log1p_fast_rows(a3_rows, a4_rows);
+    log_fast_rows(a5_rows, a6_rows);
+    log1p_fast_rows(a9_rows, a10_rows);
+    log1p_unit_fast_rows(t4_rows, a11_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = t0_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
         const double t4 = t4_rows[row];
-        const pair t6 = {t6_hi[row], t6_lo[row]};
-        const double t7 = t7_rows[row];
-        const pair t8 = {t8_hi[row], t8_lo[row]};
-        const double t9 = t9_rows[row];
-        const double a8 = a8_rows[row];
-        const double a9 = a9_rows[row];
-        const int t1 = (0.0 < t0);
-        const int t2 = (t0 < -1.0);
-        loss[row] = (float)(y_i * (t1 ? t4 - f_i : (t2 ? a8 : t4)) + (a9 + pair_value(pair_max(pair_of(0.0), t6))) / alpha);
-        gradient[row] = (float)(((0.0 <= pair_value(t6)) ? 1.0 : t7) / (1.0 + t7) / alpha - y_i * (((0.0 <= pair_value(t8)) ? 1.0 : t9) / (1.0 + t9)));
+        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const double t6 = t6_rows[row];
+        const double a4 = a4_rows[row];
+        const double a6 = a6_rows[row];
+        const double a10 = a10_rows[row];
+        const double a11 = a11_rows[row];
+        loss[row] = (float)(y_i * ((0.0 < t0) ? a4 - f_i : ((t0 < -1.0) ? a6 : a10)) + (a11 + pair_value(pair_max(pair_of(0.0), t3))) / alpha);
+        gradient[row] = (float)(((0.0 <= pair_value(t3)) ? 1.0 : t4) / (1.0 + t4) / alpha - y_i * (((0.0 <= pair_value(t5)) ? 1.0 : t6) / (1.0 + t6)));
     }
 }
 
 void lossforge_negative_binomial_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
     const double alpha = parameters[0];
-    const pair t5 = pair_log(pair_of(alpha));
-    const double constants[] = {alpha, t5.hi, t5.lo};
+    const pair t2 = pair_log(pair_of(alpha));
+    const double constants[] = {alpha, t2.hi, t2.lo};
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -1954,86 +1952,85 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
     const double alpha = constants[0];
-    const pair t5 = {constants[1], constants[2]};
+    const pair t2 = {constants[1], constants[2]};
     const double c1 = constants[3];
     double t0_rows[ROWS_f32];
     double a0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t3_hi[ROWS_f32], t3_lo[ROWS_f32];
     double a1_rows[ROWS_f32];
-    double a2_rows[ROWS_f32];
-    double a3_rows[ROWS_f32];
-    double a4_rows[ROWS_f32];
     double t4_rows[ROWS_f32];
     double t6_hi[ROWS_f32], t6_lo[ROWS_f32];
-    double a5_rows[ROWS_f32];
+    double a2_rows[ROWS_f32];
     double t7_rows[ROWS_f32];
-    double t9_hi[ROWS_f32], t9_lo[ROWS_f32];
+    double a3_rows[ROWS_f32];
+    double a4_rows[ROWS_f32];
+    double a5_rows[ROWS_f32];
     double a6_rows[ROWS_f32];
-    double t10_rows[ROWS_f32];
     double a7_rows[ROWS_f32];
     double a8_rows[ROWS_f32];
     double a9_rows[ROWS_f32];
+    double a10_rows[ROWS_f32];
+    double a11_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double f_i = f[row];
         const double t0 = -f_i;
         t0_rows[row] = t0;
         a0_rows[row] = -fabs(f_i);
-        a2_rows[row] = minimum(0.0, maximum(-1.0, t0));
-        const pair t6 = pair_order(pair_add_d(t5, f_i));
+        const pair t3 = pair_order(pair_add_d(t2, f_i));
+        t3_hi[row] = t3.hi;
+        t3_lo[row] = t3.lo;
+        a1_rows[row] = pair_value(pair_neg(pair_abs(t3)));
+        const pair t6 = pair_order(pair_add_d(pair_neg(t2), t0));
         t6_hi[row] = t6.hi;
         t6_lo[row] = t6.lo;
-        a5_rows[row] = pair_value(pair_neg(pair_abs(t6)));
-        const pair t9 = pair_order(pair_add_d(pair_neg(t5), t0));
-        t9_hi[row] = t9.hi;
-        t9_lo[row] = t9.lo;
-        a6_rows[row] = pair_value(pair_neg(pair_abs(t9)));
+        a2_rows[row] = pair_value(pair_neg(pair_abs(t6)));
+        a7_rows[row] = maximum(-1.0, minimum(0.0, t0));
     }
-    exp_down_fast_rows(a0_rows, a1_rows);
-    expm1_fast_rows(a2_rows, a3_rows);
-    exp_down_fast_rows(a5_rows, t7_rows);
-    exp_down_fast_rows(a6_rows, t10_rows);
+    exp_down_fast_rows(a0_rows, t1_rows);
+    exp_down_fast_rows(a1_rows, t4_rows);
+    exp_down_fast_rows(a2_rows, t7_rows);
+    expm1_fast_rows(a7_rows, a8_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
-        const double t0 = t0_rows[row];
-        const double a1 = a1_rows[row];
-        const double a3 = a3_rows[row];
-        const int t1 = (0.0 < t0);
-        const int t2 = (t0 < -1.0);
-        const double t3 = ((t1 || t2) ? a1 : 1.0);
-        a4_rows[row] = (t1 ? alpha * t3 : alpha + a3);
-        a7_rows[row] = alpha + t3;
+        const double t1 = t1_rows[row];
+        const double a8 = a8_rows[row];
+        a3_rows[row] = alpha * ((alpha == 0.0) ? 0.0 : t1);
+        a5_rows[row] = alpha + t1;
+        a9_rows[row] = alpha + a8;
     }
-    log1p_fast_rows(a4_rows, t4_rows);
-    log_fast_rows(a7_rows, a8_rows);
-    log1p_unit_fast_rows(t7_rows, a9_rows);
+    log1p_fast_rows(a3_rows, a4_rows);
+    log_fast_rows(a5_rows, a6_rows);
+    log1p_fast_rows(a9_rows, a10_rows);
+    log1p_unit_fast_rows(t4_rows, a11_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = t0_rows[row];
+        const pair t3 = {t3_hi[row], t3_lo[row]};
         const double t4 = t4_rows[row];
         const pair t6 = {t6_hi[row], t6_lo[row]};
         const double t7 = t7_rows[row];
-        const pair t9 = {t9_hi[row], t9_lo[row]};
-        const double t10 = t10_rows[row];
-        const double a8 = a8_rows[row];
-        const double a9 = a9_rows[row];
-        const int t1 = (0.0 < t0);
-        const int t2 = (t0 < -1.0);
+        const double a4 = a4_rows[row];
+        const double a6 = a6_rows[row];
+        const double a10 = a10_rows[row];
+        const double a11 = a11_rows[row];
+        const double t5 = ((0.0 <= pair_value(t3)) ? 1.0 : t4) / (1.0 + t4);
         const double t8 = ((0.0 <= pair_value(t6)) ? 1.0 : t7) / (1.0 + t7);
-        const double t11 = ((0.0 <= pair_value(t9)) ? 1.0 : t10) / (1.0 + t10);
-        loss[row] = (float)(y_i * (t1 ? t4 - f_i : (t2 ? a8 : t4)) + (a9 + pair_value(pair_max(pair_of(0.0), t6))) / alpha);
-        gradient[row] = (float)(t8 / alpha - y_i * t11);
-        hessian[row] = (float)((y_i + c1) * t11 * t8);
+        loss[row] = (float)(y_i * ((0.0 < t0) ? a4 - f_i : ((t0 < -1.0) ? a6 : a10)) + (a11 + pair_value(pair_max(pair_of(0.0), t3))) / alpha);
+        gradient[row] = (float)(t5 / alpha - y_i * t8);
+        hessian[row] = (float)((y_i + c1) * t8 * t5);
     }
 }
 
 void lossforge_negative_binomial_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
     const double alpha = parameters[0];
-    const pair t5 = pair_log(pair_of(alpha));
+    const pair t2 = pair_log(pair_of(alpha));
     const double c1 = 1.0 / alpha;
-    const double constants[] = {alpha, t5.hi, t5.lo, c1};
+    const double constants[] = {alpha, t2.hi, t2.lo, c1};
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

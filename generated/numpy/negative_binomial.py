@@ -10,13 +10,10 @@ import numpy as np
 def loss(y, f, alpha):
     c0 = np.log(alpha)
     t0 = -f
-    t1 = (0.0 < t0)
-    t2 = (t0 < -1.0)
-    t3 = np.where((t1 | t2), np.exp(-np.abs(f)), 1.0)
-    t4 = np.log1p(np.where(t1, alpha * t3, alpha + np.expm1(np.minimum(0.0, np.maximum(-1.0, t0)))))
-    t5 = f + c0
+    t1 = np.exp(-np.abs(f))
+    t2 = f + c0
     return (
-        y * np.where(t1, t4 - f, np.where(t2, np.log(alpha + t3), t4)) + (np.log1p(np.exp(-np.abs(t5))) + np.maximum(0.0, t5)) / alpha,
+        y * np.where((0.0 < t0), np.log1p(alpha * np.where((alpha == 0.0), 0.0, t1)) - f, np.where((t0 < -1.0), np.log(alpha + t1), np.log1p(alpha + np.expm1(np.maximum(-1.0, np.minimum(0.0, t0)))))) + (np.log1p(np.exp(-np.abs(t2))) + np.maximum(0.0, t2)) / alpha,
     )
 
 
@@ -44,19 +41,16 @@ def hessian(y, f, alpha):
 
 
 def loss_gradient(y, f, alpha):
-    t5 = np.log(alpha)
+    t2 = np.log(alpha)
     t0 = -f
-    t1 = (0.0 < t0)
-    t2 = (t0 < -1.0)
-    t3 = np.where((t1 | t2), np.exp(-np.abs(f)), 1.0)
-    t4 = np.log1p(np.where(t1, alpha * t3, alpha + np.expm1(np.minimum(0.0, np.maximum(-1.0, t0)))))
-    t6 = f + t5
-    t7 = np.exp(-np.abs(t6))
-    t8 = t0 - t5
-    t9 = np.exp(-np.abs(t8))
+    t1 = np.exp(-np.abs(f))
+    t3 = f + t2
+    t4 = np.exp(-np.abs(t3))
+    t5 = t0 - t2
+    t6 = np.exp(-np.abs(t5))
     return (
-        y * np.where(t1, t4 - f, np.where(t2, np.log(alpha + t3), t4)) + (np.log1p(t7) + np.maximum(0.0, t6)) / alpha,
-        np.where((0.0 <= t6), 1.0, t7) / (1.0 + t7) / alpha - y * (np.where((0.0 <= t8), 1.0, t9) / (1.0 + t9)),
+        y * np.where((0.0 < t0), np.log1p(alpha * np.where((alpha == 0.0), 0.0, t1)) - f, np.where((t0 < -1.0), np.log(alpha + t1), np.log1p(alpha + np.expm1(np.maximum(-1.0, np.minimum(0.0, t0)))))) + (np.log1p(t4) + np.maximum(0.0, t3)) / alpha,
+        np.where((0.0 <= t3), 1.0, t4) / (1.0 + t4) / alpha - y * (np.where((0.0 <= t5), 1.0, t6) / (1.0 + t6)),
     )
 
 
@@ -76,23 +70,20 @@ def gradient_hessian(y, f, alpha):
 
 
 def loss_gradient_hessian(y, f, alpha):
-    t5 = np.log(alpha)
+    t2 = np.log(alpha)
     c1 = 1.0 / alpha
     t0 = -f
-    t1 = (0.0 < t0)
-    t2 = (t0 < -1.0)
-    t3 = np.where((t1 | t2), np.exp(-np.abs(f)), 1.0)
-    t4 = np.log1p(np.where(t1, alpha * t3, alpha + np.expm1(np.minimum(0.0, np.maximum(-1.0, t0)))))
-    t6 = f + t5
+    t1 = np.exp(-np.abs(f))
+    t3 = f + t2
+    t4 = np.exp(-np.abs(t3))
+    t5 = np.where((0.0 <= t3), 1.0, t4) / (1.0 + t4)
+    t6 = t0 - t2
     t7 = np.exp(-np.abs(t6))
     t8 = np.where((0.0 <= t6), 1.0, t7) / (1.0 + t7)
-    t9 = t0 - t5
-    t10 = np.exp(-np.abs(t9))
-    t11 = np.where((0.0 <= t9), 1.0, t10) / (1.0 + t10)
     return (
-        y * np.where(t1, t4 - f, np.where(t2, np.log(alpha + t3), t4)) + (np.log1p(t7) + np.maximum(0.0, t6)) / alpha,
-        t8 / alpha - y * t11,
-        (y + c1) * t11 * t8,
+        y * np.where((0.0 < t0), np.log1p(alpha * np.where((alpha == 0.0), 0.0, t1)) - f, np.where((t0 < -1.0), np.log(alpha + t1), np.log1p(alpha + np.expm1(np.maximum(-1.0, np.minimum(0.0, t0)))))) + (np.log1p(t4) + np.maximum(0.0, t3)) / alpha,
+        t5 / alpha - y * t8,
+        (y + c1) * t8 * t5,
     )
 
 
