@@ -68,11 +68,12 @@ CANCELLATIONS = tuple(2.0**n for n in (24, 18, 12, 8, 5, 3, 2, 1))
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """How exact the outputs shall be, in ulps."""
+    """How exact the outputs shall be, in ulps, for powers with exponents up to `exponent`."""
 
     loss: float
     derivatives: float
     cancellations: tuple[float, ...] = CANCELLATIONS
+    exponent: float = LARGEST_EXPONENT
 
     def of(self, output: str) -> float:
         return self.loss if output == "loss" else self.derivatives
@@ -97,6 +98,7 @@ class Step:
     pair: float | None = None
     short: float | None = None
     passes: bool = False
+    may_cancel: bool = False
 
     def inherited(self, seen: Sequence[Floats]) -> Floats:
         """The relative error from those of the operands."""
@@ -220,7 +222,7 @@ class Plan:
 
     def may_cancel(self, node: Node) -> bool:
         """Whether a sum may be so much smaller than its terms that its second part is not small beside the first."""
-        return not self._step(node).blend
+        return self._step(node).may_cancel
 
     def passed_on(self, node: Bin) -> Node | None:
         """The operand that a product or quotient passes on, when the other only scales it."""
@@ -249,7 +251,7 @@ def plan(kernels: Sequence[Kernel], goal: Goal) -> Plan:
     """The plan that serves all kernels of a loss, so that they agree in what they share."""
     put_in = [_put_in(kernel) for kernel in kernels]
     for cancellation in goal.cancellations:
-        graph = _Graph(cancellation)
+        graph = _Graph(cancellation, goal.exponent)
         outputs = _read(put_in, graph)
         limits = [(i, goal.of(name)) for name, roots in outputs.items() for i in sorted(roots)]
         limits += [(i, COMPARED) for i in graph.compared]
@@ -283,7 +285,7 @@ def _in_order(errors: Errors) -> frozenset[Node]:
         plain = not any(errors.pairs[j, 0] for j in step.operands)
         match step.node:
             case Bin("+" | "-"):
-                ordered = plain or not step.blend
+                ordered = plain or step.may_cancel
             case Bin("*") if not step.passes:
                 ordered = plain
             case Bin("/") if not step.passes:
@@ -353,7 +355,7 @@ def _shortest(kernels: Sequence[Kernel], errors: Errors, goal: Goal, cancellatio
     candidates = [i for i, step in enumerate(errors.steps) if step.short is not None and pairs[i, 0]]
     if not candidates:
         return errors, short
-    graph = _Graph(cancellation)
+    graph = _Graph(cancellation, goal.exponent)
     outputs = _read(kernels, graph)
     limits = [(i, goal.of(name)) for name, roots in outputs.items() for i in roots]
     limits += [(i, COMPARED) for i in graph.compared]
@@ -381,8 +383,9 @@ def _columns(rows: int, members: Sequence[Sequence[int]]) -> Choices:
 class _Graph:
     """The steps of some nodes, operands first."""
 
-    def __init__(self, cancellation: float) -> None:
+    def __init__(self, cancellation: float, exponent: float) -> None:
         self.cancellation = cancellation
+        self.exponent = exponent
         self.domains: dict[str, Range] = {}
         self.steps: list[Step] = []
         self.compared: list[int] = []
@@ -449,7 +452,9 @@ class _Graph:
         one_sign = a.sign * b.sign > 0
         most = 1.0 if one_sign else max((self.cancellation, *_at_ends(a, b), *_at_ends(b, a)))
         factors = tuple(min(most, _quotient(r.most, where.least)) for r in (a, b))
-        return Step(node, where, operands, factors, (1.0, 1.0), one_sign, ROUNDING, PAIR_ROUNDING)
+        # Where no term exceeds the sum, they are of one sign.
+        blend, may_cancel = most == 1.0, not one_sign
+        return Step(node, where, operands, factors, (1.0, 1.0), blend, ROUNDING, PAIR_ROUNDING, may_cancel=may_cancel)
 
     def _is_share(self, part: Node, total: Bin) -> bool:
         """Whether part/total is x/(x + y) or (x - y)/(x + y) for x and y of one sign: at most 1."""
@@ -483,7 +488,9 @@ class _Graph:
                 # Of the nearest integer only the value minus it is used, and that does not jump.
                 self.compared += self._all(arguments) if function == "sign" else ()
                 return Step(node, where)
-        factors = tuple(min(f, LARGEST_FACTOR) for f in amplification(function, ranges, self.cancellation))
+        factors = tuple(
+            min(f, LARGEST_FACTOR) for f in amplification(function, ranges, self.cancellation, self.exponent)
+        )
         if function == "fmod":
             return Step(node, where, self._all(arguments), factors, (math.inf,) * len(factors))
         own = FUNCTION_ROUNDING[function]
@@ -500,7 +507,9 @@ def _at_ends(x: Range, number: Range) -> tuple[float, ...]:
     return tuple(factor for factor in exceeds if factor <= SATURATED)
 
 
-def amplification(function: str, ranges: Sequence[Range], cancellation: float) -> tuple[float, ...]:
+def amplification(
+    function: str, ranges: Sequence[Range], cancellation: float, exponent: float = LARGEST_EXPONENT
+) -> tuple[float, ...]:
     """By how much a function amplifies the relative errors of its arguments: |x f'(x)/f(x)| at most."""
     x = ranges[0]
     match function:
@@ -532,7 +541,7 @@ def amplification(function: str, ranges: Sequence[Range], cancellation: float) -
                 else cancellation,
             )
         case "pow":
-            return min(ranges[1].most, LARGEST_EXPONENT), LARGEST_EXPONENT  # larger exponents are not answered for
+            return min(ranges[1].most, exponent), LARGEST_EXPONENT  # larger exponents are not answered for
         case "fmod":
             return cancellation, cancellation
     return (1.0,) * len(ranges)  # tanh, atan, erf, hypot

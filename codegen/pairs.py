@@ -48,11 +48,14 @@ class PairPrinter(Printer):
     def is_pair(self, node: Node) -> bool:
         return self.plan is not None and self.plan.is_pair(self._whole(node))
 
+    def is_in_order(self, node: Node) -> bool:
+        """Whether the first part of a pair is its rounded value; so it is where one double is the whole value."""
+        return self.plan is None or self.plan.is_in_order(self._whole(node))
+
     def _print(self, node: Node) -> tuple[str, int]:
         if not self.is_pair(node):
             return Printer._print(self, Call(self._narrow(node), node.arguments) if isinstance(node, Call) else node)
-        assert self.plan is not None
-        return f"pair_{'value' if self.plan.is_in_order(self._whole(node)) else 'rounded'}({self.pair(node)})", 9
+        return f"pair_{'value' if self.is_in_order(node) else 'rounded'}({self.pair(node)})", 9
 
     def _narrow(self, call: Call) -> str:
         """The function to be called: a shorter one where the argument is known to be in its range."""
@@ -66,8 +69,7 @@ class PairPrinter(Printer):
     def _ordered(self, node: Node) -> str:
         """The text of a node as a pair in order."""
         text = self.pair(node)
-        in_order = self.plan is None or not self.is_pair(node) or self.plan.is_in_order(self._whole(node))
-        return text if in_order else f"pair_order({text})"
+        return text if self.is_in_order(node) else f"pair_order({text})"
 
     def pair(self, node: Node) -> str:
         """The text of a node as a pair."""

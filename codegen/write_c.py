@@ -58,6 +58,11 @@ HELPER {t} hypot_v{s}({t} a, {t} b)
     const {t} q = most < HUGE_VAL{S} ? share : 0.0{l};
     return most != most ? most : most * sqrt{s}(1.0{l} + q * q);
 }}""",
+    "squared": """
+HELPER {t} squared{s}({t} a)
+{{
+    return a * a;
+}}""",
     "sinh_v": """
 /* From exp(h) - 1, h = |x|/2, so that it overflows no sooner than the result. */
 HELPER {t} sinh_v{s}({t} x)
@@ -82,6 +87,8 @@ _LARGE = {"f64": "700.0", "f32": "80.0f"}  # half of it has an exponential, all 
 
 # Powers run over a block from the logarithm of the base.
 _LOGARITHMS = {"pair_pow": "pair_power_log", "pow_v": "power_log", "pow_fast": "power_log"}
+# A power whose exponent is the same for all rows is a product where that is 2, as it is by default in focal losses.
+_SQUARES = {"pair_pow": "pair_mul", "pow_v": "squared", "pow_fast": "squared"}
 _ZEROS = "zeros"  # what is plain has no lower half
 _Arrays = tuple[str, ...]  # of what is plain one, of a pair two
 
@@ -94,10 +101,12 @@ class _BlockCall:
     real: str
     given: tuple[_Arrays, ...]
     made: _Arrays
+    condition: str = ""  # on what is the same for all rows
 
     @property
     def text(self) -> str:
-        return f"{self.function}_rows({', '.join(a for arrays in (*self.given, self.made) for a in arrays)});"
+        call = f"{self.function}_rows({', '.join(a for arrays in (*self.given, self.made) for a in arrays)});"
+        return f"if ({self.condition}) {call}" if self.condition else call
 
     @property
     def signature(self) -> str:
@@ -119,6 +128,11 @@ def _of_pairs(calls: Sequence[Assign], pairs: Set[str]) -> frozenset[str]:
     """What functions of pairs are given and make."""
     wide = [a for a in calls if a.name in pairs]
     return used_names(wide).union(a.name for a in wide)
+
+
+def _not(condition: str) -> str:
+    """The opposite of comparisons that all hold."""
+    return condition.replace("==", "!=").replace("&&", "||")
 
 
 def _as_pair(arrays: _Arrays) -> _Arrays:
@@ -274,6 +288,10 @@ def _computed(
     # Of a pair that only plain functions are given, its rounded value.
     whole = pairs & {n for s in made["stages"] for n in (*s.reads, *_of_pairs(s.calls, pairs))}
     kept = {n: made["arrays"](names[n], n in whole) for n in (a.name for a in kernel.body) if n in in_arrays}
+    values = {a.name: a.value for a in kernel.body}
+    # Of a pair that is not in order, plain functions are given the rounded value too.
+    loose = {n for n in whole if not printer.is_in_order(values[n])}
+    rounded: dict[str, _Arrays] = {}
 
     def stored(a: Assign, read: Set[str]) -> list[str]:
         """The lines that compute a value, and keep it where it is needed beyond its loop."""
@@ -287,26 +305,50 @@ def _computed(
         here = ", ".join(f"{a}[row]" for a in kept[n])
         return f"const pair {names[n]} = {{{here}}};" if n in pairs else f"const {t} {names[n]} = {here};"
 
+    calls = [a.value for a in kernel.body if isinstance(a.value, Call) and a.value.function == "pow"]
+    powers = [(b.name, e.name) for b, e in (c.arguments for c in calls) if isinstance(b, Var) and isinstance(e, Var)]
+
+    def is_square(exponent: str) -> str:
+        """The condition that an exponent, the same for all rows, is 2; empty where it depends on the row."""
+        match values.get(exponent):
+            case Var(name) if name in (*kernel.parameters, *kinds):
+                pair = kinds.get(name) == "pair"
+                return f"{names[name]}.hi == 2.0 && {names[name]}.lo == 0.0" if pair else f"{names[name]} == 2.0"
+        return ""
+
     def over_block(a: Assign) -> Iterator[_BlockCall]:
         """The call of a function for all rows; of a power the logarithm first, which all powers of a base share."""
         assert isinstance(a.value, Call)
         pair = a.name in pairs
         function = (printer.pair if pair else printer)(a.value).partition("(")[0]
         operands = [v.name for v in a.value.arguments if isinstance(v, Var)]
-        to: list[_Arrays] = [_as_pair(kept[n]) if pair else kept[n][:1] for n in operands]
+        to: list[_Arrays] = [_as_pair(kept[n]) if pair else rounded.get(n, kept[n][:1]) for n in operands]
         if log := _LOGARITHMS.get(function):
-            stem = f"{names[operands[0]]}_{log}"
+            base, square = operands[0], is_square(operands[1])
+            stem = f"{names[base]}_{log}"
             if stem not in kept:
                 kept[stem] = made["arrays"](stem, True)
-                yield _BlockCall(log, t, (_as_pair(to[0]),), kept[stem])
+                squares = [is_square(e) for b, e in powers if b == base]
+                unless = "" if "" in squares else " || ".join(map(_not, dict.fromkeys(squares)))
+                yield _BlockCall(log, t, (_as_pair(to[0]),), kept[stem], unless)
+            if square:
+                yield _BlockCall(_SQUARES[function], t, (to[0],) * (2 if pair else 1), kept[a.name], square)
             function, to = f"{function}_by", [*to, kept[stem]]
-        yield _BlockCall(function, t, tuple(to), kept[a.name])
+            yield _BlockCall(function, t, tuple(to), kept[a.name], _not(square))
+        else:
+            yield _BlockCall(function, t, tuple(to), kept[a.name])
 
     def loop(stage: Stage, outputs: Sequence[Assign]) -> dict[str, Any]:
         read = used_names((*stage.body, *outputs))
         lines = [f"const {t} {made['local'][n]} = {array[n]}[row];" for n in kernel.inputs if n in read]
         lines += map(loaded, stage.reads)
         lines += [text for a in stage.body for text in stored(a, read)]
+        here = {a.name for a in stage.body}
+        for n in sorted(loose & used_names([a for a in stage.calls if a.name not in pairs])):
+            if n not in rounded:
+                rounded[n] = made["arrays"](names[n], False)
+                value = names[n] if n in here else f"(pair){{{kept[n][0]}[row], {kept[n][1]}[row]}}"
+                lines.append(f"{rounded[n][0]}[row] = pair_rounded({value});")
         for o in outputs:
             value = printer._at(o.value, 8) if narrow else printer(o.value)
             lines.append(f"{out[o.name]}[row] = {narrow}{value};")
@@ -314,7 +356,10 @@ def _computed(
 
     *before, last = made["stages"]
     loops = [*(loop(s, ()) for s in before), loop(last, kernel.outputs)]
-    declared = [f"{t} {', '.join(f'{a}[ROWS_{precision.name}]' for a in arrays)};" for arrays in kept.values()]
+    declared = [
+        f"{t} {', '.join(f'{a}[ROWS_{precision.name}]' for a in arrays)};"
+        for arrays in (*kept.values(), *rounded.values())
+    ]
     if any(_ZEROS in arrays for step in loops for call in step["calls"] for arrays in call.given):
         declared.append(f"static const {t} {_ZEROS}[ROWS_{precision.name}] = {{0.0}};")
     return {

@@ -20,7 +20,7 @@ def _literal(value: Fraction, precision: Precision) -> str:
 
 
 # What write_c has beside the elementary functions.
-HELPERS = ("maximum", "minimum", "sign", "hypot_v", "sinh_v", "exp_difference", "exp_difference_fast")
+HELPERS = ("maximum", "minimum", "sign", "hypot_v", "sinh_v", "exp_difference", "exp_difference_fast", "squared")
 _LIBM = ("sqrt", "cosh", "sin", "cos", "erf")
 
 # The functions of the fast tier.

@@ -644,6 +644,14 @@ ONCE static void log1p_v_rows(const double *a, double *hi)
     }
 }
 
+ONCE static void exp_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_fast(a[row]);
+    }
+}
+
 ONCE static void exp_down_fast_rows(const double *a, double *hi)
 {
     EACH_ROW
@@ -693,14 +701,6 @@ ONCE static void log_fast_rows(const double *a, double *hi)
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
         hi[row] = log_fast(a[row]);
-    }
-}
-
-ONCE static void exp_fast_rows(const double *a, double *hi)
-{
-    EACH_ROW
-    for (size_t row = 0; row < 64; row++) {
-        hi[row] = exp_fast(a[row]);
     }
 }
 
@@ -768,7 +768,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
     double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
     double t7_rows[ROWS_f64];
-    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double a12_rows[ROWS_f64];
     double a13_rows[ROWS_f64];
     double a14_rows[ROWS_f64];
     double a15_rows[ROWS_f64];
@@ -778,6 +778,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double a19_hi[ROWS_f64], a19_lo[ROWS_f64];
     double a20_hi[ROWS_f64], a20_lo[ROWS_f64];
     double a21_hi[ROWS_f64], a21_lo[ROWS_f64];
+    double t0_rows[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -805,10 +806,11 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair a7 = pair_neg(t1);
         a7_hi[row] = a7.hi;
         a7_lo[row] = a7.lo;
+        t0_rows[row] = pair_rounded(t0);
     }
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
-    pair_exp_rows(t0_hi, t0_lo, a12_hi, a12_lo);
+    exp_fast_rows(t0_rows, a12_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair a8 = {a8_hi[row], a8_lo[row]};
@@ -872,10 +874,10 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t2 = {t2_hi[row], t2_lo[row]};
-        const pair a12 = {a12_hi[row], a12_lo[row]};
+        const double a12 = a12_rows[row];
         const double a15 = a15_rows[row];
         const pair a21 = {a21_hi[row], a21_lo[row]};
-        loss[row] = pair_value(pair_order(pair_sub(a12, pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - a15), a21))));
+        loss[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - a15), a21)), a12)));
     }
 #else
     const double sigma = constants[0];
@@ -1037,6 +1039,107 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     const double *const ratio = inputs[1];
     const double *const f = inputs[2];
     double *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const double sigma = constants[0];
+    double a0_rows[ROWS_f64];
+    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
+    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
+    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double a13_rows[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
+    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double y_i = y[row];
+        const double ratio_i = ratio[row];
+        a0_rows[row] = y_i;
+        a2_rows[row] = ratio_i;
+    }
+    pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
+    pair_log_rows(a2_rows, zeros, a3_hi, a3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double f_i = f[row];
+        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const pair t0 = pair_div(pair_order(pair_add_d(a1, -f_i)), pair_of(sigma));
+        t0_hi[row] = t0.hi;
+        t0_lo[row] = t0.lo;
+        const pair t1 = pair_div(a3, pair_of(sigma));
+        t1_hi[row] = t1.hi;
+        t1_lo[row] = t1.lo;
+        const pair a4 = pair_min(pair_of(1.0), pair_order(t1));
+        a4_hi[row] = a4.hi;
+        a4_lo[row] = a4.lo;
+        const pair a7 = pair_neg(t1);
+        a7_hi[row] = a7.hi;
+        a7_lo[row] = a7.lo;
+        a13_rows[row] = pair_rounded(pair_scale(t0, 0.5));
+    }
+    pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    exp_fast_rows(a13_rows, t5_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const pair a9 = pair_neg(a8);
+        a9_hi[row] = a9.hi;
+        a9_lo[row] = a9.lo;
+    }
+    pair_log_rows(a5_hi, a5_lo, a6_hi, a6_lo);
+    pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const pair t2 = pair_order(pair_add(t0, pair_if((pair_rounded(t1) <= 1.0), a6, pair_order(pair_add(t1, a10)))));
+        t2_hi[row] = t2.hi;
+        t2_lo[row] = t2.lo;
+        const pair a11 = pair_max(pair_of(-40.0), t2);
+        a11_hi[row] = a11.hi;
+        a11_lo[row] = a11.lo;
+    }
+    pair_exp_rows(a11_hi, a11_lo, t3_hi, t3_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair a12 = pair_scale(t3, 0.5);
+        a12_hi[row] = a12.hi;
+        a12_lo[row] = a12.lo;
+        const pair a14 = pair_neg(t3);
+        a14_hi[row] = a14.hi;
+        a14_lo[row] = a14.lo;
+    }
+    pair_exp_rows(a12_hi, a12_lo, t4_hi, t4_lo);
+    pair_expm1_rows(a14_hi, a14_lo, a15_hi, a15_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const double t5 = t5_rows[row];
+        const pair a15 = {a15_hi[row], a15_lo[row]};
+        gradient[row] = pair_value(pair_order(pair_add_d(pair_div(pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), a15))), pair_of(sigma)), -(t5 / sigma * t5))));
+    }
+#else
     const double sigma = constants[0];
     double a0_rows[ROWS_f64];
     double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
@@ -1138,12 +1241,18 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair a15 = {a15_hi[row], a15_lo[row]};
         gradient[row] = pair_value(pair_order(pair_sub(pair_div(pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), a15))), pair_of(sigma)), pair_mul(pair_div(t5, pair_of(sigma)), t5))));
     }
+#endif
 }
 
 void lossforge_aft_extreme_interval_gradient_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double sigma = parameters[0];
     const double constants[] = {sigma};
+#else
+    const double sigma = parameters[0];
+    const double constants[] = {sigma};
+#endif
     (void)K;
     in_blocks_f64(gradient_rows_f64, n, 3, inputs, inputs[3], constants, 1, outputs);
 }
@@ -1188,8 +1297,8 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
     double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
     double t9_rows[ROWS_f64];
-    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
-    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double a14_rows[ROWS_f64];
+    double t11_rows[ROWS_f64];
     double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
     double a16_hi[ROWS_f64], a16_lo[ROWS_f64];
     double a17_hi[ROWS_f64], a17_lo[ROWS_f64];
@@ -1220,13 +1329,11 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair a7 = pair_neg(t1);
         a7_hi[row] = a7.hi;
         a7_lo[row] = a7.lo;
-        const pair a14 = pair_scale(t0, 0.5);
-        a14_hi[row] = a14.hi;
-        a14_lo[row] = a14.lo;
+        a14_rows[row] = pair_rounded(pair_scale(t0, 0.5));
     }
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
-    pair_exp_rows(a14_hi, a14_lo, t11_hi, t11_lo);
+    exp_fast_rows(a14_rows, t11_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair a8 = {a8_hi[row], a8_lo[row]};
@@ -1284,11 +1391,11 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t6 = {t6_hi[row], t6_lo[row]};
         const pair t7 = {t7_hi[row], t7_lo[row]};
         const double t9 = t9_rows[row];
-        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const double t11 = t11_rows[row];
         const pair a16 = {a16_hi[row], a16_lo[row]};
         const pair a17 = {a17_hi[row], a17_lo[row]};
         const pair t8 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t7));
-        hessian[row] = pair_value(pair_order(pair_add(pair_div(pair_mul(pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), a16))), pair_if((pair_value(t5) <= -40.0), pair_scale(a17, 0.5), pair_of(-(((pair_value(pair_abs(t6)) <= 0.5) ? pair_value(t8) * pair_value(t8) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t8) / 20922789888000.0) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) : t9 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t7))) / t9)))), t10), pair_mul(pair_div(t11, t10), t11))));
+        hessian[row] = pair_value(pair_order(pair_add_d(pair_div(pair_mul(pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), a16))), pair_if((pair_value(t5) <= -40.0), pair_scale(a17, 0.5), pair_of(-(((pair_value(pair_abs(t6)) <= 0.5) ? pair_value(t8) * pair_value(t8) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t8) / 20922789888000.0) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) * pair_value(t8)) : t9 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t7))) / t9)))), t10), (t11 / pair_value(t10) * t11))));
     }
 #else
     const double sigma = constants[0];
@@ -1476,9 +1583,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
     double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
     double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
-    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
-    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
-    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    double a14_rows[ROWS_f64];
+    double t10_rows[ROWS_f64];
+    double a15_rows[ROWS_f64];
     double a16_rows[ROWS_f64];
     double a17_rows[ROWS_f64];
     double a18_rows[ROWS_f64];
@@ -1490,6 +1597,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double a24_hi[ROWS_f64], a24_lo[ROWS_f64];
     double a25_hi[ROWS_f64], a25_lo[ROWS_f64];
     double a26_hi[ROWS_f64], a26_lo[ROWS_f64];
+    double t0_rows[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1517,14 +1625,13 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair a7 = pair_neg(t1);
         a7_hi[row] = a7.hi;
         a7_lo[row] = a7.lo;
-        const pair a14 = pair_scale(t0, 0.5);
-        a14_hi[row] = a14.hi;
-        a14_lo[row] = a14.lo;
+        a14_rows[row] = pair_rounded(pair_scale(t0, 0.5));
+        t0_rows[row] = pair_rounded(t0);
     }
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
-    pair_exp_rows(a14_hi, a14_lo, t10_hi, t10_lo);
-    pair_exp_rows(t0_hi, t0_lo, a15_hi, a15_lo);
+    exp_fast_rows(a14_rows, t10_rows);
+    exp_fast_rows(t0_rows, a15_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair a8 = {a8_hi[row], a8_lo[row]};
@@ -1603,13 +1710,13 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t2 = {t2_hi[row], t2_lo[row]};
         const pair t8 = {t8_hi[row], t8_lo[row]};
         const pair t9 = {t9_hi[row], t9_lo[row]};
-        const pair t10 = {t10_hi[row], t10_lo[row]};
-        const pair a15 = {a15_hi[row], a15_lo[row]};
+        const double t10 = t10_rows[row];
+        const double a15 = a15_rows[row];
         const double a18 = a18_rows[row];
         const pair a24 = {a24_hi[row], a24_lo[row]};
         const pair a26 = {a26_hi[row], a26_lo[row]};
-        loss[row] = pair_value(pair_order(pair_sub(a15, pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - a18), a24))));
-        gradient[row] = pair_value(pair_order(pair_sub(pair_div(pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t8), t9), t9), a26))), pair_of(sigma)), pair_mul(pair_div(t10, pair_of(sigma)), t10))));
+        loss[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - a18), a24)), a15)));
+        gradient[row] = pair_value(pair_order(pair_add_d(pair_div(pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t8), t9), t9), a26))), pair_of(sigma)), -(t10 / sigma * t10))));
     }
 #else
     const double sigma = constants[0];
@@ -1825,8 +1932,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
     double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
     double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
-    double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
-    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double a15_rows[ROWS_f64];
+    double t6_rows[ROWS_f64];
     double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
     double a16_hi[ROWS_f64], a16_lo[ROWS_f64];
     double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
@@ -1860,13 +1967,11 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair a7 = pair_neg(t1);
         a7_hi[row] = a7.hi;
         a7_lo[row] = a7.lo;
-        const pair a15 = pair_scale(t0, 0.5);
-        a15_hi[row] = a15.hi;
-        a15_lo[row] = a15.lo;
+        a15_rows[row] = pair_rounded(pair_scale(t0, 0.5));
     }
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
-    pair_exp_rows(a15_hi, a15_lo, t6_hi, t6_lo);
+    exp_fast_rows(a15_rows, t6_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair a8 = {a8_hi[row], a8_lo[row]};
@@ -1921,7 +2026,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t3 = {t3_hi[row], t3_lo[row]};
         const pair t4 = {t4_hi[row], t4_lo[row]};
         const pair a14 = {a14_hi[row], a14_lo[row]};
-        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const double t6 = t6_rows[row];
         const pair t7 = {t7_hi[row], t7_lo[row]};
         const pair t8 = {t8_hi[row], t8_lo[row]};
         const pair t9 = {t9_hi[row], t9_lo[row]};
@@ -1929,8 +2034,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair a17 = {a17_hi[row], a17_lo[row]};
         const pair t5 = pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t3), t4), t4), a14)));
         const pair t10 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t9));
-        gradient[row] = pair_value(pair_order(pair_sub(pair_div(t5, pair_of(sigma)), pair_mul(pair_div(t6, pair_of(sigma)), t6))));
-        hessian[row] = pair_value(pair_order(pair_add(pair_div(pair_mul(t5, pair_if((pair_value(t7) <= -40.0), pair_scale(a17, 0.5), pair_of(-(((pair_value(pair_abs(t8)) <= 0.5) ? pair_value(t10) * pair_value(t10) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t10) / 20922789888000.0) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) : t11 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t9))) / t11)))), t12), pair_mul(pair_div(t6, t12), t6))));
+        gradient[row] = pair_value(pair_order(pair_add_d(pair_div(t5, pair_of(sigma)), -(t6 / sigma * t6))));
+        hessian[row] = pair_value(pair_order(pair_add_d(pair_div(pair_mul(t5, pair_if((pair_value(t7) <= -40.0), pair_scale(a17, 0.5), pair_of(-(((pair_value(pair_abs(t8)) <= 0.5) ? pair_value(t10) * pair_value(t10) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t10) / 20922789888000.0) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) * pair_value(t10)) : t11 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t9))) / t11)))), t12), (t6 / pair_value(t12) * t6))));
     }
 #else
     const double sigma = constants[0];
@@ -2124,14 +2229,14 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
     double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
     double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
-    double a16_hi[ROWS_f64], a16_lo[ROWS_f64];
-    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double a16_rows[ROWS_f64];
+    double t11_rows[ROWS_f64];
     double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
     double a17_hi[ROWS_f64], a17_lo[ROWS_f64];
     double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
     double t14_hi[ROWS_f64], t14_lo[ROWS_f64];
     double t16_rows[ROWS_f64];
-    double a18_hi[ROWS_f64], a18_lo[ROWS_f64];
+    double a18_rows[ROWS_f64];
     double a19_rows[ROWS_f64];
     double a20_rows[ROWS_f64];
     double a21_rows[ROWS_f64];
@@ -2142,6 +2247,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double a26_hi[ROWS_f64], a26_lo[ROWS_f64];
     double a27_hi[ROWS_f64], a27_lo[ROWS_f64];
     double a28_hi[ROWS_f64], a28_lo[ROWS_f64];
+    double t0_rows[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -2169,14 +2275,13 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair a7 = pair_neg(t1);
         a7_hi[row] = a7.hi;
         a7_lo[row] = a7.lo;
-        const pair a16 = pair_scale(t0, 0.5);
-        a16_hi[row] = a16.hi;
-        a16_lo[row] = a16.lo;
+        a16_rows[row] = pair_rounded(pair_scale(t0, 0.5));
+        t0_rows[row] = pair_rounded(t0);
     }
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
-    pair_exp_rows(a16_hi, a16_lo, t11_hi, t11_lo);
-    pair_exp_rows(t0_hi, t0_lo, a18_hi, a18_lo);
+    exp_fast_rows(a16_rows, t11_rows);
+    exp_fast_rows(t0_rows, a18_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair a8 = {a8_hi[row], a8_lo[row]};
@@ -2269,20 +2374,20 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t8 = {t8_hi[row], t8_lo[row]};
         const pair t9 = {t9_hi[row], t9_lo[row]};
         const pair a15 = {a15_hi[row], a15_lo[row]};
-        const pair t11 = {t11_hi[row], t11_lo[row]};
+        const double t11 = t11_rows[row];
         const pair t12 = {t12_hi[row], t12_lo[row]};
         const pair t13 = {t13_hi[row], t13_lo[row]};
         const pair t14 = {t14_hi[row], t14_lo[row]};
         const double t16 = t16_rows[row];
-        const pair a18 = {a18_hi[row], a18_lo[row]};
+        const double a18 = a18_rows[row];
         const double a21 = a21_rows[row];
         const pair a27 = {a27_hi[row], a27_lo[row]};
         const pair a28 = {a28_hi[row], a28_lo[row]};
         const pair t10 = pair_if((pair_value(t2) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t8), t9), t9), a15)));
         const pair t15 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t14));
-        loss[row] = pair_value(pair_order(pair_sub(a18, pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - a21), a27))));
-        gradient[row] = pair_value(pair_order(pair_sub(pair_div(t10, pair_of(sigma)), pair_mul(pair_div(t11, pair_of(sigma)), t11))));
-        hessian[row] = pair_value(pair_order(pair_add(pair_div(pair_mul(t10, pair_if((pair_value(t12) <= -40.0), pair_scale(a28, 0.5), pair_of(-(((pair_value(pair_abs(t13)) <= 0.5) ? pair_value(t15) * pair_value(t15) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t15) / 20922789888000.0) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) : t16 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t14))) / t16)))), t17), pair_mul(pair_div(t11, t17), t11))));
+        loss[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_if((pair_value(t2) <= 0.0), pair_of(pair_value(t2) - a21), a27)), a18)));
+        gradient[row] = pair_value(pair_order(pair_add_d(pair_div(t10, pair_of(sigma)), -(t11 / sigma * t11))));
+        hessian[row] = pair_value(pair_order(pair_add_d(pair_div(pair_mul(t10, pair_if((pair_value(t12) <= -40.0), pair_scale(a28, 0.5), pair_of(-(((pair_value(pair_abs(t13)) <= 0.5) ? pair_value(t15) * pair_value(t15) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t15) / 20922789888000.0) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) * pair_value(t15)) : t16 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t14))) / t16)))), t17), (t11 / pair_value(t17) * t11))));
     }
 #else
     const double sigma = constants[0];

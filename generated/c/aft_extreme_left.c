@@ -321,6 +321,13 @@ INLINE pair pair_prod(double a, double b)
     return made;
 }
 
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
+}
+
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
@@ -1055,7 +1062,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair a6 = {a6_hi[row], a6_lo[row]};
         const pair a7 = {a7_hi[row], a7_lo[row]};
         const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
-        hessian[row] = pair_rounded(pair_div(pair_mul(pair_if((pair_rounded(t0) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t1), t2), t2), a6))), pair_if((pair_rounded(t3) <= -40.0), pair_scale(a7, 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t4)) <= 0.5), pair_mul(pair_mul(t6, t6), pair_order(pair_add_d(pair_mul(pair_order(pair_add_d(pair_mul(pair_sum(0.041666666666666664, ((0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6))), t6), 0.16666666666666666)), t6), 0.5))), pair_order(pair_sub(t7, pair_min(pair_of(1.2676506002282294e+30), t5)))), t7)))), c0));
+        hessian[row] = pair_rounded(pair_div(pair_mul(pair_if((pair_rounded(t0) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t1), t2), t2), a6))), pair_if((pair_rounded(t3) <= -40.0), pair_scale(a7, 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t4)) <= 0.5), pair_mul(pair_mul(t6, t6), pair_order(pair_add_d(pair_mul(pair_order(pair_add_d(pair_mul_d(t6, (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6))), 0.16666666666666666)), t6), 0.5))), pair_order(pair_sub(t7, pair_min(pair_of(1.2676506002282294e+30), t5)))), t7)))), c0));
     }
 #else
     const double sigma = constants[0];
@@ -1481,7 +1488,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t3 = pair_if((pair_rounded(t0) <= -40.0), pair_of(1.0), pair_neg(pair_div(pair_div(pair_div(pair_min(pair_of(1.2676506002282294e+30), t1), t2), t2), a5)));
         const pair t7 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t6));
         gradient[row] = pair_rounded(pair_div(t3, pair_of(sigma)));
-        hessian[row] = pair_rounded(pair_div(pair_mul(t3, pair_if((pair_rounded(t4) <= -40.0), pair_scale(a7, 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t5)) <= 0.5), pair_mul(pair_mul(t7, t7), pair_order(pair_add_d(pair_mul(pair_order(pair_add_d(pair_mul(pair_sum(0.041666666666666664, ((0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t7) / 20922789888000.0) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7))), t7), 0.16666666666666666)), t7), 0.5))), pair_order(pair_sub(t8, pair_min(pair_of(1.2676506002282294e+30), t6)))), t8)))), c0));
+        hessian[row] = pair_rounded(pair_div(pair_mul(t3, pair_if((pair_rounded(t4) <= -40.0), pair_scale(a7, 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t5)) <= 0.5), pair_mul(pair_mul(t7, t7), pair_order(pair_add_d(pair_mul(pair_order(pair_add_d(pair_mul_d(t7, (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t7) / 20922789888000.0) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7))), 0.16666666666666666)), t7), 0.5))), pair_order(pair_sub(t8, pair_min(pair_of(1.2676506002282294e+30), t6)))), t8)))), c0));
     }
 #else
     const double sigma = constants[0];
@@ -1725,7 +1732,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t12 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t11));
         loss[row] = pair_rounded(pair_neg(pair_if((pair_rounded(t0) <= 0.0), pair_of(pair_rounded(t0) - a10), a16)));
         gradient[row] = pair_rounded(pair_div(t8, pair_of(sigma)));
-        hessian[row] = pair_rounded(pair_div(pair_mul(t8, pair_if((pair_rounded(t9) <= -40.0), pair_scale(a17, 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t10)) <= 0.5), pair_mul(pair_mul(t12, t12), pair_order(pair_add_d(pair_mul(pair_order(pair_add_d(pair_mul(pair_sum(0.041666666666666664, ((0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t12) / 20922789888000.0) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12))), t12), 0.16666666666666666)), t12), 0.5))), pair_order(pair_sub(t13, pair_min(pair_of(1.2676506002282294e+30), t11)))), t13)))), c0));
+        hessian[row] = pair_rounded(pair_div(pair_mul(t8, pair_if((pair_rounded(t9) <= -40.0), pair_scale(a17, 0.5), pair_neg(pair_div(pair_if((pair_value(pair_abs(t10)) <= 0.5), pair_mul(pair_mul(t12, t12), pair_order(pair_add_d(pair_mul(pair_order(pair_add_d(pair_mul_d(t12, (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t12) / 20922789888000.0) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12)) * pair_value(t12))), 0.16666666666666666)), t12), 0.5))), pair_order(pair_sub(t13, pair_min(pair_of(1.2676506002282294e+30), t11)))), t13)))), c0));
     }
 #else
     const double sigma = constants[0];
@@ -1947,6 +1954,7 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     double a9_rows[ROWS_f32];
     double a10_rows[ROWS_f32];
     double a11_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
     static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1968,9 +1976,10 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         a2_hi[row] = a2.hi;
         a2_lo[row] = a2.lo;
         a6_rows[row] = pair_rounded(pair_max(pair_of(0.0), pair_order(t0)));
+        t1_rows[row] = pair_rounded(t1);
     }
     pair_exp_down_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
-    exp_down_fast_rows(t1_hi, a3_rows);
+    exp_down_fast_rows(t1_rows, a3_rows);
     exp_fast_rows(a6_rows, a7_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -2110,6 +2119,7 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     double a5_rows[ROWS_f32];
     double a6_rows[ROWS_f32];
     double a7_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
     static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -2131,10 +2141,11 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const pair a4 = pair_max(pair_of(-40.0), pair_order(t3));
         a4_hi[row] = a4.hi;
         a4_lo[row] = a4.lo;
+        t3_rows[row] = pair_rounded(t3);
     }
     exp_fast_rows(a2_rows, t1_rows);
     pair_exp_short_rows(a4_hi, a4_lo, t4_hi, t4_lo);
-    exp_fast_rows(t3_hi, a7_rows);
+    exp_fast_rows(t3_rows, a7_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double t1 = t1_rows[row];
@@ -2211,6 +2222,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     double a13_rows[ROWS_f32];
     double a14_rows[ROWS_f32];
     double a15_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
     static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -2233,10 +2245,11 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         a2_lo[row] = a2.lo;
         a3_rows[row] = pair_rounded(pair_max(pair_of(-40.0), pair_order(t0)));
         a8_rows[row] = pair_rounded(pair_max(pair_of(0.0), pair_order(t0)));
+        t1_rows[row] = pair_rounded(t1);
     }
     pair_exp_down_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
     exp_fast_rows(a3_rows, t6_rows);
-    exp_down_fast_rows(t1_hi, a5_rows);
+    exp_down_fast_rows(t1_rows, a5_rows);
     exp_fast_rows(a8_rows, a9_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -2320,6 +2333,7 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     double t6_hi[ROWS_f32], t6_lo[ROWS_f32];
     double t8_rows[ROWS_f32];
     double a7_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
     static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -2341,10 +2355,11 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         const pair a6 = pair_max(pair_of(-40.0), pair_order(t4));
         a6_hi[row] = a6.hi;
         a6_lo[row] = a6.lo;
+        t4_rows[row] = pair_rounded(t4);
     }
     exp_fast_rows(a2_rows, t1_rows);
     pair_exp_short_rows(a6_hi, a6_lo, t5_hi, t5_lo);
-    exp_fast_rows(t4_hi, a7_rows);
+    exp_fast_rows(t4_rows, a7_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double t1 = t1_rows[row];
@@ -2431,6 +2446,8 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     double a15_rows[ROWS_f32];
     double a16_rows[ROWS_f32];
     double a17_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
+    double t9_rows[ROWS_f32];
     static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -2459,13 +2476,15 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         a7_hi[row] = a7.hi;
         a7_lo[row] = a7.lo;
         a11_rows[row] = pair_rounded(pair_max(pair_of(0.0), pair_order(t0)));
+        t1_rows[row] = pair_rounded(t1);
+        t9_rows[row] = pair_rounded(t9);
     }
     pair_exp_down_short_rows(a2_hi, a2_lo, t2_hi, t2_lo);
     exp_fast_rows(a3_rows, t6_rows);
     pair_exp_short_rows(a7_hi, a7_lo, t10_hi, t10_lo);
-    exp_down_fast_rows(t1_hi, a8_rows);
+    exp_down_fast_rows(t1_rows, a8_rows);
     exp_fast_rows(a11_rows, a12_rows);
-    exp_fast_rows(t9_hi, a17_rows);
+    exp_fast_rows(t9_rows, a17_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const pair t2 = {t2_hi[row], t2_lo[row]};

@@ -415,6 +415,11 @@ INLINE pair pair_scale(pair a, double unit)
     return made;
 }
 
+HELPER double maximum(double a, double b)
+{
+    return a > b ? a : b;
+}
+
 /* Functions over a block of rows, compiled once; a pair is two arrays. */
 
 ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
@@ -591,7 +596,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t2 = {t2_hi[row], t2_lo[row]};
         const double a6 = a6_rows[row];
         const double a9 = a9_rows[row];
-        loss[row] = a6 + pair_value(pair_max(pair_of(0.0), pair_order(pair_sub(t2, t0)))) + (a9 + pair_rounded(pair_max(pair_of(0.0), pair_order(t1))));
+        loss[row] = a6 + maximum(0.0, pair_rounded(t2) - pair_rounded(t0)) + (a9 + pair_rounded(pair_max(pair_of(0.0), pair_order(t1))));
     }
 #else
     const double sigma = constants[0];
@@ -736,7 +741,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair a6 = pair_neg(pair_abs(pair_order(pair_sub(t1, t6))));
         a6_hi[row] = a6.hi;
         a6_lo[row] = a6.lo;
-        a7_rows[row] = pair_value(pair_order(pair_add(pair_scale(t1, 0.5), t0)));
+        a7_rows[row] = pair_rounded(pair_scale(t1, 0.5)) + pair_rounded(t0);
     }
     pair_exp_down_short_rows(a4_hi, a4_lo, t3_hi, t3_lo);
     pair_exp_down_short_rows(a5_hi, a5_lo, t4_hi, t4_lo);
@@ -753,7 +758,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t7 = {t7_hi[row], t7_lo[row]};
         const double a8 = a8_rows[row];
         const pair t5 = pair_add_d(t4, 1.0);
-        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3)) / (1.0 + pair_value(t3)) * pair_rounded(pair_div(pair_if((0.0 <= pair_rounded(t0)), pair_of(1.0), t4), t5)) + pair_value(pair_if((0.0 <= pair_value(pair_order(pair_sub(t6, t1)))), pair_of(1.0), t7)) / (1.0 + pair_value(t7)) * pair_rounded(pair_div(pair_if((0.0 <= pair_rounded(t6)), pair_of(1.0), t4), t5))) * a8 / sigma);
+        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t2)), pair_of(1.0), t3)) / (1.0 + pair_value(t3)) * pair_rounded(pair_div(pair_if((0.0 <= pair_rounded(t0)), pair_of(1.0), t4), t5)) + pair_value(pair_if((0.0 <= pair_rounded(t6) - pair_rounded(t1)), pair_of(1.0), t7)) / (1.0 + pair_value(t7)) * pair_rounded(pair_div(pair_if((0.0 <= pair_rounded(t6)), pair_of(1.0), t4), t5))) * a8 / sigma);
     }
 #else
     const double sigma = constants[0];
@@ -1055,7 +1060,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair a6 = pair_neg(pair_abs(t6));
         a6_hi[row] = a6.hi;
         a6_lo[row] = a6.lo;
-        a9_rows[row] = pair_value(pair_order(pair_add(pair_scale(t0, 0.5), t1)));
+        a9_rows[row] = pair_rounded(pair_scale(t0, 0.5)) + pair_rounded(t1);
     }
     pair_exp_down_short_rows(a4_hi, a4_lo, t3_hi, t3_lo);
     pair_exp_down_short_rows(a5_hi, a5_lo, t5_hi, t5_lo);
@@ -1075,10 +1080,10 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double a7 = a7_rows[row];
         const double a8 = a8_rows[row];
         const double a10 = a10_rows[row];
-        const pair t4 = pair_order(pair_sub(t2, t0));
+        const double t4 = pair_rounded(t2) - pair_rounded(t0);
         const pair t8 = pair_add_d(t5, 1.0);
-        loss[row] = a7 + pair_value(pair_max(pair_of(0.0), t4)) + (a8 + pair_rounded(pair_max(pair_of(0.0), pair_order(t1))));
-        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t7)) / (1.0 + pair_value(t7)) * pair_rounded(pair_div(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t5), t8)) + pair_value(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t3)) / (1.0 + pair_value(t3)) * pair_rounded(pair_div(pair_if((0.0 <= pair_rounded(t2)), pair_of(1.0), t5), t8))) * a10 / sigma);
+        loss[row] = a7 + maximum(0.0, t4) + (a8 + pair_rounded(pair_max(pair_of(0.0), pair_order(t1))));
+        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t7)) / (1.0 + pair_value(t7)) * pair_rounded(pair_div(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t5), t8)) + pair_value(pair_if((0.0 <= t4), pair_of(1.0), t3)) / (1.0 + pair_value(t3)) * pair_rounded(pair_div(pair_if((0.0 <= pair_rounded(t2)), pair_of(1.0), t5), t8))) * a10 / sigma);
     }
 #else
     const double sigma = constants[0];
@@ -1258,7 +1263,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair a5 = pair_neg(pair_abs(t12));
         a5_hi[row] = a5.hi;
         a5_lo[row] = a5.lo;
-        a6_rows[row] = pair_value(pair_order(pair_add(pair_scale(t3, 0.5), t1)));
+        a6_rows[row] = pair_rounded(pair_scale(t3, 0.5)) + pair_rounded(t1);
     }
     pair_exp_down_short_rows(a2_hi, a2_lo, t5_hi, t5_lo);
     pair_exp_down_short_rows(a3_hi, a3_lo, t6_hi, t6_lo);
@@ -1281,7 +1286,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t8 = pair_div(pair_if((0.0 <= pair_rounded(t1)), pair_of(1.0), t6), t7);
         const pair t11 = pair_div(pair_if((0.0 <= pair_rounded(t9)), pair_of(1.0), t6), t7);
         const double t14 = 1.0 + pair_value(t13);
-        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5)) / (1.0 + pair_value(t5)) * pair_rounded(t8) + pair_value(pair_if((0.0 <= pair_value(pair_order(pair_sub(t9, t3)))), pair_of(1.0), t10)) / (1.0 + pair_value(t10)) * pair_rounded(t11)) * a7 / sigma);
+        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t4)), pair_of(1.0), t5)) / (1.0 + pair_value(t5)) * pair_rounded(t8) + pair_value(pair_if((0.0 <= pair_rounded(t9) - pair_rounded(t3)), pair_of(1.0), t10)) / (1.0 + pair_value(t10)) * pair_rounded(t11)) * a7 / sigma);
         hessian[row] = (pair_value(pair_if((0.0 <= pair_rounded(t12)), pair_of(1.0), t13)) / t14 * (pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t12))), pair_of(1.0), t13)) / t14) + pair_rounded(t8) * pair_rounded(t11)) / c0;
     }
 #else
@@ -1476,7 +1481,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair a5 = pair_neg(pair_abs(t13));
         a5_hi[row] = a5.hi;
         a5_lo[row] = a5.lo;
-        a8_rows[row] = pair_value(pair_order(pair_add(pair_scale(t1, 0.5), t3)));
+        a8_rows[row] = pair_rounded(pair_scale(t1, 0.5)) + pair_rounded(t3);
     }
     pair_exp_down_short_rows(a2_hi, a2_lo, t5_hi, t5_lo);
     pair_exp_down_short_rows(a3_hi, a3_lo, t7_hi, t7_lo);
@@ -1499,13 +1504,13 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double a6 = a6_rows[row];
         const double a7 = a7_rows[row];
         const double a9 = a9_rows[row];
-        const pair t6 = pair_order(pair_sub(t4, t1));
+        const double t6 = pair_rounded(t4) - pair_rounded(t1);
         const pair t10 = pair_add_d(t7, 1.0);
         const pair t11 = pair_div(pair_if((0.0 <= pair_rounded(t3)), pair_of(1.0), t7), t10);
         const pair t12 = pair_div(pair_if((0.0 <= pair_rounded(t4)), pair_of(1.0), t7), t10);
         const double t15 = 1.0 + pair_value(t14);
-        loss[row] = a6 + pair_value(pair_max(pair_of(0.0), t6)) + (a7 + pair_rounded(pair_max(pair_of(0.0), pair_order(t3))));
-        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t8)), pair_of(1.0), t9)) / (1.0 + pair_value(t9)) * pair_rounded(t11) + pair_value(pair_if((0.0 <= pair_value(t6)), pair_of(1.0), t5)) / (1.0 + pair_value(t5)) * pair_rounded(t12)) * a9 / sigma);
+        loss[row] = a6 + maximum(0.0, t6) + (a7 + pair_rounded(pair_max(pair_of(0.0), pair_order(t3))));
+        gradient[row] = -((pair_value(pair_if((0.0 <= pair_value(t8)), pair_of(1.0), t9)) / (1.0 + pair_value(t9)) * pair_rounded(t11) + pair_value(pair_if((0.0 <= t6), pair_of(1.0), t5)) / (1.0 + pair_value(t5)) * pair_rounded(t12)) * a9 / sigma);
         hessian[row] = (pair_value(pair_if((0.0 <= pair_rounded(t13)), pair_of(1.0), t14)) / t15 * (pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t13))), pair_of(1.0), t14)) / t15) + pair_rounded(t11) * pair_rounded(t12)) / c0;
     }
 #else

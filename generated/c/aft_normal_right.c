@@ -204,11 +204,6 @@ INLINE pair pair_sum(double a, double b)
     return made;
 }
 
-INLINE pair pair_diff(double a, double b)
-{
-    return pair_sum(a, -b);
-}
-
 INLINE pair pair_add_d(pair a, double b)
 {
     const pair s = pair_sum(a.hi, b);
@@ -248,6 +243,14 @@ INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
     const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
+}
+
+INLINE pair pair_quot(double a, double b)
+{
+    const double h = a / b;
+    const double l = quotient_rest(a, h, b) * (1.0 / b);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
     return made;
 }
 
@@ -639,7 +642,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t1 = pair_abs(t0);
         const pair t2 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
         const pair t3 = pair_div(pair_order(pair_add_d(t2, -4.0)), pair_add_d(t2, 4.0));
-        const pair t4 = pair_order(pair_add(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t3) / 1.25e+29) * pair_rounded(t3) - 3.6291570418843135e-08) * pair_rounded(t3) - 1.3470044747078458e-07) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 1.7801125236838621e-06) * pair_rounded(t3) - 1.1236017736040415e-06) * pair_rounded(t3)) * pair_rounded(t3) - 1.460119195672493e-06) * pair_rounded(t3) - 3.179754982440019e-05) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.000150332811085615) * pair_rounded(t3) - 0.0002893128318825679) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.0024857923897225673) * pair_rounded(t3) - 0.00037358712267111387) * pair_rounded(t3)) * pair_rounded(t3) - 0.004488589746531045) * pair_rounded(t3) - 0.02080045431427855) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.1382244914787328) * pair_rounded(t3)) * pair_rounded(t3)))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17})), t3))), pair_add_d(t1, 4.0)), t1));
+        const pair t4 = pair_order(pair_add(pair_quot((1.8048571559157687 + pair_rounded(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t3) / 1.25e+29) * pair_rounded(t3) - 3.6291570418843135e-08) * pair_rounded(t3) - 1.3470044747078458e-07) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 1.7801125236838621e-06) * pair_rounded(t3) - 1.1236017736040415e-06) * pair_rounded(t3)) * pair_rounded(t3) - 1.460119195672493e-06) * pair_rounded(t3) - 3.179754982440019e-05) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.000150332811085615) * pair_rounded(t3) - 0.0002893128318825679) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.0024857923897225673) * pair_rounded(t3) - 0.00037358712267111387) * pair_rounded(t3)) * pair_rounded(t3) - 0.004488589746531045) * pair_rounded(t3) - 0.02080045431427855) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.1382244914787328) * pair_rounded(t3)) * pair_rounded(t3)))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17})), t3))), (4.0 + pair_rounded(t1))), t1));
         t4_hi[row] = t4.hi;
         t4_lo[row] = t4.lo;
         const pair t5 = pair_min(pair_of(64.0), pair_order(t1));
@@ -661,7 +664,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t4 = {t4_hi[row], t4_lo[row]};
         const pair a5 = {a5_hi[row], a5_lo[row]};
         const pair a7 = {a7_hi[row], a7_lo[row]};
-        a8_rows[row] = -(pair_rounded(pair_mul_d(pair_mul(a5, a7), (0.5 * sqrt(0.6366197723675814)))) / pair_value(t4));
+        a8_rows[row] = pair_rounded(pair_neg(pair_div(pair_mul(pair_scale(pair_sqrt(pair_of(0.6366197723675814)), 0.5), pair_mul(a5, a7)), t4)));
     }
     log1p_fast_rows(a8_rows, a9_rows);
     EACH_ROW
@@ -814,9 +817,9 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair a5 = {a5_hi[row], a5_lo[row]};
         const pair t2 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
         const pair t3 = pair_div(pair_order(pair_add_d(t2, -4.0)), pair_add_d(t2, 4.0));
-        const pair t4 = pair_order(pair_add(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t3) / 1.25e+29) * pair_rounded(t3) - 3.6291570418843135e-08) * pair_rounded(t3) - 1.3470044747078458e-07) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 1.7801125236838621e-06) * pair_rounded(t3) - 1.1236017736040415e-06) * pair_rounded(t3)) * pair_rounded(t3) - 1.460119195672493e-06) * pair_rounded(t3) - 3.179754982440019e-05) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.000150332811085615) * pair_rounded(t3) - 0.0002893128318825679) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.0024857923897225673) * pair_rounded(t3) - 0.00037358712267111387) * pair_rounded(t3)) * pair_rounded(t3) - 0.004488589746531045) * pair_rounded(t3) - 0.02080045431427855) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.1382244914787328) * pair_rounded(t3)) * pair_rounded(t3)))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17})), t3))), pair_add_d(t1, 4.0)), t1));
-        const pair t8 = pair_mul_d(pair_mul(a3, a5), (0.5 * sqrt(0.6366197723675814)));
-        gradient[row] = -(pair_rounded(pair_if((pair_rounded(t0) < 0.0), t4, pair_div(t8, pair_diff(1.0, (pair_rounded(t8) / pair_value(t4)))))) / sigma);
+        const pair t4 = pair_order(pair_add(pair_quot((1.8048571559157687 + pair_rounded(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t3) / 1.25e+29) * pair_rounded(t3) - 3.6291570418843135e-08) * pair_rounded(t3) - 1.3470044747078458e-07) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 1.7801125236838621e-06) * pair_rounded(t3) - 1.1236017736040415e-06) * pair_rounded(t3)) * pair_rounded(t3) - 1.460119195672493e-06) * pair_rounded(t3) - 3.179754982440019e-05) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.000150332811085615) * pair_rounded(t3) - 0.0002893128318825679) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.0024857923897225673) * pair_rounded(t3) - 0.00037358712267111387) * pair_rounded(t3)) * pair_rounded(t3) - 0.004488589746531045) * pair_rounded(t3) - 0.02080045431427855) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.1382244914787328) * pair_rounded(t3)) * pair_rounded(t3)))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17})), t3))), (4.0 + pair_rounded(t1))), t1));
+        const pair t8 = pair_mul(pair_scale(pair_sqrt(pair_of(0.6366197723675814)), 0.5), pair_mul(a3, a5));
+        gradient[row] = -(pair_rounded(pair_if((pair_rounded(t0) < 0.0), t4, pair_div(t8, pair_order(pair_add_d(pair_neg(pair_div(t8, t4)), 1.0))))) / sigma);
     }
 #else
     const double sigma = constants[0];
@@ -900,7 +903,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
-    const double c0 = constants[1];
+    const pair c0 = {constants[1], constants[2]};
     double a0_rows[ROWS_f64];
     double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
     double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
@@ -940,8 +943,8 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a4_hi[row] = a4.hi;
         a4_lo[row] = a4.lo;
     }
-    pair_exp_rows(a2_hi, a2_lo, a3_hi, a3_lo);
-    pair_exp_down_rows(a4_hi, a4_lo, a5_hi, a5_lo);
+    pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
+    pair_exp_down_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -952,11 +955,11 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const int t2 = (pair_rounded(t1) < 0.0);
         const pair t4 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t3));
         const pair t5 = pair_div(pair_order(pair_add_d(t4, -4.0)), pair_add_d(t4, 4.0));
-        const pair t6 = pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add_d(pair_mul(pair_diff(((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t5) / 1.25e+29) * pair_rounded(t5) - 3.6291570418843135e-08) * pair_rounded(t5) - 1.3470044747078458e-07) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5) - 1.7801125236838621e-06) * pair_rounded(t5) - 1.1236017736040415e-06) * pair_rounded(t5)) * pair_rounded(t5) - 1.460119195672493e-06) * pair_rounded(t5) - 3.179754982440019e-05) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5) - 0.000150332811085615) * pair_rounded(t5) - 0.0002893128318825679) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5) - 0.0024857923897225673) * pair_rounded(t5) - 0.00037358712267111387) * pair_rounded(t5)) * pair_rounded(t5) - 0.004488589746531045) * pair_rounded(t5) - 0.02080045431427855) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5)), 0.1382244914787328), t5), 0.06751792792276208)), t5))), t5), (pair){1.1822045015192792, -4.8421856547996864e-17})), t5))), pair_add_d(t3, 4.0));
+        const pair t6 = pair_div(pair_order(pair_add_d(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul_d(t5, (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t5) / 1.25e+29) * pair_rounded(t5) - 3.6291570418843135e-08) * pair_rounded(t5) - 1.3470044747078458e-07) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5) - 1.7801125236838621e-06) * pair_rounded(t5) - 1.1236017736040415e-06) * pair_rounded(t5)) * pair_rounded(t5) - 1.460119195672493e-06) * pair_rounded(t5) - 3.179754982440019e-05) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5) - 0.000150332811085615) * pair_rounded(t5) - 0.0002893128318825679) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5) - 0.0024857923897225673) * pair_rounded(t5) - 0.00037358712267111387) * pair_rounded(t5)) * pair_rounded(t5) - 0.004488589746531045) * pair_rounded(t5) - 0.02080045431427855) * pair_rounded(t5)) * pair_rounded(t5)) * pair_rounded(t5) - 0.1382244914787328) * pair_rounded(t5))))), t5), (pair){1.1822045015192792, -4.8421856547996864e-17})), t5), 1.8048571559157687)), pair_add_d(t3, 4.0));
         const pair t7 = pair_order(pair_add(t6, t3));
-        const pair t11 = pair_mul_d(pair_mul(a3, a5), (0.5 * sqrt(0.6366197723675814)));
+        const pair t11 = pair_mul(pair_scale(pair_sqrt(pair_of(0.6366197723675814)), 0.5), pair_mul(a3, a5));
         const pair t12 = pair_if(t2, t7, pair_div(t11, pair_order(pair_add_d(pair_neg(pair_div(t11, t7)), 1.0))));
-        hessian[row] = pair_rounded(pair_div(pair_if((pair_rounded(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t12, pair_if(t2, t6, pair_order(pair_add(t12, t1))))), pair_of(c0)));
+        hessian[row] = pair_rounded(pair_div(pair_if((pair_rounded(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t12, pair_if(t2, t6, pair_order(pair_add(t12, t1))))), c0));
     }
 #else
     const double sigma = constants[0];
@@ -1025,8 +1028,8 @@ void lossforge_aft_normal_right_hessian_f64_at(size_t n, size_t K, const void *c
 {
 #ifdef LOSSFORGE_FAST
     const double sigma = parameters[0];
-    const double c0 = sigma * sigma;
-    const double constants[] = {sigma, c0};
+    const pair c0 = pair_prod(sigma, sigma);
+    const double constants[] = {sigma, c0.hi, c0.lo};
 #else
     const double sigma = parameters[0];
     const pair c0 = pair_prod(sigma, sigma);
@@ -1061,7 +1064,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
     double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
     double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
-    double t10_rows[ROWS_f64];
+    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
     double a6_rows[ROWS_f64];
     double a7_rows[ROWS_f64];
     double a8_rows[ROWS_f64];
@@ -1083,7 +1086,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t2 = pair_abs(t0);
         const pair t3 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t2));
         const pair t4 = pair_div(pair_order(pair_add_d(t3, -4.0)), pair_add_d(t3, 4.0));
-        const pair t5 = pair_order(pair_add(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t4) / 1.25e+29) * pair_rounded(t4) - 3.6291570418843135e-08) * pair_rounded(t4) - 1.3470044747078458e-07) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 1.7801125236838621e-06) * pair_rounded(t4) - 1.1236017736040415e-06) * pair_rounded(t4)) * pair_rounded(t4) - 1.460119195672493e-06) * pair_rounded(t4) - 3.179754982440019e-05) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 0.000150332811085615) * pair_rounded(t4) - 0.0002893128318825679) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 0.0024857923897225673) * pair_rounded(t4) - 0.00037358712267111387) * pair_rounded(t4)) * pair_rounded(t4) - 0.004488589746531045) * pair_rounded(t4) - 0.02080045431427855) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 0.1382244914787328) * pair_rounded(t4)) * pair_rounded(t4)))), t4), (pair){1.1822045015192792, -4.8421856547996864e-17})), t4))), pair_add_d(t2, 4.0)), t2));
+        const pair t5 = pair_order(pair_add(pair_quot((1.8048571559157687 + pair_rounded(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t4) / 1.25e+29) * pair_rounded(t4) - 3.6291570418843135e-08) * pair_rounded(t4) - 1.3470044747078458e-07) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 1.7801125236838621e-06) * pair_rounded(t4) - 1.1236017736040415e-06) * pair_rounded(t4)) * pair_rounded(t4) - 1.460119195672493e-06) * pair_rounded(t4) - 3.179754982440019e-05) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 0.000150332811085615) * pair_rounded(t4) - 0.0002893128318825679) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 0.0024857923897225673) * pair_rounded(t4) - 0.00037358712267111387) * pair_rounded(t4)) * pair_rounded(t4) - 0.004488589746531045) * pair_rounded(t4) - 0.02080045431427855) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 0.1382244914787328) * pair_rounded(t4)) * pair_rounded(t4)))), t4), (pair){1.1822045015192792, -4.8421856547996864e-17})), t4))), (4.0 + pair_rounded(t2))), t2));
         t5_hi[row] = t5.hi;
         t5_lo[row] = t5.lo;
         const pair t6 = pair_min(pair_of(64.0), pair_order(t2));
@@ -1105,12 +1108,13 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t5 = {t5_hi[row], t5_lo[row]};
         const pair a3 = {a3_hi[row], a3_lo[row]};
         const pair a5 = {a5_hi[row], a5_lo[row]};
-        const pair t9 = pair_mul_d(pair_mul(a3, a5), (0.5 * sqrt(0.6366197723675814)));
+        const pair t9 = pair_mul(pair_scale(pair_sqrt(pair_of(0.6366197723675814)), 0.5), pair_mul(a3, a5));
         t9_hi[row] = t9.hi;
         t9_lo[row] = t9.lo;
-        const double t10 = pair_rounded(t9) / pair_value(t5);
-        t10_rows[row] = t10;
-        a8_rows[row] = -t10;
+        const pair t10 = pair_div(t9, t5);
+        t10_hi[row] = t10.hi;
+        t10_lo[row] = t10.lo;
+        a8_rows[row] = pair_rounded(pair_neg(t10));
     }
     log1p_fast_rows(a8_rows, a9_rows);
     EACH_ROW
@@ -1118,12 +1122,12 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t5 = {t5_hi[row], t5_lo[row]};
         const pair t9 = {t9_hi[row], t9_lo[row]};
-        const double t10 = t10_rows[row];
+        const pair t10 = {t10_hi[row], t10_lo[row]};
         const double a7 = a7_rows[row];
         const double a9 = a9_rows[row];
         const int t1 = (pair_rounded(t0) < 0.0);
         loss[row] = -(t1 ? -a7 - pair_rounded(pair_scale(t0, 0.5)) * pair_rounded(t0) : a9);
-        gradient[row] = -(pair_rounded(pair_if(t1, t5, pair_div(t9, pair_diff(1.0, t10)))) / sigma);
+        gradient[row] = -(pair_rounded(pair_if(t1, t5, pair_div(t9, pair_order(pair_add_d(pair_neg(t10), 1.0))))) / sigma);
     }
 #else
     const double sigma = constants[0];
@@ -1237,7 +1241,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
-    const double c0 = constants[1];
+    const pair c0 = {constants[1], constants[2]};
     double a0_rows[ROWS_f64];
     double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
     double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
@@ -1296,8 +1300,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     }
     pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
     pair_exp_down_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_rows(a6_hi, a6_lo, a7_hi, a7_lo);
-    pair_exp_down_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_exp_short_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    pair_exp_down_short_rows(a8_hi, a8_lo, a9_hi, a9_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -1310,18 +1314,18 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair a9 = {a9_hi[row], a9_lo[row]};
         const pair t2 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t1));
         const pair t3 = pair_div(pair_order(pair_add_d(t2, -4.0)), pair_add_d(t2, 4.0));
-        const pair t4 = pair_order(pair_add(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t3) / 1.25e+29) * pair_rounded(t3) - 3.6291570418843135e-08) * pair_rounded(t3) - 1.3470044747078458e-07) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 1.7801125236838621e-06) * pair_rounded(t3) - 1.1236017736040415e-06) * pair_rounded(t3)) * pair_rounded(t3) - 1.460119195672493e-06) * pair_rounded(t3) - 3.179754982440019e-05) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.000150332811085615) * pair_rounded(t3) - 0.0002893128318825679) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.0024857923897225673) * pair_rounded(t3) - 0.00037358712267111387) * pair_rounded(t3)) * pair_rounded(t3) - 0.004488589746531045) * pair_rounded(t3) - 0.02080045431427855) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.1382244914787328) * pair_rounded(t3)) * pair_rounded(t3)))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17})), t3))), pair_add_d(t1, 4.0)), t1));
-        const double t5 = 0.5 * sqrt(0.6366197723675814);
-        const pair t9 = pair_mul_d(pair_mul(a3, a5), t5);
+        const pair t4 = pair_order(pair_add(pair_quot((1.8048571559157687 + pair_rounded(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t3) / 1.25e+29) * pair_rounded(t3) - 3.6291570418843135e-08) * pair_rounded(t3) - 1.3470044747078458e-07) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 1.7801125236838621e-06) * pair_rounded(t3) - 1.1236017736040415e-06) * pair_rounded(t3)) * pair_rounded(t3) - 1.460119195672493e-06) * pair_rounded(t3) - 3.179754982440019e-05) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.000150332811085615) * pair_rounded(t3) - 0.0002893128318825679) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.0024857923897225673) * pair_rounded(t3) - 0.00037358712267111387) * pair_rounded(t3)) * pair_rounded(t3) - 0.004488589746531045) * pair_rounded(t3) - 0.02080045431427855) * pair_rounded(t3)) * pair_rounded(t3)) * pair_rounded(t3) - 0.1382244914787328) * pair_rounded(t3)) * pair_rounded(t3)))), t3), (pair){1.1822045015192792, -4.8421856547996864e-17})), t3))), (4.0 + pair_rounded(t1))), t1));
+        const pair t5 = pair_scale(pair_sqrt(pair_of(0.6366197723675814)), 0.5);
+        const pair t9 = pair_mul(t5, pair_mul(a3, a5));
         const int t11 = (pair_rounded(t10) < 0.0);
         const pair t13 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t12));
         const pair t14 = pair_div(pair_order(pair_add_d(t13, -4.0)), pair_add_d(t13, 4.0));
-        const pair t15 = pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add_d(pair_mul(pair_diff(((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t14) / 1.25e+29) * pair_rounded(t14) - 3.6291570418843135e-08) * pair_rounded(t14) - 1.3470044747078458e-07) * pair_rounded(t14)) * pair_rounded(t14)) * pair_rounded(t14) - 1.7801125236838621e-06) * pair_rounded(t14) - 1.1236017736040415e-06) * pair_rounded(t14)) * pair_rounded(t14) - 1.460119195672493e-06) * pair_rounded(t14) - 3.179754982440019e-05) * pair_rounded(t14)) * pair_rounded(t14)) * pair_rounded(t14) - 0.000150332811085615) * pair_rounded(t14) - 0.0002893128318825679) * pair_rounded(t14)) * pair_rounded(t14)) * pair_rounded(t14) - 0.0024857923897225673) * pair_rounded(t14) - 0.00037358712267111387) * pair_rounded(t14)) * pair_rounded(t14) - 0.004488589746531045) * pair_rounded(t14) - 0.02080045431427855) * pair_rounded(t14)) * pair_rounded(t14)) * pair_rounded(t14)), 0.1382244914787328), t14), 0.06751792792276208)), t14))), t14), (pair){1.1822045015192792, -4.8421856547996864e-17})), t14))), pair_add_d(t12, 4.0));
+        const pair t15 = pair_div(pair_order(pair_add_d(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul_d(t14, (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t14) / 1.25e+29) * pair_rounded(t14) - 3.6291570418843135e-08) * pair_rounded(t14) - 1.3470044747078458e-07) * pair_rounded(t14)) * pair_rounded(t14)) * pair_rounded(t14) - 1.7801125236838621e-06) * pair_rounded(t14) - 1.1236017736040415e-06) * pair_rounded(t14)) * pair_rounded(t14) - 1.460119195672493e-06) * pair_rounded(t14) - 3.179754982440019e-05) * pair_rounded(t14)) * pair_rounded(t14)) * pair_rounded(t14) - 0.000150332811085615) * pair_rounded(t14) - 0.0002893128318825679) * pair_rounded(t14)) * pair_rounded(t14)) * pair_rounded(t14) - 0.0024857923897225673) * pair_rounded(t14) - 0.00037358712267111387) * pair_rounded(t14)) * pair_rounded(t14) - 0.004488589746531045) * pair_rounded(t14) - 0.02080045431427855) * pair_rounded(t14)) * pair_rounded(t14)) * pair_rounded(t14) - 0.1382244914787328) * pair_rounded(t14))))), t14), (pair){1.1822045015192792, -4.8421856547996864e-17})), t14), 1.8048571559157687)), pair_add_d(t12, 4.0));
         const pair t16 = pair_order(pair_add(t15, t12));
-        const pair t20 = pair_mul_d(pair_mul(a7, a9), t5);
+        const pair t20 = pair_mul(t5, pair_mul(a7, a9));
         const pair t21 = pair_if(t11, t16, pair_div(t20, pair_order(pair_add_d(pair_neg(pair_div(t20, t16)), 1.0))));
-        gradient[row] = -(pair_rounded(pair_if((pair_rounded(t0) < 0.0), t4, pair_div(t9, pair_diff(1.0, (pair_rounded(t9) / pair_value(t4)))))) / sigma);
-        hessian[row] = pair_rounded(pair_div(pair_if((pair_rounded(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t21, pair_if(t11, t15, pair_order(pair_add(t21, t10))))), pair_of(c0)));
+        gradient[row] = -(pair_rounded(pair_if((pair_rounded(t0) < 0.0), t4, pair_div(t9, pair_order(pair_add_d(pair_neg(pair_div(t9, t4)), 1.0))))) / sigma);
+        hessian[row] = pair_rounded(pair_div(pair_if((pair_rounded(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t21, pair_if(t11, t15, pair_order(pair_add(t21, t10))))), c0));
     }
 #else
     const double sigma = constants[0];
@@ -1418,8 +1422,8 @@ void lossforge_aft_normal_right_gradient_hessian_f64_at(size_t n, size_t K, cons
 {
 #ifdef LOSSFORGE_FAST
     const double sigma = parameters[0];
-    const double c0 = sigma * sigma;
-    const double constants[] = {sigma, c0};
+    const pair c0 = pair_prod(sigma, sigma);
+    const double constants[] = {sigma, c0.hi, c0.lo};
 #else
     const double sigma = parameters[0];
     const pair c0 = pair_prod(sigma, sigma);
@@ -1446,18 +1450,18 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     const double sigma = constants[0];
-    const double c0 = constants[1];
+    const pair c0 = {constants[1], constants[2]};
     double a0_rows[ROWS_f64];
     double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
     double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
     double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
-    double t6_rows[ROWS_f64];
+    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
     double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
     double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
     double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
     double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
     double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
-    double t11_rows[ROWS_f64];
+    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
     double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
     double t14_hi[ROWS_f64], t14_lo[ROWS_f64];
     double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
@@ -1485,7 +1489,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t2 = pair_abs(t0);
         const pair t3 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t2));
         const pair t4 = pair_div(pair_order(pair_add_d(t3, -4.0)), pair_add_d(t3, 4.0));
-        const pair t5 = pair_order(pair_add(pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t4) / 1.25e+29) * pair_rounded(t4) - 3.6291570418843135e-08) * pair_rounded(t4) - 1.3470044747078458e-07) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 1.7801125236838621e-06) * pair_rounded(t4) - 1.1236017736040415e-06) * pair_rounded(t4)) * pair_rounded(t4) - 1.460119195672493e-06) * pair_rounded(t4) - 3.179754982440019e-05) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 0.000150332811085615) * pair_rounded(t4) - 0.0002893128318825679) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 0.0024857923897225673) * pair_rounded(t4) - 0.00037358712267111387) * pair_rounded(t4)) * pair_rounded(t4) - 0.004488589746531045) * pair_rounded(t4) - 0.02080045431427855) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 0.1382244914787328) * pair_rounded(t4)) * pair_rounded(t4)))), t4), (pair){1.1822045015192792, -4.8421856547996864e-17})), t4))), pair_add_d(t2, 4.0)), t2));
+        const pair t5 = pair_order(pair_add(pair_quot((1.8048571559157687 + pair_rounded(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add_d((pair){0.40195670380622883, -2.6658781486136932e-17}, ((0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t4) / 1.25e+29) * pair_rounded(t4) - 3.6291570418843135e-08) * pair_rounded(t4) - 1.3470044747078458e-07) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 1.7801125236838621e-06) * pair_rounded(t4) - 1.1236017736040415e-06) * pair_rounded(t4)) * pair_rounded(t4) - 1.460119195672493e-06) * pair_rounded(t4) - 3.179754982440019e-05) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 0.000150332811085615) * pair_rounded(t4) - 0.0002893128318825679) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 0.0024857923897225673) * pair_rounded(t4) - 0.00037358712267111387) * pair_rounded(t4)) * pair_rounded(t4) - 0.004488589746531045) * pair_rounded(t4) - 0.02080045431427855) * pair_rounded(t4)) * pair_rounded(t4)) * pair_rounded(t4) - 0.1382244914787328) * pair_rounded(t4)) * pair_rounded(t4)))), t4), (pair){1.1822045015192792, -4.8421856547996864e-17})), t4))), (4.0 + pair_rounded(t2))), t2));
         t5_hi[row] = t5.hi;
         t5_lo[row] = t5.lo;
         const pair t7 = pair_min(pair_of(64.0), pair_order(t2));
@@ -1516,31 +1520,33 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     }
     pair_exp_short_rows(a2_hi, a2_lo, a3_hi, a3_lo);
     pair_exp_down_short_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_rows(a6_hi, a6_lo, a7_hi, a7_lo);
-    pair_exp_down_rows(a8_hi, a8_lo, a9_hi, a9_lo);
+    pair_exp_short_rows(a6_hi, a6_lo, a7_hi, a7_lo);
+    pair_exp_down_short_rows(a8_hi, a8_lo, a9_hi, a9_lo);
     log_fast_rows(a10_rows, a11_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t5 = {t5_hi[row], t5_lo[row]};
         const pair a3 = {a3_hi[row], a3_lo[row]};
         const pair a5 = {a5_hi[row], a5_lo[row]};
-        const double t6 = 0.5 * sqrt(0.6366197723675814);
-        t6_rows[row] = t6;
-        const pair t10 = pair_mul_d(pair_mul(a3, a5), t6);
+        const pair t6 = pair_scale(pair_sqrt(pair_of(0.6366197723675814)), 0.5);
+        t6_hi[row] = t6.hi;
+        t6_lo[row] = t6.lo;
+        const pair t10 = pair_mul(t6, pair_mul(a3, a5));
         t10_hi[row] = t10.hi;
         t10_lo[row] = t10.lo;
-        const double t11 = pair_rounded(t10) / pair_value(t5);
-        t11_rows[row] = t11;
-        a12_rows[row] = -t11;
+        const pair t11 = pair_div(t10, t5);
+        t11_hi[row] = t11.hi;
+        t11_lo[row] = t11.lo;
+        a12_rows[row] = pair_rounded(pair_neg(t11));
     }
     log1p_fast_rows(a12_rows, a13_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t5 = {t5_hi[row], t5_lo[row]};
-        const double t6 = t6_rows[row];
+        const pair t6 = {t6_hi[row], t6_lo[row]};
         const pair t10 = {t10_hi[row], t10_lo[row]};
-        const double t11 = t11_rows[row];
+        const pair t11 = {t11_hi[row], t11_lo[row]};
         const pair t12 = {t12_hi[row], t12_lo[row]};
         const pair t14 = {t14_hi[row], t14_lo[row]};
         const pair a7 = {a7_hi[row], a7_lo[row]};
@@ -1551,13 +1557,13 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t13 = (pair_rounded(t12) < 0.0);
         const pair t15 = pair_min(pair_of(1.2676506002282294e+30), pair_order(t14));
         const pair t16 = pair_div(pair_order(pair_add_d(t15, -4.0)), pair_add_d(t15, 4.0));
-        const pair t17 = pair_div(pair_order(pair_add((pair){1.8048571559157687, -9.188278504560934e-17}, pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul(pair_order(pair_add_d(pair_mul(pair_diff(((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t16) / 1.25e+29) * pair_rounded(t16) - 3.6291570418843135e-08) * pair_rounded(t16) - 1.3470044747078458e-07) * pair_rounded(t16)) * pair_rounded(t16)) * pair_rounded(t16) - 1.7801125236838621e-06) * pair_rounded(t16) - 1.1236017736040415e-06) * pair_rounded(t16)) * pair_rounded(t16) - 1.460119195672493e-06) * pair_rounded(t16) - 3.179754982440019e-05) * pair_rounded(t16)) * pair_rounded(t16)) * pair_rounded(t16) - 0.000150332811085615) * pair_rounded(t16) - 0.0002893128318825679) * pair_rounded(t16)) * pair_rounded(t16)) * pair_rounded(t16) - 0.0024857923897225673) * pair_rounded(t16) - 0.00037358712267111387) * pair_rounded(t16)) * pair_rounded(t16) - 0.004488589746531045) * pair_rounded(t16) - 0.02080045431427855) * pair_rounded(t16)) * pair_rounded(t16)) * pair_rounded(t16)), 0.1382244914787328), t16), 0.06751792792276208)), t16))), t16), (pair){1.1822045015192792, -4.8421856547996864e-17})), t16))), pair_add_d(t14, 4.0));
+        const pair t17 = pair_div(pair_order(pair_add_d(pair_mul(pair_order(pair_sub(pair_mul(pair_order(pair_add((pair){0.40195670380622883, -2.6658781486136932e-17}, pair_mul_d(t16, (0.06751792792276208 + ((0.03370366765367635 + (0.03165652747899704 + (((0.007961411175370185 + (((0.0005948619697239542 + (0.0006654963571823578 + (((0.00010493908715006714 + (2.5601218260245907e-05 + (((8.221885104837812e-06 + (((5.588063998287938e-07 + (3.0437029885659144e-07 + (((1.471640093478076e-08 + 2.7827432615280342e+20 * pair_rounded(t16) / 1.25e+29) * pair_rounded(t16) - 3.6291570418843135e-08) * pair_rounded(t16) - 1.3470044747078458e-07) * pair_rounded(t16)) * pair_rounded(t16)) * pair_rounded(t16) - 1.7801125236838621e-06) * pair_rounded(t16) - 1.1236017736040415e-06) * pair_rounded(t16)) * pair_rounded(t16) - 1.460119195672493e-06) * pair_rounded(t16) - 3.179754982440019e-05) * pair_rounded(t16)) * pair_rounded(t16)) * pair_rounded(t16) - 0.000150332811085615) * pair_rounded(t16) - 0.0002893128318825679) * pair_rounded(t16)) * pair_rounded(t16)) * pair_rounded(t16) - 0.0024857923897225673) * pair_rounded(t16) - 0.00037358712267111387) * pair_rounded(t16)) * pair_rounded(t16) - 0.004488589746531045) * pair_rounded(t16) - 0.02080045431427855) * pair_rounded(t16)) * pair_rounded(t16)) * pair_rounded(t16) - 0.1382244914787328) * pair_rounded(t16))))), t16), (pair){1.1822045015192792, -4.8421856547996864e-17})), t16), 1.8048571559157687)), pair_add_d(t14, 4.0));
         const pair t18 = pair_order(pair_add(t17, t14));
-        const pair t22 = pair_mul_d(pair_mul(a7, a9), t6);
+        const pair t22 = pair_mul(t6, pair_mul(a7, a9));
         const pair t23 = pair_if(t13, t18, pair_div(t22, pair_order(pair_add_d(pair_neg(pair_div(t22, t18)), 1.0))));
         loss[row] = -(t1 ? -a11 - pair_rounded(pair_scale(t0, 0.5)) * pair_rounded(t0) : a13);
-        gradient[row] = -(pair_rounded(pair_if(t1, t5, pair_div(t10, pair_diff(1.0, t11)))) / sigma);
-        hessian[row] = pair_rounded(pair_div(pair_if((pair_rounded(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t23, pair_if(t13, t17, pair_order(pair_add(t23, t12))))), pair_of(c0)));
+        gradient[row] = -(pair_rounded(pair_if(t1, t5, pair_div(t10, pair_order(pair_add_d(pair_neg(t11), 1.0))))) / sigma);
+        hessian[row] = pair_rounded(pair_div(pair_if((pair_rounded(t0) < -1.2676506002282294e+30), pair_of(1.0), pair_mul(t23, pair_if(t13, t17, pair_order(pair_add(t23, t12))))), c0));
     }
 #else
     const double sigma = constants[0];
@@ -1687,8 +1693,8 @@ void lossforge_aft_normal_right_loss_gradient_hessian_f64_at(size_t n, size_t K,
 {
 #ifdef LOSSFORGE_FAST
     const double sigma = parameters[0];
-    const double c0 = sigma * sigma;
-    const double constants[] = {sigma, c0};
+    const pair c0 = pair_prod(sigma, sigma);
+    const double constants[] = {sigma, c0.hi, c0.lo};
 #else
     const double sigma = parameters[0];
     const pair c0 = pair_prod(sigma, sigma);

@@ -97,6 +97,13 @@ INLINE double log_fast_of(double y, double off, double k0)
     return log_fast_near(from_bits(to_bits(y) - exponent) - 1.0, off, k);
 }
 
+/* log(1 + x) for x from 0 to 1. */
+INLINE double log1p_unit_fast(double x)
+{
+    const int large = x > 0.5;
+    return log_fast_near(large ? 0.5 * x - 0.5 : x, 0.0, large ? 1.0 : 0.0);
+}
+
 INLINE double exp_down_fast(double x)
 {
     const double a = x < -750.0 ? -750.0 : x;
@@ -221,6 +228,14 @@ INLINE pair pair_sub(pair a, pair b)
     return pair_add(a, pair_neg(b));
 }
 
+/* Exact, unless the product is below 2**-969. */
+INLINE pair pair_prod(double a, double b)
+{
+    const double h = a * b;
+    const pair made = {h, product_rest(a, b, h)};
+    return made;
+}
+
 INLINE pair pair_mul_d(pair a, double b)
 {
     const double h = a.hi * b;
@@ -232,6 +247,14 @@ INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
     const pair made = {h, fused(a.hi, b.lo, fused(a.lo, b.hi, product_rest(a.hi, b.hi, h)))};
+    return made;
+}
+
+INLINE pair pair_quot(double a, double b)
+{
+    const double h = a / b;
+    const double l = quotient_rest(a, h, b) * (1.0 / b);
+    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
     return made;
 }
 
@@ -628,6 +651,11 @@ HELPER double maximum(double a, double b)
     return a > b ? a : b;
 }
 
+HELPER double squared(double a)
+{
+    return a * a;
+}
+
 /* Functions over a block of rows, compiled once; a pair is two arrays. */
 
 ONCE static void pair_exp_down_rows(const double *a, const double *a_lo, double *hi, double *lo)
@@ -670,6 +698,16 @@ ONCE static void pair_power_log_rows(const double *a, const double *a_lo, double
     }
 }
 
+ONCE static void pair_mul_rows(const double *a, const double *a_lo, const double *b, const double *b_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_mul((pair){a[row], a_lo[row]}, (pair){b[row], b_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
 ONCE static void pair_pow_by_rows(const double *a, const double *a_lo, const double *b, const double *b_lo, const double *c, const double *c_lo, double *hi, double *lo)
 {
     EACH_ROW
@@ -700,13 +738,11 @@ ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, 
     }
 }
 
-ONCE static void pair_exp_down_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void log1p_unit_fast_rows(const double *a, double *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_exp_down_short((pair){a[row], a_lo[row]});
-        hi[row] = made.hi;
-        lo[row] = made.lo;
+        hi[row] = log1p_unit_fast(a[row]);
     }
 }
 
@@ -717,6 +753,14 @@ ONCE static void power_log_rows(const double *a, const double *a_lo, double *hi,
         const pair made = power_log((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
+    }
+}
+
+ONCE static void squared_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = squared(a[row]);
     }
 }
 
@@ -733,6 +777,16 @@ ONCE static void log_fast_rows(const double *a, double *hi)
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
         hi[row] = log_fast(a[row]);
+    }
+}
+
+ONCE static void pair_exp_down_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_down_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
     }
 }
 
@@ -782,31 +836,32 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const double gamma_pos = constants[0];
     const double gamma_neg = constants[1];
     const double shift = constants[2];
-    const pair c2 = {constants[3], constants[4]};
-    const pair t7 = {constants[5], constants[6]};
+    const double c2 = constants[3];
+    const pair t7 = {constants[4], constants[5]};
     double t0_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
     double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
-    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
-    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t3_rows[ROWS_f64];
+    double t4_rows[ROWS_f64];
     double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
     double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
     double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
     double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
     double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
-    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double t8_rows[ROWS_f64];
     double a5_rows[ROWS_f64];
-    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
     double a7_rows[ROWS_f64];
-    double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
+    double a8_rows[ROWS_f64];
     double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
     double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
-    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
-    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
-    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
-    double t3_pair_power_log_hi[ROWS_f64], t3_pair_power_log_lo[ROWS_f64];
-    double t5_pair_power_log_hi[ROWS_f64], t5_pair_power_log_lo[ROWS_f64];
-    double t8_pair_power_log_hi[ROWS_f64], t8_pair_power_log_lo[ROWS_f64];
+    double a11_rows[ROWS_f64];
+    double a12_rows[ROWS_f64];
+    double a13_rows[ROWS_f64];
+    double t3_power_log_hi[ROWS_f64], t3_power_log_lo[ROWS_f64];
+    double t5_power_log_hi[ROWS_f64], t5_power_log_lo[ROWS_f64];
+    double t8_power_log_hi[ROWS_f64], t8_power_log_lo[ROWS_f64];
+    double t5_rows[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -832,45 +887,45 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         t0_rows[row] = t0;
         const pair t2 = pair_add_d(t1, 1.0);
         const pair t3 = pair_div(pair_if((0.0 <= t0), pair_of(1.0), t1), t2);
-        t3_hi[row] = t3.hi;
-        t3_lo[row] = t3.lo;
+        t3_rows[row] = t3.hi;
         const pair t5 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
         t5_hi[row] = t5.hi;
         t5_lo[row] = t5.lo;
-        const pair t8 = pair_if((pair_rounded(t7) <= z_i), pair_mul(pair_mul(c2, a2), t5), pair_mul(pair_mul_d(a4, shift), t3));
-        t8_hi[row] = t8.hi;
-        t8_lo[row] = t8.lo;
+        const pair t8 = pair_if((pair_rounded(t7) <= z_i), pair_mul(pair_mul_d(a2, c2), t5), pair_mul_d(t3, (shift * pair_rounded(a4))));
+        t8_rows[row] = t8.hi;
         a5_rows[row] = gamma_pos;
         a7_rows[row] = gamma_neg;
         const pair a9 = pair_neg(t8);
         a9_hi[row] = a9.hi;
         a9_lo[row] = a9.lo;
-        const pair a11 = pair_add_d(t3, shift);
-        a11_hi[row] = a11.hi;
-        a11_lo[row] = a11.lo;
+        a11_rows[row] = shift + pair_rounded(t3);
+        t5_rows[row] = pair_rounded(t5);
     }
-    pair_log1p_unit_rows(t1_hi, t1_lo, t4_hi, t4_lo);
-    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
-    pair_pow_by_rows(t3_hi, t3_lo, a5_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a6_hi, a6_lo);
-    pair_power_log_rows(t5_hi, t5_lo, t5_pair_power_log_hi, t5_pair_power_log_lo);
-    pair_pow_by_rows(t5_hi, t5_lo, a7_rows, zeros, t5_pair_power_log_hi, t5_pair_power_log_lo, a8_hi, a8_lo);
+    log1p_unit_fast_rows(t1_hi, t4_rows);
+    if (gamma_pos != 2.0) power_log_rows(t3_rows, zeros, t3_power_log_hi, t3_power_log_lo);
+    if (gamma_pos == 2.0) squared_rows(t3_rows, a6_rows);
+    if (gamma_pos != 2.0) pow_fast_by_rows(t3_rows, a5_rows, t3_power_log_hi, t3_power_log_lo, a6_rows);
+    if (gamma_neg != 2.0) power_log_rows(t5_rows, zeros, t5_power_log_hi, t5_power_log_lo);
+    if (gamma_neg == 2.0) squared_rows(t5_rows, a8_rows);
+    if (gamma_neg != 2.0) pow_fast_by_rows(t5_rows, a7_rows, t5_power_log_hi, t5_power_log_lo, a8_rows);
     pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
-    pair_log_rows(a11_hi, a11_lo, a12_hi, a12_lo);
-    pair_power_log_rows(t8_hi, t8_lo, t8_pair_power_log_hi, t8_pair_power_log_lo);
-    pair_pow_by_rows(t8_hi, t8_lo, a7_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo, a13_hi, a13_lo);
+    log_fast_rows(a11_rows, a12_rows);
+    if (gamma_neg != 2.0) power_log_rows(t8_rows, zeros, t8_power_log_hi, t8_power_log_lo);
+    if (gamma_neg == 2.0) squared_rows(t8_rows, a13_rows);
+    if (gamma_neg != 2.0) pow_fast_by_rows(t8_rows, a7_rows, t8_power_log_hi, t8_power_log_lo, a13_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
         const double t0 = t0_rows[row];
-        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const double t4 = t4_rows[row];
         const pair t5 = {t5_hi[row], t5_lo[row]};
-        const pair a6 = {a6_hi[row], a6_lo[row]};
-        const pair a8 = {a8_hi[row], a8_lo[row]};
+        const double a6 = a6_rows[row];
+        const double a8 = a8_rows[row];
         const pair a10 = {a10_hi[row], a10_lo[row]};
-        const pair a12 = {a12_hi[row], a12_lo[row]};
-        const pair a13 = {a13_hi[row], a13_lo[row]};
-        loss[row] = pair_value(pair_order(pair_sub(pair_mul(pair_mul_d(a6, y_i), pair_add_d(t4, maximum(0.0, t0))), pair_mul(pair_diff(1.0, y_i), pair_if((shift <= 0.0), pair_of(-((pair_rounded(t4) + maximum(0.0, z_i)) * pair_rounded(a8))), pair_if((z_i <= pair_rounded(t7)), pair_of(0.0), pair_mul(pair_if((-0.5 <= shift - pair_rounded(t5)), a10, a12), a13)))))));
+        const double a12 = a12_rows[row];
+        const double a13 = a13_rows[row];
+        loss[row] = y_i * a6 * (t4 + maximum(0.0, t0)) - (1.0 - y_i) * pair_rounded(pair_if((shift <= 0.0), pair_of(-((t4 + maximum(0.0, z_i)) * a8)), pair_if((z_i <= pair_rounded(t7)), pair_of(0.0), pair_mul_d(pair_if((-0.5 <= shift - pair_rounded(t5)), a10, pair_of(a12)), a13))));
     }
 #else
     const double gamma_pos = constants[0];
@@ -944,14 +999,17 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a11_lo[row] = a11.lo;
     }
     pair_log1p_unit_rows(t1_hi, t1_lo, t4_hi, t4_lo);
-    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
-    pair_pow_by_rows(t3_hi, t3_lo, a5_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a6_hi, a6_lo);
-    pair_power_log_rows(t5_hi, t5_lo, t5_pair_power_log_hi, t5_pair_power_log_lo);
-    pair_pow_by_rows(t5_hi, t5_lo, a7_rows, zeros, t5_pair_power_log_hi, t5_pair_power_log_lo, a8_hi, a8_lo);
+    if (gamma_pos != 2.0) pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
+    if (gamma_pos == 2.0) pair_mul_rows(t3_hi, t3_lo, t3_hi, t3_lo, a6_hi, a6_lo);
+    if (gamma_pos != 2.0) pair_pow_by_rows(t3_hi, t3_lo, a5_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a6_hi, a6_lo);
+    if (gamma_neg != 2.0) pair_power_log_rows(t5_hi, t5_lo, t5_pair_power_log_hi, t5_pair_power_log_lo);
+    if (gamma_neg == 2.0) pair_mul_rows(t5_hi, t5_lo, t5_hi, t5_lo, a8_hi, a8_lo);
+    if (gamma_neg != 2.0) pair_pow_by_rows(t5_hi, t5_lo, a7_rows, zeros, t5_pair_power_log_hi, t5_pair_power_log_lo, a8_hi, a8_lo);
     pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
     pair_log_rows(a11_hi, a11_lo, a12_hi, a12_lo);
-    pair_power_log_rows(t8_hi, t8_lo, t8_pair_power_log_hi, t8_pair_power_log_lo);
-    pair_pow_by_rows(t8_hi, t8_lo, a7_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo, a13_hi, a13_lo);
+    if (gamma_neg != 2.0) pair_power_log_rows(t8_hi, t8_lo, t8_pair_power_log_hi, t8_pair_power_log_lo);
+    if (gamma_neg == 2.0) pair_mul_rows(t8_hi, t8_lo, t8_hi, t8_lo, a13_hi, a13_lo);
+    if (gamma_neg != 2.0) pair_pow_by_rows(t8_hi, t8_lo, a7_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo, a13_hi, a13_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -976,9 +1034,9 @@ void lossforge_asymmetric_focal_loss_f64_at(size_t n, size_t K, const void *cons
     const double gamma_neg = parameters[1];
     const double shift = parameters[2];
     const pair t6 = pair_diff(1.0, shift);
-    const pair c2 = pair_diff(shift, 1.0);
+    const double c2 = shift - 1.0;
     const pair t7 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t6)), pair_log(pair_div(pair_of(shift), t6)));
-    const double constants[] = {gamma_pos, gamma_neg, shift, c2.hi, c2.lo, t7.hi, t7.lo};
+    const double constants[] = {gamma_pos, gamma_neg, shift, c2, t7.hi, t7.lo};
 #else
     const double gamma_pos = parameters[0];
     const double gamma_neg = parameters[1];
@@ -1009,36 +1067,40 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     const double gamma_pos = constants[0];
     const double gamma_neg = constants[1];
     const double shift = constants[2];
-    const pair c2 = {constants[3], constants[4]};
-    const pair c6 = {constants[5], constants[6]};
-    const pair t8 = {constants[7], constants[8]};
-    const double c7 = constants[9];
-    const double c8 = constants[10];
+    const double c2 = constants[3];
+    const pair c6 = {constants[4], constants[5]};
+    const pair t8 = {constants[6], constants[7]};
+    const pair c7 = {constants[8], constants[9]};
+    const pair c8 = {constants[10], constants[11]};
     double a0_rows[ROWS_f64];
     double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
     double t4_rows[ROWS_f64];
     double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
-    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t6_rows[ROWS_f64];
     double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
     double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
     double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
     double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
     double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
-    double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
+    double t10_rows[ROWS_f64];
     double a5_rows[ROWS_f64];
-    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
     double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
     double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
     double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
     double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
-    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
-    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double a11_rows[ROWS_f64];
+    double a12_rows[ROWS_f64];
     double a13_rows[ROWS_f64];
-    double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
-    double t3_pair_power_log_hi[ROWS_f64], t3_pair_power_log_lo[ROWS_f64];
+    double a14_rows[ROWS_f64];
+    double t3_power_log_hi[ROWS_f64], t3_power_log_lo[ROWS_f64];
     double t9_pair_power_log_hi[ROWS_f64], t9_pair_power_log_lo[ROWS_f64];
-    double t5_pair_power_log_hi[ROWS_f64], t5_pair_power_log_lo[ROWS_f64];
+    double t9_power_log_hi[ROWS_f64], t9_power_log_lo[ROWS_f64];
+    double t5_power_log_hi[ROWS_f64], t5_power_log_lo[ROWS_f64];
+    double t3_rows[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double t9_rows[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1069,12 +1131,10 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t5 = pair_div(pair_if((0.0 <= t4), pair_of(1.0), t1), t2);
         t5_hi[row] = t5.hi;
         t5_lo[row] = t5.lo;
-        const pair t9 = pair_if((pair_rounded(t8) <= z_i), pair_mul(pair_mul(c2, a2), t3), pair_mul(pair_mul_d(a4, shift), t5));
+        const pair t9 = pair_if((pair_rounded(t8) <= z_i), pair_mul(pair_mul_d(a2, c2), t3), pair_mul_d(t5, (shift * pair_rounded(a4))));
         t9_hi[row] = t9.hi;
         t9_lo[row] = t9.lo;
-        const pair t10 = pair_add_d(t5, shift);
-        t10_hi[row] = t10.hi;
-        t10_lo[row] = t10.lo;
+        t10_rows[row] = shift + pair_rounded(t5);
         a5_rows[row] = gamma_neg;
         const pair a7 = c6;
         a7_hi[row] = a7.hi;
@@ -1083,17 +1143,25 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         a9_hi[row] = a9.hi;
         a9_lo[row] = a9.lo;
         a13_rows[row] = gamma_pos;
+        t3_rows[row] = pair_rounded(t3);
+        t5_rows[row] = pair_rounded(t5);
+        t9_rows[row] = pair_rounded(t9);
     }
-    pair_log1p_unit_rows(t1_hi, t1_lo, t6_hi, t6_lo);
-    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
-    pair_pow_by_rows(t3_hi, t3_lo, a5_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a6_hi, a6_lo);
-    pair_power_log_rows(t9_hi, t9_lo, t9_pair_power_log_hi, t9_pair_power_log_lo);
-    pair_pow_by_rows(t9_hi, t9_lo, a7_hi, a7_lo, t9_pair_power_log_hi, t9_pair_power_log_lo, a8_hi, a8_lo);
+    log1p_unit_fast_rows(t1_hi, t6_rows);
+    if (gamma_neg != 2.0) power_log_rows(t3_rows, zeros, t3_power_log_hi, t3_power_log_lo);
+    if (gamma_neg == 2.0) squared_rows(t3_rows, a6_rows);
+    if (gamma_neg != 2.0) pow_fast_by_rows(t3_rows, a5_rows, t3_power_log_hi, t3_power_log_lo, a6_rows);
+    if (c6.hi != 2.0 || c6.lo != 0.0 || gamma_neg != 2.0) pair_power_log_rows(t9_hi, t9_lo, t9_pair_power_log_hi, t9_pair_power_log_lo);
+    if (c6.hi == 2.0 && c6.lo == 0.0) pair_mul_rows(t9_hi, t9_lo, t9_hi, t9_lo, a8_hi, a8_lo);
+    if (c6.hi != 2.0 || c6.lo != 0.0) pair_pow_by_rows(t9_hi, t9_lo, a7_hi, a7_lo, t9_pair_power_log_hi, t9_pair_power_log_lo, a8_hi, a8_lo);
     pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
-    pair_log_rows(t10_hi, t10_lo, a11_hi, a11_lo);
-    pair_pow_by_rows(t9_hi, t9_lo, a5_rows, zeros, t9_pair_power_log_hi, t9_pair_power_log_lo, a12_hi, a12_lo);
-    pair_power_log_rows(t5_hi, t5_lo, t5_pair_power_log_hi, t5_pair_power_log_lo);
-    pair_pow_by_rows(t5_hi, t5_lo, a13_rows, zeros, t5_pair_power_log_hi, t5_pair_power_log_lo, a14_hi, a14_lo);
+    log_fast_rows(t10_rows, a11_rows);
+    if (c6.hi != 2.0 || c6.lo != 0.0 || gamma_neg != 2.0) power_log_rows(t9_rows, zeros, t9_power_log_hi, t9_power_log_lo);
+    if (gamma_neg == 2.0) squared_rows(t9_rows, a12_rows);
+    if (gamma_neg != 2.0) pow_fast_by_rows(t9_rows, a5_rows, t9_power_log_hi, t9_power_log_lo, a12_rows);
+    if (gamma_pos != 2.0) power_log_rows(t5_rows, zeros, t5_power_log_hi, t5_power_log_lo);
+    if (gamma_pos == 2.0) squared_rows(t5_rows, a14_rows);
+    if (gamma_pos != 2.0) pow_fast_by_rows(t5_rows, a13_rows, t5_power_log_hi, t5_power_log_lo, a14_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -1101,16 +1169,16 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t3 = {t3_hi[row], t3_lo[row]};
         const double t4 = t4_rows[row];
         const pair t5 = {t5_hi[row], t5_lo[row]};
-        const pair t6 = {t6_hi[row], t6_lo[row]};
-        const pair t10 = {t10_hi[row], t10_lo[row]};
-        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const double t6 = t6_rows[row];
+        const double t10 = t10_rows[row];
+        const double a6 = a6_rows[row];
         const pair a8 = {a8_hi[row], a8_lo[row]};
         const pair a10 = {a10_hi[row], a10_lo[row]};
-        const pair a11 = {a11_hi[row], a11_lo[row]};
-        const pair a12 = {a12_hi[row], a12_lo[row]};
-        const pair a14 = {a14_hi[row], a14_lo[row]};
-        const pair t0 = pair_diff(y_i, 1.0);
-        gradient[row] = pair_value(pair_order(pair_sub(pair_if((shift <= 0.0), pair_of(-(pair_value(t0) * pair_rounded(a6) * (gamma_neg * pair_rounded(t5) * (pair_rounded(t6) + maximum(0.0, z_i)) + pair_rounded(t3)))), pair_if((z_i < pair_rounded(t8)), pair_of(0.0), pair_if((pair_rounded(t8) < z_i), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_mul(pair_mul_d(a8, gamma_neg), pair_if((-0.5 <= shift - pair_rounded(t3)), a10, a11)), pair_div(a12, t10))), t0), t3), t5), pair_of(c7 * pair_value(pair_diff(1.0, y_i)) / c8)))), pair_mul(pair_mul_d(a14, y_i), pair_add(pair_mul(pair_mul_d(t3, gamma_pos), pair_add_d(t6, maximum(0.0, t4))), t5)))));
+        const double a11 = a11_rows[row];
+        const double a12 = a12_rows[row];
+        const double a14 = a14_rows[row];
+        const double t0 = y_i - 1.0;
+        gradient[row] = pair_value(pair_order(pair_add_d(pair_if((shift <= 0.0), pair_of(-(t0 * a6 * (gamma_neg * pair_rounded(t5) * (t6 + maximum(0.0, z_i)) + pair_rounded(t3)))), pair_if((z_i < pair_rounded(t8)), pair_of(0.0), pair_if((pair_rounded(t8) < z_i), pair_mul(pair_mul(pair_prod((gamma_neg * pair_rounded(a8) * pair_rounded(pair_if((-0.5 <= shift - pair_rounded(t3)), a10, pair_of(a11))) - a12 / t10), t0), t3), t5), pair_div(pair_mul_d(c7, (1.0 - y_i)), c8)))), -(y_i * a14 * (gamma_pos * pair_rounded(t3) * (t6 + maximum(0.0, t4)) + pair_rounded(t5))))));
     }
 #else
     const double gamma_pos = constants[0];
@@ -1192,15 +1260,19 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         a13_rows[row] = gamma_pos;
     }
     pair_log1p_unit_rows(t1_hi, t1_lo, t6_hi, t6_lo);
-    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
-    pair_pow_by_rows(t3_hi, t3_lo, a5_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a6_hi, a6_lo);
-    pair_power_log_rows(t9_hi, t9_lo, t9_pair_power_log_hi, t9_pair_power_log_lo);
-    pair_pow_by_rows(t9_hi, t9_lo, a7_hi, a7_lo, t9_pair_power_log_hi, t9_pair_power_log_lo, a8_hi, a8_lo);
+    if (gamma_neg != 2.0) pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
+    if (gamma_neg == 2.0) pair_mul_rows(t3_hi, t3_lo, t3_hi, t3_lo, a6_hi, a6_lo);
+    if (gamma_neg != 2.0) pair_pow_by_rows(t3_hi, t3_lo, a5_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a6_hi, a6_lo);
+    if (c6.hi != 2.0 || c6.lo != 0.0 || gamma_neg != 2.0) pair_power_log_rows(t9_hi, t9_lo, t9_pair_power_log_hi, t9_pair_power_log_lo);
+    if (c6.hi == 2.0 && c6.lo == 0.0) pair_mul_rows(t9_hi, t9_lo, t9_hi, t9_lo, a8_hi, a8_lo);
+    if (c6.hi != 2.0 || c6.lo != 0.0) pair_pow_by_rows(t9_hi, t9_lo, a7_hi, a7_lo, t9_pair_power_log_hi, t9_pair_power_log_lo, a8_hi, a8_lo);
     pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
     pair_log_rows(t10_hi, t10_lo, a11_hi, a11_lo);
-    pair_pow_by_rows(t9_hi, t9_lo, a5_rows, zeros, t9_pair_power_log_hi, t9_pair_power_log_lo, a12_hi, a12_lo);
-    pair_power_log_rows(t5_hi, t5_lo, t5_pair_power_log_hi, t5_pair_power_log_lo);
-    pair_pow_by_rows(t5_hi, t5_lo, a13_rows, zeros, t5_pair_power_log_hi, t5_pair_power_log_lo, a14_hi, a14_lo);
+    if (gamma_neg == 2.0) pair_mul_rows(t9_hi, t9_lo, t9_hi, t9_lo, a12_hi, a12_lo);
+    if (gamma_neg != 2.0) pair_pow_by_rows(t9_hi, t9_lo, a5_rows, zeros, t9_pair_power_log_hi, t9_pair_power_log_lo, a12_hi, a12_lo);
+    if (gamma_pos != 2.0) pair_power_log_rows(t5_hi, t5_lo, t5_pair_power_log_hi, t5_pair_power_log_lo);
+    if (gamma_pos == 2.0) pair_mul_rows(t5_hi, t5_lo, t5_hi, t5_lo, a14_hi, a14_lo);
+    if (gamma_pos != 2.0) pair_pow_by_rows(t5_hi, t5_lo, a13_rows, zeros, t5_pair_power_log_hi, t5_pair_power_log_lo, a14_hi, a14_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -1229,15 +1301,15 @@ void lossforge_asymmetric_focal_gradient_f64_at(size_t n, size_t K, const void *
     const double gamma_neg = parameters[1];
     const double shift = parameters[2];
     const pair t7 = pair_diff(1.0, shift);
-    const pair c2 = pair_diff(shift, 1.0);
+    const double c2 = shift - 1.0;
     const pair c6 = pair_diff(gamma_neg, 1.0);
     const pair t8 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t7)), pair_log(pair_div(pair_of(shift), t7)));
-    const pair t11 = pair_exp_down_short(pair_neg(pair_abs(t8)));
+    const pair t11 = pair_exp_down(pair_neg(pair_abs(t8)));
     const double t12 = 1.0 + pair_value(t11);
     const double t13 = pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t8))), pair_of(1.0), t11)) / t12;
-    const double c7 = 0.5 * pow_fast(0.0, gamma_neg) * t13 * (pair_value(pair_if((0.0 <= pair_rounded(t8)), pair_of(1.0), t11)) / t12);
-    const double c8 = shift + t13;
-    const double constants[] = {gamma_pos, gamma_neg, shift, c2.hi, c2.lo, c6.hi, c6.lo, t8.hi, t8.lo, c7, c8};
+    const pair c7 = pair_mul(pair_prod((0.5 * pow_fast(0.0, gamma_neg)), t13), pair_div(pair_if((0.0 <= pair_rounded(t8)), pair_of(1.0), t11), pair_of(t12)));
+    const pair c8 = pair_sum(shift, t13);
+    const double constants[] = {gamma_pos, gamma_neg, shift, c2, c6.hi, c6.lo, t8.hi, t8.lo, c7.hi, c7.lo, c8.hi, c8.lo};
 #else
     const double gamma_pos = parameters[0];
     const double gamma_neg = parameters[1];
@@ -1275,39 +1347,43 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     const double gamma_neg = constants[1];
     const double shift = constants[2];
     const pair t11 = {constants[3], constants[4]};
-    const pair c3 = {constants[5], constants[6]};
-    const double c4 = constants[7];
-    const double c7 = constants[8];
-    const pair t10 = {constants[9], constants[10]};
-    const pair c5 = {constants[11], constants[12]};
-    const pair c6 = {constants[13], constants[14]};
+    const double c3 = constants[5];
+    const double c4 = constants[6];
+    const double c7 = constants[7];
+    const pair t10 = {constants[8], constants[9]};
+    const double c5 = constants[10];
+    const pair c6 = {constants[11], constants[12]};
     double t0_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
     double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
     double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
-    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t5_rows[ROWS_f64];
     double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
     double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
     double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
     double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
     double t12_hi[ROWS_f64], t12_lo[ROWS_f64];
-    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
+    double t13_rows[ROWS_f64];
     double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
     double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
-    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a7_rows[ROWS_f64];
     double a8_rows[ROWS_f64];
-    double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
+    double a9_rows[ROWS_f64];
     double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
     double t16_hi[ROWS_f64], t16_lo[ROWS_f64];
     double a11_rows[ROWS_f64];
-    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
-    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double a12_rows[ROWS_f64];
+    double a13_rows[ROWS_f64];
     double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
     double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
+    double t12_power_log_hi[ROWS_f64], t12_power_log_lo[ROWS_f64];
     double t12_pair_power_log_hi[ROWS_f64], t12_pair_power_log_lo[ROWS_f64];
-    double t3_pair_power_log_hi[ROWS_f64], t3_pair_power_log_lo[ROWS_f64];
-    double t4_pair_power_log_hi[ROWS_f64], t4_pair_power_log_lo[ROWS_f64];
+    double t3_power_log_hi[ROWS_f64], t3_power_log_lo[ROWS_f64];
+    double t4_power_log_hi[ROWS_f64], t4_power_log_lo[ROWS_f64];
+    double t12_rows[ROWS_f64];
+    double t3_rows[ROWS_f64];
+    double t4_rows[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1338,12 +1414,10 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t4 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
         t4_hi[row] = t4.hi;
         t4_lo[row] = t4.lo;
-        const pair t12 = pair_if((pair_rounded(t10) <= z_i), pair_mul(pair_mul(c3, a2), t4), pair_mul(pair_mul_d(a4, shift), t3));
+        const pair t12 = pair_if((pair_rounded(t10) <= z_i), pair_mul(pair_mul_d(a2, c3), t4), pair_mul_d(t3, (shift * pair_rounded(a4))));
         t12_hi[row] = t12.hi;
         t12_lo[row] = t12.lo;
-        const pair t13 = pair_add_d(t3, shift);
-        t13_hi[row] = t13.hi;
-        t13_lo[row] = t13.lo;
+        t13_rows[row] = shift + pair_rounded(t3);
         const pair a5 = pair_neg(t12);
         a5_hi[row] = a5.hi;
         a5_lo[row] = a5.lo;
@@ -1355,18 +1429,27 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair a14 = c6;
         a14_hi[row] = a14.hi;
         a14_lo[row] = a14.lo;
+        t12_rows[row] = pair_rounded(t12);
+        t3_rows[row] = pair_rounded(t3);
+        t4_rows[row] = pair_rounded(t4);
     }
-    pair_log1p_unit_rows(t1_hi, t1_lo, t5_hi, t5_lo);
+    log1p_unit_fast_rows(t1_hi, t5_rows);
     pair_log1p_rows(a5_hi, a5_lo, a6_hi, a6_lo);
-    pair_log_rows(t13_hi, t13_lo, a7_hi, a7_lo);
-    pair_power_log_rows(t12_hi, t12_lo, t12_pair_power_log_hi, t12_pair_power_log_lo);
-    pair_pow_by_rows(t12_hi, t12_lo, a8_rows, zeros, t12_pair_power_log_hi, t12_pair_power_log_lo, a9_hi, a9_lo);
-    pair_pow_by_rows(t12_hi, t12_lo, a10_hi, a10_lo, t12_pair_power_log_hi, t12_pair_power_log_lo, t16_hi, t16_lo);
-    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
-    pair_pow_by_rows(t3_hi, t3_lo, a11_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a12_hi, a12_lo);
-    pair_power_log_rows(t4_hi, t4_lo, t4_pair_power_log_hi, t4_pair_power_log_lo);
-    pair_pow_by_rows(t4_hi, t4_lo, a8_rows, zeros, t4_pair_power_log_hi, t4_pair_power_log_lo, a13_hi, a13_lo);
-    pair_pow_by_rows(t12_hi, t12_lo, a14_hi, a14_lo, t12_pair_power_log_hi, t12_pair_power_log_lo, a15_hi, a15_lo);
+    log_fast_rows(t13_rows, a7_rows);
+    if (gamma_neg != 2.0 || t11.hi != 2.0 || t11.lo != 0.0 || c6.hi != 2.0 || c6.lo != 0.0) power_log_rows(t12_rows, zeros, t12_power_log_hi, t12_power_log_lo);
+    if (gamma_neg == 2.0) squared_rows(t12_rows, a9_rows);
+    if (gamma_neg != 2.0) pow_fast_by_rows(t12_rows, a8_rows, t12_power_log_hi, t12_power_log_lo, a9_rows);
+    if (gamma_neg != 2.0 || t11.hi != 2.0 || t11.lo != 0.0 || c6.hi != 2.0 || c6.lo != 0.0) pair_power_log_rows(t12_hi, t12_lo, t12_pair_power_log_hi, t12_pair_power_log_lo);
+    if (t11.hi == 2.0 && t11.lo == 0.0) pair_mul_rows(t12_hi, t12_lo, t12_hi, t12_lo, t16_hi, t16_lo);
+    if (t11.hi != 2.0 || t11.lo != 0.0) pair_pow_by_rows(t12_hi, t12_lo, a10_hi, a10_lo, t12_pair_power_log_hi, t12_pair_power_log_lo, t16_hi, t16_lo);
+    if (gamma_pos != 2.0) power_log_rows(t3_rows, zeros, t3_power_log_hi, t3_power_log_lo);
+    if (gamma_pos == 2.0) squared_rows(t3_rows, a12_rows);
+    if (gamma_pos != 2.0) pow_fast_by_rows(t3_rows, a11_rows, t3_power_log_hi, t3_power_log_lo, a12_rows);
+    if (gamma_neg != 2.0) power_log_rows(t4_rows, zeros, t4_power_log_hi, t4_power_log_lo);
+    if (gamma_neg == 2.0) squared_rows(t4_rows, a13_rows);
+    if (gamma_neg != 2.0) pow_fast_by_rows(t4_rows, a8_rows, t4_power_log_hi, t4_power_log_lo, a13_rows);
+    if (c6.hi == 2.0 && c6.lo == 0.0) pair_mul_rows(t12_hi, t12_lo, t12_hi, t12_lo, a15_hi, a15_lo);
+    if (c6.hi != 2.0 || c6.lo != 0.0) pair_pow_by_rows(t12_hi, t12_lo, a14_hi, a14_lo, t12_pair_power_log_hi, t12_pair_power_log_lo, a15_hi, a15_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -1374,22 +1457,22 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double t0 = t0_rows[row];
         const pair t3 = {t3_hi[row], t3_lo[row]};
         const pair t4 = {t4_hi[row], t4_lo[row]};
-        const pair t5 = {t5_hi[row], t5_lo[row]};
-        const pair t13 = {t13_hi[row], t13_lo[row]};
+        const double t5 = t5_rows[row];
+        const double t13 = t13_rows[row];
         const pair a6 = {a6_hi[row], a6_lo[row]};
-        const pair a7 = {a7_hi[row], a7_lo[row]};
-        const pair a9 = {a9_hi[row], a9_lo[row]};
+        const double a7 = a7_rows[row];
+        const double a9 = a9_rows[row];
         const pair t16 = {t16_hi[row], t16_lo[row]};
-        const pair a12 = {a12_hi[row], a12_lo[row]};
-        const pair a13 = {a13_hi[row], a13_lo[row]};
+        const double a12 = a12_rows[row];
+        const double a13 = a13_rows[row];
         const pair a15 = {a15_hi[row], a15_lo[row]};
-        const pair t6 = pair_add_d(t5, maximum(0.0, t0));
-        const pair t7 = pair_diff(y_i, 1.0);
-        const double t8 = pair_rounded(t5) + maximum(0.0, z_i);
-        const pair t14 = pair_if((-0.5 <= shift - pair_rounded(t4)), a6, a7);
-        const pair t15 = pair_div(a9, t13);
-        const pair t17 = pair_order(pair_sub(pair_mul(pair_mul_d(t16, gamma_neg), t14), t15));
-        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul(pair_mul_d(a12, y_i), pair_if((pair_rounded(t4) == 0.0), pair_of(0.0), pair_order(pair_sub(pair_mul_d(pair_add(pair_mul(pair_mul_d(t4, gamma_pos), t6), t3), gamma_pos), pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0)), -gamma_pos)), t3))))), t4), pair_if((shift <= 0.0), pair_of(-(pair_value(t7) * pair_rounded(a13) * ((pair_rounded(t3) == 0.0) ? 0.0 : (c4 - gamma_neg * t8) * pair_rounded(t4) + gamma_neg * (gamma_neg * pair_rounded(t3) * t8 + pair_rounded(t4))) * pair_rounded(t3))), pair_if((z_i <= pair_rounded(t10)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_sub(pair_mul(c5, pair_mul(t14, a15)), pair_div(t15, t13))), pair_div(pair_mul_d(t16, c7), t13))), t4), t3), pair_mul(t17, t3))), pair_mul(t17, t4))), t7), t4), t3))))));
+        const double t6 = t5 + maximum(0.0, t0);
+        const double t7 = y_i - 1.0;
+        const double t8 = t5 + maximum(0.0, z_i);
+        const pair t14 = pair_if((-0.5 <= shift - pair_rounded(t4)), a6, pair_of(a7));
+        const double t15 = a9 / t13;
+        const double t17 = gamma_neg * pair_rounded(t16) * pair_rounded(t14) - t15;
+        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_prod((y_i * a12), ((pair_rounded(t4) == 0.0) ? 0.0 : gamma_pos * (gamma_pos * pair_rounded(t4) * t6 + pair_rounded(t3)) - (gamma_pos * t6 - 1.0 - gamma_pos) * pair_rounded(t3))), t4), pair_if((shift <= 0.0), pair_neg(pair_mul(pair_mul_d(pair_if((pair_rounded(t3) == 0.0), pair_of(0.0), pair_sum(((c4 - gamma_neg * t8) * pair_rounded(t4)), (gamma_neg * (gamma_neg * pair_rounded(t3) * t8 + pair_rounded(t4))))), (t7 * a13)), t3)), pair_if((z_i <= pair_rounded(t10)), pair_of(0.0), pair_mul(pair_mul(pair_mul_d(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_add_d(pair_order(pair_sub(pair_prod(c5, (pair_rounded(t14) * pair_rounded(a15))), pair_quot(t15, t13))), -(c7 * pair_rounded(t16) / t13))), t4), t3), pair_mul_d(t3, t17))), pair_mul_d(t4, t17))), t7), t4), t3))))));
     }
 #else
     const double gamma_pos = constants[0];
@@ -1480,14 +1563,19 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     pair_log1p_unit_rows(t1_hi, t1_lo, t5_hi, t5_lo);
     pair_log1p_rows(a5_hi, a5_lo, a6_hi, a6_lo);
     pair_log_rows(t13_hi, t13_lo, a7_hi, a7_lo);
-    pair_power_log_rows(t12_hi, t12_lo, t12_pair_power_log_hi, t12_pair_power_log_lo);
-    pair_pow_by_rows(t12_hi, t12_lo, a8_rows, zeros, t12_pair_power_log_hi, t12_pair_power_log_lo, a9_hi, a9_lo);
-    pair_pow_by_rows(t12_hi, t12_lo, a10_hi, a10_lo, t12_pair_power_log_hi, t12_pair_power_log_lo, t16_hi, t16_lo);
-    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
-    pair_pow_by_rows(t3_hi, t3_lo, a11_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a12_hi, a12_lo);
-    pair_power_log_rows(t4_hi, t4_lo, t4_pair_power_log_hi, t4_pair_power_log_lo);
-    pair_pow_by_rows(t4_hi, t4_lo, a8_rows, zeros, t4_pair_power_log_hi, t4_pair_power_log_lo, a13_hi, a13_lo);
-    pair_pow_by_rows(t12_hi, t12_lo, a14_hi, a14_lo, t12_pair_power_log_hi, t12_pair_power_log_lo, a15_hi, a15_lo);
+    if (gamma_neg != 2.0 || t11.hi != 2.0 || t11.lo != 0.0 || c6.hi != 2.0 || c6.lo != 0.0) pair_power_log_rows(t12_hi, t12_lo, t12_pair_power_log_hi, t12_pair_power_log_lo);
+    if (gamma_neg == 2.0) pair_mul_rows(t12_hi, t12_lo, t12_hi, t12_lo, a9_hi, a9_lo);
+    if (gamma_neg != 2.0) pair_pow_by_rows(t12_hi, t12_lo, a8_rows, zeros, t12_pair_power_log_hi, t12_pair_power_log_lo, a9_hi, a9_lo);
+    if (t11.hi == 2.0 && t11.lo == 0.0) pair_mul_rows(t12_hi, t12_lo, t12_hi, t12_lo, t16_hi, t16_lo);
+    if (t11.hi != 2.0 || t11.lo != 0.0) pair_pow_by_rows(t12_hi, t12_lo, a10_hi, a10_lo, t12_pair_power_log_hi, t12_pair_power_log_lo, t16_hi, t16_lo);
+    if (gamma_pos != 2.0) pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
+    if (gamma_pos == 2.0) pair_mul_rows(t3_hi, t3_lo, t3_hi, t3_lo, a12_hi, a12_lo);
+    if (gamma_pos != 2.0) pair_pow_by_rows(t3_hi, t3_lo, a11_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a12_hi, a12_lo);
+    if (gamma_neg != 2.0) pair_power_log_rows(t4_hi, t4_lo, t4_pair_power_log_hi, t4_pair_power_log_lo);
+    if (gamma_neg == 2.0) pair_mul_rows(t4_hi, t4_lo, t4_hi, t4_lo, a13_hi, a13_lo);
+    if (gamma_neg != 2.0) pair_pow_by_rows(t4_hi, t4_lo, a8_rows, zeros, t4_pair_power_log_hi, t4_pair_power_log_lo, a13_hi, a13_lo);
+    if (c6.hi == 2.0 && c6.lo == 0.0) pair_mul_rows(t12_hi, t12_lo, t12_hi, t12_lo, a15_hi, a15_lo);
+    if (c6.hi != 2.0 || c6.lo != 0.0) pair_pow_by_rows(t12_hi, t12_lo, a14_hi, a14_lo, t12_pair_power_log_hi, t12_pair_power_log_lo, a15_hi, a15_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -1523,13 +1611,13 @@ void lossforge_asymmetric_focal_hessian_f64_at(size_t n, size_t K, const void *c
     const double shift = parameters[2];
     const pair t9 = pair_diff(1.0, shift);
     const pair t11 = pair_diff(gamma_neg, 1.0);
-    const pair c3 = pair_diff(shift, 1.0);
+    const double c3 = shift - 1.0;
     const double c4 = 1.0 + gamma_neg;
     const double c7 = 2.0 * gamma_neg;
     const pair t10 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t9)), pair_log(pair_div(pair_of(shift), t9)));
-    const pair c5 = pair_mul_d(t11, gamma_neg);
+    const double c5 = gamma_neg * pair_value(t11);
     const pair c6 = pair_if((pair_value(t11) == 0.0), pair_of(0.0), pair_diff(gamma_neg, 2.0));
-    const double constants[] = {gamma_pos, gamma_neg, shift, t11.hi, t11.lo, c3.hi, c3.lo, c4, c7, t10.hi, t10.lo, c5.hi, c5.lo, c6.hi, c6.lo};
+    const double constants[] = {gamma_pos, gamma_neg, shift, t11.hi, t11.lo, c3, c4, c7, t10.hi, t10.lo, c5, c6.hi, c6.lo};
 #else
     const double gamma_pos = parameters[0];
     const double gamma_neg = parameters[1];
@@ -1567,36 +1655,40 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const double gamma_neg = constants[1];
     const double shift = constants[2];
     const int t8 = constants[3] != 0.0;
-    const pair c3 = {constants[4], constants[5]};
-    const pair c7 = {constants[6], constants[7]};
-    const pair t13 = {constants[8], constants[9]};
-    const double c8 = constants[10];
-    const double c9 = constants[11];
+    const double c3 = constants[4];
+    const pair c7 = {constants[5], constants[6]};
+    const pair t13 = {constants[7], constants[8]};
+    const pair c8 = {constants[9], constants[10]};
+    const pair c9 = {constants[11], constants[12]};
     double t0_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
     double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
     double a1_rows[ROWS_f64];
-    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
-    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t5_rows[ROWS_f64];
     double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
     double a3_rows[ROWS_f64];
-    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double t11_rows[ROWS_f64];
     double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
     double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
     double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
     double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
     double t14_hi[ROWS_f64], t14_lo[ROWS_f64];
-    double t15_hi[ROWS_f64], t15_lo[ROWS_f64];
+    double t15_rows[ROWS_f64];
     double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
     double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
-    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
-    double t17_hi[ROWS_f64], t17_lo[ROWS_f64];
+    double a10_rows[ROWS_f64];
+    double t17_rows[ROWS_f64];
     double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
     double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
-    double t3_pair_power_log_hi[ROWS_f64], t3_pair_power_log_lo[ROWS_f64];
-    double t10_pair_power_log_hi[ROWS_f64], t10_pair_power_log_lo[ROWS_f64];
+    double t3_power_log_hi[ROWS_f64], t3_power_log_lo[ROWS_f64];
+    double t10_power_log_hi[ROWS_f64], t10_power_log_lo[ROWS_f64];
+    double t14_power_log_hi[ROWS_f64], t14_power_log_lo[ROWS_f64];
     double t14_pair_power_log_hi[ROWS_f64], t14_pair_power_log_lo[ROWS_f64];
+    double t10_rows[ROWS_f64];
+    double t14_rows[ROWS_f64];
+    double t3_rows[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1629,52 +1721,58 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         t10_hi[row] = t10.hi;
         t10_lo[row] = t10.lo;
         a3_rows[row] = gamma_neg;
-        const pair t14 = pair_if((pair_rounded(t13) <= z_i), pair_mul(pair_mul(c3, a5), t10), pair_mul(pair_mul_d(a7, shift), t3));
+        const pair t14 = pair_if((pair_rounded(t13) <= z_i), pair_mul(pair_mul_d(a5, c3), t10), pair_mul_d(t3, (shift * pair_rounded(a7))));
         t14_hi[row] = t14.hi;
         t14_lo[row] = t14.lo;
-        const pair t15 = pair_add_d(t3, shift);
-        t15_hi[row] = t15.hi;
-        t15_lo[row] = t15.lo;
+        t15_rows[row] = shift + pair_rounded(t3);
         const pair a8 = pair_neg(t14);
         a8_hi[row] = a8.hi;
         a8_lo[row] = a8.lo;
         const pair a11 = c7;
         a11_hi[row] = a11.hi;
         a11_lo[row] = a11.lo;
+        t10_rows[row] = pair_rounded(t10);
+        t14_rows[row] = pair_rounded(t14);
+        t3_rows[row] = pair_rounded(t3);
     }
-    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
-    pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a2_hi, a2_lo);
-    pair_log1p_unit_rows(t1_hi, t1_lo, t5_hi, t5_lo);
-    pair_power_log_rows(t10_hi, t10_lo, t10_pair_power_log_hi, t10_pair_power_log_lo);
-    pair_pow_by_rows(t10_hi, t10_lo, a3_rows, zeros, t10_pair_power_log_hi, t10_pair_power_log_lo, t11_hi, t11_lo);
+    if (gamma_pos != 2.0) power_log_rows(t3_rows, zeros, t3_power_log_hi, t3_power_log_lo);
+    if (gamma_pos == 2.0) squared_rows(t3_rows, a2_rows);
+    if (gamma_pos != 2.0) pow_fast_by_rows(t3_rows, a1_rows, t3_power_log_hi, t3_power_log_lo, a2_rows);
+    log1p_unit_fast_rows(t1_hi, t5_rows);
+    if (gamma_neg != 2.0) power_log_rows(t10_rows, zeros, t10_power_log_hi, t10_power_log_lo);
+    if (gamma_neg == 2.0) squared_rows(t10_rows, t11_rows);
+    if (gamma_neg != 2.0) pow_fast_by_rows(t10_rows, a3_rows, t10_power_log_hi, t10_power_log_lo, t11_rows);
     pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
-    pair_log_rows(t15_hi, t15_lo, a10_hi, a10_lo);
-    pair_power_log_rows(t14_hi, t14_lo, t14_pair_power_log_hi, t14_pair_power_log_lo);
-    pair_pow_by_rows(t14_hi, t14_lo, a3_rows, zeros, t14_pair_power_log_hi, t14_pair_power_log_lo, t17_hi, t17_lo);
-    pair_pow_by_rows(t14_hi, t14_lo, a11_hi, a11_lo, t14_pair_power_log_hi, t14_pair_power_log_lo, a12_hi, a12_lo);
+    log_fast_rows(t15_rows, a10_rows);
+    if (gamma_neg != 2.0 || c7.hi != 2.0 || c7.lo != 0.0) power_log_rows(t14_rows, zeros, t14_power_log_hi, t14_power_log_lo);
+    if (gamma_neg == 2.0) squared_rows(t14_rows, t17_rows);
+    if (gamma_neg != 2.0) pow_fast_by_rows(t14_rows, a3_rows, t14_power_log_hi, t14_power_log_lo, t17_rows);
+    if (gamma_neg != 2.0 || c7.hi != 2.0 || c7.lo != 0.0) pair_power_log_rows(t14_hi, t14_lo, t14_pair_power_log_hi, t14_pair_power_log_lo);
+    if (c7.hi == 2.0 && c7.lo == 0.0) pair_mul_rows(t14_hi, t14_lo, t14_hi, t14_lo, a12_hi, a12_lo);
+    if (c7.hi != 2.0 || c7.lo != 0.0) pair_pow_by_rows(t14_hi, t14_lo, a11_hi, a11_lo, t14_pair_power_log_hi, t14_pair_power_log_lo, a12_hi, a12_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
         const double t0 = t0_rows[row];
         const pair t3 = {t3_hi[row], t3_lo[row]};
-        const pair a2 = {a2_hi[row], a2_lo[row]};
-        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const double a2 = a2_rows[row];
+        const double t5 = t5_rows[row];
         const pair t10 = {t10_hi[row], t10_lo[row]};
-        const pair t11 = {t11_hi[row], t11_lo[row]};
-        const pair t15 = {t15_hi[row], t15_lo[row]};
+        const double t11 = t11_rows[row];
+        const double t15 = t15_rows[row];
         const pair a9 = {a9_hi[row], a9_lo[row]};
-        const pair a10 = {a10_hi[row], a10_lo[row]};
-        const pair t17 = {t17_hi[row], t17_lo[row]};
+        const double a10 = a10_rows[row];
+        const double t17 = t17_rows[row];
         const pair a12 = {a12_hi[row], a12_lo[row]};
-        const pair t4 = pair_mul_d(a2, y_i);
-        const pair t6 = pair_add_d(t5, maximum(0.0, t0));
-        const pair t7 = pair_diff(1.0, y_i);
-        const double t9 = pair_rounded(t5) + maximum(0.0, z_i);
-        const pair t16 = pair_if((-0.5 <= shift - pair_rounded(t10)), a9, a10);
-        const pair t18 = pair_diff(y_i, 1.0);
-        loss[row] = pair_value(pair_order(pair_sub(pair_mul(t4, t6), pair_mul(t7, pair_if(t8, pair_of(-(t9 * pair_rounded(t11))), pair_if((z_i <= pair_rounded(t13)), pair_of(0.0), pair_mul(t16, t17)))))));
-        gradient[row] = pair_value(pair_order(pair_sub(pair_if(t8, pair_of(-(pair_value(t18) * pair_rounded(t11) * (gamma_neg * pair_rounded(t3) * t9 + pair_rounded(t10)))), pair_if((z_i < pair_rounded(t13)), pair_of(0.0), pair_if((pair_rounded(t13) < z_i), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_mul(pair_mul_d(a12, gamma_neg), t16), pair_div(t17, t15))), t18), t10), t3), pair_of(c8 * pair_value(t7) / c9)))), pair_mul(t4, pair_add(pair_mul(pair_mul_d(t10, gamma_pos), t6), t3)))));
+        const double t4 = y_i * a2;
+        const double t6 = t5 + maximum(0.0, t0);
+        const double t7 = 1.0 - y_i;
+        const double t9 = t5 + maximum(0.0, z_i);
+        const pair t16 = pair_if((-0.5 <= shift - pair_rounded(t10)), a9, pair_of(a10));
+        const double t18 = y_i - 1.0;
+        loss[row] = t4 * t6 - t7 * pair_rounded(pair_if(t8, pair_of(-(t9 * t11)), pair_if((z_i <= pair_rounded(t13)), pair_of(0.0), pair_mul_d(t16, t17))));
+        gradient[row] = pair_value(pair_order(pair_add_d(pair_if(t8, pair_of(-(t18 * t11 * (gamma_neg * pair_rounded(t3) * t9 + pair_rounded(t10)))), pair_if((z_i < pair_rounded(t13)), pair_of(0.0), pair_if((pair_rounded(t13) < z_i), pair_mul(pair_mul(pair_prod((gamma_neg * pair_rounded(a12) * pair_rounded(t16) - t17 / t15), t18), t10), t3), pair_div(pair_mul_d(c8, t7), c9)))), -(t4 * (gamma_pos * pair_rounded(t10) * t6 + pair_rounded(t3))))));
     }
 #else
     const double gamma_pos = constants[0];
@@ -1756,16 +1854,20 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a11_hi[row] = a11.hi;
         a11_lo[row] = a11.lo;
     }
-    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
-    pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a2_hi, a2_lo);
+    if (gamma_pos != 2.0) pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
+    if (gamma_pos == 2.0) pair_mul_rows(t3_hi, t3_lo, t3_hi, t3_lo, a2_hi, a2_lo);
+    if (gamma_pos != 2.0) pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a2_hi, a2_lo);
     pair_log1p_unit_rows(t1_hi, t1_lo, t5_hi, t5_lo);
-    pair_power_log_rows(t10_hi, t10_lo, t10_pair_power_log_hi, t10_pair_power_log_lo);
-    pair_pow_by_rows(t10_hi, t10_lo, a3_rows, zeros, t10_pair_power_log_hi, t10_pair_power_log_lo, t11_hi, t11_lo);
+    if (gamma_neg != 2.0) pair_power_log_rows(t10_hi, t10_lo, t10_pair_power_log_hi, t10_pair_power_log_lo);
+    if (gamma_neg == 2.0) pair_mul_rows(t10_hi, t10_lo, t10_hi, t10_lo, t11_hi, t11_lo);
+    if (gamma_neg != 2.0) pair_pow_by_rows(t10_hi, t10_lo, a3_rows, zeros, t10_pair_power_log_hi, t10_pair_power_log_lo, t11_hi, t11_lo);
     pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
     pair_log_rows(t15_hi, t15_lo, a10_hi, a10_lo);
-    pair_power_log_rows(t14_hi, t14_lo, t14_pair_power_log_hi, t14_pair_power_log_lo);
-    pair_pow_by_rows(t14_hi, t14_lo, a3_rows, zeros, t14_pair_power_log_hi, t14_pair_power_log_lo, t17_hi, t17_lo);
-    pair_pow_by_rows(t14_hi, t14_lo, a11_hi, a11_lo, t14_pair_power_log_hi, t14_pair_power_log_lo, a12_hi, a12_lo);
+    if (gamma_neg != 2.0 || c7.hi != 2.0 || c7.lo != 0.0) pair_power_log_rows(t14_hi, t14_lo, t14_pair_power_log_hi, t14_pair_power_log_lo);
+    if (gamma_neg == 2.0) pair_mul_rows(t14_hi, t14_lo, t14_hi, t14_lo, t17_hi, t17_lo);
+    if (gamma_neg != 2.0) pair_pow_by_rows(t14_hi, t14_lo, a3_rows, zeros, t14_pair_power_log_hi, t14_pair_power_log_lo, t17_hi, t17_lo);
+    if (c7.hi == 2.0 && c7.lo == 0.0) pair_mul_rows(t14_hi, t14_lo, t14_hi, t14_lo, a12_hi, a12_lo);
+    if (c7.hi != 2.0 || c7.lo != 0.0) pair_pow_by_rows(t14_hi, t14_lo, a11_hi, a11_lo, t14_pair_power_log_hi, t14_pair_power_log_lo, a12_hi, a12_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -1801,15 +1903,15 @@ void lossforge_asymmetric_focal_loss_gradient_f64_at(size_t n, size_t K, const v
     const double shift = parameters[2];
     const int t8 = (shift <= 0.0);
     const pair t12 = pair_diff(1.0, shift);
-    const pair c3 = pair_diff(shift, 1.0);
+    const double c3 = shift - 1.0;
     const pair c7 = pair_diff(gamma_neg, 1.0);
     const pair t13 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t12)), pair_log(pair_div(pair_of(shift), t12)));
-    const pair t19 = pair_exp_down_short(pair_neg(pair_abs(t13)));
+    const pair t19 = pair_exp_down(pair_neg(pair_abs(t13)));
     const double t20 = 1.0 + pair_value(t19);
     const double t21 = pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t13))), pair_of(1.0), t19)) / t20;
-    const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t21 * (pair_value(pair_if((0.0 <= pair_rounded(t13)), pair_of(1.0), t19)) / t20);
-    const double c9 = shift + t21;
-    const double constants[] = {gamma_pos, gamma_neg, shift, t8 ? 1.0 : 0.0, c3.hi, c3.lo, c7.hi, c7.lo, t13.hi, t13.lo, c8, c9};
+    const pair c8 = pair_mul(pair_prod((0.5 * pow_fast(0.0, gamma_neg)), t21), pair_div(pair_if((0.0 <= pair_rounded(t13)), pair_of(1.0), t19), pair_of(t20)));
+    const pair c9 = pair_sum(shift, t21);
+    const double constants[] = {gamma_pos, gamma_neg, shift, t8 ? 1.0 : 0.0, c3, c7.hi, c7.lo, t13.hi, t13.lo, c8.hi, c8.lo, c9.hi, c9.lo};
 #else
     const double gamma_pos = parameters[0];
     const double gamma_neg = parameters[1];
@@ -1849,23 +1951,23 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const double gamma_neg = constants[1];
     const double shift = constants[2];
     const int t0 = constants[3] != 0.0;
-    const pair c3 = {constants[4], constants[5]};
-    const pair t14 = {constants[6], constants[7]};
-    const double c10 = constants[8];
-    const double c13 = constants[9];
-    const pair t12 = {constants[10], constants[11]};
-    const pair c11 = {constants[12], constants[13]};
-    const pair c12 = {constants[14], constants[15]};
-    const double c8 = constants[16];
-    const double c9 = constants[17];
+    const double c3 = constants[4];
+    const pair t14 = {constants[5], constants[6]};
+    const double c10 = constants[7];
+    const double c13 = constants[8];
+    const pair t12 = {constants[9], constants[10]};
+    const double c11 = constants[11];
+    const pair c12 = {constants[12], constants[13]};
+    const pair c8 = {constants[14], constants[15]};
+    const pair c9 = {constants[16], constants[17]};
     double a0_rows[ROWS_f64];
     double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
     double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
     double a1_rows[ROWS_f64];
-    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
     double t6_rows[ROWS_f64];
     double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
-    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double t8_rows[ROWS_f64];
     double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
     double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
     double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
@@ -1873,18 +1975,22 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
     double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
     double t15_hi[ROWS_f64], t15_lo[ROWS_f64];
-    double t16_hi[ROWS_f64], t16_lo[ROWS_f64];
+    double t16_rows[ROWS_f64];
     double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
     double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
-    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
-    double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
+    double a10_rows[ROWS_f64];
+    double a11_rows[ROWS_f64];
     double a12_rows[ROWS_f64];
-    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double a13_rows[ROWS_f64];
     double a14_hi[ROWS_f64], a14_lo[ROWS_f64];
     double a15_hi[ROWS_f64], a15_lo[ROWS_f64];
-    double t4_pair_power_log_hi[ROWS_f64], t4_pair_power_log_lo[ROWS_f64];
+    double t4_power_log_hi[ROWS_f64], t4_power_log_lo[ROWS_f64];
     double t13_pair_power_log_hi[ROWS_f64], t13_pair_power_log_lo[ROWS_f64];
-    double t7_pair_power_log_hi[ROWS_f64], t7_pair_power_log_lo[ROWS_f64];
+    double t13_power_log_hi[ROWS_f64], t13_power_log_lo[ROWS_f64];
+    double t7_power_log_hi[ROWS_f64], t7_power_log_lo[ROWS_f64];
+    double t13_rows[ROWS_f64];
+    double t4_rows[ROWS_f64];
+    double t7_rows[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1916,15 +2022,13 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t7 = pair_div(pair_if((0.0 <= t6), pair_of(1.0), t2), t3);
         t7_hi[row] = t7.hi;
         t7_lo[row] = t7.lo;
-        const pair t13 = pair_if((pair_rounded(t12) <= z_i), pair_mul(pair_mul(c3, a4), t4), pair_mul(pair_mul_d(a6, shift), t7));
+        const pair t13 = pair_if((pair_rounded(t12) <= z_i), pair_mul(pair_mul_d(a4, c3), t4), pair_mul_d(t7, (shift * pair_rounded(a6))));
         t13_hi[row] = t13.hi;
         t13_lo[row] = t13.lo;
         const pair a7 = t14;
         a7_hi[row] = a7.hi;
         a7_lo[row] = a7.lo;
-        const pair t16 = pair_add_d(t7, shift);
-        t16_hi[row] = t16.hi;
-        t16_lo[row] = t16.lo;
+        t16_rows[row] = shift + pair_rounded(t7);
         const pair a8 = pair_neg(t13);
         a8_hi[row] = a8.hi;
         a8_lo[row] = a8.lo;
@@ -1932,46 +2036,55 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair a14 = c12;
         a14_hi[row] = a14.hi;
         a14_lo[row] = a14.lo;
+        t13_rows[row] = pair_rounded(t13);
+        t4_rows[row] = pair_rounded(t4);
+        t7_rows[row] = pair_rounded(t7);
     }
-    pair_power_log_rows(t4_hi, t4_lo, t4_pair_power_log_hi, t4_pair_power_log_lo);
-    pair_pow_by_rows(t4_hi, t4_lo, a1_rows, zeros, t4_pair_power_log_hi, t4_pair_power_log_lo, a2_hi, a2_lo);
-    pair_log1p_unit_rows(t2_hi, t2_lo, t8_hi, t8_lo);
-    pair_power_log_rows(t13_hi, t13_lo, t13_pair_power_log_hi, t13_pair_power_log_lo);
-    pair_pow_by_rows(t13_hi, t13_lo, a7_hi, a7_lo, t13_pair_power_log_hi, t13_pair_power_log_lo, t15_hi, t15_lo);
+    if (gamma_neg != 2.0) power_log_rows(t4_rows, zeros, t4_power_log_hi, t4_power_log_lo);
+    if (gamma_neg == 2.0) squared_rows(t4_rows, a2_rows);
+    if (gamma_neg != 2.0) pow_fast_by_rows(t4_rows, a1_rows, t4_power_log_hi, t4_power_log_lo, a2_rows);
+    log1p_unit_fast_rows(t2_hi, t8_rows);
+    if (t14.hi != 2.0 || t14.lo != 0.0 || gamma_neg != 2.0 || c12.hi != 2.0 || c12.lo != 0.0) pair_power_log_rows(t13_hi, t13_lo, t13_pair_power_log_hi, t13_pair_power_log_lo);
+    if (t14.hi == 2.0 && t14.lo == 0.0) pair_mul_rows(t13_hi, t13_lo, t13_hi, t13_lo, t15_hi, t15_lo);
+    if (t14.hi != 2.0 || t14.lo != 0.0) pair_pow_by_rows(t13_hi, t13_lo, a7_hi, a7_lo, t13_pair_power_log_hi, t13_pair_power_log_lo, t15_hi, t15_lo);
     pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
-    pair_log_rows(t16_hi, t16_lo, a10_hi, a10_lo);
-    pair_pow_by_rows(t13_hi, t13_lo, a1_rows, zeros, t13_pair_power_log_hi, t13_pair_power_log_lo, a11_hi, a11_lo);
-    pair_power_log_rows(t7_hi, t7_lo, t7_pair_power_log_hi, t7_pair_power_log_lo);
-    pair_pow_by_rows(t7_hi, t7_lo, a12_rows, zeros, t7_pair_power_log_hi, t7_pair_power_log_lo, a13_hi, a13_lo);
-    pair_pow_by_rows(t13_hi, t13_lo, a14_hi, a14_lo, t13_pair_power_log_hi, t13_pair_power_log_lo, a15_hi, a15_lo);
+    log_fast_rows(t16_rows, a10_rows);
+    if (t14.hi != 2.0 || t14.lo != 0.0 || gamma_neg != 2.0 || c12.hi != 2.0 || c12.lo != 0.0) power_log_rows(t13_rows, zeros, t13_power_log_hi, t13_power_log_lo);
+    if (gamma_neg == 2.0) squared_rows(t13_rows, a11_rows);
+    if (gamma_neg != 2.0) pow_fast_by_rows(t13_rows, a1_rows, t13_power_log_hi, t13_power_log_lo, a11_rows);
+    if (gamma_pos != 2.0) power_log_rows(t7_rows, zeros, t7_power_log_hi, t7_power_log_lo);
+    if (gamma_pos == 2.0) squared_rows(t7_rows, a13_rows);
+    if (gamma_pos != 2.0) pow_fast_by_rows(t7_rows, a12_rows, t7_power_log_hi, t7_power_log_lo, a13_rows);
+    if (c12.hi == 2.0 && c12.lo == 0.0) pair_mul_rows(t13_hi, t13_lo, t13_hi, t13_lo, a15_hi, a15_lo);
+    if (c12.hi != 2.0 || c12.lo != 0.0) pair_pow_by_rows(t13_hi, t13_lo, a14_hi, a14_lo, t13_pair_power_log_hi, t13_pair_power_log_lo, a15_hi, a15_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
         const pair t4 = {t4_hi[row], t4_lo[row]};
-        const pair a2 = {a2_hi[row], a2_lo[row]};
+        const double a2 = a2_rows[row];
         const double t6 = t6_rows[row];
         const pair t7 = {t7_hi[row], t7_lo[row]};
-        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const double t8 = t8_rows[row];
         const pair t15 = {t15_hi[row], t15_lo[row]};
-        const pair t16 = {t16_hi[row], t16_lo[row]};
+        const double t16 = t16_rows[row];
         const pair a9 = {a9_hi[row], a9_lo[row]};
-        const pair a10 = {a10_hi[row], a10_lo[row]};
-        const pair a11 = {a11_hi[row], a11_lo[row]};
-        const pair a13 = {a13_hi[row], a13_lo[row]};
+        const double a10 = a10_rows[row];
+        const double a11 = a11_rows[row];
+        const double a13 = a13_rows[row];
         const pair a15 = {a15_hi[row], a15_lo[row]};
-        const pair t1 = pair_diff(y_i, 1.0);
-        const double t5 = pair_value(t1) * pair_rounded(a2);
-        const double t9 = pair_rounded(t8) + maximum(0.0, z_i);
+        const double t1 = y_i - 1.0;
+        const double t5 = t1 * a2;
+        const double t9 = t8 + maximum(0.0, z_i);
         const double t10 = gamma_neg * pair_rounded(t7) * t9 + pair_rounded(t4);
-        const pair t17 = pair_if((-0.5 <= shift - pair_rounded(t4)), a9, a10);
-        const pair t18 = pair_div(a11, t16);
-        const pair t19 = pair_order(pair_sub(pair_mul(pair_mul_d(t15, gamma_neg), t17), t18));
-        const pair t23 = pair_mul_d(a13, y_i);
-        const pair t24 = pair_add_d(t8, maximum(0.0, t6));
-        const pair t25 = pair_add(pair_mul(pair_mul_d(t4, gamma_pos), t24), t7);
-        gradient[row] = pair_value(pair_order(pair_sub(pair_if(t0, pair_of(-(t5 * t10)), pair_if((z_i < pair_rounded(t12)), pair_of(0.0), pair_if((pair_rounded(t12) < z_i), pair_mul(pair_mul(pair_mul(t19, t1), t4), t7), pair_of(c8 * pair_value(pair_diff(1.0, y_i)) / c9)))), pair_mul(t23, t25))));
-        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul(t23, pair_if((pair_rounded(t4) == 0.0), pair_of(0.0), pair_order(pair_sub(pair_mul_d(t25, gamma_pos), pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(t24, gamma_pos), -1.0)), -gamma_pos)), t7))))), t4), pair_if(t0, pair_of(-(t5 * ((pair_rounded(t7) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_rounded(t4) + gamma_neg * t10) * pair_rounded(t7))), pair_if((z_i <= pair_rounded(t12)), pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_sub(pair_mul(c11, pair_mul(t17, a15)), pair_div(t18, t16))), pair_div(pair_mul_d(t15, c13), t16))), t4), t7), pair_mul(t19, t7))), pair_mul(t19, t4))), t1), t4), t7))))));
+        const pair t17 = pair_if((-0.5 <= shift - pair_rounded(t4)), a9, pair_of(a10));
+        const double t18 = a11 / t16;
+        const double t19 = gamma_neg * pair_rounded(t15) * pair_rounded(t17) - t18;
+        const double t23 = y_i * a13;
+        const double t24 = t8 + maximum(0.0, t6);
+        const double t25 = gamma_pos * pair_rounded(t4) * t24 + pair_rounded(t7);
+        gradient[row] = pair_value(pair_order(pair_add_d(pair_if(t0, pair_of(-(t5 * t10)), pair_if((z_i < pair_rounded(t12)), pair_of(0.0), pair_if((pair_rounded(t12) < z_i), pair_mul(pair_mul(pair_prod(t19, t1), t4), t7), pair_div(pair_mul_d(c8, (1.0 - y_i)), c9)))), -(t23 * t25))));
+        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_prod(t23, ((pair_rounded(t4) == 0.0) ? 0.0 : gamma_pos * t25 - (gamma_pos * t24 - 1.0 - gamma_pos) * pair_rounded(t7))), t4), pair_if(t0, pair_neg(pair_mul(pair_mul_d(pair_if((pair_rounded(t7) == 0.0), pair_of(0.0), pair_sum(((c10 - gamma_neg * t9) * pair_rounded(t4)), (gamma_neg * t10))), t5), t7)), pair_if((z_i <= pair_rounded(t12)), pair_of(0.0), pair_mul(pair_mul(pair_mul_d(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_add_d(pair_order(pair_sub(pair_prod(c11, (pair_rounded(t17) * pair_rounded(a15))), pair_quot(t18, t16))), -(c13 * pair_rounded(t15) / t16))), t4), t7), pair_mul_d(t7, t19))), pair_mul_d(t4, t19))), t1), t4), t7))))));
     }
 #else
     const double gamma_pos = constants[0];
@@ -2062,17 +2175,22 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a14_hi[row] = a14.hi;
         a14_lo[row] = a14.lo;
     }
-    pair_power_log_rows(t4_hi, t4_lo, t4_pair_power_log_hi, t4_pair_power_log_lo);
-    pair_pow_by_rows(t4_hi, t4_lo, a1_rows, zeros, t4_pair_power_log_hi, t4_pair_power_log_lo, a2_hi, a2_lo);
+    if (gamma_neg != 2.0) pair_power_log_rows(t4_hi, t4_lo, t4_pair_power_log_hi, t4_pair_power_log_lo);
+    if (gamma_neg == 2.0) pair_mul_rows(t4_hi, t4_lo, t4_hi, t4_lo, a2_hi, a2_lo);
+    if (gamma_neg != 2.0) pair_pow_by_rows(t4_hi, t4_lo, a1_rows, zeros, t4_pair_power_log_hi, t4_pair_power_log_lo, a2_hi, a2_lo);
     pair_log1p_unit_rows(t2_hi, t2_lo, t8_hi, t8_lo);
-    pair_power_log_rows(t13_hi, t13_lo, t13_pair_power_log_hi, t13_pair_power_log_lo);
-    pair_pow_by_rows(t13_hi, t13_lo, a7_hi, a7_lo, t13_pair_power_log_hi, t13_pair_power_log_lo, t15_hi, t15_lo);
+    if (t14.hi != 2.0 || t14.lo != 0.0 || gamma_neg != 2.0 || c12.hi != 2.0 || c12.lo != 0.0) pair_power_log_rows(t13_hi, t13_lo, t13_pair_power_log_hi, t13_pair_power_log_lo);
+    if (t14.hi == 2.0 && t14.lo == 0.0) pair_mul_rows(t13_hi, t13_lo, t13_hi, t13_lo, t15_hi, t15_lo);
+    if (t14.hi != 2.0 || t14.lo != 0.0) pair_pow_by_rows(t13_hi, t13_lo, a7_hi, a7_lo, t13_pair_power_log_hi, t13_pair_power_log_lo, t15_hi, t15_lo);
     pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
     pair_log_rows(t16_hi, t16_lo, a10_hi, a10_lo);
-    pair_pow_by_rows(t13_hi, t13_lo, a1_rows, zeros, t13_pair_power_log_hi, t13_pair_power_log_lo, a11_hi, a11_lo);
-    pair_power_log_rows(t7_hi, t7_lo, t7_pair_power_log_hi, t7_pair_power_log_lo);
-    pair_pow_by_rows(t7_hi, t7_lo, a12_rows, zeros, t7_pair_power_log_hi, t7_pair_power_log_lo, a13_hi, a13_lo);
-    pair_pow_by_rows(t13_hi, t13_lo, a14_hi, a14_lo, t13_pair_power_log_hi, t13_pair_power_log_lo, a15_hi, a15_lo);
+    if (gamma_neg == 2.0) pair_mul_rows(t13_hi, t13_lo, t13_hi, t13_lo, a11_hi, a11_lo);
+    if (gamma_neg != 2.0) pair_pow_by_rows(t13_hi, t13_lo, a1_rows, zeros, t13_pair_power_log_hi, t13_pair_power_log_lo, a11_hi, a11_lo);
+    if (gamma_pos != 2.0) pair_power_log_rows(t7_hi, t7_lo, t7_pair_power_log_hi, t7_pair_power_log_lo);
+    if (gamma_pos == 2.0) pair_mul_rows(t7_hi, t7_lo, t7_hi, t7_lo, a13_hi, a13_lo);
+    if (gamma_pos != 2.0) pair_pow_by_rows(t7_hi, t7_lo, a12_rows, zeros, t7_pair_power_log_hi, t7_pair_power_log_lo, a13_hi, a13_lo);
+    if (c12.hi == 2.0 && c12.lo == 0.0) pair_mul_rows(t13_hi, t13_lo, t13_hi, t13_lo, a15_hi, a15_lo);
+    if (c12.hi != 2.0 || c12.lo != 0.0) pair_pow_by_rows(t13_hi, t13_lo, a14_hi, a14_lo, t13_pair_power_log_hi, t13_pair_power_log_lo, a15_hi, a15_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -2113,19 +2231,19 @@ void lossforge_asymmetric_focal_gradient_hessian_f64_at(size_t n, size_t K, cons
     const double shift = parameters[2];
     const int t0 = (shift <= 0.0);
     const pair t11 = pair_diff(1.0, shift);
-    const pair c3 = pair_diff(shift, 1.0);
+    const double c3 = shift - 1.0;
     const pair t14 = pair_diff(gamma_neg, 1.0);
     const double c10 = 1.0 + gamma_neg;
     const double c13 = 2.0 * gamma_neg;
     const pair t12 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t11)), pair_log(pair_div(pair_of(shift), t11)));
-    const pair c11 = pair_mul_d(t14, gamma_neg);
+    const double c11 = gamma_neg * pair_value(t14);
     const pair c12 = pair_if((pair_value(t14) == 0.0), pair_of(0.0), pair_diff(gamma_neg, 2.0));
-    const pair t20 = pair_exp_down_short(pair_neg(pair_abs(t12)));
+    const pair t20 = pair_exp_down(pair_neg(pair_abs(t12)));
     const double t21 = 1.0 + pair_value(t20);
     const double t22 = pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t12))), pair_of(1.0), t20)) / t21;
-    const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t22 * (pair_value(pair_if((0.0 <= pair_rounded(t12)), pair_of(1.0), t20)) / t21);
-    const double c9 = shift + t22;
-    const double constants[] = {gamma_pos, gamma_neg, shift, t0 ? 1.0 : 0.0, c3.hi, c3.lo, t14.hi, t14.lo, c10, c13, t12.hi, t12.lo, c11.hi, c11.lo, c12.hi, c12.lo, c8, c9};
+    const pair c8 = pair_mul(pair_prod((0.5 * pow_fast(0.0, gamma_neg)), t22), pair_div(pair_if((0.0 <= pair_rounded(t12)), pair_of(1.0), t20), pair_of(t21)));
+    const pair c9 = pair_sum(shift, t22);
+    const double constants[] = {gamma_pos, gamma_neg, shift, t0 ? 1.0 : 0.0, c3, t14.hi, t14.lo, c10, c13, t12.hi, t12.lo, c11, c12.hi, c12.lo, c8.hi, c8.lo, c9.hi, c9.lo};
 #else
     const double gamma_pos = parameters[0];
     const double gamma_neg = parameters[1];
@@ -2170,42 +2288,46 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const double gamma_neg = constants[1];
     const double shift = constants[2];
     const int t8 = constants[3] != 0.0;
-    const pair c3 = {constants[4], constants[5]};
-    const pair t22 = {constants[6], constants[7]};
-    const double c10 = constants[8];
-    const double c13 = constants[9];
-    const pair t13 = {constants[10], constants[11]};
-    const pair c11 = {constants[12], constants[13]};
-    const pair c12 = {constants[14], constants[15]};
-    const double c8 = constants[16];
-    const double c9 = constants[17];
+    const double c3 = constants[4];
+    const pair t22 = {constants[5], constants[6]};
+    const double c10 = constants[7];
+    const double c13 = constants[8];
+    const pair t13 = {constants[9], constants[10]};
+    const double c11 = constants[11];
+    const pair c12 = {constants[12], constants[13]};
+    const pair c8 = {constants[14], constants[15]};
+    const pair c9 = {constants[16], constants[17]};
     double t0_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
     double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
     double a1_rows[ROWS_f64];
-    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
-    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double t5_rows[ROWS_f64];
     double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
     double a3_rows[ROWS_f64];
-    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
+    double t11_rows[ROWS_f64];
     double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
     double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
     double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
     double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
     double t15_hi[ROWS_f64], t15_lo[ROWS_f64];
-    double t16_hi[ROWS_f64], t16_lo[ROWS_f64];
+    double t16_rows[ROWS_f64];
     double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
     double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
-    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
-    double t18_hi[ROWS_f64], t18_lo[ROWS_f64];
+    double a10_rows[ROWS_f64];
+    double t18_rows[ROWS_f64];
     double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
     double t23_hi[ROWS_f64], t23_lo[ROWS_f64];
     double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
     double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
-    double t3_pair_power_log_hi[ROWS_f64], t3_pair_power_log_lo[ROWS_f64];
-    double t10_pair_power_log_hi[ROWS_f64], t10_pair_power_log_lo[ROWS_f64];
+    double t3_power_log_hi[ROWS_f64], t3_power_log_lo[ROWS_f64];
+    double t10_power_log_hi[ROWS_f64], t10_power_log_lo[ROWS_f64];
+    double t15_power_log_hi[ROWS_f64], t15_power_log_lo[ROWS_f64];
     double t15_pair_power_log_hi[ROWS_f64], t15_pair_power_log_lo[ROWS_f64];
+    double t10_rows[ROWS_f64];
+    double t15_rows[ROWS_f64];
+    double t3_rows[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -2238,12 +2360,10 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         t10_hi[row] = t10.hi;
         t10_lo[row] = t10.lo;
         a3_rows[row] = gamma_neg;
-        const pair t15 = pair_if((pair_rounded(t13) <= z_i), pair_mul(pair_mul(c3, a5), t10), pair_mul(pair_mul_d(a7, shift), t3));
+        const pair t15 = pair_if((pair_rounded(t13) <= z_i), pair_mul(pair_mul_d(a5, c3), t10), pair_mul_d(t3, (shift * pair_rounded(a7))));
         t15_hi[row] = t15.hi;
         t15_lo[row] = t15.lo;
-        const pair t16 = pair_add_d(t3, shift);
-        t16_hi[row] = t16.hi;
-        t16_lo[row] = t16.lo;
+        t16_rows[row] = shift + pair_rounded(t3);
         const pair a8 = pair_neg(t15);
         a8_hi[row] = a8.hi;
         a8_lo[row] = a8.lo;
@@ -2253,49 +2373,58 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair a12 = c12;
         a12_hi[row] = a12.hi;
         a12_lo[row] = a12.lo;
+        t10_rows[row] = pair_rounded(t10);
+        t15_rows[row] = pair_rounded(t15);
+        t3_rows[row] = pair_rounded(t3);
     }
-    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
-    pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a2_hi, a2_lo);
-    pair_log1p_unit_rows(t1_hi, t1_lo, t5_hi, t5_lo);
-    pair_power_log_rows(t10_hi, t10_lo, t10_pair_power_log_hi, t10_pair_power_log_lo);
-    pair_pow_by_rows(t10_hi, t10_lo, a3_rows, zeros, t10_pair_power_log_hi, t10_pair_power_log_lo, t11_hi, t11_lo);
+    if (gamma_pos != 2.0) power_log_rows(t3_rows, zeros, t3_power_log_hi, t3_power_log_lo);
+    if (gamma_pos == 2.0) squared_rows(t3_rows, a2_rows);
+    if (gamma_pos != 2.0) pow_fast_by_rows(t3_rows, a1_rows, t3_power_log_hi, t3_power_log_lo, a2_rows);
+    log1p_unit_fast_rows(t1_hi, t5_rows);
+    if (gamma_neg != 2.0) power_log_rows(t10_rows, zeros, t10_power_log_hi, t10_power_log_lo);
+    if (gamma_neg == 2.0) squared_rows(t10_rows, t11_rows);
+    if (gamma_neg != 2.0) pow_fast_by_rows(t10_rows, a3_rows, t10_power_log_hi, t10_power_log_lo, t11_rows);
     pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
-    pair_log_rows(t16_hi, t16_lo, a10_hi, a10_lo);
-    pair_power_log_rows(t15_hi, t15_lo, t15_pair_power_log_hi, t15_pair_power_log_lo);
-    pair_pow_by_rows(t15_hi, t15_lo, a3_rows, zeros, t15_pair_power_log_hi, t15_pair_power_log_lo, t18_hi, t18_lo);
-    pair_pow_by_rows(t15_hi, t15_lo, a11_hi, a11_lo, t15_pair_power_log_hi, t15_pair_power_log_lo, t23_hi, t23_lo);
-    pair_pow_by_rows(t15_hi, t15_lo, a12_hi, a12_lo, t15_pair_power_log_hi, t15_pair_power_log_lo, a13_hi, a13_lo);
+    log_fast_rows(t16_rows, a10_rows);
+    if (gamma_neg != 2.0 || t22.hi != 2.0 || t22.lo != 0.0 || c12.hi != 2.0 || c12.lo != 0.0) power_log_rows(t15_rows, zeros, t15_power_log_hi, t15_power_log_lo);
+    if (gamma_neg == 2.0) squared_rows(t15_rows, t18_rows);
+    if (gamma_neg != 2.0) pow_fast_by_rows(t15_rows, a3_rows, t15_power_log_hi, t15_power_log_lo, t18_rows);
+    if (gamma_neg != 2.0 || t22.hi != 2.0 || t22.lo != 0.0 || c12.hi != 2.0 || c12.lo != 0.0) pair_power_log_rows(t15_hi, t15_lo, t15_pair_power_log_hi, t15_pair_power_log_lo);
+    if (t22.hi == 2.0 && t22.lo == 0.0) pair_mul_rows(t15_hi, t15_lo, t15_hi, t15_lo, t23_hi, t23_lo);
+    if (t22.hi != 2.0 || t22.lo != 0.0) pair_pow_by_rows(t15_hi, t15_lo, a11_hi, a11_lo, t15_pair_power_log_hi, t15_pair_power_log_lo, t23_hi, t23_lo);
+    if (c12.hi == 2.0 && c12.lo == 0.0) pair_mul_rows(t15_hi, t15_lo, t15_hi, t15_lo, a13_hi, a13_lo);
+    if (c12.hi != 2.0 || c12.lo != 0.0) pair_pow_by_rows(t15_hi, t15_lo, a12_hi, a12_lo, t15_pair_power_log_hi, t15_pair_power_log_lo, a13_hi, a13_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
         const double t0 = t0_rows[row];
         const pair t3 = {t3_hi[row], t3_lo[row]};
-        const pair a2 = {a2_hi[row], a2_lo[row]};
-        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const double a2 = a2_rows[row];
+        const double t5 = t5_rows[row];
         const pair t10 = {t10_hi[row], t10_lo[row]};
-        const pair t11 = {t11_hi[row], t11_lo[row]};
-        const pair t16 = {t16_hi[row], t16_lo[row]};
+        const double t11 = t11_rows[row];
+        const double t16 = t16_rows[row];
         const pair a9 = {a9_hi[row], a9_lo[row]};
-        const pair a10 = {a10_hi[row], a10_lo[row]};
-        const pair t18 = {t18_hi[row], t18_lo[row]};
+        const double a10 = a10_rows[row];
+        const double t18 = t18_rows[row];
         const pair t23 = {t23_hi[row], t23_lo[row]};
         const pair a13 = {a13_hi[row], a13_lo[row]};
-        const pair t4 = pair_mul_d(a2, y_i);
-        const pair t6 = pair_add_d(t5, maximum(0.0, t0));
-        const pair t7 = pair_diff(1.0, y_i);
-        const double t9 = pair_rounded(t5) + maximum(0.0, z_i);
+        const double t4 = y_i * a2;
+        const double t6 = t5 + maximum(0.0, t0);
+        const double t7 = 1.0 - y_i;
+        const double t9 = t5 + maximum(0.0, z_i);
         const int t14 = (z_i <= pair_rounded(t13));
-        const pair t17 = pair_if((-0.5 <= shift - pair_rounded(t10)), a9, a10);
-        const pair t19 = pair_diff(y_i, 1.0);
-        const double t20 = pair_value(t19) * pair_rounded(t11);
+        const pair t17 = pair_if((-0.5 <= shift - pair_rounded(t10)), a9, pair_of(a10));
+        const double t19 = y_i - 1.0;
+        const double t20 = t19 * t11;
         const double t21 = gamma_neg * pair_rounded(t3) * t9 + pair_rounded(t10);
-        const pair t24 = pair_div(t18, t16);
-        const pair t25 = pair_order(pair_sub(pair_mul(pair_mul_d(t23, gamma_neg), t17), t24));
-        const pair t29 = pair_add(pair_mul(pair_mul_d(t10, gamma_pos), t6), t3);
-        loss[row] = pair_value(pair_order(pair_sub(pair_mul(t4, t6), pair_mul(t7, pair_if(t8, pair_of(-(t9 * pair_rounded(t11))), pair_if(t14, pair_of(0.0), pair_mul(t17, t18)))))));
-        gradient[row] = pair_value(pair_order(pair_sub(pair_if(t8, pair_of(-(t20 * t21)), pair_if((z_i < pair_rounded(t13)), pair_of(0.0), pair_if((pair_rounded(t13) < z_i), pair_mul(pair_mul(pair_mul(t25, t19), t10), t3), pair_of(c8 * pair_value(t7) / c9)))), pair_mul(t4, t29))));
-        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul(t4, pair_if((pair_rounded(t10) == 0.0), pair_of(0.0), pair_order(pair_sub(pair_mul_d(t29, gamma_pos), pair_mul(pair_order(pair_add_d(pair_order(pair_add_d(pair_mul_d(t6, gamma_pos), -1.0)), -gamma_pos)), t3))))), t10), pair_if(t8, pair_of(-(t20 * ((pair_rounded(t3) == 0.0) ? 0.0 : (c10 - gamma_neg * t9) * pair_rounded(t10) + gamma_neg * t21) * pair_rounded(t3))), pair_if(t14, pair_of(0.0), pair_mul(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_sub(pair_order(pair_sub(pair_mul(c11, pair_mul(t17, a13)), pair_div(t24, t16))), pair_div(pair_mul_d(t23, c13), t16))), t10), t3), pair_mul(t25, t3))), pair_mul(t25, t10))), t19), t10), t3))))));
+        const double t24 = t18 / t16;
+        const double t25 = gamma_neg * pair_rounded(t23) * pair_rounded(t17) - t24;
+        const double t29 = gamma_pos * pair_rounded(t10) * t6 + pair_rounded(t3);
+        loss[row] = t4 * t6 - t7 * pair_rounded(pair_if(t8, pair_of(-(t9 * t11)), pair_if(t14, pair_of(0.0), pair_mul_d(t17, t18))));
+        gradient[row] = pair_value(pair_order(pair_add_d(pair_if(t8, pair_of(-(t20 * t21)), pair_if((z_i < pair_rounded(t13)), pair_of(0.0), pair_if((pair_rounded(t13) < z_i), pair_mul(pair_mul(pair_prod(t25, t19), t10), t3), pair_div(pair_mul_d(c8, t7), c9)))), -(t4 * t29))));
+        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_prod(t4, ((pair_rounded(t10) == 0.0) ? 0.0 : gamma_pos * t29 - (gamma_pos * t6 - 1.0 - gamma_pos) * pair_rounded(t3))), t10), pair_if(t8, pair_neg(pair_mul(pair_mul_d(pair_if((pair_rounded(t3) == 0.0), pair_of(0.0), pair_sum(((c10 - gamma_neg * t9) * pair_rounded(t10)), (gamma_neg * t21))), t20), t3)), pair_if(t14, pair_of(0.0), pair_mul(pair_mul(pair_mul_d(pair_order(pair_sub(pair_order(pair_add(pair_mul(pair_mul(pair_order(pair_add_d(pair_order(pair_sub(pair_prod(c11, (pair_rounded(t17) * pair_rounded(a13))), pair_quot(t24, t16))), -(c13 * pair_rounded(t23) / t16))), t10), t3), pair_mul_d(t3, t25))), pair_mul_d(t10, t25))), t19), t10), t3))))));
     }
 #else
     const double gamma_pos = constants[0];
@@ -2386,17 +2515,22 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a12_hi[row] = a12.hi;
         a12_lo[row] = a12.lo;
     }
-    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
-    pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a2_hi, a2_lo);
+    if (gamma_pos != 2.0) pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
+    if (gamma_pos == 2.0) pair_mul_rows(t3_hi, t3_lo, t3_hi, t3_lo, a2_hi, a2_lo);
+    if (gamma_pos != 2.0) pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a2_hi, a2_lo);
     pair_log1p_unit_rows(t1_hi, t1_lo, t5_hi, t5_lo);
-    pair_power_log_rows(t10_hi, t10_lo, t10_pair_power_log_hi, t10_pair_power_log_lo);
-    pair_pow_by_rows(t10_hi, t10_lo, a3_rows, zeros, t10_pair_power_log_hi, t10_pair_power_log_lo, t11_hi, t11_lo);
+    if (gamma_neg != 2.0) pair_power_log_rows(t10_hi, t10_lo, t10_pair_power_log_hi, t10_pair_power_log_lo);
+    if (gamma_neg == 2.0) pair_mul_rows(t10_hi, t10_lo, t10_hi, t10_lo, t11_hi, t11_lo);
+    if (gamma_neg != 2.0) pair_pow_by_rows(t10_hi, t10_lo, a3_rows, zeros, t10_pair_power_log_hi, t10_pair_power_log_lo, t11_hi, t11_lo);
     pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
     pair_log_rows(t16_hi, t16_lo, a10_hi, a10_lo);
-    pair_power_log_rows(t15_hi, t15_lo, t15_pair_power_log_hi, t15_pair_power_log_lo);
-    pair_pow_by_rows(t15_hi, t15_lo, a3_rows, zeros, t15_pair_power_log_hi, t15_pair_power_log_lo, t18_hi, t18_lo);
-    pair_pow_by_rows(t15_hi, t15_lo, a11_hi, a11_lo, t15_pair_power_log_hi, t15_pair_power_log_lo, t23_hi, t23_lo);
-    pair_pow_by_rows(t15_hi, t15_lo, a12_hi, a12_lo, t15_pair_power_log_hi, t15_pair_power_log_lo, a13_hi, a13_lo);
+    if (gamma_neg != 2.0 || t22.hi != 2.0 || t22.lo != 0.0 || c12.hi != 2.0 || c12.lo != 0.0) pair_power_log_rows(t15_hi, t15_lo, t15_pair_power_log_hi, t15_pair_power_log_lo);
+    if (gamma_neg == 2.0) pair_mul_rows(t15_hi, t15_lo, t15_hi, t15_lo, t18_hi, t18_lo);
+    if (gamma_neg != 2.0) pair_pow_by_rows(t15_hi, t15_lo, a3_rows, zeros, t15_pair_power_log_hi, t15_pair_power_log_lo, t18_hi, t18_lo);
+    if (t22.hi == 2.0 && t22.lo == 0.0) pair_mul_rows(t15_hi, t15_lo, t15_hi, t15_lo, t23_hi, t23_lo);
+    if (t22.hi != 2.0 || t22.lo != 0.0) pair_pow_by_rows(t15_hi, t15_lo, a11_hi, a11_lo, t15_pair_power_log_hi, t15_pair_power_log_lo, t23_hi, t23_lo);
+    if (c12.hi == 2.0 && c12.lo == 0.0) pair_mul_rows(t15_hi, t15_lo, t15_hi, t15_lo, a13_hi, a13_lo);
+    if (c12.hi != 2.0 || c12.lo != 0.0) pair_pow_by_rows(t15_hi, t15_lo, a12_hi, a12_lo, t15_pair_power_log_hi, t15_pair_power_log_lo, a13_hi, a13_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -2440,19 +2574,19 @@ void lossforge_asymmetric_focal_loss_gradient_hessian_f64_at(size_t n, size_t K,
     const double shift = parameters[2];
     const int t8 = (shift <= 0.0);
     const pair t12 = pair_diff(1.0, shift);
-    const pair c3 = pair_diff(shift, 1.0);
+    const double c3 = shift - 1.0;
     const pair t22 = pair_diff(gamma_neg, 1.0);
     const double c10 = 1.0 + gamma_neg;
     const double c13 = 2.0 * gamma_neg;
     const pair t13 = pair_if((0.25 <= shift), pair_log1p(pair_div(pair_diff((2.0 * shift), 1.0), t12)), pair_log(pair_div(pair_of(shift), t12)));
-    const pair c11 = pair_mul_d(t22, gamma_neg);
+    const double c11 = gamma_neg * pair_value(t22);
     const pair c12 = pair_if((pair_value(t22) == 0.0), pair_of(0.0), pair_diff(gamma_neg, 2.0));
-    const pair t26 = pair_exp_down_short(pair_neg(pair_abs(t13)));
+    const pair t26 = pair_exp_down(pair_neg(pair_abs(t13)));
     const double t27 = 1.0 + pair_value(t26);
     const double t28 = pair_value(pair_if((0.0 <= pair_rounded(pair_neg(t13))), pair_of(1.0), t26)) / t27;
-    const double c8 = 0.5 * pow_fast(0.0, gamma_neg) * t28 * (pair_value(pair_if((0.0 <= pair_rounded(t13)), pair_of(1.0), t26)) / t27);
-    const double c9 = shift + t28;
-    const double constants[] = {gamma_pos, gamma_neg, shift, t8 ? 1.0 : 0.0, c3.hi, c3.lo, t22.hi, t22.lo, c10, c13, t13.hi, t13.lo, c11.hi, c11.lo, c12.hi, c12.lo, c8, c9};
+    const pair c8 = pair_mul(pair_prod((0.5 * pow_fast(0.0, gamma_neg)), t28), pair_div(pair_if((0.0 <= pair_rounded(t13)), pair_of(1.0), t26), pair_of(t27)));
+    const pair c9 = pair_sum(shift, t28);
+    const double constants[] = {gamma_pos, gamma_neg, shift, t8 ? 1.0 : 0.0, c3, t22.hi, t22.lo, c10, c13, t13.hi, t13.lo, c11, c12.hi, c12.lo, c8.hi, c8.lo, c9.hi, c9.lo};
 #else
     const double gamma_pos = parameters[0];
     const double gamma_neg = parameters[1];
@@ -2556,6 +2690,7 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     double t3_pair_power_log_hi[ROWS_f32], t3_pair_power_log_lo[ROWS_f32];
     double t5_power_log_hi[ROWS_f32], t5_power_log_lo[ROWS_f32];
     double t8_pair_power_log_hi[ROWS_f32], t8_pair_power_log_lo[ROWS_f32];
+    double t5_rows[ROWS_f32];
     static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -2595,16 +2730,20 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         a9_hi[row] = a9.hi;
         a9_lo[row] = a9.lo;
         a11_rows[row] = pair_rounded(pair_add_d(t3, shift));
+        t5_rows[row] = pair_rounded(t5);
     }
     pair_log1p_unit_rows(t1_hi, t1_lo, t4_hi, t4_lo);
-    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
-    pair_pow_by_rows(t3_hi, t3_lo, a5_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a6_hi, a6_lo);
-    power_log_rows(t5_hi, zeros, t5_power_log_hi, t5_power_log_lo);
-    pow_fast_by_rows(t5_hi, a7_rows, t5_power_log_hi, t5_power_log_lo, a8_rows);
+    if (gamma_pos != 2.0) pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
+    if (gamma_pos == 2.0) pair_mul_rows(t3_hi, t3_lo, t3_hi, t3_lo, a6_hi, a6_lo);
+    if (gamma_pos != 2.0) pair_pow_by_rows(t3_hi, t3_lo, a5_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a6_hi, a6_lo);
+    if (gamma_neg != 2.0) power_log_rows(t5_rows, zeros, t5_power_log_hi, t5_power_log_lo);
+    if (gamma_neg == 2.0) squared_rows(t5_rows, a8_rows);
+    if (gamma_neg != 2.0) pow_fast_by_rows(t5_rows, a7_rows, t5_power_log_hi, t5_power_log_lo, a8_rows);
     pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
     log_fast_rows(a11_rows, a12_rows);
-    pair_power_log_rows(t8_hi, t8_lo, t8_pair_power_log_hi, t8_pair_power_log_lo);
-    pair_pow_by_rows(t8_hi, t8_lo, a7_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo, a13_hi, a13_lo);
+    if (gamma_neg != 2.0) pair_power_log_rows(t8_hi, t8_lo, t8_pair_power_log_hi, t8_pair_power_log_lo);
+    if (gamma_neg == 2.0) pair_mul_rows(t8_hi, t8_lo, t8_hi, t8_lo, a13_hi, a13_lo);
+    if (gamma_neg != 2.0) pair_pow_by_rows(t8_hi, t8_lo, a7_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo, a13_hi, a13_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -2680,6 +2819,8 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     double t3_power_log_hi[ROWS_f32], t3_power_log_lo[ROWS_f32];
     double t9_pair_power_log_hi[ROWS_f32], t9_pair_power_log_lo[ROWS_f32];
     double t5_pair_power_log_hi[ROWS_f32], t5_pair_power_log_lo[ROWS_f32];
+    double t10_rows[ROWS_f32];
+    double t3_rows[ROWS_f32];
     static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -2724,17 +2865,23 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         a9_hi[row] = a9.hi;
         a9_lo[row] = a9.lo;
         a13_rows[row] = gamma_pos;
+        t10_rows[row] = pair_rounded(t10);
+        t3_rows[row] = pair_rounded(t3);
     }
     pair_log1p_unit_rows(t1_hi, t1_lo, t6_hi, t6_lo);
-    power_log_rows(t3_hi, zeros, t3_power_log_hi, t3_power_log_lo);
-    pow_fast_by_rows(t3_hi, a5_rows, t3_power_log_hi, t3_power_log_lo, a6_rows);
-    pair_power_log_rows(t9_hi, t9_lo, t9_pair_power_log_hi, t9_pair_power_log_lo);
-    pair_pow_by_rows(t9_hi, t9_lo, a7_hi, a7_lo, t9_pair_power_log_hi, t9_pair_power_log_lo, a8_hi, a8_lo);
+    if (gamma_neg != 2.0) power_log_rows(t3_rows, zeros, t3_power_log_hi, t3_power_log_lo);
+    if (gamma_neg == 2.0) squared_rows(t3_rows, a6_rows);
+    if (gamma_neg != 2.0) pow_fast_by_rows(t3_rows, a5_rows, t3_power_log_hi, t3_power_log_lo, a6_rows);
+    if (c6.hi != 2.0 || c6.lo != 0.0 || gamma_neg != 2.0) pair_power_log_rows(t9_hi, t9_lo, t9_pair_power_log_hi, t9_pair_power_log_lo);
+    if (c6.hi == 2.0 && c6.lo == 0.0) pair_mul_rows(t9_hi, t9_lo, t9_hi, t9_lo, a8_hi, a8_lo);
+    if (c6.hi != 2.0 || c6.lo != 0.0) pair_pow_by_rows(t9_hi, t9_lo, a7_hi, a7_lo, t9_pair_power_log_hi, t9_pair_power_log_lo, a8_hi, a8_lo);
     pair_log1p_rows(a9_hi, a9_lo, a10_hi, a10_lo);
-    log_fast_rows(t10_hi, a11_rows);
-    pair_pow_by_rows(t9_hi, t9_lo, a5_rows, zeros, t9_pair_power_log_hi, t9_pair_power_log_lo, a12_hi, a12_lo);
-    pair_power_log_rows(t5_hi, t5_lo, t5_pair_power_log_hi, t5_pair_power_log_lo);
-    pair_pow_by_rows(t5_hi, t5_lo, a13_rows, zeros, t5_pair_power_log_hi, t5_pair_power_log_lo, a14_hi, a14_lo);
+    log_fast_rows(t10_rows, a11_rows);
+    if (gamma_neg == 2.0) pair_mul_rows(t9_hi, t9_lo, t9_hi, t9_lo, a12_hi, a12_lo);
+    if (gamma_neg != 2.0) pair_pow_by_rows(t9_hi, t9_lo, a5_rows, zeros, t9_pair_power_log_hi, t9_pair_power_log_lo, a12_hi, a12_lo);
+    if (gamma_pos != 2.0) pair_power_log_rows(t5_hi, t5_lo, t5_pair_power_log_hi, t5_pair_power_log_lo);
+    if (gamma_pos == 2.0) pair_mul_rows(t5_hi, t5_lo, t5_hi, t5_lo, a14_hi, a14_lo);
+    if (gamma_pos != 2.0) pair_pow_by_rows(t5_hi, t5_lo, a13_rows, zeros, t5_pair_power_log_hi, t5_pair_power_log_lo, a14_hi, a14_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -2824,6 +2971,8 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     double t12_pair_power_log_hi[ROWS_f32], t12_pair_power_log_lo[ROWS_f32];
     double t3_pair_power_log_hi[ROWS_f32], t3_pair_power_log_lo[ROWS_f32];
     double t4_power_log_hi[ROWS_f32], t4_power_log_lo[ROWS_f32];
+    double t13_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
     static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -2871,18 +3020,25 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         const pair a14 = c6;
         a14_hi[row] = a14.hi;
         a14_lo[row] = a14.lo;
+        t13_rows[row] = pair_rounded(t13);
+        t4_rows[row] = pair_rounded(t4);
     }
     pair_log1p_unit_rows(t1_hi, t1_lo, t5_hi, t5_lo);
     pair_log1p_rows(a5_hi, a5_lo, a6_hi, a6_lo);
-    log_fast_rows(t13_hi, a7_rows);
-    pair_power_log_rows(t12_hi, t12_lo, t12_pair_power_log_hi, t12_pair_power_log_lo);
-    pair_pow_by_rows(t12_hi, t12_lo, a8_rows, zeros, t12_pair_power_log_hi, t12_pair_power_log_lo, a9_hi, a9_lo);
-    pair_pow_by_rows(t12_hi, t12_lo, a10_hi, a10_lo, t12_pair_power_log_hi, t12_pair_power_log_lo, t16_hi, t16_lo);
-    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
-    pair_pow_by_rows(t3_hi, t3_lo, a11_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a12_hi, a12_lo);
-    power_log_rows(t4_hi, zeros, t4_power_log_hi, t4_power_log_lo);
-    pow_fast_by_rows(t4_hi, a8_rows, t4_power_log_hi, t4_power_log_lo, a13_rows);
-    pair_pow_by_rows(t12_hi, t12_lo, a14_hi, a14_lo, t12_pair_power_log_hi, t12_pair_power_log_lo, a15_hi, a15_lo);
+    log_fast_rows(t13_rows, a7_rows);
+    if (gamma_neg != 2.0 || t11.hi != 2.0 || t11.lo != 0.0 || c6.hi != 2.0 || c6.lo != 0.0) pair_power_log_rows(t12_hi, t12_lo, t12_pair_power_log_hi, t12_pair_power_log_lo);
+    if (gamma_neg == 2.0) pair_mul_rows(t12_hi, t12_lo, t12_hi, t12_lo, a9_hi, a9_lo);
+    if (gamma_neg != 2.0) pair_pow_by_rows(t12_hi, t12_lo, a8_rows, zeros, t12_pair_power_log_hi, t12_pair_power_log_lo, a9_hi, a9_lo);
+    if (t11.hi == 2.0 && t11.lo == 0.0) pair_mul_rows(t12_hi, t12_lo, t12_hi, t12_lo, t16_hi, t16_lo);
+    if (t11.hi != 2.0 || t11.lo != 0.0) pair_pow_by_rows(t12_hi, t12_lo, a10_hi, a10_lo, t12_pair_power_log_hi, t12_pair_power_log_lo, t16_hi, t16_lo);
+    if (gamma_pos != 2.0) pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
+    if (gamma_pos == 2.0) pair_mul_rows(t3_hi, t3_lo, t3_hi, t3_lo, a12_hi, a12_lo);
+    if (gamma_pos != 2.0) pair_pow_by_rows(t3_hi, t3_lo, a11_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a12_hi, a12_lo);
+    if (gamma_neg != 2.0) power_log_rows(t4_rows, zeros, t4_power_log_hi, t4_power_log_lo);
+    if (gamma_neg == 2.0) squared_rows(t4_rows, a13_rows);
+    if (gamma_neg != 2.0) pow_fast_by_rows(t4_rows, a8_rows, t4_power_log_hi, t4_power_log_lo, a13_rows);
+    if (c6.hi == 2.0 && c6.lo == 0.0) pair_mul_rows(t12_hi, t12_lo, t12_hi, t12_lo, a15_hi, a15_lo);
+    if (c6.hi != 2.0 || c6.lo != 0.0) pair_pow_by_rows(t12_hi, t12_lo, a14_hi, a14_lo, t12_pair_power_log_hi, t12_pair_power_log_lo, a15_hi, a15_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -2975,6 +3131,8 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     double t3_pair_power_log_hi[ROWS_f32], t3_pair_power_log_lo[ROWS_f32];
     double t10_power_log_hi[ROWS_f32], t10_power_log_lo[ROWS_f32];
     double t14_pair_power_log_hi[ROWS_f32], t14_pair_power_log_lo[ROWS_f32];
+    double t10_rows[ROWS_f32];
+    double t15_rows[ROWS_f32];
     static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -3019,17 +3177,23 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const pair a11 = c7;
         a11_hi[row] = a11.hi;
         a11_lo[row] = a11.lo;
+        t10_rows[row] = pair_rounded(t10);
+        t15_rows[row] = pair_rounded(t15);
     }
-    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
-    pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a2_hi, a2_lo);
+    if (gamma_pos != 2.0) pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
+    if (gamma_pos == 2.0) pair_mul_rows(t3_hi, t3_lo, t3_hi, t3_lo, a2_hi, a2_lo);
+    if (gamma_pos != 2.0) pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a2_hi, a2_lo);
     pair_log1p_unit_rows(t1_hi, t1_lo, t5_hi, t5_lo);
-    power_log_rows(t10_hi, zeros, t10_power_log_hi, t10_power_log_lo);
-    pow_fast_by_rows(t10_hi, a3_rows, t10_power_log_hi, t10_power_log_lo, t11_rows);
+    if (gamma_neg != 2.0) power_log_rows(t10_rows, zeros, t10_power_log_hi, t10_power_log_lo);
+    if (gamma_neg == 2.0) squared_rows(t10_rows, t11_rows);
+    if (gamma_neg != 2.0) pow_fast_by_rows(t10_rows, a3_rows, t10_power_log_hi, t10_power_log_lo, t11_rows);
     pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
-    log_fast_rows(t15_hi, a10_rows);
-    pair_power_log_rows(t14_hi, t14_lo, t14_pair_power_log_hi, t14_pair_power_log_lo);
-    pair_pow_by_rows(t14_hi, t14_lo, a3_rows, zeros, t14_pair_power_log_hi, t14_pair_power_log_lo, t17_hi, t17_lo);
-    pair_pow_by_rows(t14_hi, t14_lo, a11_hi, a11_lo, t14_pair_power_log_hi, t14_pair_power_log_lo, a12_hi, a12_lo);
+    log_fast_rows(t15_rows, a10_rows);
+    if (gamma_neg != 2.0 || c7.hi != 2.0 || c7.lo != 0.0) pair_power_log_rows(t14_hi, t14_lo, t14_pair_power_log_hi, t14_pair_power_log_lo);
+    if (gamma_neg == 2.0) pair_mul_rows(t14_hi, t14_lo, t14_hi, t14_lo, t17_hi, t17_lo);
+    if (gamma_neg != 2.0) pair_pow_by_rows(t14_hi, t14_lo, a3_rows, zeros, t14_pair_power_log_hi, t14_pair_power_log_lo, t17_hi, t17_lo);
+    if (c7.hi == 2.0 && c7.lo == 0.0) pair_mul_rows(t14_hi, t14_lo, t14_hi, t14_lo, a12_hi, a12_lo);
+    if (c7.hi != 2.0 || c7.lo != 0.0) pair_pow_by_rows(t14_hi, t14_lo, a11_hi, a11_lo, t14_pair_power_log_hi, t14_pair_power_log_lo, a12_hi, a12_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -3130,6 +3294,8 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     double t4_power_log_hi[ROWS_f32], t4_power_log_lo[ROWS_f32];
     double t13_pair_power_log_hi[ROWS_f32], t13_pair_power_log_lo[ROWS_f32];
     double t7_pair_power_log_hi[ROWS_f32], t7_pair_power_log_lo[ROWS_f32];
+    double t16_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
     static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -3177,18 +3343,25 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         const pair a14 = c12;
         a14_hi[row] = a14.hi;
         a14_lo[row] = a14.lo;
+        t16_rows[row] = pair_rounded(t16);
+        t4_rows[row] = pair_rounded(t4);
     }
-    power_log_rows(t4_hi, zeros, t4_power_log_hi, t4_power_log_lo);
-    pow_fast_by_rows(t4_hi, a1_rows, t4_power_log_hi, t4_power_log_lo, a2_rows);
+    if (gamma_neg != 2.0) power_log_rows(t4_rows, zeros, t4_power_log_hi, t4_power_log_lo);
+    if (gamma_neg == 2.0) squared_rows(t4_rows, a2_rows);
+    if (gamma_neg != 2.0) pow_fast_by_rows(t4_rows, a1_rows, t4_power_log_hi, t4_power_log_lo, a2_rows);
     pair_log1p_unit_rows(t2_hi, t2_lo, t8_hi, t8_lo);
-    pair_power_log_rows(t13_hi, t13_lo, t13_pair_power_log_hi, t13_pair_power_log_lo);
-    pair_pow_by_rows(t13_hi, t13_lo, a7_hi, a7_lo, t13_pair_power_log_hi, t13_pair_power_log_lo, t15_hi, t15_lo);
+    if (t14.hi != 2.0 || t14.lo != 0.0 || gamma_neg != 2.0 || c12.hi != 2.0 || c12.lo != 0.0) pair_power_log_rows(t13_hi, t13_lo, t13_pair_power_log_hi, t13_pair_power_log_lo);
+    if (t14.hi == 2.0 && t14.lo == 0.0) pair_mul_rows(t13_hi, t13_lo, t13_hi, t13_lo, t15_hi, t15_lo);
+    if (t14.hi != 2.0 || t14.lo != 0.0) pair_pow_by_rows(t13_hi, t13_lo, a7_hi, a7_lo, t13_pair_power_log_hi, t13_pair_power_log_lo, t15_hi, t15_lo);
     pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
-    log_fast_rows(t16_hi, a10_rows);
-    pair_pow_by_rows(t13_hi, t13_lo, a1_rows, zeros, t13_pair_power_log_hi, t13_pair_power_log_lo, a11_hi, a11_lo);
-    pair_power_log_rows(t7_hi, t7_lo, t7_pair_power_log_hi, t7_pair_power_log_lo);
-    pair_pow_by_rows(t7_hi, t7_lo, a12_rows, zeros, t7_pair_power_log_hi, t7_pair_power_log_lo, a13_hi, a13_lo);
-    pair_pow_by_rows(t13_hi, t13_lo, a14_hi, a14_lo, t13_pair_power_log_hi, t13_pair_power_log_lo, a15_hi, a15_lo);
+    log_fast_rows(t16_rows, a10_rows);
+    if (gamma_neg == 2.0) pair_mul_rows(t13_hi, t13_lo, t13_hi, t13_lo, a11_hi, a11_lo);
+    if (gamma_neg != 2.0) pair_pow_by_rows(t13_hi, t13_lo, a1_rows, zeros, t13_pair_power_log_hi, t13_pair_power_log_lo, a11_hi, a11_lo);
+    if (gamma_pos != 2.0) pair_power_log_rows(t7_hi, t7_lo, t7_pair_power_log_hi, t7_pair_power_log_lo);
+    if (gamma_pos == 2.0) pair_mul_rows(t7_hi, t7_lo, t7_hi, t7_lo, a13_hi, a13_lo);
+    if (gamma_pos != 2.0) pair_pow_by_rows(t7_hi, t7_lo, a12_rows, zeros, t7_pair_power_log_hi, t7_pair_power_log_lo, a13_hi, a13_lo);
+    if (c12.hi == 2.0 && c12.lo == 0.0) pair_mul_rows(t13_hi, t13_lo, t13_hi, t13_lo, a15_hi, a15_lo);
+    if (c12.hi != 2.0 || c12.lo != 0.0) pair_pow_by_rows(t13_hi, t13_lo, a14_hi, a14_lo, t13_pair_power_log_hi, t13_pair_power_log_lo, a15_hi, a15_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -3299,6 +3472,8 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     double t3_pair_power_log_hi[ROWS_f32], t3_pair_power_log_lo[ROWS_f32];
     double t10_power_log_hi[ROWS_f32], t10_power_log_lo[ROWS_f32];
     double t15_pair_power_log_hi[ROWS_f32], t15_pair_power_log_lo[ROWS_f32];
+    double t10_rows[ROWS_f32];
+    double t16_rows[ROWS_f32];
     static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -3346,18 +3521,25 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const pair a12 = c12;
         a12_hi[row] = a12.hi;
         a12_lo[row] = a12.lo;
+        t10_rows[row] = pair_rounded(t10);
+        t16_rows[row] = pair_rounded(t16);
     }
-    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
-    pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a2_hi, a2_lo);
+    if (gamma_pos != 2.0) pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
+    if (gamma_pos == 2.0) pair_mul_rows(t3_hi, t3_lo, t3_hi, t3_lo, a2_hi, a2_lo);
+    if (gamma_pos != 2.0) pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, a2_hi, a2_lo);
     pair_log1p_unit_rows(t1_hi, t1_lo, t5_hi, t5_lo);
-    power_log_rows(t10_hi, zeros, t10_power_log_hi, t10_power_log_lo);
-    pow_fast_by_rows(t10_hi, a3_rows, t10_power_log_hi, t10_power_log_lo, t11_rows);
+    if (gamma_neg != 2.0) power_log_rows(t10_rows, zeros, t10_power_log_hi, t10_power_log_lo);
+    if (gamma_neg == 2.0) squared_rows(t10_rows, t11_rows);
+    if (gamma_neg != 2.0) pow_fast_by_rows(t10_rows, a3_rows, t10_power_log_hi, t10_power_log_lo, t11_rows);
     pair_log1p_rows(a8_hi, a8_lo, a9_hi, a9_lo);
-    log_fast_rows(t16_hi, a10_rows);
-    pair_power_log_rows(t15_hi, t15_lo, t15_pair_power_log_hi, t15_pair_power_log_lo);
-    pair_pow_by_rows(t15_hi, t15_lo, a3_rows, zeros, t15_pair_power_log_hi, t15_pair_power_log_lo, t18_hi, t18_lo);
-    pair_pow_by_rows(t15_hi, t15_lo, a11_hi, a11_lo, t15_pair_power_log_hi, t15_pair_power_log_lo, t23_hi, t23_lo);
-    pair_pow_by_rows(t15_hi, t15_lo, a12_hi, a12_lo, t15_pair_power_log_hi, t15_pair_power_log_lo, a13_hi, a13_lo);
+    log_fast_rows(t16_rows, a10_rows);
+    if (gamma_neg != 2.0 || t22.hi != 2.0 || t22.lo != 0.0 || c12.hi != 2.0 || c12.lo != 0.0) pair_power_log_rows(t15_hi, t15_lo, t15_pair_power_log_hi, t15_pair_power_log_lo);
+    if (gamma_neg == 2.0) pair_mul_rows(t15_hi, t15_lo, t15_hi, t15_lo, t18_hi, t18_lo);
+    if (gamma_neg != 2.0) pair_pow_by_rows(t15_hi, t15_lo, a3_rows, zeros, t15_pair_power_log_hi, t15_pair_power_log_lo, t18_hi, t18_lo);
+    if (t22.hi == 2.0 && t22.lo == 0.0) pair_mul_rows(t15_hi, t15_lo, t15_hi, t15_lo, t23_hi, t23_lo);
+    if (t22.hi != 2.0 || t22.lo != 0.0) pair_pow_by_rows(t15_hi, t15_lo, a11_hi, a11_lo, t15_pair_power_log_hi, t15_pair_power_log_lo, t23_hi, t23_lo);
+    if (c12.hi == 2.0 && c12.lo == 0.0) pair_mul_rows(t15_hi, t15_lo, t15_hi, t15_lo, a13_hi, a13_lo);
+    if (c12.hi != 2.0 || c12.lo != 0.0) pair_pow_by_rows(t15_hi, t15_lo, a12_hi, a12_lo, t15_pair_power_log_hi, t15_pair_power_log_lo, a13_hi, a13_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];

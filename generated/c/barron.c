@@ -626,6 +626,11 @@ HELPER double hypot_v(double a, double b)
     return most != most ? most : most * sqrt(1.0 + q * q);
 }
 
+HELPER double squared(double a)
+{
+    return a * a;
+}
+
 /* Functions over a block of rows, compiled once; a pair is two arrays. */
 
 ONCE static void pair_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
@@ -653,6 +658,16 @@ ONCE static void pair_power_log_rows(const double *a, const double *a_lo, double
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
         const pair made = pair_power_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_mul_rows(const double *a, const double *a_lo, const double *b, const double *b_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_mul((pair){a[row], a_lo[row]}, (pair){b[row], b_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
@@ -695,6 +710,14 @@ ONCE static void power_log_rows(const double *a, const double *a_lo, double *hi,
         const pair made = power_log((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
+    }
+}
+
+ONCE static void squared_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = squared(a[row]);
     }
 }
 
@@ -792,7 +815,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     const double c10 = constants[10];
     const pair c2 = {constants[11], constants[12]};
     const pair c4 = {constants[13], constants[14]};
-    const pair c5 = {constants[15], constants[16]};
+    const double c5 = constants[15];
     double r_rows[ROWS_f64];
     double t2_rows[ROWS_f64];
     double t5_rows[ROWS_f64];
@@ -815,7 +838,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
     double a11_rows[ROWS_f64];
     double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
-    double a13_hi[ROWS_f64], a13_lo[ROWS_f64];
+    double a13_rows[ROWS_f64];
     double t16_hi[ROWS_f64], t16_lo[ROWS_f64];
     double t18_rows[ROWS_f64];
     double a14_rows[ROWS_f64];
@@ -826,7 +849,8 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double a19_rows[ROWS_f64];
     double a20_rows[ROWS_f64];
     double t5_power_log_hi[ROWS_f64], t5_power_log_lo[ROWS_f64];
-    double a12_pair_power_log_hi[ROWS_f64], a12_pair_power_log_lo[ROWS_f64];
+    double a12_power_log_hi[ROWS_f64], a12_power_log_lo[ROWS_f64];
+    double a12_rows[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -857,7 +881,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a7_rows[row] = alpha;
         a11_rows[row] = 1.0;
         const int t15 = (c9 < t2);
-        const pair t16 = pair_abs(pair_div(pair_prod(0.7071067811865476, r), pair_of(c)));
+        const pair t16 = pair_abs(pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c)));
         t16_hi[row] = t16.hi;
         t16_lo[row] = t16.lo;
         const pair t17 = pair_min(pair_of(1.0), pair_order(t16));
@@ -871,8 +895,9 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     pair_log1p_unit_rows(a1_hi, a1_lo, a2_hi, a2_lo);
     pair_log_rows(t11_hi, t11_lo, a3_hi, a3_lo);
     pair_log1p_unit_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    power_log_rows(t5_rows, zeros, t5_power_log_hi, t5_power_log_lo);
-    pow_fast_by_rows(t5_rows, a7_rows, t5_power_log_hi, t5_power_log_lo, a8_rows);
+    if (alpha != 2.0) power_log_rows(t5_rows, zeros, t5_power_log_hi, t5_power_log_lo);
+    if (alpha == 2.0) squared_rows(t5_rows, a8_rows);
+    if (alpha != 2.0) pow_fast_by_rows(t5_rows, a7_rows, t5_power_log_hi, t5_power_log_lo, a8_rows);
     pair_hypot_rows(a11_rows, zeros, t8_hi, t8_lo, a12_hi, a12_lo);
     log_fast_rows(a14_rows, a15_rows);
     log1p_unit_fast_rows(a16_rows, a17_rows);
@@ -897,11 +922,13 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair a9 = pair_mul_d(t12, c7);
         a9_hi[row] = a9.hi;
         a9_lo[row] = a9.lo;
+        a12_rows[row] = pair_rounded((pair){a12_hi[row], a12_lo[row]});
     }
     pair_expm1_rows(t7_hi, t7_lo, a6_hi, a6_lo);
     pair_expm1_rows(a9_hi, a9_lo, a10_hi, a10_lo);
-    pair_power_log_rows(a12_hi, a12_lo, a12_pair_power_log_hi, a12_pair_power_log_lo);
-    pair_pow_by_rows(a12_hi, a12_lo, a7_rows, zeros, a12_pair_power_log_hi, a12_pair_power_log_lo, a13_hi, a13_lo);
+    if (alpha != 2.0) power_log_rows(a12_rows, zeros, a12_power_log_hi, a12_power_log_lo);
+    if (alpha == 2.0) squared_rows(a12_rows, a13_rows);
+    if (alpha != 2.0) pow_fast_by_rows(a12_rows, a7_rows, a12_power_log_hi, a12_power_log_lo, a13_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -912,14 +939,14 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair a6 = {a6_hi[row], a6_lo[row]};
         const double a8 = a8_rows[row];
         const pair a10 = {a10_hi[row], a10_lo[row]};
-        const pair a13 = {a13_hi[row], a13_lo[row]};
+        const double a13 = a13_rows[row];
         const pair t16 = {t16_hi[row], t16_lo[row]};
         const double a15 = a15_rows[row];
         const double a17 = a17_rows[row];
         const double a18 = a18_rows[row];
         const double a20 = a20_rows[row];
         const int t3 = (pair_rounded(c2) < t2);
-        const double t13 = pair_rounded(pair_if(t3, pair_if(t4, t6, pair_of(((pair_rounded(pair_abs(t7)) < 1.0) ? pair_rounded(a6) / alpha : (a8 / pair_rounded(c5) - 1.0) / alpha))), pair_if(t4, pair_scale(t12, 0.5), pair_of(((pair_rounded(t12) * c6 <= 2.0) ? pair_rounded(a10) / alpha : (pair_rounded(a13) - 1.0) / alpha))))) * pair_value(t0);
+        const double t13 = pair_rounded(pair_if(t3, pair_if(t4, t6, pair_of(((pair_rounded(pair_abs(t7)) < 1.0) ? pair_rounded(a6) / alpha : (a8 / c5 - 1.0) / alpha))), pair_if(t4, pair_scale(t12, 0.5), pair_of(((pair_rounded(t12) * c6 <= 2.0) ? pair_rounded(a10) / alpha : (a13 - 1.0) / alpha))))) * pair_value(t0);
         const int t15 = (c9 < t2);
         const double t19 = r / c;
         loss[row] = ((r == r) ? ((alpha < 0.0) ? t13 : ((alpha <= 0.0) ? (t15 ? 2.0 * (a15 - c10) : ((pair_rounded(t16) <= 1.0) ? a17 : 2.0 * a18 + a20)) : ((alpha < 2.0) ? t13 : ((alpha <= 2.0) ? 0.5 * t19 * t19 : t13)))) : r);
@@ -1020,8 +1047,9 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     pair_log1p_unit_rows(a1_hi, a1_lo, a2_hi, a2_lo);
     pair_log_rows(t11_hi, t11_lo, a3_hi, a3_lo);
     pair_log1p_unit_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_power_log_rows(t5_rows, zeros, t5_pair_power_log_hi, t5_pair_power_log_lo);
-    pair_pow_by_rows(t5_rows, zeros, a7_rows, zeros, t5_pair_power_log_hi, t5_pair_power_log_lo, a8_hi, a8_lo);
+    if (alpha != 2.0) pair_power_log_rows(t5_rows, zeros, t5_pair_power_log_hi, t5_pair_power_log_lo);
+    if (alpha == 2.0) pair_mul_rows(t5_rows, zeros, t5_rows, zeros, a8_hi, a8_lo);
+    if (alpha != 2.0) pair_pow_by_rows(t5_rows, zeros, a7_rows, zeros, t5_pair_power_log_hi, t5_pair_power_log_lo, a8_hi, a8_lo);
     pair_hypot_rows(a11_rows, zeros, t8_hi, t8_lo, a12_hi, a12_lo);
     pair_log_rows(a14_rows, zeros, a15_hi, a15_lo);
     pair_log1p_unit_rows(a16_hi, a16_lo, a17_hi, a17_lo);
@@ -1049,8 +1077,9 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     }
     pair_expm1_rows(t7_hi, t7_lo, a6_hi, a6_lo);
     pair_expm1_rows(a9_hi, a9_lo, a10_hi, a10_lo);
-    pair_power_log_rows(a12_hi, a12_lo, a12_pair_power_log_hi, a12_pair_power_log_lo);
-    pair_pow_by_rows(a12_hi, a12_lo, a7_rows, zeros, a12_pair_power_log_hi, a12_pair_power_log_lo, a13_hi, a13_lo);
+    if (alpha != 2.0) pair_power_log_rows(a12_hi, a12_lo, a12_pair_power_log_hi, a12_pair_power_log_lo);
+    if (alpha == 2.0) pair_mul_rows(a12_hi, a12_lo, a12_hi, a12_lo, a13_hi, a13_lo);
+    if (alpha != 2.0) pair_pow_by_rows(a12_hi, a12_lo, a7_rows, zeros, a12_pair_power_log_hi, a12_pair_power_log_lo, a13_hi, a13_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -1091,8 +1120,8 @@ void lossforge_barron_loss_f64_at(size_t n, size_t K, const void *const *inputs,
     const double c10 = log_fast(t14);
     const pair c2 = pair_scale(t1, 1.2676506002282294e+30);
     const pair c4 = pair_log(t1);
-    const pair c5 = pair_pow(pair_order(t1), pair_of(alpha));
-    const double constants[] = {alpha, c, t0.hi, t0.lo, t4 ? 1.0 : 0.0, c6, c7, t1.hi, t1.lo, c9, c10, c2.hi, c2.lo, c4.hi, c4.lo, c5.hi, c5.lo};
+    const double c5 = pow_fast(pair_rounded(t1), alpha);
+    const double constants[] = {alpha, c, t0.hi, t0.lo, t4 ? 1.0 : 0.0, c6, c7, t1.hi, t1.lo, c9, c10, c2.hi, c2.lo, c4.hi, c4.lo, c5};
 #else
     const double alpha = parameters[0];
     const double c = parameters[1];
@@ -1151,6 +1180,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
     double a4_pair_power_log_hi[ROWS_f64], a4_pair_power_log_lo[ROWS_f64];
     double a7_pair_power_log_hi[ROWS_f64], a7_pair_power_log_lo[ROWS_f64];
+    double t4_rows[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1176,14 +1206,17 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair a5 = t7;
         a5_hi[row] = a5.hi;
         a5_lo[row] = a5.lo;
+        t4_rows[row] = pair_rounded(t4);
     }
-    hypot_v_rows(a0_rows, t4_hi, a1_rows);
+    hypot_v_rows(a0_rows, t4_rows, a1_rows);
     hypot_v_rows(a0_rows, a2_rows, a3_rows);
-    pair_power_log_rows(a4_rows, zeros, a4_pair_power_log_hi, a4_pair_power_log_lo);
-    pair_pow_by_rows(a4_rows, zeros, a5_hi, a5_lo, a4_pair_power_log_hi, a4_pair_power_log_lo, a6_hi, a6_lo);
+    if (t7.hi != 2.0 || t7.lo != 0.0) pair_power_log_rows(a4_rows, zeros, a4_pair_power_log_hi, a4_pair_power_log_lo);
+    if (t7.hi == 2.0 && t7.lo == 0.0) pair_mul_rows(a4_rows, zeros, a4_rows, zeros, a6_hi, a6_lo);
+    if (t7.hi != 2.0 || t7.lo != 0.0) pair_pow_by_rows(a4_rows, zeros, a5_hi, a5_lo, a4_pair_power_log_hi, a4_pair_power_log_lo, a6_hi, a6_lo);
     pair_hypot_rows(a0_rows, zeros, t2_hi, t2_lo, a7_hi, a7_lo);
-    pair_power_log_rows(a7_hi, a7_lo, a7_pair_power_log_hi, a7_pair_power_log_lo);
-    pair_pow_by_rows(a7_hi, a7_lo, a5_hi, a5_lo, a7_pair_power_log_hi, a7_pair_power_log_lo, a8_hi, a8_lo);
+    if (t7.hi != 2.0 || t7.lo != 0.0) pair_power_log_rows(a7_hi, a7_lo, a7_pair_power_log_hi, a7_pair_power_log_lo);
+    if (t7.hi == 2.0 && t7.lo == 0.0) pair_mul_rows(a7_hi, a7_lo, a7_hi, a7_lo, a8_hi, a8_lo);
+    if (t7.hi != 2.0 || t7.lo != 0.0) pair_pow_by_rows(a7_hi, a7_lo, a5_hi, a5_lo, a7_pair_power_log_hi, a7_pair_power_log_lo, a8_hi, a8_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -1197,7 +1230,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair a8 = {a8_hi[row], a8_lo[row]};
         const int t6 = (pair_rounded(c2) < t5);
         const double t8 = ((pair_rounded(t3) <= 1.0) ? pair_rounded(t4) / a1 : 1.0 / a3) * sign(pair_rounded(t2)) * pair_rounded(pair_if(t6, pair_of(pair_rounded(a6) / pair_rounded(c4)), a8)) * pair_rounded(t0) / c;
-        const pair t9 = pair_div(pair_prod(0.7071067811865476, r), pair_of(c));
+        const pair t9 = pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c));
         const pair t10 = pair_abs(t9);
         const pair t11 = pair_min(pair_of(1.0), pair_order(t10));
         const pair t12 = pair_max(pair_of(1.0), pair_order(t10));
@@ -1258,11 +1291,13 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     }
     pair_hypot_rows(a0_rows, zeros, t4_hi, t4_lo, a1_hi, a1_lo);
     pair_hypot_rows(a0_rows, zeros, a2_hi, a2_lo, a3_hi, a3_lo);
-    pair_power_log_rows(a4_rows, zeros, a4_pair_power_log_hi, a4_pair_power_log_lo);
-    pair_pow_by_rows(a4_rows, zeros, a5_hi, a5_lo, a4_pair_power_log_hi, a4_pair_power_log_lo, a6_hi, a6_lo);
+    if (t7.hi != 2.0 || t7.lo != 0.0) pair_power_log_rows(a4_rows, zeros, a4_pair_power_log_hi, a4_pair_power_log_lo);
+    if (t7.hi == 2.0 && t7.lo == 0.0) pair_mul_rows(a4_rows, zeros, a4_rows, zeros, a6_hi, a6_lo);
+    if (t7.hi != 2.0 || t7.lo != 0.0) pair_pow_by_rows(a4_rows, zeros, a5_hi, a5_lo, a4_pair_power_log_hi, a4_pair_power_log_lo, a6_hi, a6_lo);
     pair_hypot_rows(a0_rows, zeros, t2_hi, t2_lo, a7_hi, a7_lo);
-    pair_power_log_rows(a7_hi, a7_lo, a7_pair_power_log_hi, a7_pair_power_log_lo);
-    pair_pow_by_rows(a7_hi, a7_lo, a5_hi, a5_lo, a7_pair_power_log_hi, a7_pair_power_log_lo, a8_hi, a8_lo);
+    if (t7.hi != 2.0 || t7.lo != 0.0) pair_power_log_rows(a7_hi, a7_lo, a7_pair_power_log_hi, a7_pair_power_log_lo);
+    if (t7.hi == 2.0 && t7.lo == 0.0) pair_mul_rows(a7_hi, a7_lo, a7_hi, a7_lo, a8_hi, a8_lo);
+    if (t7.hi != 2.0 || t7.lo != 0.0) pair_pow_by_rows(a7_hi, a7_lo, a5_hi, a5_lo, a7_pair_power_log_hi, a7_pair_power_log_lo, a8_hi, a8_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -1365,11 +1400,13 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a1_lo[row] = a1.lo;
         a3_rows[row] = 1.0;
     }
-    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
+    if (t12.hi != 2.0 || t12.lo != 0.0) pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    if (t12.hi == 2.0 && t12.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, a2_hi, a2_lo);
+    if (t12.hi != 2.0 || t12.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
     pair_hypot_rows(a3_rows, zeros, t1_hi, t1_lo, a4_hi, a4_lo);
-    pair_power_log_rows(a4_hi, a4_lo, a4_pair_power_log_hi, a4_pair_power_log_lo);
-    pair_pow_by_rows(a4_hi, a4_lo, a1_hi, a1_lo, a4_pair_power_log_hi, a4_pair_power_log_lo, a5_hi, a5_lo);
+    if (t12.hi != 2.0 || t12.lo != 0.0) pair_power_log_rows(a4_hi, a4_lo, a4_pair_power_log_hi, a4_pair_power_log_lo);
+    if (t12.hi == 2.0 && t12.lo == 0.0) pair_mul_rows(a4_hi, a4_lo, a4_hi, a4_lo, a5_hi, a5_lo);
+    if (t12.hi != 2.0 || t12.lo != 0.0) pair_pow_by_rows(a4_hi, a4_lo, a1_hi, a1_lo, a4_pair_power_log_hi, a4_pair_power_log_lo, a5_hi, a5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -1381,18 +1418,18 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const int t3 = (pair_rounded(t2) <= 1.0);
         const pair t4 = pair_min(pair_of(1.0), pair_order(t2));
         const pair t5 = pair_mul(t4, t4);
-        const pair t6 = pair_add_d(t5, 1.0);
+        const double t6 = 1.0 + pair_rounded(t5);
         const pair t7 = pair_max(pair_of(1.0), pair_order(t2));
         const pair t8 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t7)));
         const pair t9 = pair_mul(t8, t8);
         const int t11 = (pair_rounded(c1) < t10);
-        const pair t14 = pair_div(pair_mul_d(pair_if(t11, pair_of(pair_rounded(a2) / pair_rounded(c5)), a5), (pair_value(c4) * (t3 ? pair_rounded(t5) / pair_rounded(t6) : 1.0 / (1.0 + pair_rounded(pair_div(pair_of(1.0), pair_mul(t7, t7))))) + (t3 ? 1.0 / pair_rounded(t6) : pair_rounded(t9) / (1.0 + pair_rounded(t9))))), pair_of(t13));
-        const pair t15 = pair_abs(pair_div(pair_prod(0.7071067811865476, r), pair_of(c)));
+        const double t14 = (pair_value(c4) * (t3 ? pair_rounded(t5) / t6 : 1.0 / (1.0 + pair_rounded(pair_div(pair_of(1.0), pair_mul(t7, t7))))) + (t3 ? 1.0 / t6 : pair_rounded(t9) / (1.0 + pair_rounded(t9)))) * pair_rounded(pair_if(t11, pair_of(pair_rounded(a2) / pair_rounded(c5)), a5)) / t13;
+        const pair t15 = pair_abs(pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c)));
         const pair t16 = pair_min(pair_of(1.0), pair_order(t15));
         const pair t17 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), pair_max(pair_of(1.0), pair_order(t15)))));
         const pair t18 = pair_mul(t17, t17);
-        const pair t19 = pair_if((pair_rounded(t15) <= 1.0), pair_quot(1.0, (1.0 + pair_rounded(pair_mul(t16, t16)))), pair_div(t18, pair_add_d(t18, 1.0)));
-        hessian[row] = pair_rounded(pair_if((r == r), pair_if((alpha < 0.0), t14, pair_if((alpha <= 0.0), pair_div(pair_mul(pair_order(pair_add_d(pair_scale(t19, 2.0), -1.0)), t19), pair_of(t13)), pair_if((alpha < 2.0), t14, pair_if((alpha <= 2.0), pair_of(c6), t14)))), pair_of(r)));
+        const pair t19 = pair_if((pair_rounded(t15) <= 1.0), pair_quot(1.0, (1.0 + pair_rounded(pair_mul(t16, t16)))), pair_div(t18, pair_of((1.0 + pair_rounded(t18)))));
+        hessian[row] = ((r == r) ? ((alpha < 0.0) ? t14 : ((alpha <= 0.0) ? (pair_rounded(pair_scale(t19, 2.0)) - 1.0) * pair_rounded(t19) / t13 : ((alpha < 2.0) ? t14 : ((alpha <= 2.0) ? c6 : t14)))) : r);
     }
 #else
     const double alpha = constants[0];
@@ -1434,11 +1471,13 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a1_lo[row] = a1.lo;
         a3_rows[row] = 1.0;
     }
-    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
+    if (t12.hi != 2.0 || t12.lo != 0.0) pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    if (t12.hi == 2.0 && t12.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, a2_hi, a2_lo);
+    if (t12.hi != 2.0 || t12.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
     pair_hypot_rows(a3_rows, zeros, t1_hi, t1_lo, a4_hi, a4_lo);
-    pair_power_log_rows(a4_hi, a4_lo, a4_pair_power_log_hi, a4_pair_power_log_lo);
-    pair_pow_by_rows(a4_hi, a4_lo, a1_hi, a1_lo, a4_pair_power_log_hi, a4_pair_power_log_lo, a5_hi, a5_lo);
+    if (t12.hi != 2.0 || t12.lo != 0.0) pair_power_log_rows(a4_hi, a4_lo, a4_pair_power_log_hi, a4_pair_power_log_lo);
+    if (t12.hi == 2.0 && t12.lo == 0.0) pair_mul_rows(a4_hi, a4_lo, a4_hi, a4_lo, a5_hi, a5_lo);
+    if (t12.hi != 2.0 || t12.lo != 0.0) pair_pow_by_rows(a4_hi, a4_lo, a1_hi, a1_lo, a4_pair_power_log_hi, a4_pair_power_log_lo, a5_hi, a5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -1528,8 +1567,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const pair t4 = {constants[18], constants[19]};
     const pair c4 = {constants[20], constants[21]};
     const pair c6 = {constants[22], constants[23]};
-    const pair c7 = {constants[24], constants[25]};
-    const pair c16 = {constants[26], constants[27]};
+    const double c7 = constants[24];
+    const pair c16 = {constants[25], constants[26]};
     double r_rows[ROWS_f64];
     double t5_rows[ROWS_f64];
     double t8_rows[ROWS_f64];
@@ -1553,7 +1592,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double a9_rows[ROWS_f64];
     double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
     double a11_hi[ROWS_f64], a11_lo[ROWS_f64];
-    double a12_hi[ROWS_f64], a12_lo[ROWS_f64];
+    double a12_rows[ROWS_f64];
     double t22_hi[ROWS_f64], t22_lo[ROWS_f64];
     double t23_hi[ROWS_f64], t23_lo[ROWS_f64];
     double t25_hi[ROWS_f64], t25_lo[ROWS_f64];
@@ -1573,7 +1612,12 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double a23_rows[ROWS_f64];
     double t8_power_log_hi[ROWS_f64], t8_power_log_lo[ROWS_f64];
     double t8_pair_power_log_hi[ROWS_f64], t8_pair_power_log_lo[ROWS_f64];
+    double t17_power_log_hi[ROWS_f64], t17_power_log_lo[ROWS_f64];
     double t17_pair_power_log_hi[ROWS_f64], t17_pair_power_log_lo[ROWS_f64];
+    double t14_rows[ROWS_f64];
+    double t26_rows[ROWS_f64];
+    double t27_rows[ROWS_f64];
+    double t17_rows[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1606,7 +1650,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a6_rows[row] = 1.0;
         a8_rows[row] = alpha;
         const int t21 = (c12 < t5);
-        const pair t22 = pair_div(pair_prod(0.7071067811865476, r), pair_of(c));
+        const pair t22 = pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c));
         t22_hi[row] = t22.hi;
         t22_lo[row] = t22.lo;
         const pair t23 = pair_abs(t22);
@@ -1627,21 +1671,26 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a16_hi[row] = a16.hi;
         a16_lo[row] = a16.lo;
         a19_rows[row] = (t21 ? t5 : 1.0);
+        t14_rows[row] = pair_rounded(t14);
+        t26_rows[row] = pair_rounded(t26);
+        t27_rows[row] = pair_rounded(t27);
     }
     pair_log_rows(t8_rows, zeros, a0_hi, a0_lo);
     pair_log1p_unit_rows(a1_hi, a1_lo, a2_hi, a2_lo);
     pair_log_rows(t15_hi, t15_lo, a3_hi, a3_lo);
     pair_log1p_unit_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     pair_hypot_rows(a6_rows, zeros, t11_hi, t11_lo, t17_hi, t17_lo);
-    power_log_rows(t8_rows, zeros, t8_power_log_hi, t8_power_log_lo);
-    pow_fast_by_rows(t8_rows, a8_rows, t8_power_log_hi, t8_power_log_lo, a9_rows);
-    hypot_v_rows(a6_rows, t14_hi, a13_rows);
+    if (alpha != 2.0 || t32.hi != 2.0 || t32.lo != 0.0) power_log_rows(t8_rows, zeros, t8_power_log_hi, t8_power_log_lo);
+    if (alpha == 2.0) squared_rows(t8_rows, a9_rows);
+    if (alpha != 2.0) pow_fast_by_rows(t8_rows, a8_rows, t8_power_log_hi, t8_power_log_lo, a9_rows);
+    hypot_v_rows(a6_rows, t14_rows, a13_rows);
     hypot_v_rows(a6_rows, a14_rows, a15_rows);
-    pair_power_log_rows(t8_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo);
-    pair_pow_by_rows(t8_rows, zeros, a16_hi, a16_lo, t8_pair_power_log_hi, t8_pair_power_log_lo, a17_hi, a17_lo);
+    if (alpha != 2.0 || t32.hi != 2.0 || t32.lo != 0.0) pair_power_log_rows(t8_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo);
+    if (t32.hi == 2.0 && t32.lo == 0.0) pair_mul_rows(t8_rows, zeros, t8_rows, zeros, a17_hi, a17_lo);
+    if (t32.hi != 2.0 || t32.lo != 0.0) pair_pow_by_rows(t8_rows, zeros, a16_hi, a16_lo, t8_pair_power_log_hi, t8_pair_power_log_lo, a17_hi, a17_lo);
     log_fast_rows(a19_rows, a20_rows);
-    log1p_unit_fast_rows(t26_hi, a21_rows);
-    log_fast_rows(t27_hi, a22_rows);
+    log1p_unit_fast_rows(t26_rows, a21_rows);
+    log_fast_rows(t27_rows, a22_rows);
     log1p_unit_fast_rows(t28_rows, a23_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1663,12 +1712,16 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair a10 = pair_mul_d(t16, c9);
         a10_hi[row] = a10.hi;
         a10_lo[row] = a10.lo;
+        t17_rows[row] = pair_rounded((pair){t17_hi[row], t17_lo[row]});
     }
     pair_expm1_rows(t10_hi, t10_lo, a7_hi, a7_lo);
     pair_expm1_rows(a10_hi, a10_lo, a11_hi, a11_lo);
-    pair_power_log_rows(t17_hi, t17_lo, t17_pair_power_log_hi, t17_pair_power_log_lo);
-    pair_pow_by_rows(t17_hi, t17_lo, a8_rows, zeros, t17_pair_power_log_hi, t17_pair_power_log_lo, a12_hi, a12_lo);
-    pair_pow_by_rows(t17_hi, t17_lo, a16_hi, a16_lo, t17_pair_power_log_hi, t17_pair_power_log_lo, a18_hi, a18_lo);
+    if (alpha != 2.0 || t32.hi != 2.0 || t32.lo != 0.0) power_log_rows(t17_rows, zeros, t17_power_log_hi, t17_power_log_lo);
+    if (alpha == 2.0) squared_rows(t17_rows, a12_rows);
+    if (alpha != 2.0) pow_fast_by_rows(t17_rows, a8_rows, t17_power_log_hi, t17_power_log_lo, a12_rows);
+    if (alpha != 2.0 || t32.hi != 2.0 || t32.lo != 0.0) pair_power_log_rows(t17_hi, t17_lo, t17_pair_power_log_hi, t17_pair_power_log_lo);
+    if (t32.hi == 2.0 && t32.lo == 0.0) pair_mul_rows(t17_hi, t17_lo, t17_hi, t17_lo, a18_hi, a18_lo);
+    if (t32.hi != 2.0 || t32.lo != 0.0) pair_pow_by_rows(t17_hi, t17_lo, a16_hi, a16_lo, t17_pair_power_log_hi, t17_pair_power_log_lo, a18_hi, a18_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -1682,7 +1735,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair a7 = {a7_hi[row], a7_lo[row]};
         const double a9 = a9_rows[row];
         const pair a11 = {a11_hi[row], a11_lo[row]};
-        const pair a12 = {a12_hi[row], a12_lo[row]};
+        const double a12 = a12_rows[row];
         const pair t22 = {t22_hi[row], t22_lo[row]};
         const pair t23 = {t23_hi[row], t23_lo[row]};
         const pair t25 = {t25_hi[row], t25_lo[row]};
@@ -1700,7 +1753,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t0 = (r == r);
         const int t6 = (pair_rounded(c4) < t5);
         const int t13 = (pair_rounded(t12) <= 1.0);
-        const double t18 = pair_rounded(pair_if(t6, pair_if(t7, t9, pair_of(((pair_rounded(pair_abs(t10)) < 1.0) ? pair_rounded(a7) / alpha : (a9 / pair_rounded(c7) - 1.0) / alpha))), pair_if(t7, pair_scale(t16, 0.5), pair_of(((pair_rounded(t16) * c8 <= 2.0) ? pair_rounded(a11) / alpha : (pair_rounded(a12) - 1.0) / alpha))))) * pair_value(t2);
+        const double t18 = pair_rounded(pair_if(t6, pair_if(t7, t9, pair_of(((pair_rounded(pair_abs(t10)) < 1.0) ? pair_rounded(a7) / alpha : (a9 / c7 - 1.0) / alpha))), pair_if(t7, pair_scale(t16, 0.5), pair_of(((pair_rounded(t16) * c8 <= 2.0) ? pair_rounded(a11) / alpha : (a12 - 1.0) / alpha))))) * pair_value(t2);
         const int t21 = (c12 < t5);
         const int t24 = (pair_rounded(t23) <= 1.0);
         const double t31 = r / c;
@@ -1835,11 +1888,13 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     pair_log_rows(t15_hi, t15_lo, a3_hi, a3_lo);
     pair_log1p_unit_rows(a4_hi, a4_lo, a5_hi, a5_lo);
     pair_hypot_rows(a6_rows, zeros, t11_hi, t11_lo, t17_hi, t17_lo);
-    pair_power_log_rows(t8_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo);
-    pair_pow_by_rows(t8_rows, zeros, a8_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo, a9_hi, a9_lo);
+    if (alpha != 2.0 || t32.hi != 2.0 || t32.lo != 0.0) pair_power_log_rows(t8_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo);
+    if (alpha == 2.0) pair_mul_rows(t8_rows, zeros, t8_rows, zeros, a9_hi, a9_lo);
+    if (alpha != 2.0) pair_pow_by_rows(t8_rows, zeros, a8_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo, a9_hi, a9_lo);
     pair_hypot_rows(a6_rows, zeros, t14_hi, t14_lo, a13_hi, a13_lo);
     pair_hypot_rows(a6_rows, zeros, a14_hi, a14_lo, a15_hi, a15_lo);
-    pair_pow_by_rows(t8_rows, zeros, a16_hi, a16_lo, t8_pair_power_log_hi, t8_pair_power_log_lo, a17_hi, a17_lo);
+    if (t32.hi == 2.0 && t32.lo == 0.0) pair_mul_rows(t8_rows, zeros, t8_rows, zeros, a17_hi, a17_lo);
+    if (t32.hi != 2.0 || t32.lo != 0.0) pair_pow_by_rows(t8_rows, zeros, a16_hi, a16_lo, t8_pair_power_log_hi, t8_pair_power_log_lo, a17_hi, a17_lo);
     pair_log_rows(a19_rows, zeros, a20_hi, a20_lo);
     pair_log1p_unit_rows(t26_hi, t26_lo, a21_hi, a21_lo);
     pair_log_rows(t27_hi, t27_lo, a22_hi, a22_lo);
@@ -1867,9 +1922,11 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     }
     pair_expm1_rows(t10_hi, t10_lo, a7_hi, a7_lo);
     pair_expm1_rows(a10_hi, a10_lo, a11_hi, a11_lo);
-    pair_power_log_rows(t17_hi, t17_lo, t17_pair_power_log_hi, t17_pair_power_log_lo);
-    pair_pow_by_rows(t17_hi, t17_lo, a8_rows, zeros, t17_pair_power_log_hi, t17_pair_power_log_lo, a12_hi, a12_lo);
-    pair_pow_by_rows(t17_hi, t17_lo, a16_hi, a16_lo, t17_pair_power_log_hi, t17_pair_power_log_lo, a18_hi, a18_lo);
+    if (alpha != 2.0 || t32.hi != 2.0 || t32.lo != 0.0) pair_power_log_rows(t17_hi, t17_lo, t17_pair_power_log_hi, t17_pair_power_log_lo);
+    if (alpha == 2.0) pair_mul_rows(t17_hi, t17_lo, t17_hi, t17_lo, a12_hi, a12_lo);
+    if (alpha != 2.0) pair_pow_by_rows(t17_hi, t17_lo, a8_rows, zeros, t17_pair_power_log_hi, t17_pair_power_log_lo, a12_hi, a12_lo);
+    if (t32.hi == 2.0 && t32.lo == 0.0) pair_mul_rows(t17_hi, t17_lo, t17_hi, t17_lo, a18_hi, a18_lo);
+    if (t32.hi != 2.0 || t32.lo != 0.0) pair_pow_by_rows(t17_hi, t17_lo, a16_hi, a16_lo, t17_pair_power_log_hi, t17_pair_power_log_lo, a18_hi, a18_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -1934,9 +1991,9 @@ void lossforge_barron_loss_gradient_f64_at(size_t n, size_t K, const void *const
     const pair t4 = pair_mul_d(t3, c);
     const pair c4 = pair_scale(t4, 1.2676506002282294e+30);
     const pair c6 = pair_log(t4);
-    const pair c7 = pair_pow(pair_order(t4), pair_of(alpha));
+    const double c7 = pow_fast(pair_rounded(t4), alpha);
     const pair c16 = pair_pow(pair_order(t4), t32);
-    const double constants[] = {alpha, c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t7 ? 1.0 : 0.0, c8, c9, t19 ? 1.0 : 0.0, t29 ? 1.0 : 0.0, t30 ? 1.0 : 0.0, t32.hi, t32.lo, c18, t3.hi, t3.lo, c12, c17, t4.hi, t4.lo, c4.hi, c4.lo, c6.hi, c6.lo, c7.hi, c7.lo, c16.hi, c16.lo};
+    const double constants[] = {alpha, c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t7 ? 1.0 : 0.0, c8, c9, t19 ? 1.0 : 0.0, t29 ? 1.0 : 0.0, t30 ? 1.0 : 0.0, t32.hi, t32.lo, c18, t3.hi, t3.lo, c12, c17, t4.hi, t4.lo, c4.hi, c4.lo, c6.hi, c6.lo, c7, c16.hi, c16.lo};
 #else
     const double alpha = parameters[0];
     const double c = parameters[1];
@@ -2014,6 +2071,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
     double t12_pair_power_log_hi[ROWS_f64], t12_pair_power_log_lo[ROWS_f64];
     double t14_pair_power_log_hi[ROWS_f64], t14_pair_power_log_lo[ROWS_f64];
+    double t7_rows[ROWS_f64];
+    double t9_rows[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -2047,16 +2106,22 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair a6 = t30;
         a6_hi[row] = a6.hi;
         a6_lo[row] = a6.lo;
+        t7_rows[row] = pair_rounded(t7);
+        t9_rows[row] = pair_rounded(t9);
     }
     pair_hypot_rows(a0_rows, zeros, t4_hi, t4_lo, t14_hi, t14_lo);
-    hypot_v_rows(a0_rows, t7_hi, a1_rows);
-    hypot_v_rows(a0_rows, t9_hi, a2_rows);
-    pair_power_log_rows(t12_rows, zeros, t12_pair_power_log_hi, t12_pair_power_log_lo);
-    pair_pow_by_rows(t12_rows, zeros, a3_hi, a3_lo, t12_pair_power_log_hi, t12_pair_power_log_lo, a4_hi, a4_lo);
-    pair_pow_by_rows(t12_rows, zeros, a6_hi, a6_lo, t12_pair_power_log_hi, t12_pair_power_log_lo, a7_hi, a7_lo);
-    pair_power_log_rows(t14_hi, t14_lo, t14_pair_power_log_hi, t14_pair_power_log_lo);
-    pair_pow_by_rows(t14_hi, t14_lo, a3_hi, a3_lo, t14_pair_power_log_hi, t14_pair_power_log_lo, a5_hi, a5_lo);
-    pair_pow_by_rows(t14_hi, t14_lo, a6_hi, a6_lo, t14_pair_power_log_hi, t14_pair_power_log_lo, a8_hi, a8_lo);
+    hypot_v_rows(a0_rows, t7_rows, a1_rows);
+    hypot_v_rows(a0_rows, t9_rows, a2_rows);
+    if (t13.hi != 2.0 || t13.lo != 0.0 || t30.hi != 2.0 || t30.lo != 0.0) pair_power_log_rows(t12_rows, zeros, t12_pair_power_log_hi, t12_pair_power_log_lo);
+    if (t13.hi == 2.0 && t13.lo == 0.0) pair_mul_rows(t12_rows, zeros, t12_rows, zeros, a4_hi, a4_lo);
+    if (t13.hi != 2.0 || t13.lo != 0.0) pair_pow_by_rows(t12_rows, zeros, a3_hi, a3_lo, t12_pair_power_log_hi, t12_pair_power_log_lo, a4_hi, a4_lo);
+    if (t30.hi == 2.0 && t30.lo == 0.0) pair_mul_rows(t12_rows, zeros, t12_rows, zeros, a7_hi, a7_lo);
+    if (t30.hi != 2.0 || t30.lo != 0.0) pair_pow_by_rows(t12_rows, zeros, a6_hi, a6_lo, t12_pair_power_log_hi, t12_pair_power_log_lo, a7_hi, a7_lo);
+    if (t13.hi != 2.0 || t13.lo != 0.0 || t30.hi != 2.0 || t30.lo != 0.0) pair_power_log_rows(t14_hi, t14_lo, t14_pair_power_log_hi, t14_pair_power_log_lo);
+    if (t13.hi == 2.0 && t13.lo == 0.0) pair_mul_rows(t14_hi, t14_lo, t14_hi, t14_lo, a5_hi, a5_lo);
+    if (t13.hi != 2.0 || t13.lo != 0.0) pair_pow_by_rows(t14_hi, t14_lo, a3_hi, a3_lo, t14_pair_power_log_hi, t14_pair_power_log_lo, a5_hi, a5_lo);
+    if (t30.hi == 2.0 && t30.lo == 0.0) pair_mul_rows(t14_hi, t14_lo, t14_hi, t14_lo, a8_hi, a8_lo);
+    if (t30.hi != 2.0 || t30.lo != 0.0) pair_pow_by_rows(t14_hi, t14_lo, a6_hi, a6_lo, t14_pair_power_log_hi, t14_pair_power_log_lo, a8_hi, a8_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -2076,22 +2141,22 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const int t6 = (pair_rounded(t5) <= 1.0);
         const int t11 = (pair_rounded(c3) < t10);
         const double t15 = (t6 ? pair_rounded(t7) / a1 : 1.0 / a2) * sign(pair_rounded(t4)) * pair_rounded(pair_if(t11, pair_of(pair_rounded(a4) / pair_rounded(c5)), a5)) * pair_rounded(t2) / c;
-        const pair t17 = pair_div(pair_prod(0.7071067811865476, r), pair_of(c));
+        const pair t17 = pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c));
         const pair t18 = pair_abs(t17);
         const int t19 = (pair_rounded(t18) <= 1.0);
         const pair t20 = pair_min(pair_of(1.0), pair_order(t18));
         const double t21 = 1.0 + pair_rounded(pair_mul(t20, t20));
         const pair t22 = pair_max(pair_of(1.0), pair_order(t18));
         const pair t26 = pair_mul(t7, t7);
-        const pair t27 = pair_add_d(t26, 1.0);
+        const double t27 = 1.0 + pair_rounded(t26);
         const pair t28 = pair_min(pair_of(1.0), pair_order(t9));
         const pair t29 = pair_mul(t28, t28);
-        const pair t31 = pair_div(pair_mul_d(pair_if(t11, pair_of(pair_rounded(a7) / pair_rounded(c11)), a8), (pair_value(t13) * (t6 ? pair_rounded(t26) / pair_rounded(t27) : 1.0 / (1.0 + pair_rounded(pair_div(pair_of(1.0), pair_mul(t8, t8))))) + (t6 ? 1.0 / pair_rounded(t27) : pair_rounded(t29) / (1.0 + pair_rounded(t29))))), pair_of(t25));
+        const double t31 = (pair_value(t13) * (t6 ? pair_rounded(t26) / t27 : 1.0 / (1.0 + pair_rounded(pair_div(pair_of(1.0), pair_mul(t8, t8))))) + (t6 ? 1.0 / t27 : pair_rounded(t29) / (1.0 + pair_rounded(t29)))) * pair_rounded(pair_if(t11, pair_of(pair_rounded(a7) / pair_rounded(c11)), a8)) / t25;
         const pair t32 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t22)));
         const pair t33 = pair_mul(t32, t32);
-        const pair t34 = pair_if(t19, pair_quot(1.0, t21), pair_div(t33, pair_add_d(t33, 1.0)));
+        const pair t34 = pair_if(t19, pair_quot(1.0, t21), pair_div(t33, pair_of((1.0 + pair_rounded(t33)))));
         gradient[row] = (t0 ? (t1 ? t15 : (t16 ? 1.4142135623730951 * ((t19 ? pair_rounded(t20) / t21 : 1.0 / ((1.0 + 1.0 / (pair_rounded(t22) * pair_rounded(t22))) * pair_rounded(t22))) * sign(pair_rounded(t17))) / c : (t23 ? t15 : (t24 ? r / t25 : t15)))) : r);
-        hessian[row] = pair_rounded(pair_if(t0, pair_if(t1, t31, pair_if(t16, pair_div(pair_mul(pair_order(pair_add_d(pair_scale(t34, 2.0), -1.0)), t34), pair_of(t25)), pair_if(t23, t31, pair_if(t24, pair_of(c12), t31)))), pair_of(r)));
+        hessian[row] = (t0 ? (t1 ? t31 : (t16 ? (pair_rounded(pair_scale(t34, 2.0)) - 1.0) * pair_rounded(t34) / t25 : (t23 ? t31 : (t24 ? c12 : t31)))) : r);
     }
 #else
     const double c = constants[0];
@@ -2165,12 +2230,16 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     pair_hypot_rows(a0_rows, zeros, t4_hi, t4_lo, t14_hi, t14_lo);
     pair_hypot_rows(a0_rows, zeros, t7_hi, t7_lo, a1_hi, a1_lo);
     pair_hypot_rows(a0_rows, zeros, t9_hi, t9_lo, a2_hi, a2_lo);
-    pair_power_log_rows(t12_rows, zeros, t12_pair_power_log_hi, t12_pair_power_log_lo);
-    pair_pow_by_rows(t12_rows, zeros, a3_hi, a3_lo, t12_pair_power_log_hi, t12_pair_power_log_lo, a4_hi, a4_lo);
-    pair_pow_by_rows(t12_rows, zeros, a6_hi, a6_lo, t12_pair_power_log_hi, t12_pair_power_log_lo, a7_hi, a7_lo);
-    pair_power_log_rows(t14_hi, t14_lo, t14_pair_power_log_hi, t14_pair_power_log_lo);
-    pair_pow_by_rows(t14_hi, t14_lo, a3_hi, a3_lo, t14_pair_power_log_hi, t14_pair_power_log_lo, a5_hi, a5_lo);
-    pair_pow_by_rows(t14_hi, t14_lo, a6_hi, a6_lo, t14_pair_power_log_hi, t14_pair_power_log_lo, a8_hi, a8_lo);
+    if (t13.hi != 2.0 || t13.lo != 0.0 || t30.hi != 2.0 || t30.lo != 0.0) pair_power_log_rows(t12_rows, zeros, t12_pair_power_log_hi, t12_pair_power_log_lo);
+    if (t13.hi == 2.0 && t13.lo == 0.0) pair_mul_rows(t12_rows, zeros, t12_rows, zeros, a4_hi, a4_lo);
+    if (t13.hi != 2.0 || t13.lo != 0.0) pair_pow_by_rows(t12_rows, zeros, a3_hi, a3_lo, t12_pair_power_log_hi, t12_pair_power_log_lo, a4_hi, a4_lo);
+    if (t30.hi == 2.0 && t30.lo == 0.0) pair_mul_rows(t12_rows, zeros, t12_rows, zeros, a7_hi, a7_lo);
+    if (t30.hi != 2.0 || t30.lo != 0.0) pair_pow_by_rows(t12_rows, zeros, a6_hi, a6_lo, t12_pair_power_log_hi, t12_pair_power_log_lo, a7_hi, a7_lo);
+    if (t13.hi != 2.0 || t13.lo != 0.0 || t30.hi != 2.0 || t30.lo != 0.0) pair_power_log_rows(t14_hi, t14_lo, t14_pair_power_log_hi, t14_pair_power_log_lo);
+    if (t13.hi == 2.0 && t13.lo == 0.0) pair_mul_rows(t14_hi, t14_lo, t14_hi, t14_lo, a5_hi, a5_lo);
+    if (t13.hi != 2.0 || t13.lo != 0.0) pair_pow_by_rows(t14_hi, t14_lo, a3_hi, a3_lo, t14_pair_power_log_hi, t14_pair_power_log_lo, a5_hi, a5_lo);
+    if (t30.hi == 2.0 && t30.lo == 0.0) pair_mul_rows(t14_hi, t14_lo, t14_hi, t14_lo, a8_hi, a8_lo);
+    if (t30.hi != 2.0 || t30.lo != 0.0) pair_pow_by_rows(t14_hi, t14_lo, a6_hi, a6_lo, t14_pair_power_log_hi, t14_pair_power_log_lo, a8_hi, a8_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -2287,9 +2356,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const pair t4 = {constants[21], constants[22]};
     const pair c4 = {constants[23], constants[24]};
     const pair c6 = {constants[25], constants[26]};
-    const pair c7 = {constants[27], constants[28]};
-    const pair c16 = {constants[29], constants[30]};
-    const pair c19 = {constants[31], constants[32]};
+    const double c7 = constants[27];
+    const pair c16 = {constants[28], constants[29]};
+    const pair c19 = {constants[30], constants[31]};
     double r_rows[ROWS_f64];
     double t5_rows[ROWS_f64];
     double t8_rows[ROWS_f64];
@@ -2313,7 +2382,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double a7_rows[ROWS_f64];
     double a8_hi[ROWS_f64], a8_lo[ROWS_f64];
     double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
-    double a10_hi[ROWS_f64], a10_lo[ROWS_f64];
+    double a10_rows[ROWS_f64];
     double t24_hi[ROWS_f64], t24_lo[ROWS_f64];
     double t25_hi[ROWS_f64], t25_lo[ROWS_f64];
     double t27_hi[ROWS_f64], t27_lo[ROWS_f64];
@@ -2336,7 +2405,13 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double a23_rows[ROWS_f64];
     double t8_power_log_hi[ROWS_f64], t8_power_log_lo[ROWS_f64];
     double t8_pair_power_log_hi[ROWS_f64], t8_pair_power_log_lo[ROWS_f64];
+    double t19_power_log_hi[ROWS_f64], t19_power_log_lo[ROWS_f64];
     double t19_pair_power_log_hi[ROWS_f64], t19_pair_power_log_lo[ROWS_f64];
+    double t14_rows[ROWS_f64];
+    double t28_rows[ROWS_f64];
+    double t29_rows[ROWS_f64];
+    double t34_rows[ROWS_f64];
+    double t19_rows[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -2369,7 +2444,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a4_rows[row] = 1.0;
         a6_rows[row] = alpha;
         const int t23 = (c12 < t5);
-        const pair t24 = pair_div(pair_prod(0.7071067811865476, r), pair_of(c));
+        const pair t24 = pair_div(pair_mul_d((pair){0.7071067811865476, -4.833646656726457e-17}, r), pair_of(c));
         t24_hi[row] = t24.hi;
         t24_lo[row] = t24.lo;
         const pair t25 = pair_abs(t24);
@@ -2395,22 +2470,29 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a16_hi[row] = a16.hi;
         a16_lo[row] = a16.lo;
         a19_rows[row] = (t23 ? t5 : 1.0);
+        t14_rows[row] = pair_rounded(t14);
+        t28_rows[row] = pair_rounded(t28);
+        t29_rows[row] = pair_rounded(t29);
+        t34_rows[row] = pair_rounded(t34);
     }
     pair_log_rows(t8_rows, zeros, a0_hi, a0_lo);
     pair_log1p_unit_rows(t15_hi, t15_lo, a1_hi, a1_lo);
     pair_log_rows(t16_hi, t16_lo, a2_hi, a2_lo);
     pair_log1p_unit_rows(t17_hi, t17_lo, a3_hi, a3_lo);
     pair_hypot_rows(a4_rows, zeros, t11_hi, t11_lo, t19_hi, t19_lo);
-    power_log_rows(t8_rows, zeros, t8_power_log_hi, t8_power_log_lo);
-    pow_fast_by_rows(t8_rows, a6_rows, t8_power_log_hi, t8_power_log_lo, a7_rows);
-    hypot_v_rows(a4_rows, t14_hi, a11_rows);
-    hypot_v_rows(a4_rows, t34_hi, a12_rows);
-    pair_power_log_rows(t8_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo);
-    pair_pow_by_rows(t8_rows, zeros, a13_hi, a13_lo, t8_pair_power_log_hi, t8_pair_power_log_lo, a14_hi, a14_lo);
-    pair_pow_by_rows(t8_rows, zeros, a16_hi, a16_lo, t8_pair_power_log_hi, t8_pair_power_log_lo, a17_hi, a17_lo);
+    if (alpha != 2.0 || t35.hi != 2.0 || t35.lo != 0.0 || t42.hi != 2.0 || t42.lo != 0.0) power_log_rows(t8_rows, zeros, t8_power_log_hi, t8_power_log_lo);
+    if (alpha == 2.0) squared_rows(t8_rows, a7_rows);
+    if (alpha != 2.0) pow_fast_by_rows(t8_rows, a6_rows, t8_power_log_hi, t8_power_log_lo, a7_rows);
+    hypot_v_rows(a4_rows, t14_rows, a11_rows);
+    hypot_v_rows(a4_rows, t34_rows, a12_rows);
+    if (alpha != 2.0 || t35.hi != 2.0 || t35.lo != 0.0 || t42.hi != 2.0 || t42.lo != 0.0) pair_power_log_rows(t8_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo);
+    if (t35.hi == 2.0 && t35.lo == 0.0) pair_mul_rows(t8_rows, zeros, t8_rows, zeros, a14_hi, a14_lo);
+    if (t35.hi != 2.0 || t35.lo != 0.0) pair_pow_by_rows(t8_rows, zeros, a13_hi, a13_lo, t8_pair_power_log_hi, t8_pair_power_log_lo, a14_hi, a14_lo);
+    if (t42.hi == 2.0 && t42.lo == 0.0) pair_mul_rows(t8_rows, zeros, t8_rows, zeros, a17_hi, a17_lo);
+    if (t42.hi != 2.0 || t42.lo != 0.0) pair_pow_by_rows(t8_rows, zeros, a16_hi, a16_lo, t8_pair_power_log_hi, t8_pair_power_log_lo, a17_hi, a17_lo);
     log_fast_rows(a19_rows, a20_rows);
-    log1p_unit_fast_rows(t28_hi, a21_rows);
-    log_fast_rows(t29_hi, a22_rows);
+    log1p_unit_fast_rows(t28_rows, a21_rows);
+    log_fast_rows(t29_rows, a22_rows);
     log1p_unit_fast_rows(t30_rows, a23_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -2432,13 +2514,18 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair a8 = pair_mul_d(t18, c9);
         a8_hi[row] = a8.hi;
         a8_lo[row] = a8.lo;
+        t19_rows[row] = pair_rounded((pair){t19_hi[row], t19_lo[row]});
     }
     pair_expm1_rows(t10_hi, t10_lo, a5_hi, a5_lo);
     pair_expm1_rows(a8_hi, a8_lo, a9_hi, a9_lo);
-    pair_power_log_rows(t19_hi, t19_lo, t19_pair_power_log_hi, t19_pair_power_log_lo);
-    pair_pow_by_rows(t19_hi, t19_lo, a6_rows, zeros, t19_pair_power_log_hi, t19_pair_power_log_lo, a10_hi, a10_lo);
-    pair_pow_by_rows(t19_hi, t19_lo, a13_hi, a13_lo, t19_pair_power_log_hi, t19_pair_power_log_lo, a15_hi, a15_lo);
-    pair_pow_by_rows(t19_hi, t19_lo, a16_hi, a16_lo, t19_pair_power_log_hi, t19_pair_power_log_lo, a18_hi, a18_lo);
+    if (alpha != 2.0 || t35.hi != 2.0 || t35.lo != 0.0 || t42.hi != 2.0 || t42.lo != 0.0) power_log_rows(t19_rows, zeros, t19_power_log_hi, t19_power_log_lo);
+    if (alpha == 2.0) squared_rows(t19_rows, a10_rows);
+    if (alpha != 2.0) pow_fast_by_rows(t19_rows, a6_rows, t19_power_log_hi, t19_power_log_lo, a10_rows);
+    if (alpha != 2.0 || t35.hi != 2.0 || t35.lo != 0.0 || t42.hi != 2.0 || t42.lo != 0.0) pair_power_log_rows(t19_hi, t19_lo, t19_pair_power_log_hi, t19_pair_power_log_lo);
+    if (t35.hi == 2.0 && t35.lo == 0.0) pair_mul_rows(t19_hi, t19_lo, t19_hi, t19_lo, a15_hi, a15_lo);
+    if (t35.hi != 2.0 || t35.lo != 0.0) pair_pow_by_rows(t19_hi, t19_lo, a13_hi, a13_lo, t19_pair_power_log_hi, t19_pair_power_log_lo, a15_hi, a15_lo);
+    if (t42.hi == 2.0 && t42.lo == 0.0) pair_mul_rows(t19_hi, t19_lo, t19_hi, t19_lo, a18_hi, a18_lo);
+    if (t42.hi != 2.0 || t42.lo != 0.0) pair_pow_by_rows(t19_hi, t19_lo, a16_hi, a16_lo, t19_pair_power_log_hi, t19_pair_power_log_lo, a18_hi, a18_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -2454,7 +2541,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair a5 = {a5_hi[row], a5_lo[row]};
         const double a7 = a7_rows[row];
         const pair a9 = {a9_hi[row], a9_lo[row]};
-        const pair a10 = {a10_hi[row], a10_lo[row]};
+        const double a10 = a10_rows[row];
         const pair t24 = {t24_hi[row], t24_lo[row]};
         const pair t25 = {t25_hi[row], t25_lo[row]};
         const pair t27 = {t27_hi[row], t27_lo[row]};
@@ -2475,22 +2562,22 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t0 = (r == r);
         const int t6 = (pair_rounded(c4) < t5);
         const int t13 = (pair_rounded(t12) <= 1.0);
-        const double t20 = pair_rounded(pair_if(t6, pair_if(t7, t9, pair_of(((pair_rounded(pair_abs(t10)) < 1.0) ? pair_rounded(a5) / alpha : (a7 / pair_rounded(c7) - 1.0) / alpha))), pair_if(t7, pair_scale(t18, 0.5), pair_of(((pair_rounded(t18) * c8 <= 2.0) ? pair_rounded(a9) / alpha : (pair_rounded(a10) - 1.0) / alpha))))) * pair_value(t2);
+        const double t20 = pair_rounded(pair_if(t6, pair_if(t7, t9, pair_of(((pair_rounded(pair_abs(t10)) < 1.0) ? pair_rounded(a5) / alpha : (a7 / c7 - 1.0) / alpha))), pair_if(t7, pair_scale(t18, 0.5), pair_of(((pair_rounded(t18) * c8 <= 2.0) ? pair_rounded(a9) / alpha : (a10 - 1.0) / alpha))))) * pair_value(t2);
         const int t23 = (c12 < t5);
         const int t26 = (pair_rounded(t25) <= 1.0);
         const double t33 = r / c;
         const double t36 = (t13 ? pair_rounded(t14) / a11 : 1.0 / a12) * sign(pair_rounded(t11)) * pair_rounded(pair_if(t6, pair_of(pair_rounded(a14) / pair_rounded(c16)), a15)) * pair_rounded(t3) / c;
         const double t37 = 1.0 + pair_rounded(t28);
-        const pair t39 = pair_add_d(t15, 1.0);
+        const double t39 = 1.0 + pair_rounded(t15);
         const pair t40 = pair_min(pair_of(1.0), pair_order(t34));
         const pair t41 = pair_mul(t40, t40);
-        const pair t43 = pair_div(pair_mul_d(pair_if(t6, pair_of(pair_rounded(a17) / pair_rounded(c19)), a18), (pair_value(t35) * (t13 ? pair_rounded(t15) / pair_rounded(t39) : 1.0 / (1.0 + pair_rounded(t17))) + (t13 ? 1.0 / pair_rounded(t39) : pair_rounded(t41) / (1.0 + pair_rounded(t41))))), pair_of(t38));
+        const double t43 = (pair_value(t35) * (t13 ? pair_rounded(t15) / t39 : 1.0 / (1.0 + pair_rounded(t17))) + (t13 ? 1.0 / t39 : pair_rounded(t41) / (1.0 + pair_rounded(t41)))) * pair_rounded(pair_if(t6, pair_of(pair_rounded(a17) / pair_rounded(c19)), a18)) / t38;
         const pair t44 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t29)));
         const pair t45 = pair_mul(t44, t44);
-        const pair t46 = pair_if(t26, pair_quot(1.0, t37), pair_div(t45, pair_add_d(t45, 1.0)));
+        const pair t46 = pair_if(t26, pair_quot(1.0, t37), pair_div(t45, pair_of((1.0 + pair_rounded(t45)))));
         loss[row] = (t0 ? (t1 ? t20 : (t21 ? (t23 ? 2.0 * (a20 - c20) : (t26 ? a21 : 2.0 * a22 + a23)) : (t31 ? t20 : (t32 ? 0.5 * t33 * t33 : t20)))) : r);
         gradient[row] = (t0 ? (t1 ? t36 : (t21 ? 1.4142135623730951 * ((t26 ? pair_rounded(t27) / t37 : 1.0 / ((1.0 + t30) * pair_rounded(t29))) * sign(pair_rounded(t24))) / c : (t31 ? t36 : (t32 ? r / t38 : t36)))) : r);
-        hessian[row] = pair_rounded(pair_if(t0, pair_if(t1, t43, pair_if(t21, pair_div(pair_mul(pair_order(pair_add_d(pair_scale(t46, 2.0), -1.0)), t46), pair_of(t38)), pair_if(t31, t43, pair_if(t32, pair_of(c21), t43)))), pair_of(r)));
+        hessian[row] = (t0 ? (t1 ? t43 : (t21 ? (pair_rounded(pair_scale(t46, 2.0)) - 1.0) * pair_rounded(t46) / t38 : (t31 ? t43 : (t32 ? c21 : t43)))) : r);
     }
 #else
     const double alpha = constants[0];
@@ -2628,12 +2715,15 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     pair_log_rows(t16_hi, t16_lo, a2_hi, a2_lo);
     pair_log1p_unit_rows(t17_hi, t17_lo, a3_hi, a3_lo);
     pair_hypot_rows(a4_rows, zeros, t11_hi, t11_lo, t19_hi, t19_lo);
-    pair_power_log_rows(t8_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo);
-    pair_pow_by_rows(t8_rows, zeros, a6_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo, a7_hi, a7_lo);
+    if (alpha != 2.0 || t35.hi != 2.0 || t35.lo != 0.0 || t42.hi != 2.0 || t42.lo != 0.0) pair_power_log_rows(t8_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo);
+    if (alpha == 2.0) pair_mul_rows(t8_rows, zeros, t8_rows, zeros, a7_hi, a7_lo);
+    if (alpha != 2.0) pair_pow_by_rows(t8_rows, zeros, a6_rows, zeros, t8_pair_power_log_hi, t8_pair_power_log_lo, a7_hi, a7_lo);
     pair_hypot_rows(a4_rows, zeros, t14_hi, t14_lo, a11_hi, a11_lo);
     pair_hypot_rows(a4_rows, zeros, t34_hi, t34_lo, a12_hi, a12_lo);
-    pair_pow_by_rows(t8_rows, zeros, a13_hi, a13_lo, t8_pair_power_log_hi, t8_pair_power_log_lo, a14_hi, a14_lo);
-    pair_pow_by_rows(t8_rows, zeros, a16_hi, a16_lo, t8_pair_power_log_hi, t8_pair_power_log_lo, a17_hi, a17_lo);
+    if (t35.hi == 2.0 && t35.lo == 0.0) pair_mul_rows(t8_rows, zeros, t8_rows, zeros, a14_hi, a14_lo);
+    if (t35.hi != 2.0 || t35.lo != 0.0) pair_pow_by_rows(t8_rows, zeros, a13_hi, a13_lo, t8_pair_power_log_hi, t8_pair_power_log_lo, a14_hi, a14_lo);
+    if (t42.hi == 2.0 && t42.lo == 0.0) pair_mul_rows(t8_rows, zeros, t8_rows, zeros, a17_hi, a17_lo);
+    if (t42.hi != 2.0 || t42.lo != 0.0) pair_pow_by_rows(t8_rows, zeros, a16_hi, a16_lo, t8_pair_power_log_hi, t8_pair_power_log_lo, a17_hi, a17_lo);
     pair_log_rows(a19_rows, zeros, a20_hi, a20_lo);
     pair_log1p_unit_rows(t28_hi, t28_lo, a21_hi, a21_lo);
     pair_log_rows(t29_hi, t29_lo, a22_hi, a22_lo);
@@ -2661,10 +2751,13 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     }
     pair_expm1_rows(t10_hi, t10_lo, a5_hi, a5_lo);
     pair_expm1_rows(a8_hi, a8_lo, a9_hi, a9_lo);
-    pair_power_log_rows(t19_hi, t19_lo, t19_pair_power_log_hi, t19_pair_power_log_lo);
-    pair_pow_by_rows(t19_hi, t19_lo, a6_rows, zeros, t19_pair_power_log_hi, t19_pair_power_log_lo, a10_hi, a10_lo);
-    pair_pow_by_rows(t19_hi, t19_lo, a13_hi, a13_lo, t19_pair_power_log_hi, t19_pair_power_log_lo, a15_hi, a15_lo);
-    pair_pow_by_rows(t19_hi, t19_lo, a16_hi, a16_lo, t19_pair_power_log_hi, t19_pair_power_log_lo, a18_hi, a18_lo);
+    if (alpha != 2.0 || t35.hi != 2.0 || t35.lo != 0.0 || t42.hi != 2.0 || t42.lo != 0.0) pair_power_log_rows(t19_hi, t19_lo, t19_pair_power_log_hi, t19_pair_power_log_lo);
+    if (alpha == 2.0) pair_mul_rows(t19_hi, t19_lo, t19_hi, t19_lo, a10_hi, a10_lo);
+    if (alpha != 2.0) pair_pow_by_rows(t19_hi, t19_lo, a6_rows, zeros, t19_pair_power_log_hi, t19_pair_power_log_lo, a10_hi, a10_lo);
+    if (t35.hi == 2.0 && t35.lo == 0.0) pair_mul_rows(t19_hi, t19_lo, t19_hi, t19_lo, a15_hi, a15_lo);
+    if (t35.hi != 2.0 || t35.lo != 0.0) pair_pow_by_rows(t19_hi, t19_lo, a13_hi, a13_lo, t19_pair_power_log_hi, t19_pair_power_log_lo, a15_hi, a15_lo);
+    if (t42.hi == 2.0 && t42.lo == 0.0) pair_mul_rows(t19_hi, t19_lo, t19_hi, t19_lo, a18_hi, a18_lo);
+    if (t42.hi != 2.0 || t42.lo != 0.0) pair_pow_by_rows(t19_hi, t19_lo, a16_hi, a16_lo, t19_pair_power_log_hi, t19_pair_power_log_lo, a18_hi, a18_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -2745,10 +2838,10 @@ void lossforge_barron_loss_gradient_hessian_f64_at(size_t n, size_t K, const voi
     const pair t4 = pair_mul_d(t3, c);
     const pair c4 = pair_scale(t4, 1.2676506002282294e+30);
     const pair c6 = pair_log(t4);
-    const pair c7 = pair_pow(pair_order(t4), pair_of(alpha));
+    const double c7 = pow_fast(pair_rounded(t4), alpha);
     const pair c16 = pair_pow(pair_order(t4), t35);
     const pair c19 = pair_pow(pair_order(t4), t42);
-    const double constants[] = {alpha, c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t7 ? 1.0 : 0.0, c8, c9, t21 ? 1.0 : 0.0, t31 ? 1.0 : 0.0, t32 ? 1.0 : 0.0, t35.hi, t35.lo, t38, t42.hi, t42.lo, t3.hi, t3.lo, c12, c20, c21, t4.hi, t4.lo, c4.hi, c4.lo, c6.hi, c6.lo, c7.hi, c7.lo, c16.hi, c16.lo, c19.hi, c19.lo};
+    const double constants[] = {alpha, c, t1 ? 1.0 : 0.0, t2.hi, t2.lo, t7 ? 1.0 : 0.0, c8, c9, t21 ? 1.0 : 0.0, t31 ? 1.0 : 0.0, t32 ? 1.0 : 0.0, t35.hi, t35.lo, t38, t42.hi, t42.lo, t3.hi, t3.lo, c12, c20, c21, t4.hi, t4.lo, c4.hi, c4.lo, c6.hi, c6.lo, c7, c16.hi, c16.lo, c19.hi, c19.lo};
 #else
     const double alpha = parameters[0];
     const double c = parameters[1];
@@ -2920,8 +3013,9 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     pair_log1p_unit_rows(a1_hi, a1_lo, a2_hi, a2_lo);
     pair_log_rows(t11_hi, t11_lo, a3_hi, a3_lo);
     pair_log1p_unit_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    power_log_rows(t5_rows, zeros, t5_power_log_hi, t5_power_log_lo);
-    pow_fast_by_rows(t5_rows, a7_rows, t5_power_log_hi, t5_power_log_lo, a8_rows);
+    if (alpha != 2.0) power_log_rows(t5_rows, zeros, t5_power_log_hi, t5_power_log_lo);
+    if (alpha == 2.0) squared_rows(t5_rows, a8_rows);
+    if (alpha != 2.0) pow_fast_by_rows(t5_rows, a7_rows, t5_power_log_hi, t5_power_log_lo, a8_rows);
     hypot_v_rows(a11_rows, t8_rows, a12_rows);
     log_fast_rows(a14_rows, a15_rows);
     log1p_unit_fast_rows(a16_rows, a17_rows);
@@ -2945,8 +3039,9 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     }
     expm1_fast_rows(t7_rows, a6_rows);
     expm1_fast_rows(a9_rows, a10_rows);
-    power_log_rows(a12_rows, zeros, a12_power_log_hi, a12_power_log_lo);
-    pow_fast_by_rows(a12_rows, a7_rows, a12_power_log_hi, a12_power_log_lo, a13_rows);
+    if (alpha != 2.0) power_log_rows(a12_rows, zeros, a12_power_log_hi, a12_power_log_lo);
+    if (alpha == 2.0) squared_rows(a12_rows, a13_rows);
+    if (alpha != 2.0) pow_fast_by_rows(a12_rows, a7_rows, a12_power_log_hi, a12_power_log_lo, a13_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double r = r_rows[row];
@@ -3028,6 +3123,8 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     double a8_rows[ROWS_f32];
     double a4_power_log_hi[ROWS_f32], a4_power_log_lo[ROWS_f32];
     double a7_power_log_hi[ROWS_f32], a7_power_log_lo[ROWS_f32];
+    double t2_rows[ROWS_f32];
+    double t4_rows[ROWS_f32];
     static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -3051,14 +3148,18 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         a2_rows[row] = 1.0 / pair_rounded(pair_max(pair_of(1.0), pair_order(t3)));
         a4_rows[row] = (t6 ? t5 : 1.0);
         a5_rows[row] = t7;
+        t2_rows[row] = pair_rounded(t2);
+        t4_rows[row] = pair_rounded(t4);
     }
-    hypot_v_rows(a0_rows, t4_hi, a1_rows);
+    hypot_v_rows(a0_rows, t4_rows, a1_rows);
     hypot_v_rows(a0_rows, a2_rows, a3_rows);
-    power_log_rows(a4_rows, zeros, a4_power_log_hi, a4_power_log_lo);
-    pow_fast_by_rows(a4_rows, a5_rows, a4_power_log_hi, a4_power_log_lo, a6_rows);
-    hypot_v_rows(a0_rows, t2_hi, a7_rows);
-    power_log_rows(a7_rows, zeros, a7_power_log_hi, a7_power_log_lo);
-    pow_fast_by_rows(a7_rows, a5_rows, a7_power_log_hi, a7_power_log_lo, a8_rows);
+    if (t7 != 2.0) power_log_rows(a4_rows, zeros, a4_power_log_hi, a4_power_log_lo);
+    if (t7 == 2.0) squared_rows(a4_rows, a6_rows);
+    if (t7 != 2.0) pow_fast_by_rows(a4_rows, a5_rows, a4_power_log_hi, a4_power_log_lo, a6_rows);
+    hypot_v_rows(a0_rows, t2_rows, a7_rows);
+    if (t7 != 2.0) power_log_rows(a7_rows, zeros, a7_power_log_hi, a7_power_log_lo);
+    if (t7 == 2.0) squared_rows(a7_rows, a8_rows);
+    if (t7 != 2.0) pow_fast_by_rows(a7_rows, a5_rows, a7_power_log_hi, a7_power_log_lo, a8_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double r = r_rows[row];
@@ -3128,6 +3229,7 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     double a5_rows[ROWS_f32];
     double a0_power_log_hi[ROWS_f32], a0_power_log_lo[ROWS_f32];
     double a4_power_log_hi[ROWS_f32], a4_power_log_lo[ROWS_f32];
+    double t1_rows[ROWS_f32];
     static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -3144,12 +3246,15 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         a0_rows[row] = (t11 ? t10 : 1.0);
         a1_rows[row] = t12;
         a3_rows[row] = 1.0;
+        t1_rows[row] = pair_rounded(t1);
     }
-    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
-    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
-    hypot_v_rows(a3_rows, t1_hi, a4_rows);
-    power_log_rows(a4_rows, zeros, a4_power_log_hi, a4_power_log_lo);
-    pow_fast_by_rows(a4_rows, a1_rows, a4_power_log_hi, a4_power_log_lo, a5_rows);
+    if (t12 != 2.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (t12 == 2.0) squared_rows(a0_rows, a2_rows);
+    if (t12 != 2.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
+    hypot_v_rows(a3_rows, t1_rows, a4_rows);
+    if (t12 != 2.0) power_log_rows(a4_rows, zeros, a4_power_log_hi, a4_power_log_lo);
+    if (t12 == 2.0) squared_rows(a4_rows, a5_rows);
+    if (t12 != 2.0) pow_fast_by_rows(a4_rows, a1_rows, a4_power_log_hi, a4_power_log_lo, a5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double r = r_rows[row];
@@ -3269,6 +3374,9 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     double a23_rows[ROWS_f32];
     double t8_power_log_hi[ROWS_f32], t8_power_log_lo[ROWS_f32];
     double t17_power_log_hi[ROWS_f32], t17_power_log_lo[ROWS_f32];
+    double t11_rows[ROWS_f32];
+    double t14_rows[ROWS_f32];
+    double t27_rows[ROWS_f32];
     static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -3318,20 +3426,25 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         a14_rows[row] = 1.0 / pair_rounded(t15);
         a16_rows[row] = t32;
         a19_rows[row] = (t21 ? t5 : 1.0);
+        t11_rows[row] = pair_rounded(t11);
+        t14_rows[row] = pair_rounded(t14);
+        t27_rows[row] = pair_rounded(t27);
     }
     pair_log_rows(t8_rows, zeros, a0_hi, a0_lo);
     pair_log1p_unit_rows(a1_hi, a1_lo, a2_hi, a2_lo);
     pair_log_rows(t15_hi, t15_lo, a3_hi, a3_lo);
     pair_log1p_unit_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    hypot_v_rows(a6_rows, t11_hi, t17_rows);
-    power_log_rows(t8_rows, zeros, t8_power_log_hi, t8_power_log_lo);
-    pow_fast_by_rows(t8_rows, a8_rows, t8_power_log_hi, t8_power_log_lo, a9_rows);
-    hypot_v_rows(a6_rows, t14_hi, a13_rows);
+    hypot_v_rows(a6_rows, t11_rows, t17_rows);
+    if (alpha != 2.0 || t32 != 2.0) power_log_rows(t8_rows, zeros, t8_power_log_hi, t8_power_log_lo);
+    if (alpha == 2.0) squared_rows(t8_rows, a9_rows);
+    if (alpha != 2.0) pow_fast_by_rows(t8_rows, a8_rows, t8_power_log_hi, t8_power_log_lo, a9_rows);
+    hypot_v_rows(a6_rows, t14_rows, a13_rows);
     hypot_v_rows(a6_rows, a14_rows, a15_rows);
-    pow_fast_by_rows(t8_rows, a16_rows, t8_power_log_hi, t8_power_log_lo, a17_rows);
+    if (t32 == 2.0) squared_rows(t8_rows, a17_rows);
+    if (t32 != 2.0) pow_fast_by_rows(t8_rows, a16_rows, t8_power_log_hi, t8_power_log_lo, a17_rows);
     log_fast_rows(a19_rows, a20_rows);
     log1p_unit_fast_rows(t26_rows, a21_rows);
-    log_fast_rows(t27_hi, a22_rows);
+    log_fast_rows(t27_rows, a22_rows);
     log1p_unit_fast_rows(t28_rows, a23_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -3352,9 +3465,11 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     }
     expm1_fast_rows(t10_rows, a7_rows);
     expm1_fast_rows(a10_rows, a11_rows);
-    power_log_rows(t17_rows, zeros, t17_power_log_hi, t17_power_log_lo);
-    pow_fast_by_rows(t17_rows, a8_rows, t17_power_log_hi, t17_power_log_lo, a12_rows);
-    pow_fast_by_rows(t17_rows, a16_rows, t17_power_log_hi, t17_power_log_lo, a18_rows);
+    if (alpha != 2.0 || t32 != 2.0) power_log_rows(t17_rows, zeros, t17_power_log_hi, t17_power_log_lo);
+    if (alpha == 2.0) squared_rows(t17_rows, a12_rows);
+    if (alpha != 2.0) pow_fast_by_rows(t17_rows, a8_rows, t17_power_log_hi, t17_power_log_lo, a12_rows);
+    if (t32 == 2.0) squared_rows(t17_rows, a18_rows);
+    if (t32 != 2.0) pow_fast_by_rows(t17_rows, a16_rows, t17_power_log_hi, t17_power_log_lo, a18_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double r = r_rows[row];
@@ -3472,6 +3587,8 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     double a8_rows[ROWS_f32];
     double t12_power_log_hi[ROWS_f32], t12_power_log_lo[ROWS_f32];
     double t14_power_log_hi[ROWS_f32], t14_power_log_lo[ROWS_f32];
+    double t4_rows[ROWS_f32];
+    double t7_rows[ROWS_f32];
     static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -3499,16 +3616,22 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         a0_rows[row] = 1.0;
         a3_rows[row] = t13;
         a6_rows[row] = t30;
+        t4_rows[row] = pair_rounded(t4);
+        t7_rows[row] = pair_rounded(t7);
     }
-    hypot_v_rows(a0_rows, t4_hi, t14_rows);
-    hypot_v_rows(a0_rows, t7_hi, a1_rows);
+    hypot_v_rows(a0_rows, t4_rows, t14_rows);
+    hypot_v_rows(a0_rows, t7_rows, a1_rows);
     hypot_v_rows(a0_rows, t9_rows, a2_rows);
-    power_log_rows(t12_rows, zeros, t12_power_log_hi, t12_power_log_lo);
-    pow_fast_by_rows(t12_rows, a3_rows, t12_power_log_hi, t12_power_log_lo, a4_rows);
-    pow_fast_by_rows(t12_rows, a6_rows, t12_power_log_hi, t12_power_log_lo, a7_rows);
-    power_log_rows(t14_rows, zeros, t14_power_log_hi, t14_power_log_lo);
-    pow_fast_by_rows(t14_rows, a3_rows, t14_power_log_hi, t14_power_log_lo, a5_rows);
-    pow_fast_by_rows(t14_rows, a6_rows, t14_power_log_hi, t14_power_log_lo, a8_rows);
+    if (t13 != 2.0 || t30 != 2.0) power_log_rows(t12_rows, zeros, t12_power_log_hi, t12_power_log_lo);
+    if (t13 == 2.0) squared_rows(t12_rows, a4_rows);
+    if (t13 != 2.0) pow_fast_by_rows(t12_rows, a3_rows, t12_power_log_hi, t12_power_log_lo, a4_rows);
+    if (t30 == 2.0) squared_rows(t12_rows, a7_rows);
+    if (t30 != 2.0) pow_fast_by_rows(t12_rows, a6_rows, t12_power_log_hi, t12_power_log_lo, a7_rows);
+    if (t13 != 2.0 || t30 != 2.0) power_log_rows(t14_rows, zeros, t14_power_log_hi, t14_power_log_lo);
+    if (t13 == 2.0) squared_rows(t14_rows, a5_rows);
+    if (t13 != 2.0) pow_fast_by_rows(t14_rows, a3_rows, t14_power_log_hi, t14_power_log_lo, a5_rows);
+    if (t30 == 2.0) squared_rows(t14_rows, a8_rows);
+    if (t30 != 2.0) pow_fast_by_rows(t14_rows, a6_rows, t14_power_log_hi, t14_power_log_lo, a8_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double r = r_rows[row];
@@ -3653,6 +3776,9 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     double a23_rows[ROWS_f32];
     double t8_power_log_hi[ROWS_f32], t8_power_log_lo[ROWS_f32];
     double t19_power_log_hi[ROWS_f32], t19_power_log_lo[ROWS_f32];
+    double t11_rows[ROWS_f32];
+    double t14_rows[ROWS_f32];
+    double t29_rows[ROWS_f32];
     static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -3703,21 +3829,27 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         a13_rows[row] = t35;
         a16_rows[row] = t42;
         a19_rows[row] = (t23 ? t5 : 1.0);
+        t11_rows[row] = pair_rounded(t11);
+        t14_rows[row] = pair_rounded(t14);
+        t29_rows[row] = pair_rounded(t29);
     }
     pair_log_rows(t8_rows, zeros, a0_hi, a0_lo);
     pair_log1p_unit_rows(t15_hi, t15_lo, a1_hi, a1_lo);
     pair_log_rows(t16_hi, t16_lo, a2_hi, a2_lo);
     pair_log1p_unit_rows(t17_hi, t17_lo, a3_hi, a3_lo);
-    hypot_v_rows(a4_rows, t11_hi, t19_rows);
-    power_log_rows(t8_rows, zeros, t8_power_log_hi, t8_power_log_lo);
-    pow_fast_by_rows(t8_rows, a6_rows, t8_power_log_hi, t8_power_log_lo, a7_rows);
-    hypot_v_rows(a4_rows, t14_hi, a11_rows);
+    hypot_v_rows(a4_rows, t11_rows, t19_rows);
+    if (alpha != 2.0 || t35 != 2.0 || t42 != 2.0) power_log_rows(t8_rows, zeros, t8_power_log_hi, t8_power_log_lo);
+    if (alpha == 2.0) squared_rows(t8_rows, a7_rows);
+    if (alpha != 2.0) pow_fast_by_rows(t8_rows, a6_rows, t8_power_log_hi, t8_power_log_lo, a7_rows);
+    hypot_v_rows(a4_rows, t14_rows, a11_rows);
     hypot_v_rows(a4_rows, t34_rows, a12_rows);
-    pow_fast_by_rows(t8_rows, a13_rows, t8_power_log_hi, t8_power_log_lo, a14_rows);
-    pow_fast_by_rows(t8_rows, a16_rows, t8_power_log_hi, t8_power_log_lo, a17_rows);
+    if (t35 == 2.0) squared_rows(t8_rows, a14_rows);
+    if (t35 != 2.0) pow_fast_by_rows(t8_rows, a13_rows, t8_power_log_hi, t8_power_log_lo, a14_rows);
+    if (t42 == 2.0) squared_rows(t8_rows, a17_rows);
+    if (t42 != 2.0) pow_fast_by_rows(t8_rows, a16_rows, t8_power_log_hi, t8_power_log_lo, a17_rows);
     log_fast_rows(a19_rows, a20_rows);
     log1p_unit_fast_rows(t28_rows, a21_rows);
-    log_fast_rows(t29_hi, a22_rows);
+    log_fast_rows(t29_rows, a22_rows);
     log1p_unit_fast_rows(t30_rows, a23_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -3738,10 +3870,13 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     }
     expm1_fast_rows(t10_rows, a5_rows);
     expm1_fast_rows(a8_rows, a9_rows);
-    power_log_rows(t19_rows, zeros, t19_power_log_hi, t19_power_log_lo);
-    pow_fast_by_rows(t19_rows, a6_rows, t19_power_log_hi, t19_power_log_lo, a10_rows);
-    pow_fast_by_rows(t19_rows, a13_rows, t19_power_log_hi, t19_power_log_lo, a15_rows);
-    pow_fast_by_rows(t19_rows, a16_rows, t19_power_log_hi, t19_power_log_lo, a18_rows);
+    if (alpha != 2.0 || t35 != 2.0 || t42 != 2.0) power_log_rows(t19_rows, zeros, t19_power_log_hi, t19_power_log_lo);
+    if (alpha == 2.0) squared_rows(t19_rows, a10_rows);
+    if (alpha != 2.0) pow_fast_by_rows(t19_rows, a6_rows, t19_power_log_hi, t19_power_log_lo, a10_rows);
+    if (t35 == 2.0) squared_rows(t19_rows, a15_rows);
+    if (t35 != 2.0) pow_fast_by_rows(t19_rows, a13_rows, t19_power_log_hi, t19_power_log_lo, a15_rows);
+    if (t42 == 2.0) squared_rows(t19_rows, a18_rows);
+    if (t42 != 2.0) pow_fast_by_rows(t19_rows, a16_rows, t19_power_log_hi, t19_power_log_lo, a18_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double r = r_rows[row];

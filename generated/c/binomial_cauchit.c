@@ -539,9 +539,9 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         t1_rows[row] = t1;
         const double t2 = minimum(0.0, t0);
         t2_rows[row] = t2;
-        a0_rows[row] = pair_rounded(pair_quot(1.0, maximum(1.0, f_i)));
+        a0_rows[row] = 1.0 / maximum(1.0, f_i);
         a5_rows[row] = 1.0 / maximum(1.0, -t1);
-        a10_rows[row] = pair_rounded(pair_quot(1.0, maximum(1.0, t0)));
+        a10_rows[row] = 1.0 / maximum(1.0, t0);
         a12_rows[row] = f_i;
         a16_rows[row] = 1.0 / maximum(1.0, -t2);
     }
@@ -719,9 +719,9 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     (void)constants;
     double t0_rows[ROWS_f64];
     double t1_rows[ROWS_f64];
-    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t2_rows[ROWS_f64];
     double t8_rows[ROWS_f64];
-    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t9_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
     double a2_rows[ROWS_f64];
@@ -735,20 +735,16 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         t0_rows[row] = t0;
         const double t1 = maximum(1.0, f_i);
         t1_rows[row] = t1;
-        const pair t2 = pair_quot(1.0, t1);
-        t2_hi[row] = t2.hi;
-        t2_lo[row] = t2.lo;
+        t2_rows[row] = 1.0 / t1;
         const double t8 = maximum(1.0, t0);
         t8_rows[row] = t8;
-        const pair t9 = pair_quot(1.0, t8);
-        t9_hi[row] = t9.hi;
-        t9_lo[row] = t9.lo;
+        t9_rows[row] = 1.0 / t8;
         a1_rows[row] = maximum(-1.0, t0);
         a4_rows[row] = maximum(-1.0, f_i);
     }
-    atan_fast_rows(t2_hi, a0_rows);
+    atan_fast_rows(t2_rows, a0_rows);
     atan_fast_rows(a1_rows, a2_rows);
-    atan_fast_rows(t9_hi, a3_rows);
+    atan_fast_rows(t9_rows, a3_rows);
     atan_fast_rows(a4_rows, a5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -756,9 +752,9 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double f_i = f[row];
         const double t0 = t0_rows[row];
         const double t1 = t1_rows[row];
-        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double t2 = t2_rows[row];
         const double t8 = t8_rows[row];
-        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const double t9 = t9_rows[row];
         const double a0 = a0_rows[row];
         const double a2 = a2_rows[row];
         const double a3 = a3_rows[row];
@@ -767,8 +763,8 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double t4 = minimum(1.0, t3);
         const pair t5 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, maximum(1.0, t3))));
         const pair t6 = pair_mul(t5, t5);
-        const pair t7 = pair_if((t3 <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_prod(t4, t4), 1.0)), pair_div(t6, pair_add_d(t6, 1.0)));
-        gradient[row] = (1.0 - y_i) * pair_rounded(pair_if((t0 < -1.0), pair_div(pair_div(t2, pair_of(a0)), pair_mul_d(pair_add_d(pair_quot(1.0, (t1 * t1)), 1.0), t1)), pair_div(t7, pair_of((1.5707963267948966 + a2))))) - y_i * pair_rounded(pair_if((f_i < -1.0), pair_div(pair_div(t9, pair_of(a3)), pair_mul_d(pair_add_d(pair_quot(1.0, (t8 * t8)), 1.0), t8)), pair_div(t7, pair_of((1.5707963267948966 + a5)))));
+        const pair t7 = pair_if((t3 <= 1.0), pair_of(1.0 / (1.0 + t4 * t4)), pair_div(t6, pair_of((1.0 + pair_rounded(t6)))));
+        gradient[row] = (1.0 - y_i) * pair_rounded(pair_if((t0 < -1.0), pair_div(pair_quot(t2, a0), pair_mul_d(pair_add_d(pair_quot(1.0, (t1 * t1)), 1.0), t1)), pair_div(t7, pair_sum(1.5707963267948966, a2)))) - y_i * pair_rounded(pair_if((f_i < -1.0), pair_div(pair_quot(t9, a3), pair_mul_d(pair_add_d(pair_quot(1.0, (t8 * t8)), 1.0), t8)), pair_div(t7, pair_sum(1.5707963267948966, a5))));
     }
 #else
     (void)constants;
@@ -858,12 +854,12 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     (void)constants;
     double t6_rows[ROWS_f64];
     double t7_rows[ROWS_f64];
-    double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
+    double t8_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
     double a2_rows[ROWS_f64];
     double t13_rows[ROWS_f64];
-    double t14_hi[ROWS_f64], t14_lo[ROWS_f64];
+    double t14_rows[ROWS_f64];
     double a3_rows[ROWS_f64];
     double a4_rows[ROWS_f64];
     double a5_rows[ROWS_f64];
@@ -874,20 +870,16 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         t6_rows[row] = t6;
         const double t7 = maximum(1.0, f_i);
         t7_rows[row] = t7;
-        const pair t8 = pair_quot(1.0, t7);
-        t8_hi[row] = t8.hi;
-        t8_lo[row] = t8.lo;
+        t8_rows[row] = 1.0 / t7;
         a1_rows[row] = maximum(-1.0, t6);
         const double t13 = maximum(1.0, t6);
         t13_rows[row] = t13;
-        const pair t14 = pair_quot(1.0, t13);
-        t14_hi[row] = t14.hi;
-        t14_lo[row] = t14.lo;
+        t14_rows[row] = 1.0 / t13;
         a4_rows[row] = maximum(-1.0, f_i);
     }
-    atan_fast_rows(t8_hi, a0_rows);
+    atan_fast_rows(t8_rows, a0_rows);
     atan_fast_rows(a1_rows, a2_rows);
-    atan_fast_rows(t14_hi, a3_rows);
+    atan_fast_rows(t14_rows, a3_rows);
     atan_fast_rows(a4_rows, a5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -895,25 +887,25 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const double t6 = t6_rows[row];
         const double t7 = t7_rows[row];
-        const pair t8 = {t8_hi[row], t8_lo[row]};
+        const double t8 = t8_rows[row];
         const double a0 = a0_rows[row];
         const double a2 = a2_rows[row];
         const double t13 = t13_rows[row];
-        const pair t14 = {t14_hi[row], t14_lo[row]};
+        const double t14 = t14_rows[row];
         const double a3 = a3_rows[row];
         const double a5 = a5_rows[row];
         const double t0 = fabs(f_i);
         const int t1 = (t0 <= 1.0);
         const double t2 = minimum(1.0, t0);
-        const pair t3 = pair_add_d(pair_prod(t2, t2), 1.0);
+        const double t3 = 1.0 + t2 * t2;
         const double t4 = maximum(1.0, t0);
-        const pair t5 = pair_if(t1, pair_div(pair_of(t2), t3), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t4, t4)), 1.0), t4)));
+        const double t5 = (t1 ? t2 / t3 : 1.0 / ((1.0 + 1.0 / (t4 * t4)) * t4));
         const pair t9 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, t4)));
         const pair t10 = pair_mul(t9, t9);
-        const pair t11 = pair_if(t1, pair_div(pair_of(1.0), t3), pair_div(t10, pair_add_d(t10, 1.0)));
-        const pair t12 = pair_if((t6 < -1.0), pair_div(pair_div(t8, pair_of(a0)), pair_mul_d(pair_add_d(pair_quot(1.0, (t7 * t7)), 1.0), t7)), pair_div(t11, pair_of((1.5707963267948966 + a2))));
-        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_div(t14, pair_of(a3)), pair_mul_d(pair_add_d(pair_quot(1.0, (t13 * t13)), 1.0), t13)), pair_div(t11, pair_of((1.5707963267948966 + a5))));
-        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul_d(pair_order(pair_add(pair_scale(pair_scale(t5, sign(t6)), 2.0), t12)), (1.0 - y_i)), t12), pair_mul(pair_mul_d(pair_order(pair_add(pair_scale(pair_scale(t5, sign(f_i)), 2.0), t15)), y_i), t15))));
+        const pair t11 = pair_if(t1, pair_of(1.0 / t3), pair_div(t10, pair_of((1.0 + pair_rounded(t10)))));
+        const pair t12 = pair_if((t6 < -1.0), pair_div(pair_quot(t8, a0), pair_mul_d(pair_add_d(pair_quot(1.0, (t7 * t7)), 1.0), t7)), pair_div(t11, pair_sum(1.5707963267948966, a2)));
+        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_quot(t14, a3), pair_mul_d(pair_add_d(pair_quot(1.0, (t13 * t13)), 1.0), t13)), pair_div(t11, pair_sum(1.5707963267948966, a5)));
+        hessian[row] = (2.0 * (t5 * sign(t6)) + pair_rounded(t12)) * (1.0 - y_i) * pair_rounded(t12) + y_i * (2.0 * (t5 * sign(f_i)) + pair_rounded(t15)) * pair_rounded(t15);
     }
 #else
     (void)constants;
@@ -1009,12 +1001,12 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
 #ifdef LOSSFORGE_FAST
     (void)constants;
     double t0_rows[ROWS_f64];
-    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t1_rows[ROWS_f64];
     double t2_rows[ROWS_f64];
     double t3_rows[ROWS_f64];
     double t4_rows[ROWS_f64];
     double t6_rows[ROWS_f64];
-    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t7_rows[ROWS_f64];
     double t8_rows[ROWS_f64];
     double t9_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
@@ -1043,18 +1035,14 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double f_i = f[row];
         const double t0 = maximum(1.0, f_i);
         t0_rows[row] = t0;
-        const pair t1 = pair_quot(1.0, t0);
-        t1_hi[row] = t1.hi;
-        t1_lo[row] = t1.lo;
+        t1_rows[row] = 1.0 / t0;
         const double t3 = -f_i;
         t3_rows[row] = t3;
         const double t4 = minimum(0.0, f_i);
         t4_rows[row] = t4;
         const double t6 = maximum(1.0, t3);
         t6_rows[row] = t6;
-        const pair t7 = pair_quot(1.0, t6);
-        t7_hi[row] = t7.hi;
-        t7_lo[row] = t7.lo;
+        t7_rows[row] = 1.0 / t6;
         const double t9 = minimum(0.0, t3);
         t9_rows[row] = t9;
         a3_rows[row] = 1.0 / maximum(1.0, -t4);
@@ -1063,8 +1051,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a17_rows[row] = maximum(-1.0, t3);
         a19_rows[row] = maximum(-1.0, f_i);
     }
-    atan_fast_rows(t1_hi, t2_rows);
-    atan_fast_rows(t7_hi, t8_rows);
+    atan_fast_rows(t1_rows, t2_rows);
+    atan_fast_rows(t7_rows, t8_rows);
     atan_fast_rows(t3_rows, a0_rows);
     atan_fast_rows(a3_rows, a4_rows);
     atan_fast_rows(t4_rows, a5_rows);
@@ -1101,11 +1089,11 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = t0_rows[row];
-        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double t1 = t1_rows[row];
         const double t2 = t2_rows[row];
         const double t3 = t3_rows[row];
         const double t6 = t6_rows[row];
-        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t7 = t7_rows[row];
         const double t8 = t8_rows[row];
         const double a2 = a2_rows[row];
         const double a7 = a7_rows[row];
@@ -1118,9 +1106,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t11 = minimum(1.0, t10);
         const pair t12 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, maximum(1.0, t10))));
         const pair t13 = pair_mul(t12, t12);
-        const pair t14 = pair_if((t10 <= 1.0), pair_div(pair_of(1.0), pair_add_d(pair_prod(t11, t11), 1.0)), pair_div(t13, pair_add_d(t13, 1.0)));
+        const pair t14 = pair_if((t10 <= 1.0), pair_of(1.0 / (1.0 + t11 * t11)), pair_div(t13, pair_of((1.0 + pair_rounded(t13)))));
         loss[row] = -(y_i * ((0.0 < f_i) ? a2 : a7)) - t5 * ((0.0 < t3) ? a11 : a16);
-        gradient[row] = t5 * pair_rounded(pair_if((t3 < -1.0), pair_div(pair_div(t1, pair_of(t2)), pair_mul_d(pair_add_d(pair_quot(1.0, (t0 * t0)), 1.0), t0)), pair_div(t14, pair_of((1.5707963267948966 + a18))))) - y_i * pair_rounded(pair_if((f_i < -1.0), pair_div(pair_div(t7, pair_of(t8)), pair_mul_d(pair_add_d(pair_quot(1.0, (t6 * t6)), 1.0), t6)), pair_div(t14, pair_of((1.5707963267948966 + a20)))));
+        gradient[row] = t5 * pair_rounded(pair_if((t3 < -1.0), pair_div(pair_quot(t1, t2), pair_mul_d(pair_add_d(pair_quot(1.0, (t0 * t0)), 1.0), t0)), pair_div(t14, pair_sum(1.5707963267948966, a18)))) - y_i * pair_rounded(pair_if((f_i < -1.0), pair_div(pair_quot(t7, t8), pair_mul_d(pair_add_d(pair_quot(1.0, (t6 * t6)), 1.0), t6)), pair_div(t14, pair_sum(1.5707963267948966, a20))));
     }
 #else
     (void)constants;
@@ -1284,12 +1272,12 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     (void)constants;
     double t1_rows[ROWS_f64];
     double t2_rows[ROWS_f64];
-    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
+    double t3_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
     double a2_rows[ROWS_f64];
     double t13_rows[ROWS_f64];
-    double t14_hi[ROWS_f64], t14_lo[ROWS_f64];
+    double t14_rows[ROWS_f64];
     double a3_rows[ROWS_f64];
     double a4_rows[ROWS_f64];
     double a5_rows[ROWS_f64];
@@ -1300,20 +1288,16 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         t1_rows[row] = t1;
         const double t2 = maximum(1.0, f_i);
         t2_rows[row] = t2;
-        const pair t3 = pair_quot(1.0, t2);
-        t3_hi[row] = t3.hi;
-        t3_lo[row] = t3.lo;
+        t3_rows[row] = 1.0 / t2;
         a1_rows[row] = maximum(-1.0, t1);
         const double t13 = maximum(1.0, t1);
         t13_rows[row] = t13;
-        const pair t14 = pair_quot(1.0, t13);
-        t14_hi[row] = t14.hi;
-        t14_lo[row] = t14.lo;
+        t14_rows[row] = 1.0 / t13;
         a4_rows[row] = maximum(-1.0, f_i);
     }
-    atan_fast_rows(t3_hi, a0_rows);
+    atan_fast_rows(t3_rows, a0_rows);
     atan_fast_rows(a1_rows, a2_rows);
-    atan_fast_rows(t14_hi, a3_rows);
+    atan_fast_rows(t14_rows, a3_rows);
     atan_fast_rows(a4_rows, a5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1321,27 +1305,27 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double f_i = f[row];
         const double t1 = t1_rows[row];
         const double t2 = t2_rows[row];
-        const pair t3 = {t3_hi[row], t3_lo[row]};
+        const double t3 = t3_rows[row];
         const double a0 = a0_rows[row];
         const double a2 = a2_rows[row];
         const double t13 = t13_rows[row];
-        const pair t14 = {t14_hi[row], t14_lo[row]};
+        const double t14 = t14_rows[row];
         const double a3 = a3_rows[row];
         const double a5 = a5_rows[row];
         const double t0 = 1.0 - y_i;
         const double t4 = fabs(f_i);
         const int t5 = (t4 <= 1.0);
         const double t6 = minimum(1.0, t4);
-        const pair t7 = pair_add_d(pair_prod(t6, t6), 1.0);
+        const double t7 = 1.0 + t6 * t6;
         const double t8 = maximum(1.0, t4);
         const pair t9 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, t8)));
         const pair t10 = pair_mul(t9, t9);
-        const pair t11 = pair_if(t5, pair_div(pair_of(1.0), t7), pair_div(t10, pair_add_d(t10, 1.0)));
-        const pair t12 = pair_if((t1 < -1.0), pair_div(pair_div(t3, pair_of(a0)), pair_mul_d(pair_add_d(pair_quot(1.0, (t2 * t2)), 1.0), t2)), pair_div(t11, pair_of((1.5707963267948966 + a2))));
-        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_div(t14, pair_of(a3)), pair_mul_d(pair_add_d(pair_quot(1.0, (t13 * t13)), 1.0), t13)), pair_div(t11, pair_of((1.5707963267948966 + a5))));
-        const pair t16 = pair_if(t5, pair_div(pair_of(t6), t7), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t8, t8)), 1.0), t8)));
+        const pair t11 = pair_if(t5, pair_of(1.0 / t7), pair_div(t10, pair_of((1.0 + pair_rounded(t10)))));
+        const pair t12 = pair_if((t1 < -1.0), pair_div(pair_quot(t3, a0), pair_mul_d(pair_add_d(pair_quot(1.0, (t2 * t2)), 1.0), t2)), pair_div(t11, pair_sum(1.5707963267948966, a2)));
+        const pair t15 = pair_if((f_i < -1.0), pair_div(pair_quot(t14, a3), pair_mul_d(pair_add_d(pair_quot(1.0, (t13 * t13)), 1.0), t13)), pair_div(t11, pair_sum(1.5707963267948966, a5)));
+        const double t16 = (t5 ? t6 / t7 : 1.0 / ((1.0 + 1.0 / (t8 * t8)) * t8));
         gradient[row] = t0 * pair_rounded(t12) - y_i * pair_rounded(t15);
-        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul_d(pair_order(pair_add(pair_scale(pair_scale(t16, sign(t1)), 2.0), t12)), t0), t12), pair_mul(pair_mul_d(pair_order(pair_add(pair_scale(pair_scale(t16, sign(f_i)), 2.0), t15)), y_i), t15))));
+        hessian[row] = (2.0 * (t16 * sign(t1)) + pair_rounded(t12)) * t0 * pair_rounded(t12) + y_i * (2.0 * (t16 * sign(f_i)) + pair_rounded(t15)) * pair_rounded(t15);
     }
 #else
     (void)constants;
@@ -1440,12 +1424,12 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
 #ifdef LOSSFORGE_FAST
     (void)constants;
     double t0_rows[ROWS_f64];
-    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t1_rows[ROWS_f64];
     double t2_rows[ROWS_f64];
     double t3_rows[ROWS_f64];
     double t4_rows[ROWS_f64];
     double t6_rows[ROWS_f64];
-    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t7_rows[ROWS_f64];
     double t8_rows[ROWS_f64];
     double t9_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
@@ -1474,18 +1458,14 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double f_i = f[row];
         const double t0 = maximum(1.0, f_i);
         t0_rows[row] = t0;
-        const pair t1 = pair_quot(1.0, t0);
-        t1_hi[row] = t1.hi;
-        t1_lo[row] = t1.lo;
+        t1_rows[row] = 1.0 / t0;
         const double t3 = -f_i;
         t3_rows[row] = t3;
         const double t4 = minimum(0.0, f_i);
         t4_rows[row] = t4;
         const double t6 = maximum(1.0, t3);
         t6_rows[row] = t6;
-        const pair t7 = pair_quot(1.0, t6);
-        t7_hi[row] = t7.hi;
-        t7_lo[row] = t7.lo;
+        t7_rows[row] = 1.0 / t6;
         const double t9 = minimum(0.0, t3);
         t9_rows[row] = t9;
         a0_rows[row] = maximum(-1.0, t3);
@@ -1494,8 +1474,8 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a12_rows[row] = f_i;
         a16_rows[row] = 1.0 / maximum(1.0, -t9);
     }
-    atan_fast_rows(t1_hi, t2_rows);
-    atan_fast_rows(t7_hi, t8_rows);
+    atan_fast_rows(t1_rows, t2_rows);
+    atan_fast_rows(t7_rows, t8_rows);
     atan_fast_rows(a0_rows, a1_rows);
     atan_fast_rows(a2_rows, a3_rows);
     atan_fast_rows(t3_rows, a4_rows);
@@ -1532,11 +1512,11 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double y_i = y[row];
         const double f_i = f[row];
         const double t0 = t0_rows[row];
-        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double t1 = t1_rows[row];
         const double t2 = t2_rows[row];
         const double t3 = t3_rows[row];
         const double t6 = t6_rows[row];
-        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t7 = t7_rows[row];
         const double t8 = t8_rows[row];
         const double a1 = a1_rows[row];
         const double a3 = a3_rows[row];
@@ -1548,17 +1528,17 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t10 = fabs(f_i);
         const int t11 = (t10 <= 1.0);
         const double t12 = minimum(1.0, t10);
-        const pair t13 = pair_add_d(pair_prod(t12, t12), 1.0);
+        const double t13 = 1.0 + t12 * t12;
         const double t14 = maximum(1.0, t10);
         const pair t15 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, t14)));
         const pair t16 = pair_mul(t15, t15);
-        const pair t17 = pair_if(t11, pair_div(pair_of(1.0), t13), pair_div(t16, pair_add_d(t16, 1.0)));
-        const pair t18 = pair_if((t3 < -1.0), pair_div(pair_div(t1, pair_of(t2)), pair_mul_d(pair_add_d(pair_quot(1.0, (t0 * t0)), 1.0), t0)), pair_div(t17, pair_of((1.5707963267948966 + a1))));
-        const pair t19 = pair_if((f_i < -1.0), pair_div(pair_div(t7, pair_of(t8)), pair_mul_d(pair_add_d(pair_quot(1.0, (t6 * t6)), 1.0), t6)), pair_div(t17, pair_of((1.5707963267948966 + a3))));
-        const pair t20 = pair_if(t11, pair_div(pair_of(t12), t13), pair_div(pair_of(1.0), pair_mul_d(pair_add_d(pair_div(pair_of(1.0), pair_prod(t14, t14)), 1.0), t14)));
+        const pair t17 = pair_if(t11, pair_of(1.0 / t13), pair_div(t16, pair_of((1.0 + pair_rounded(t16)))));
+        const pair t18 = pair_if((t3 < -1.0), pair_div(pair_quot(t1, t2), pair_mul_d(pair_add_d(pair_quot(1.0, (t0 * t0)), 1.0), t0)), pair_div(t17, pair_sum(1.5707963267948966, a1)));
+        const pair t19 = pair_if((f_i < -1.0), pair_div(pair_quot(t7, t8), pair_mul_d(pair_add_d(pair_quot(1.0, (t6 * t6)), 1.0), t6)), pair_div(t17, pair_sum(1.5707963267948966, a3)));
+        const double t20 = (t11 ? t12 / t13 : 1.0 / ((1.0 + 1.0 / (t14 * t14)) * t14));
         loss[row] = -(y_i * ((0.0 < f_i) ? a6 : a11)) - t5 * ((0.0 < t3) ? a15 : a20);
         gradient[row] = t5 * pair_rounded(t18) - y_i * pair_rounded(t19);
-        hessian[row] = pair_value(pair_order(pair_add(pair_mul(pair_mul_d(pair_order(pair_add(pair_scale(pair_scale(t20, sign(t3)), 2.0), t18)), t5), t18), pair_mul(pair_mul_d(pair_order(pair_add(pair_scale(pair_scale(t20, sign(f_i)), 2.0), t19)), y_i), t19))));
+        hessian[row] = (2.0 * (t20 * sign(t3)) + pair_rounded(t18)) * t5 * pair_rounded(t18) + y_i * (2.0 * (t20 * sign(f_i)) + pair_rounded(t19)) * pair_rounded(t19);
     }
 #else
     (void)constants;

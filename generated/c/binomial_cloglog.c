@@ -255,14 +255,6 @@ INLINE pair pair_mul(pair a, pair b)
     return made;
 }
 
-INLINE pair pair_quot(double a, double b)
-{
-    const double h = a / b;
-    const double l = quotient_rest(a, h, b) * (1.0 / b);
-    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
-    return made;
-}
-
 /* Where b is infinite or its inverse is, the rest is no number. */
 INLINE pair pair_div(pair a, pair b)
 {
@@ -538,13 +530,11 @@ ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi
     }
 }
 
-ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+ONCE static void exp_fast_rows(const double *a, double *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
-        hi[row] = made.hi;
-        lo[row] = made.lo;
+        hi[row] = exp_fast(a[row]);
     }
 }
 
@@ -556,14 +546,6 @@ ONCE static void exp_down_fast_rows(const double *a, double *hi)
     }
 }
 
-ONCE static void log1p_fast_rows(const double *a, double *hi)
-{
-    EACH_ROW
-    for (size_t row = 0; row < 64; row++) {
-        hi[row] = log1p_fast(a[row]);
-    }
-}
-
 ONCE static void expm1_fast_rows(const double *a, double *hi)
 {
     EACH_ROW
@@ -572,11 +554,21 @@ ONCE static void expm1_fast_rows(const double *a, double *hi)
     }
 }
 
-ONCE static void exp_fast_rows(const double *a, double *hi)
+ONCE static void log1p_fast_rows(const double *a, double *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
-        hi[row] = exp_fast(a[row]);
+        hi[row] = log1p_fast(a[row]);
+    }
+}
+
+ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
     }
 }
 
@@ -625,12 +617,12 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
 #ifdef LOSSFORGE_FAST
     (void)constants;
     double a0_rows[ROWS_f64];
-    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
     double t2_rows[ROWS_f64];
     double a2_rows[ROWS_f64];
     double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
     double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
-    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t6_rows[ROWS_f64];
     double a3_rows[ROWS_f64];
     double a4_rows[ROWS_f64];
     double a5_rows[ROWS_f64];
@@ -650,7 +642,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a2_rows[row] = maximum(-40.0, t2);
         a6_rows[row] = maximum(0.0, f_i);
     }
-    pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
+    exp_fast_rows(a0_rows, a1_rows);
     pair_exp_down_short_rows(a2_rows, zeros, t3_hi, t3_lo);
     exp_down_fast_rows(t2_rows, a3_rows);
     pair_exp_rows(a6_rows, zeros, a7_hi, a7_lo);
@@ -665,18 +657,18 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a8_hi[row] = a8.hi;
         a8_lo[row] = a8.lo;
     }
-    pair_expm1_rows(t4_hi, t4_lo, t6_hi, t6_lo);
+    expm1_fast_rows(t4_hi, t6_rows);
     pair_exp_down_short_rows(a8_hi, a8_lo, a9_hi, a9_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double t2 = t2_rows[row];
         const pair t3 = {t3_hi[row], t3_lo[row]};
         const pair t4 = {t4_hi[row], t4_lo[row]};
-        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const double t6 = t6_rows[row];
         const double a3 = a3_rows[row];
         const pair a9 = {a9_hi[row], a9_lo[row]};
         const pair t5 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t4));
-        a4_rows[row] = ((t2 <= -40.0) ? 0.5 * a3 : -(((pair_value(pair_abs(t3)) <= 0.5) ? pair_value(t5) * pair_value(t5) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t5) / 20922789888000.0) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) : pair_rounded(t6) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t4))) / pair_rounded(t6)));
+        a4_rows[row] = ((t2 <= -40.0) ? 0.5 * a3 : -(((pair_value(pair_abs(t3)) <= 0.5) ? pair_value(t5) * pair_value(t5) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t5) / 20922789888000.0) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) * pair_value(t5)) : t6 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t4))) / t6));
         a10_rows[row] = pair_value(pair_neg(a9));
     }
     log1p_fast_rows(a4_rows, a5_rows);
@@ -685,12 +677,12 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const double a1 = a1_rows[row];
         const double a5 = a5_rows[row];
         const double a11 = a11_rows[row];
         const double t0 = 1.0 - y_i;
-        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), a1);
-        loss[row] = pair_rounded(pair_mul(pair_mul_d(t1, t0), t1)) - y_i * ((f_i <= 0.0) ? f_i - a5 : a11);
+        const double t1 = ((t0 == 0.0) ? 0.0 : a1);
+        loss[row] = t0 * t1 * t1 - y_i * ((f_i <= 0.0) ? f_i - a5 : a11);
     }
 #else
     (void)constants;
@@ -797,7 +789,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
 #ifdef LOSSFORGE_FAST
     (void)constants;
     double a0_rows[ROWS_f64];
-    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
     double a2_rows[ROWS_f64];
     double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
     double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
@@ -811,7 +803,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         a0_rows[row] = 0.5 * f_i;
         a2_rows[row] = maximum(-40.0, f_i);
     }
-    pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
+    exp_fast_rows(a0_rows, a1_rows);
     pair_exp_rows(a2_rows, zeros, t2_hi, t2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -827,13 +819,13 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const double a1 = a1_rows[row];
         const pair t2 = {t2_hi[row], t2_lo[row]};
         const pair t3 = {t3_hi[row], t3_lo[row]};
         const double a5 = a5_rows[row];
         const double t0 = 1.0 - y_i;
-        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), a1);
-        gradient[row] = pair_rounded(pair_mul(pair_mul_d(t1, t0), t1)) - y_i * pair_rounded(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_quot((pair_value(pair_min(pair_of(1.2676506002282294e+30), t2)) / pair_value(t3) / pair_value(t3)), a5))));
+        const double t1 = ((t0 == 0.0) ? 0.0 : a1);
+        gradient[row] = t0 * t1 * t1 - y_i * ((f_i <= -40.0) ? 1.0 : -(pair_value(pair_min(pair_of(1.2676506002282294e+30), t2)) / pair_value(t3) / pair_value(t3) / a5));
     }
 #else
     (void)constants;
@@ -909,7 +901,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
 #ifdef LOSSFORGE_FAST
     (void)constants;
     double a0_rows[ROWS_f64];
-    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
     double a2_rows[ROWS_f64];
     double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
     double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
@@ -932,7 +924,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         t4_rows[row] = t4;
         a4_rows[row] = maximum(-40.0, t4);
     }
-    pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
+    exp_fast_rows(a0_rows, a1_rows);
     pair_exp_rows(a2_rows, zeros, t2_hi, t2_lo);
     pair_exp_rows(a4_rows, zeros, t5_hi, t5_lo);
     exp_fast_rows(t4_rows, a7_rows);
@@ -955,7 +947,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const double a1 = a1_rows[row];
         const pair t2 = {t2_hi[row], t2_lo[row]};
         const pair t3 = {t3_hi[row], t3_lo[row]};
         const double t4 = t4_rows[row];
@@ -965,9 +957,9 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double a6 = a6_rows[row];
         const double a7 = a7_rows[row];
         const double t0 = 1.0 - y_i;
-        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), a1);
+        const double t1 = ((t0 == 0.0) ? 0.0 : a1);
         const pair t7 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t6));
-        hessian[row] = pair_rounded(pair_mul(pair_mul_d(t1, t0), t1)) + y_i * pair_rounded(pair_mul(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_quot((pair_value(pair_min(pair_of(1.2676506002282294e+30), t2)) / pair_value(t3) / pair_value(t3)), a6))), pair_if((t4 <= -40.0), pair_of(0.5 * a7), pair_neg(pair_div(pair_if((pair_value(pair_abs(t5)) <= 0.5), pair_mul_d(pair_mul(t7, t7), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t7) / 20922789888000.0) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7))), pair_order(pair_sub(t8, pair_min(pair_of(1.2676506002282294e+30), t6)))), t8)))));
+        hessian[row] = t0 * t1 * t1 + y_i * (((f_i <= -40.0) ? 1.0 : -(pair_value(pair_min(pair_of(1.2676506002282294e+30), t2)) / pair_value(t3) / pair_value(t3) / a6)) * pair_rounded(pair_if((t4 <= -40.0), pair_of(0.5 * a7), pair_neg(pair_div(pair_if((pair_value(pair_abs(t5)) <= 0.5), pair_mul_d(pair_mul(t7, t7), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t7) / 20922789888000.0) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7)) * pair_value(t7))), pair_of(pair_rounded(t8) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t6)))), t8)))));
     }
 #else
     (void)constants;
@@ -1066,12 +1058,12 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
 #ifdef LOSSFORGE_FAST
     (void)constants;
     double a0_rows[ROWS_f64];
-    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
     double t3_rows[ROWS_f64];
     double a2_rows[ROWS_f64];
     double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
     double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
-    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t7_rows[ROWS_f64];
     double a3_rows[ROWS_f64];
     double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
     double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
@@ -1098,7 +1090,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a3_rows[row] = maximum(-40.0, f_i);
         a8_rows[row] = maximum(0.0, f_i);
     }
-    pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
+    exp_fast_rows(a0_rows, a1_rows);
     pair_exp_down_short_rows(a2_rows, zeros, t4_hi, t4_lo);
     pair_exp_rows(a3_rows, zeros, t8_hi, t8_lo);
     exp_down_fast_rows(t3_rows, a5_rows);
@@ -1119,7 +1111,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a10_lo[row] = a10.lo;
         a14_rows[row] = pair_value(pair_neg(t8));
     }
-    pair_expm1_rows(t5_hi, t5_lo, t7_hi, t7_lo);
+    expm1_fast_rows(t5_hi, t7_rows);
     pair_exp_short_rows(a4_hi, a4_lo, t9_hi, t9_lo);
     pair_exp_down_short_rows(a10_hi, a10_lo, a11_hi, a11_lo);
     expm1_fast_rows(a14_rows, a15_rows);
@@ -1128,11 +1120,11 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t3 = t3_rows[row];
         const pair t4 = {t4_hi[row], t4_lo[row]};
         const pair t5 = {t5_hi[row], t5_lo[row]};
-        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t7 = t7_rows[row];
         const double a5 = a5_rows[row];
         const pair a11 = {a11_hi[row], a11_lo[row]};
         const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
-        a6_rows[row] = ((t3 <= -40.0) ? 0.5 * a5 : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : pair_rounded(t7) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / pair_rounded(t7)));
+        a6_rows[row] = ((t3 <= -40.0) ? 0.5 * a5 : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7));
         a12_rows[row] = pair_value(pair_neg(a11));
     }
     log1p_fast_rows(a6_rows, a7_rows);
@@ -1141,17 +1133,17 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const double a1 = a1_rows[row];
         const pair t8 = {t8_hi[row], t8_lo[row]};
         const pair t9 = {t9_hi[row], t9_lo[row]};
         const double a7 = a7_rows[row];
         const double a13 = a13_rows[row];
         const double a15 = a15_rows[row];
         const double t0 = 1.0 - y_i;
-        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), a1);
-        const pair t2 = pair_mul(pair_mul_d(t1, t0), t1);
-        loss[row] = pair_rounded(t2) - y_i * ((f_i <= 0.0) ? f_i - a7 : a13);
-        gradient[row] = pair_rounded(t2) - y_i * pair_rounded(pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_quot((pair_value(pair_min(pair_of(1.2676506002282294e+30), t8)) / pair_value(t9) / pair_value(t9)), a15))));
+        const double t1 = ((t0 == 0.0) ? 0.0 : a1);
+        const double t2 = t0 * t1 * t1;
+        loss[row] = t2 - y_i * ((f_i <= 0.0) ? f_i - a7 : a13);
+        gradient[row] = t2 - y_i * ((f_i <= -40.0) ? 1.0 : -(pair_value(pair_min(pair_of(1.2676506002282294e+30), t8)) / pair_value(t9) / pair_value(t9) / a15));
     }
 #else
     (void)constants;
@@ -1281,7 +1273,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
 #ifdef LOSSFORGE_FAST
     (void)constants;
     double a0_rows[ROWS_f64];
-    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
     double a2_rows[ROWS_f64];
     double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
     double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
@@ -1304,7 +1296,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         t6_rows[row] = t6;
         a6_rows[row] = maximum(-40.0, t6);
     }
-    pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
+    exp_fast_rows(a0_rows, a1_rows);
     pair_exp_rows(a2_rows, zeros, t3_hi, t3_lo);
     pair_exp_rows(a6_rows, zeros, t7_hi, t7_lo);
     exp_fast_rows(t6_rows, a7_rows);
@@ -1327,7 +1319,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const double a1 = a1_rows[row];
         const pair t3 = {t3_hi[row], t3_lo[row]};
         const pair t4 = {t4_hi[row], t4_lo[row]};
         const double a5 = a5_rows[row];
@@ -1337,12 +1329,12 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t10 = {t10_hi[row], t10_lo[row]};
         const double a7 = a7_rows[row];
         const double t0 = 1.0 - y_i;
-        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), a1);
-        const pair t2 = pair_mul(pair_mul_d(t1, t0), t1);
-        const pair t5 = pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_quot((pair_value(pair_min(pair_of(1.2676506002282294e+30), t3)) / pair_value(t4) / pair_value(t4)), a5)));
+        const double t1 = ((t0 == 0.0) ? 0.0 : a1);
+        const double t2 = t0 * t1 * t1;
+        const double t5 = ((f_i <= -40.0) ? 1.0 : -(pair_value(pair_min(pair_of(1.2676506002282294e+30), t3)) / pair_value(t4) / pair_value(t4) / a5));
         const pair t9 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t8));
-        gradient[row] = pair_rounded(t2) - y_i * pair_rounded(t5);
-        hessian[row] = pair_rounded(t2) + y_i * pair_rounded(pair_mul(t5, pair_if((t6 <= -40.0), pair_of(0.5 * a7), pair_neg(pair_div(pair_if((pair_value(pair_abs(t7)) <= 0.5), pair_mul_d(pair_mul(t9, t9), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t9) / 20922789888000.0) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9))), pair_order(pair_sub(t10, pair_min(pair_of(1.2676506002282294e+30), t8)))), t10)))));
+        gradient[row] = t2 - y_i * t5;
+        hessian[row] = t2 + y_i * (t5 * pair_rounded(pair_if((t6 <= -40.0), pair_of(0.5 * a7), pair_neg(pair_div(pair_if((pair_value(pair_abs(t7)) <= 0.5), pair_mul_d(pair_mul(t9, t9), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t9) / 20922789888000.0) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9)) * pair_value(t9))), pair_of(pair_rounded(t10) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t8)))), t10)))));
     }
 #else
     (void)constants;
@@ -1445,12 +1437,12 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
 #ifdef LOSSFORGE_FAST
     (void)constants;
     double a0_rows[ROWS_f64];
-    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
     double t3_rows[ROWS_f64];
     double a2_rows[ROWS_f64];
     double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
     double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
-    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t7_rows[ROWS_f64];
     double a3_rows[ROWS_f64];
     double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
     double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
@@ -1486,7 +1478,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a7_rows[row] = maximum(-40.0, t11);
         a11_rows[row] = maximum(0.0, f_i);
     }
-    pair_exp_short_rows(a0_rows, zeros, a1_hi, a1_lo);
+    exp_fast_rows(a0_rows, a1_rows);
     pair_exp_down_short_rows(a2_rows, zeros, t4_hi, t4_lo);
     pair_exp_rows(a3_rows, zeros, t8_hi, t8_lo);
     pair_exp_rows(a7_rows, zeros, t12_hi, t12_lo);
@@ -1513,7 +1505,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a13_hi[row] = a13.hi;
         a13_lo[row] = a13.lo;
     }
-    pair_expm1_rows(t5_hi, t5_lo, t7_hi, t7_lo);
+    expm1_fast_rows(t5_hi, t7_rows);
     pair_exp_short_rows(a4_hi, a4_lo, t9_hi, t9_lo);
     expm1_fast_rows(a5_rows, a6_rows);
     pair_expm1_rows(t13_hi, t13_lo, t15_hi, t15_lo);
@@ -1523,11 +1515,11 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t3 = t3_rows[row];
         const pair t4 = {t4_hi[row], t4_lo[row]};
         const pair t5 = {t5_hi[row], t5_lo[row]};
-        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t7 = t7_rows[row];
         const double a8 = a8_rows[row];
         const pair a14 = {a14_hi[row], a14_lo[row]};
         const pair t6 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t5));
-        a9_rows[row] = ((t3 <= -40.0) ? 0.5 * a8 : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : pair_rounded(t7) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / pair_rounded(t7)));
+        a9_rows[row] = ((t3 <= -40.0) ? 0.5 * a8 : -(((pair_value(pair_abs(t4)) <= 0.5) ? pair_value(t6) * pair_value(t6) * (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t6) / 20922789888000.0) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) * pair_value(t6)) : t7 - pair_value(pair_min(pair_of(1.2676506002282294e+30), t5))) / t7));
         a15_rows[row] = pair_value(pair_neg(a14));
     }
     log1p_fast_rows(a9_rows, a10_rows);
@@ -1536,7 +1528,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double f_i = f[row];
-        const pair a1 = {a1_hi[row], a1_lo[row]};
+        const double a1 = a1_rows[row];
         const pair t8 = {t8_hi[row], t8_lo[row]};
         const pair t9 = {t9_hi[row], t9_lo[row]};
         const double a6 = a6_rows[row];
@@ -1548,13 +1540,13 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double a16 = a16_rows[row];
         const double a17 = a17_rows[row];
         const double t0 = 1.0 - y_i;
-        const pair t1 = pair_if((t0 == 0.0), pair_of(0.0), a1);
-        const pair t2 = pair_mul(pair_mul_d(t1, t0), t1);
-        const pair t10 = pair_if((f_i <= -40.0), pair_of(1.0), pair_neg(pair_quot((pair_value(pair_min(pair_of(1.2676506002282294e+30), t8)) / pair_value(t9) / pair_value(t9)), a6)));
+        const double t1 = ((t0 == 0.0) ? 0.0 : a1);
+        const double t2 = t0 * t1 * t1;
+        const double t10 = ((f_i <= -40.0) ? 1.0 : -(pair_value(pair_min(pair_of(1.2676506002282294e+30), t8)) / pair_value(t9) / pair_value(t9) / a6));
         const pair t14 = pair_max(pair_of(-0.5), pair_min(pair_of(0.5), t13));
-        loss[row] = pair_rounded(t2) - y_i * ((f_i <= 0.0) ? f_i - a10 : a16);
-        gradient[row] = pair_rounded(t2) - y_i * pair_rounded(t10);
-        hessian[row] = pair_rounded(t2) + y_i * pair_rounded(pair_mul(t10, pair_if((t11 <= -40.0), pair_of(0.5 * a17), pair_neg(pair_div(pair_if((pair_value(pair_abs(t12)) <= 0.5), pair_mul_d(pair_mul(t14, t14), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t14) / 20922789888000.0) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14))), pair_order(pair_sub(t15, pair_min(pair_of(1.2676506002282294e+30), t13)))), t15)))));
+        loss[row] = t2 - y_i * ((f_i <= 0.0) ? f_i - a10 : a16);
+        gradient[row] = t2 - y_i * t10;
+        hessian[row] = t2 + y_i * (t10 * pair_rounded(pair_if((t11 <= -40.0), pair_of(0.5 * a17), pair_neg(pair_div(pair_if((pair_value(pair_abs(t12)) <= 0.5), pair_mul_d(pair_mul(t14, t14), (0.5 + (0.16666666666666666 + (0.041666666666666664 + (0.008333333333333333 + (0.001388888888888889 + (0.0001984126984126984 + (2.48015873015873e-05 + (2.7557319223985893e-06 + (2.755731922398589e-07 + (2.505210838544172e-08 + (2.08767569878681e-09 + (1.6059043836821613e-10 + (1.1470745597729725e-11 + (7.647163731819816e-13 + pair_value(t14) / 20922789888000.0) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14)) * pair_value(t14))), pair_of(pair_rounded(t15) - pair_value(pair_min(pair_of(1.2676506002282294e+30), t13)))), t15)))));
     }
 #else
     (void)constants;

@@ -115,6 +115,11 @@ INLINE pair pair_of(double x)
     return made;
 }
 
+INLINE double pair_value(pair a)
+{
+    return a.hi;
+}
+
 INLINE pair pair_if(int c, pair a, pair b)
 {
     const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
@@ -224,6 +229,28 @@ INLINE double pair_reduced(double a, double lo, double shift, double *z, double 
     return e;
 }
 
+/* With 58 bits: the terms from r**3 on are one double. */
+INLINE pair pair_exp_down_short(pair x)
+{
+    const double a = x.hi < -750.0 ? -750.0 : x.hi;
+    const double shift = 6755399441056831.0, back = 0x1p-64;
+    const double z = fused(a, 0x1.71547652b82fep+0, shift);
+    const double k = z - shift;
+    const double h = fused(k, -0x1.62e42fefa3800p-1, a);
+    const double r = fused(k, -0x1.ef35793c76730p-45, h);
+    const double rest = fused(k, -0x1.ef35793c76730p-45, h - r) + pair_rest(x);
+    const double r2 = r * r, r4 = r2 * r2, r8 = r4 * r4;
+    const double half = 0.5 * r2;
+    const double e = r + half;
+    const double low = fused(r2 * r, fused(fused(0x1.1f99dd183b038p-29, r, 0x1.af6cbe5f8c23ap-26), r8, fused(fused(fused(0x1.27e4c2ad86b5bp-22, r, 0x1.71ddefa2c2253p-19), r2, fused(0x1.a01a01b206a83p-16, r, 0x1.a01a01b3b176dp-13)), r4, fused(fused(0x1.6c16c16c1413cp-10, r, 0x1.111111110ebdap-7), r2, fused(0x1.555555555555ap-5, r, 0x1.555555555555bp-3)))), 0.5 * product_rest(r, r, r2)) + ((r - e) + half);
+    const double p = 1.0 + e;
+    const double l = ((1.0 - p) + e) + fused(rest, e + low, rest + low);
+    const double whole = p + l;
+    const double scale = from_bits(to_bits(z) << 52);
+    const pair made = {whole * scale * back, (l - (whole - p)) * scale * back};
+    return made;
+}
+
 /* exp(x) for x <= 0. */
 INLINE pair pair_exp_down(pair x)
 {
@@ -253,6 +280,16 @@ ONCE static void pair_exp_down_rows(const double *a, const double *a_lo, double 
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
         const pair made = pair_exp_down((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_exp_down_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_down_short((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
@@ -318,14 +355,14 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_down_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
         const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
-        const double t2 = (1.0 - y_i) * pair_rounded(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1)) - y_i * pair_rounded(pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1));
+        const double t2 = (1.0 - y_i) * pair_rounded(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1)) - y_i * (pair_value(pair_if((0.0 <= -z_i), pair_of(1.0), t0)) / pair_rounded(t1));
         loss[row] = t2 * t2;
     }
 #else
@@ -386,7 +423,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_down_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -394,8 +431,8 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
-        const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
-        gradient[row] = 2.0 * ((1.0 - y_i) * pair_rounded(t2) - y_i * pair_rounded(t3)) * pair_rounded(t2) * pair_rounded(t3);
+        const double t3 = pair_value(pair_if((0.0 <= -z_i), pair_of(1.0), t0)) / pair_rounded(t1);
+        gradient[row] = 2.0 * ((1.0 - y_i) * pair_rounded(t2) - y_i * t3) * pair_rounded(t2) * t3;
     }
 #else
     (void)constants;
@@ -456,7 +493,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_down_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -464,8 +501,8 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
-        const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
-        hessian[row] = pair_rounded(pair_mul_d(t2, (2.0 * (pair_rounded(t2) * pair_rounded(t2) * (y_i - 1.0) + pair_rounded(pair_scale(t2, 2.0)) * pair_rounded(t3) - y_i * pair_rounded(pair_mul(t3, t3)))))) * pair_rounded(t3);
+        const double t3 = pair_value(pair_if((0.0 <= -z_i), pair_of(1.0), t0)) / pair_rounded(t1);
+        hessian[row] = 2.0 * (pair_rounded(t2) * pair_rounded(t2) * (y_i - 1.0) + pair_rounded(pair_scale(t2, 2.0)) * t3 - y_i * (t3 * t3)) * pair_rounded(t2) * t3;
     }
 #else
     (void)constants;
@@ -527,7 +564,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_down_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -535,10 +572,10 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
-        const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
-        const double t4 = (1.0 - y_i) * pair_rounded(t2) - y_i * pair_rounded(t3);
+        const double t3 = pair_value(pair_if((0.0 <= -z_i), pair_of(1.0), t0)) / pair_rounded(t1);
+        const double t4 = (1.0 - y_i) * pair_rounded(t2) - y_i * t3;
         loss[row] = t4 * t4;
-        gradient[row] = 2.0 * t4 * pair_rounded(t2) * pair_rounded(t3);
+        gradient[row] = 2.0 * t4 * pair_rounded(t2) * t3;
     }
 #else
     (void)constants;
@@ -602,7 +639,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_down_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -610,9 +647,9 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
-        const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
-        gradient[row] = 2.0 * ((1.0 - y_i) * pair_rounded(t2) - y_i * pair_rounded(t3)) * pair_rounded(t2) * pair_rounded(t3);
-        hessian[row] = pair_rounded(pair_mul_d(t2, (2.0 * (pair_rounded(t2) * pair_rounded(t2) * (y_i - 1.0) + pair_rounded(pair_scale(t2, 2.0)) * pair_rounded(t3) - y_i * pair_rounded(pair_mul(t3, t3)))))) * pair_rounded(t3);
+        const double t3 = pair_value(pair_if((0.0 <= -z_i), pair_of(1.0), t0)) / pair_rounded(t1);
+        gradient[row] = 2.0 * ((1.0 - y_i) * pair_rounded(t2) - y_i * t3) * pair_rounded(t2) * t3;
+        hessian[row] = 2.0 * (pair_rounded(t2) * pair_rounded(t2) * (y_i - 1.0) + pair_rounded(pair_scale(t2, 2.0)) * t3 - y_i * (t3 * t3)) * pair_rounded(t2) * t3;
     }
 #else
     (void)constants;
@@ -676,7 +713,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_down_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -684,11 +721,11 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
         const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
-        const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
-        const double t4 = (1.0 - y_i) * pair_rounded(t2) - y_i * pair_rounded(t3);
+        const double t3 = pair_value(pair_if((0.0 <= -z_i), pair_of(1.0), t0)) / pair_rounded(t1);
+        const double t4 = (1.0 - y_i) * pair_rounded(t2) - y_i * t3;
         loss[row] = t4 * t4;
-        gradient[row] = 2.0 * t4 * pair_rounded(t2) * pair_rounded(t3);
-        hessian[row] = pair_rounded(pair_mul_d(t2, (2.0 * (pair_rounded(t2) * pair_rounded(t2) * (y_i - 1.0) + pair_rounded(pair_scale(t2, 2.0)) * pair_rounded(t3) - y_i * pair_rounded(pair_mul(t3, t3)))))) * pair_rounded(t3);
+        gradient[row] = 2.0 * t4 * pair_rounded(t2) * t3;
+        hessian[row] = 2.0 * (pair_rounded(t2) * pair_rounded(t2) * (y_i - 1.0) + pair_rounded(pair_scale(t2, 2.0)) * t3 - y_i * (t3 * t3)) * pair_rounded(t2) * t3;
     }
 #else
     (void)constants;
@@ -741,6 +778,24 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
 {
     const double *const z = inputs[0];
     double *const mean = outputs[0];
+#ifdef LOSSFORGE_FAST
+    (void)constants;
+    double a0_rows[ROWS_f64];
+    double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
+    static const double zeros[ROWS_f64] = {0.0};
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        a0_rows[row] = -fabs(z_i);
+    }
+    pair_exp_down_short_rows(a0_rows, zeros, t0_hi, t0_lo);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        const double z_i = z[row];
+        const pair t0 = {t0_hi[row], t0_lo[row]};
+        mean[row] = pair_rounded(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), pair_add_d(t0, 1.0)));
+    }
+#else
     (void)constants;
     double a0_rows[ROWS_f64];
     double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
@@ -757,12 +812,18 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
         const pair t0 = {t0_hi[row], t0_lo[row]};
         mean[row] = pair_rounded(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), pair_add_d(t0, 1.0)));
     }
+#endif
 }
 
 void lossforge_brier_logits_inverse_link_f64_at(size_t n, size_t K, const void *const *inputs, const double *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
     const double *const constants = NULL;
     (void)parameters;
+#else
+    const double *const constants = NULL;
+    (void)parameters;
+#endif
     (void)K;
     in_blocks_f64(inverse_link_rows_f64, n, 1, inputs, NULL, constants, 1, outputs);
 }

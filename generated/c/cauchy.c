@@ -667,6 +667,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double a2_rows[ROWS_f64];
     double a3_rows[ROWS_f64];
     double a4_rows[ROWS_f64];
+    double t7_rows[ROWS_f64];
+    double t8_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -690,10 +692,12 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         t8_lo[row] = t8.lo;
         t9_rows[row] = 1.0 / (pair_rounded(t8) * pair_rounded(t8));
         a0_rows[row] = (t2 ? t1 : 1.0);
+        t7_rows[row] = pair_rounded(t7);
+        t8_rows[row] = pair_rounded(t8);
     }
     log_fast_rows(a0_rows, a1_rows);
-    log1p_unit_fast_rows(t7_hi, a2_rows);
-    log_fast_rows(t8_hi, a3_rows);
+    log1p_unit_fast_rows(t7_rows, a2_rows);
+    log_fast_rows(t8_rows, a3_rows);
     log1p_unit_fast_rows(t9_rows, a4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -899,6 +903,8 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double a2_rows[ROWS_f64];
     double a3_rows[ROWS_f64];
     double a4_rows[ROWS_f64];
+    double t7_rows[ROWS_f64];
+    double t8_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -922,10 +928,12 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         t8_lo[row] = t8.lo;
         t9_rows[row] = 1.0 / (pair_rounded(t8) * pair_rounded(t8));
         a0_rows[row] = (t2 ? t1 : 1.0);
+        t7_rows[row] = pair_rounded(t7);
+        t8_rows[row] = pair_rounded(t8);
     }
     log_fast_rows(a0_rows, a1_rows);
-    log1p_unit_fast_rows(t7_hi, a2_rows);
-    log_fast_rows(t8_hi, a3_rows);
+    log1p_unit_fast_rows(t7_rows, a2_rows);
+    log_fast_rows(t8_rows, a3_rows);
     log1p_unit_fast_rows(t9_rows, a4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {

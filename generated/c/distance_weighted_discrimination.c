@@ -101,11 +101,6 @@ INLINE pair pair_of(double x)
     return made;
 }
 
-INLINE double pair_value(pair a)
-{
-    return a.hi;
-}
-
 INLINE pair pair_if(int c, pair a, pair b)
 {
     const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
@@ -412,6 +407,46 @@ INLINE double pow_single(double x, double y)
     return power_of(x, y, fused(scale, e, scale));
 }
 
+HELPER double squared(double a)
+{
+    return a * a;
+}
+
+/* a*b + c, rounded once where the processor can. */
+INLINE float fusedf(float a, float b, float c)
+{
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+    return fmaf(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
+INLINE float from_bitsf(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+INLINE uint32_t to_bitsf(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The bits of k in the exponent, for 3/4*2**k <= y < 3/2*2**k. */
+INLINE uint32_t exponent_off(float y)
+{
+    return (to_bitsf(y) - 0x3f400000u) & 0xff800000u;
+}
+
+INLINE float pow_fastf(float x, float y)
+{
+    return (float)pow_single((double)x, (double)y);
+}
+
 /* Functions over a block of rows, compiled once; a pair is two arrays. */
 
 ONCE static void pair_power_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
@@ -419,6 +454,16 @@ ONCE static void pair_power_log_rows(const double *a, const double *a_lo, double
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
         const pair made = pair_power_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_mul_rows(const double *a, const double *a_lo, const double *b, const double *b_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_mul((pair){a[row], a_lo[row]}, (pair){b[row], b_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
@@ -444,11 +489,27 @@ ONCE static void power_log_rows(const double *a, const double *a_lo, double *hi,
     }
 }
 
+ONCE static void squared_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = squared(a[row]);
+    }
+}
+
 ONCE static void pow_fast_by_rows(const double *a, const double *b, const double *c, const double *c_lo, double *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
         hi[row] = pow_fast_by(a[row], b[row], (pair){c[row], c_lo[row]});
+    }
+}
+
+ONCE static void pow_fastf_rows(const float *a, const float *b, float *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = pow_fastf(a[row], b[row]);
     }
 }
 
@@ -496,13 +557,13 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double *const loss = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double q = constants[0];
-    const pair t0 = {constants[1], constants[2]};
-    const pair t1 = {constants[3], constants[4]};
+    const double t0 = constants[1];
+    const double t1 = constants[2];
     double m_rows[ROWS_f64];
-    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
-    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
-    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a0_power_log_hi[ROWS_f64], a0_power_log_lo[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -510,18 +571,17 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double f_i = f[row];
         const double m = f_i * y_i;
         m_rows[row] = m;
-        const pair a0 = pair_div(t1, pair_of(m));
-        a0_hi[row] = a0.hi;
-        a0_lo[row] = a0.lo;
+        a0_rows[row] = t1 / m;
         a1_rows[row] = q;
     }
-    pair_power_log_rows(a0_hi, a0_lo, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_hi, a0_lo, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
+    if (q != 2.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (q == 2.0) squared_rows(a0_rows, a2_rows);
+    if (q != 2.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double m = m_rows[row];
-        const pair a2 = {a2_hi[row], a2_lo[row]};
-        loss[row] = ((m == m) ? ((m <= pair_rounded(t1)) ? 1.0 - m : pair_rounded(a2) / pair_value(t0)) : m);
+        const double a2 = a2_rows[row];
+        loss[row] = ((m == m) ? ((m <= t1) ? 1.0 - m : a2 / t0) : m);
     }
 #else
     const double q = constants[0];
@@ -544,8 +604,9 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a0_lo[row] = a0.lo;
         a1_rows[row] = q;
     }
-    pair_power_log_rows(a0_hi, a0_lo, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_hi, a0_lo, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
+    if (q != 2.0) pair_power_log_rows(a0_hi, a0_lo, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    if (q == 2.0) pair_mul_rows(a0_hi, a0_lo, a0_hi, a0_lo, a2_hi, a2_lo);
+    if (q != 2.0) pair_pow_by_rows(a0_hi, a0_lo, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double m = m_rows[row];
@@ -559,9 +620,9 @@ void lossforge_distance_weighted_discrimination_loss_f64_at(size_t n, size_t K, 
 {
 #ifdef LOSSFORGE_FAST
     const double q = parameters[0];
-    const pair t0 = pair_sum(1.0, q);
-    const pair t1 = pair_div(pair_of(q), t0);
-    const double constants[] = {q, t0.hi, t0.lo, t1.hi, t1.lo};
+    const double t0 = 1.0 + q;
+    const double t1 = q / t0;
+    const double constants[] = {q, t0, t1};
 #else
     const double q = parameters[0];
     const pair t0 = pair_sum(1.0, q);
@@ -587,13 +648,13 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double q = constants[0];
-    const pair t0 = {constants[1], constants[2]};
-    const pair t1 = {constants[3], constants[4]};
+    const double t0 = constants[1];
+    const double t1 = constants[2];
     double m_rows[ROWS_f64];
-    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
-    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
-    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a0_power_log_hi[ROWS_f64], a0_power_log_lo[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -601,19 +662,18 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double f_i = f[row];
         const double m = f_i * y_i;
         m_rows[row] = m;
-        const pair a0 = pair_div(t1, pair_of(m));
-        a0_hi[row] = a0.hi;
-        a0_lo[row] = a0.lo;
+        a0_rows[row] = t1 / m;
         a1_rows[row] = q;
     }
-    pair_power_log_rows(a0_hi, a0_lo, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_hi, a0_lo, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
+    if (q != 2.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (q == 2.0) squared_rows(a0_rows, a2_rows);
+    if (q != 2.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double m = m_rows[row];
-        const pair a2 = {a2_hi[row], a2_lo[row]};
-        gradient[row] = ((m <= pair_rounded(t1)) ? -y_i : -(q * y_i * pair_rounded(a2) / (m * pair_value(t0))));
+        const double a2 = a2_rows[row];
+        gradient[row] = ((m <= t1) ? -y_i : -(q * y_i * a2 / (m * t0)));
     }
 #else
     const double q = constants[0];
@@ -636,8 +696,9 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         a0_lo[row] = a0.lo;
         a1_rows[row] = q;
     }
-    pair_power_log_rows(a0_hi, a0_lo, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_hi, a0_lo, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
+    if (q != 2.0) pair_power_log_rows(a0_hi, a0_lo, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    if (q == 2.0) pair_mul_rows(a0_hi, a0_lo, a0_hi, a0_lo, a2_hi, a2_lo);
+    if (q != 2.0) pair_pow_by_rows(a0_hi, a0_lo, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -652,9 +713,9 @@ void lossforge_distance_weighted_discrimination_gradient_f64_at(size_t n, size_t
 {
 #ifdef LOSSFORGE_FAST
     const double q = parameters[0];
-    const pair t0 = pair_sum(1.0, q);
-    const pair t1 = pair_div(pair_of(q), t0);
-    const double constants[] = {q, t0.hi, t0.lo, t1.hi, t1.lo};
+    const double t0 = 1.0 + q;
+    const double t1 = q / t0;
+    const double constants[] = {q, t0, t1};
 #else
     const double q = parameters[0];
     const pair t0 = pair_sum(1.0, q);
@@ -680,13 +741,13 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double *const hessian = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double q = constants[0];
-    const pair t0 = {constants[1], constants[2]};
-    const double c1 = constants[3];
+    const double t0 = constants[1];
+    const double c1 = constants[2];
     double m_rows[ROWS_f64];
-    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
-    double a2_hi[ROWS_f64], a2_lo[ROWS_f64];
-    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    double a2_rows[ROWS_f64];
+    double a0_power_log_hi[ROWS_f64], a0_power_log_lo[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -694,18 +755,17 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double f_i = f[row];
         const double m = f_i * y_i;
         m_rows[row] = m;
-        const pair a0 = pair_div(t0, pair_of(m));
-        a0_hi[row] = a0.hi;
-        a0_lo[row] = a0.lo;
+        a0_rows[row] = t0 / m;
         a1_rows[row] = q;
     }
-    pair_power_log_rows(a0_hi, a0_lo, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_hi, a0_lo, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
+    if (q != 2.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (q == 2.0) squared_rows(a0_rows, a2_rows);
+    if (q != 2.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double m = m_rows[row];
-        const pair a2 = {a2_hi[row], a2_lo[row]};
-        hessian[row] = ((m == m) ? ((m < pair_rounded(t0)) ? 0.0 : ((pair_rounded(t0) < m) ? q * pair_rounded(a2) / (m * m) : c1)) : m);
+        const double a2 = a2_rows[row];
+        hessian[row] = ((m == m) ? ((m < t0) ? 0.0 : ((t0 < m) ? q * a2 / (m * m) : c1)) : m);
     }
 #else
     const double q = constants[0];
@@ -728,8 +788,9 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a0_lo[row] = a0.lo;
         a1_rows[row] = q;
     }
-    pair_power_log_rows(a0_hi, a0_lo, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_hi, a0_lo, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
+    if (q != 2.0) pair_power_log_rows(a0_hi, a0_lo, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    if (q == 2.0) pair_mul_rows(a0_hi, a0_lo, a0_hi, a0_lo, a2_hi, a2_lo);
+    if (q != 2.0) pair_pow_by_rows(a0_hi, a0_lo, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double m = m_rows[row];
@@ -743,9 +804,9 @@ void lossforge_distance_weighted_discrimination_hessian_f64_at(size_t n, size_t 
 {
 #ifdef LOSSFORGE_FAST
     const double q = parameters[0];
-    const pair t0 = pair_div(pair_of(q), pair_sum(1.0, q));
+    const double t0 = q / (1.0 + q);
     const double c1 = 1.0 + 0.5 * q + 0.5 / q;
-    const double constants[] = {q, t0.hi, t0.lo, c1};
+    const double constants[] = {q, t0, c1};
 #else
     const double q = parameters[0];
     const pair t0 = pair_div(pair_of(q), pair_sum(1.0, q));
@@ -772,13 +833,13 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double *const gradient = outputs[1];
 #ifdef LOSSFORGE_FAST
     const double q = constants[0];
-    const pair t0 = {constants[1], constants[2]};
-    const pair t1 = {constants[3], constants[4]};
+    const double t0 = constants[1];
+    const double t1 = constants[2];
     double m_rows[ROWS_f64];
-    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
-    double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
-    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    double t3_rows[ROWS_f64];
+    double a0_power_log_hi[ROWS_f64], a0_power_log_lo[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -786,21 +847,20 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double f_i = f[row];
         const double m = f_i * y_i;
         m_rows[row] = m;
-        const pair a0 = pair_div(t1, pair_of(m));
-        a0_hi[row] = a0.hi;
-        a0_lo[row] = a0.lo;
+        a0_rows[row] = t1 / m;
         a1_rows[row] = q;
     }
-    pair_power_log_rows(a0_hi, a0_lo, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_hi, a0_lo, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, t3_hi, t3_lo);
+    if (q != 2.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (q == 2.0) squared_rows(a0_rows, t3_rows);
+    if (q != 2.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t3_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double m = m_rows[row];
-        const pair t3 = {t3_hi[row], t3_lo[row]};
-        const int t2 = (m <= pair_rounded(t1));
-        loss[row] = ((m == m) ? (t2 ? 1.0 - m : pair_rounded(t3) / pair_value(t0)) : m);
-        gradient[row] = (t2 ? -y_i : -(q * y_i * pair_rounded(t3) / (m * pair_value(t0))));
+        const double t3 = t3_rows[row];
+        const int t2 = (m <= t1);
+        loss[row] = ((m == m) ? (t2 ? 1.0 - m : t3 / t0) : m);
+        gradient[row] = (t2 ? -y_i : -(q * y_i * t3 / (m * t0)));
     }
 #else
     const double q = constants[0];
@@ -823,8 +883,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a0_lo[row] = a0.lo;
         a1_rows[row] = q;
     }
-    pair_power_log_rows(a0_hi, a0_lo, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_hi, a0_lo, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, t3_hi, t3_lo);
+    if (q != 2.0) pair_power_log_rows(a0_hi, a0_lo, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    if (q == 2.0) pair_mul_rows(a0_hi, a0_lo, a0_hi, a0_lo, t3_hi, t3_lo);
+    if (q != 2.0) pair_pow_by_rows(a0_hi, a0_lo, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, t3_hi, t3_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -841,9 +902,9 @@ void lossforge_distance_weighted_discrimination_loss_gradient_f64_at(size_t n, s
 {
 #ifdef LOSSFORGE_FAST
     const double q = parameters[0];
-    const pair t0 = pair_sum(1.0, q);
-    const pair t1 = pair_div(pair_of(q), t0);
-    const double constants[] = {q, t0.hi, t0.lo, t1.hi, t1.lo};
+    const double t0 = 1.0 + q;
+    const double t1 = q / t0;
+    const double constants[] = {q, t0, t1};
 #else
     const double q = parameters[0];
     const pair t0 = pair_sum(1.0, q);
@@ -870,14 +931,14 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     double *const hessian = outputs[1];
 #ifdef LOSSFORGE_FAST
     const double q = constants[0];
-    const pair t0 = {constants[1], constants[2]};
-    const double c2 = constants[3];
-    const pair t1 = {constants[4], constants[5]};
+    const double t0 = constants[1];
+    const double c2 = constants[2];
+    const double t1 = constants[3];
     double m_rows[ROWS_f64];
-    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
-    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
-    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    double t2_rows[ROWS_f64];
+    double a0_power_log_hi[ROWS_f64], a0_power_log_lo[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -885,20 +946,19 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double f_i = f[row];
         const double m = f_i * y_i;
         m_rows[row] = m;
-        const pair a0 = pair_div(t1, pair_of(m));
-        a0_hi[row] = a0.hi;
-        a0_lo[row] = a0.lo;
+        a0_rows[row] = t1 / m;
         a1_rows[row] = q;
     }
-    pair_power_log_rows(a0_hi, a0_lo, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_hi, a0_lo, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, t2_hi, t2_lo);
+    if (q != 2.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (q == 2.0) squared_rows(a0_rows, t2_rows);
+    if (q != 2.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double m = m_rows[row];
-        const pair t2 = {t2_hi[row], t2_lo[row]};
-        gradient[row] = ((m <= pair_rounded(t1)) ? -y_i : -(q * y_i * pair_rounded(t2) / (m * pair_value(t0))));
-        hessian[row] = ((m == m) ? ((m < pair_rounded(t1)) ? 0.0 : ((pair_rounded(t1) < m) ? q * pair_rounded(t2) / (m * m) : c2)) : m);
+        const double t2 = t2_rows[row];
+        gradient[row] = ((m <= t1) ? -y_i : -(q * y_i * t2 / (m * t0)));
+        hessian[row] = ((m == m) ? ((m < t1) ? 0.0 : ((t1 < m) ? q * t2 / (m * m) : c2)) : m);
     }
 #else
     const double q = constants[0];
@@ -922,8 +982,9 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a0_lo[row] = a0.lo;
         a1_rows[row] = q;
     }
-    pair_power_log_rows(a0_hi, a0_lo, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_hi, a0_lo, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, t2_hi, t2_lo);
+    if (q != 2.0) pair_power_log_rows(a0_hi, a0_lo, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    if (q == 2.0) pair_mul_rows(a0_hi, a0_lo, a0_hi, a0_lo, t2_hi, t2_lo);
+    if (q != 2.0) pair_pow_by_rows(a0_hi, a0_lo, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, t2_hi, t2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -939,10 +1000,10 @@ void lossforge_distance_weighted_discrimination_gradient_hessian_f64_at(size_t n
 {
 #ifdef LOSSFORGE_FAST
     const double q = parameters[0];
-    const pair t0 = pair_sum(1.0, q);
+    const double t0 = 1.0 + q;
     const double c2 = 1.0 + 0.5 * q + 0.5 / q;
-    const pair t1 = pair_div(pair_of(q), t0);
-    const double constants[] = {q, t0.hi, t0.lo, c2, t1.hi, t1.lo};
+    const double t1 = q / t0;
+    const double constants[] = {q, t0, c2, t1};
 #else
     const double q = parameters[0];
     const pair t0 = pair_sum(1.0, q);
@@ -971,14 +1032,14 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double *const hessian = outputs[2];
 #ifdef LOSSFORGE_FAST
     const double q = constants[0];
-    const pair t1 = {constants[1], constants[2]};
-    const double c2 = constants[3];
-    const pair t2 = {constants[4], constants[5]};
+    const double t1 = constants[1];
+    const double c2 = constants[2];
+    const double t2 = constants[3];
     double m_rows[ROWS_f64];
-    double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
+    double a0_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
-    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
-    double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    double t4_rows[ROWS_f64];
+    double a0_power_log_hi[ROWS_f64], a0_power_log_lo[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -986,23 +1047,22 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double f_i = f[row];
         const double m = f_i * y_i;
         m_rows[row] = m;
-        const pair a0 = pair_div(t2, pair_of(m));
-        a0_hi[row] = a0.hi;
-        a0_lo[row] = a0.lo;
+        a0_rows[row] = t2 / m;
         a1_rows[row] = q;
     }
-    pair_power_log_rows(a0_hi, a0_lo, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_hi, a0_lo, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, t4_hi, t4_lo);
+    if (q != 2.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (q == 2.0) squared_rows(a0_rows, t4_rows);
+    if (q != 2.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double m = m_rows[row];
-        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const double t4 = t4_rows[row];
         const int t0 = (m == m);
-        const int t3 = (m <= pair_rounded(t2));
-        loss[row] = (t0 ? (t3 ? 1.0 - m : pair_rounded(t4) / pair_value(t1)) : m);
-        gradient[row] = (t3 ? -y_i : -(q * y_i * pair_rounded(t4) / (m * pair_value(t1))));
-        hessian[row] = (t0 ? ((m < pair_rounded(t2)) ? 0.0 : ((pair_rounded(t2) < m) ? q * pair_rounded(t4) / (m * m) : c2)) : m);
+        const int t3 = (m <= t2);
+        loss[row] = (t0 ? (t3 ? 1.0 - m : t4 / t1) : m);
+        gradient[row] = (t3 ? -y_i : -(q * y_i * t4 / (m * t1)));
+        hessian[row] = (t0 ? ((m < t2) ? 0.0 : ((t2 < m) ? q * t4 / (m * m) : c2)) : m);
     }
 #else
     const double q = constants[0];
@@ -1026,8 +1086,9 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a0_lo[row] = a0.lo;
         a1_rows[row] = q;
     }
-    pair_power_log_rows(a0_hi, a0_lo, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_hi, a0_lo, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, t4_hi, t4_lo);
+    if (q != 2.0) pair_power_log_rows(a0_hi, a0_lo, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    if (q == 2.0) pair_mul_rows(a0_hi, a0_lo, a0_hi, a0_lo, t4_hi, t4_lo);
+    if (q != 2.0) pair_pow_by_rows(a0_hi, a0_lo, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, t4_hi, t4_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -1046,10 +1107,10 @@ void lossforge_distance_weighted_discrimination_loss_gradient_hessian_f64_at(siz
 {
 #ifdef LOSSFORGE_FAST
     const double q = parameters[0];
-    const pair t1 = pair_sum(1.0, q);
+    const double t1 = 1.0 + q;
     const double c2 = 1.0 + 0.5 * q + 0.5 / q;
-    const pair t2 = pair_div(pair_of(q), t1);
-    const double constants[] = {q, t1.hi, t1.lo, c2, t2.hi, t2.lo};
+    const double t2 = q / t1;
+    const double constants[] = {q, t1, c2, t2};
 #else
     const double q = parameters[0];
     const pair t1 = pair_sum(1.0, q);
@@ -1112,6 +1173,31 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const loss = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float q = (float)constants[0];
+    const float t0 = (float)constants[1];
+    const float t1 = (float)constants[2];
+    float m_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    float a2_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float m = f_i * y_i;
+        m_rows[row] = m;
+        a0_rows[row] = t1 / m;
+        a1_rows[row] = q;
+    }
+    pow_fastf_rows(a0_rows, a1_rows, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float m = m_rows[row];
+        const float a2 = a2_rows[row];
+        loss[row] = ((m == m) ? ((m <= t1) ? 1.0f - m : a2 / t0) : m);
+    }
+#else
     const double q = constants[0];
     const double t0 = constants[1];
     const double t1 = constants[2];
@@ -1130,22 +1216,31 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         a0_rows[row] = t1 / m;
         a1_rows[row] = q;
     }
-    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
-    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
+    if (q != 2.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (q == 2.0) squared_rows(a0_rows, a2_rows);
+    if (q != 2.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double m = m_rows[row];
         const double a2 = a2_rows[row];
         loss[row] = (float)((m == m) ? ((m <= t1) ? 1.0 - m : a2 / t0) : m);
     }
+#endif
 }
 
 void lossforge_distance_weighted_discrimination_loss_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float q = parameters[0];
+    const float t0 = 1.0f + q;
+    const float t1 = q / t0;
+    const double constants[] = {q, t0, t1};
+#else
     const double q = parameters[0];
     const double t0 = 1.0 + q;
     const double t1 = q / t0;
     const double constants[] = {q, t0, t1};
+#endif
     (void)K;
     in_blocks_f32(loss_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -1163,6 +1258,32 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float q = (float)constants[0];
+    const float t0 = (float)constants[1];
+    const float t1 = (float)constants[2];
+    float m_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    float a2_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float m = f_i * y_i;
+        m_rows[row] = m;
+        a0_rows[row] = t1 / m;
+        a1_rows[row] = q;
+    }
+    pow_fastf_rows(a0_rows, a1_rows, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float m = m_rows[row];
+        const float a2 = a2_rows[row];
+        gradient[row] = ((m <= t1) ? -y_i : -(q * y_i * a2 / (m * t0)));
+    }
+#else
     const double q = constants[0];
     const double t0 = constants[1];
     const double t1 = constants[2];
@@ -1181,8 +1302,9 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         a0_rows[row] = t1 / m;
         a1_rows[row] = q;
     }
-    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
-    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
+    if (q != 2.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (q == 2.0) squared_rows(a0_rows, a2_rows);
+    if (q != 2.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1190,14 +1312,22 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         const double a2 = a2_rows[row];
         gradient[row] = (float)((m <= t1) ? -y_i : -(q * y_i * a2 / (m * t0)));
     }
+#endif
 }
 
 void lossforge_distance_weighted_discrimination_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float q = parameters[0];
+    const float t0 = 1.0f + q;
+    const float t1 = q / t0;
+    const double constants[] = {q, t0, t1};
+#else
     const double q = parameters[0];
     const double t0 = 1.0 + q;
     const double t1 = q / t0;
     const double constants[] = {q, t0, t1};
+#endif
     (void)K;
     in_blocks_f32(gradient_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -1215,6 +1345,31 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
     const float *const y = inputs[0];
     const float *const f = inputs[1];
     float *const hessian = outputs[0];
+#ifdef LOSSFORGE_FAST
+    const float q = (float)constants[0];
+    const float t0 = (float)constants[1];
+    const float c1 = (float)constants[2];
+    float m_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    float a2_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float m = f_i * y_i;
+        m_rows[row] = m;
+        a0_rows[row] = t0 / m;
+        a1_rows[row] = q;
+    }
+    pow_fastf_rows(a0_rows, a1_rows, a2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float m = m_rows[row];
+        const float a2 = a2_rows[row];
+        hessian[row] = ((m == m) ? ((m < t0) ? 0.0f : ((t0 < m) ? q * a2 / (m * m) : c1)) : m);
+    }
+#else
     const double q = constants[0];
     const double t0 = constants[1];
     const double c1 = constants[2];
@@ -1233,22 +1388,31 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         a0_rows[row] = t0 / m;
         a1_rows[row] = q;
     }
-    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
-    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
+    if (q != 2.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (q == 2.0) squared_rows(a0_rows, a2_rows);
+    if (q != 2.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double m = m_rows[row];
         const double a2 = a2_rows[row];
         hessian[row] = (float)((m == m) ? ((m < t0) ? 0.0 : ((t0 < m) ? q * a2 / (m * m) : c1)) : m);
     }
+#endif
 }
 
 void lossforge_distance_weighted_discrimination_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float q = parameters[0];
+    const float t0 = q / (1.0f + q);
+    const float c1 = 1.0f + 0.5f * q + 0.5f / q;
+    const double constants[] = {q, t0, c1};
+#else
     const double q = parameters[0];
     const double t0 = q / (1.0 + q);
     const double c1 = 1.0 + 0.5 * q + 0.5 / q;
     const double constants[] = {q, t0, c1};
+#endif
     (void)K;
     in_blocks_f32(hessian_rows_f32, n, 2, inputs, inputs[2], constants, 1, outputs);
 }
@@ -1267,6 +1431,34 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     const float *const f = inputs[1];
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float q = (float)constants[0];
+    const float t0 = (float)constants[1];
+    const float t1 = (float)constants[2];
+    float m_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    float t3_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float m = f_i * y_i;
+        m_rows[row] = m;
+        a0_rows[row] = t1 / m;
+        a1_rows[row] = q;
+    }
+    pow_fastf_rows(a0_rows, a1_rows, t3_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float m = m_rows[row];
+        const float t3 = t3_rows[row];
+        const int t2 = (m <= t1);
+        loss[row] = ((m == m) ? (t2 ? 1.0f - m : t3 / t0) : m);
+        gradient[row] = (t2 ? -y_i : -(q * y_i * t3 / (m * t0)));
+    }
+#else
     const double q = constants[0];
     const double t0 = constants[1];
     const double t1 = constants[2];
@@ -1285,8 +1477,9 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         a0_rows[row] = t1 / m;
         a1_rows[row] = q;
     }
-    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
-    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t3_rows);
+    if (q != 2.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (q == 2.0) squared_rows(a0_rows, t3_rows);
+    if (q != 2.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t3_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1296,14 +1489,22 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         loss[row] = (float)((m == m) ? (t2 ? 1.0 - m : t3 / t0) : m);
         gradient[row] = (float)(t2 ? -y_i : -(q * y_i * t3 / (m * t0)));
     }
+#endif
 }
 
 void lossforge_distance_weighted_discrimination_loss_gradient_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float q = parameters[0];
+    const float t0 = 1.0f + q;
+    const float t1 = q / t0;
+    const double constants[] = {q, t0, t1};
+#else
     const double q = parameters[0];
     const double t0 = 1.0 + q;
     const double t1 = q / t0;
     const double constants[] = {q, t0, t1};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -1322,6 +1523,34 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
     const float *const f = inputs[1];
     float *const gradient = outputs[0];
     float *const hessian = outputs[1];
+#ifdef LOSSFORGE_FAST
+    const float q = (float)constants[0];
+    const float t0 = (float)constants[1];
+    const float c2 = (float)constants[2];
+    const float t1 = (float)constants[3];
+    float m_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    float t2_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float m = f_i * y_i;
+        m_rows[row] = m;
+        a0_rows[row] = t1 / m;
+        a1_rows[row] = q;
+    }
+    pow_fastf_rows(a0_rows, a1_rows, t2_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float m = m_rows[row];
+        const float t2 = t2_rows[row];
+        gradient[row] = ((m <= t1) ? -y_i : -(q * y_i * t2 / (m * t0)));
+        hessian[row] = ((m == m) ? ((m < t1) ? 0.0f : ((t1 < m) ? q * t2 / (m * m) : c2)) : m);
+    }
+#else
     const double q = constants[0];
     const double t0 = constants[1];
     const double c2 = constants[2];
@@ -1341,8 +1570,9 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         a0_rows[row] = t1 / m;
         a1_rows[row] = q;
     }
-    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
-    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t2_rows);
+    if (q != 2.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (q == 2.0) squared_rows(a0_rows, t2_rows);
+    if (q != 2.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1351,15 +1581,24 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         gradient[row] = (float)((m <= t1) ? -y_i : -(q * y_i * t2 / (m * t0)));
         hessian[row] = (float)((m == m) ? ((m < t1) ? 0.0 : ((t1 < m) ? q * t2 / (m * m) : c2)) : m);
     }
+#endif
 }
 
 void lossforge_distance_weighted_discrimination_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float q = parameters[0];
+    const float t0 = 1.0f + q;
+    const float c2 = 1.0f + 0.5f * q + 0.5f / q;
+    const float t1 = q / t0;
+    const double constants[] = {q, t0, c2, t1};
+#else
     const double q = parameters[0];
     const double t0 = 1.0 + q;
     const double c2 = 1.0 + 0.5 * q + 0.5 / q;
     const double t1 = q / t0;
     const double constants[] = {q, t0, c2, t1};
+#endif
     (void)K;
     in_blocks_f32(gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 2, outputs);
 }
@@ -1379,6 +1618,37 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     float *const loss = outputs[0];
     float *const gradient = outputs[1];
     float *const hessian = outputs[2];
+#ifdef LOSSFORGE_FAST
+    const float q = (float)constants[0];
+    const float t1 = (float)constants[1];
+    const float c2 = (float)constants[2];
+    const float t2 = (float)constants[3];
+    float m_rows[ROWS_f32];
+    float a0_rows[ROWS_f32];
+    float a1_rows[ROWS_f32];
+    float t4_rows[ROWS_f32];
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float f_i = f[row];
+        const float m = f_i * y_i;
+        m_rows[row] = m;
+        a0_rows[row] = t2 / m;
+        a1_rows[row] = q;
+    }
+    pow_fastf_rows(a0_rows, a1_rows, t4_rows);
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        const float y_i = y[row];
+        const float m = m_rows[row];
+        const float t4 = t4_rows[row];
+        const int t0 = (m == m);
+        const int t3 = (m <= t2);
+        loss[row] = (t0 ? (t3 ? 1.0f - m : t4 / t1) : m);
+        gradient[row] = (t3 ? -y_i : -(q * y_i * t4 / (m * t1)));
+        hessian[row] = (t0 ? ((m < t2) ? 0.0f : ((t2 < m) ? q * t4 / (m * m) : c2)) : m);
+    }
+#else
     const double q = constants[0];
     const double t1 = constants[1];
     const double c2 = constants[2];
@@ -1398,8 +1668,9 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         a0_rows[row] = t2 / m;
         a1_rows[row] = q;
     }
-    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
-    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t4_rows);
+    if (q != 2.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (q == 2.0) squared_rows(a0_rows, t4_rows);
+    if (q != 2.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1411,15 +1682,24 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         gradient[row] = (float)(t3 ? -y_i : -(q * y_i * t4 / (m * t1)));
         hessian[row] = (float)(t0 ? ((m < t2) ? 0.0 : ((t2 < m) ? q * t4 / (m * m) : c2)) : m);
     }
+#endif
 }
 
 void lossforge_distance_weighted_discrimination_loss_gradient_hessian_f32_at(size_t n, size_t K, const void *const *inputs, const float *parameters, void *const *outputs)
 {
+#ifdef LOSSFORGE_FAST
+    const float q = parameters[0];
+    const float t1 = 1.0f + q;
+    const float c2 = 1.0f + 0.5f * q + 0.5f / q;
+    const float t2 = q / t1;
+    const double constants[] = {q, t1, c2, t2};
+#else
     const double q = parameters[0];
     const double t1 = 1.0 + q;
     const double c2 = 1.0 + 0.5 * q + 0.5 / q;
     const double t2 = q / t1;
     const double constants[] = {q, t1, c2, t2};
+#endif
     (void)K;
     in_blocks_f32(loss_gradient_hessian_rows_f32, n, 2, inputs, inputs[2], constants, 3, outputs);
 }

@@ -522,6 +522,11 @@ HELPER double maximum(double a, double b)
     return a > b ? a : b;
 }
 
+HELPER double squared(double a)
+{
+    return a * a;
+}
+
 /* Functions over a block of rows, compiled once; a pair is two arrays. */
 
 ONCE static void pair_exp_down_rows(const double *a, const double *a_lo, double *hi, double *lo)
@@ -554,6 +559,16 @@ ONCE static void pair_power_log_rows(const double *a, const double *a_lo, double
     }
 }
 
+ONCE static void pair_mul_rows(const double *a, const double *a_lo, const double *b, const double *b_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_mul((pair){a[row], a_lo[row]}, (pair){b[row], b_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
 ONCE static void pair_pow_by_rows(const double *a, const double *a_lo, const double *b, const double *b_lo, const double *c, const double *c_lo, double *hi, double *lo)
 {
     EACH_ROW
@@ -572,14 +587,6 @@ ONCE static void log1p_unit_fast_rows(const double *a, double *hi)
     }
 }
 
-ONCE static void exp_down_fast_rows(const double *a, double *hi)
-{
-    EACH_ROW
-    for (size_t row = 0; row < 64; row++) {
-        hi[row] = exp_down_fast(a[row]);
-    }
-}
-
 ONCE static void power_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
@@ -590,11 +597,27 @@ ONCE static void power_log_rows(const double *a, const double *a_lo, double *hi,
     }
 }
 
+ONCE static void squared_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = squared(a[row]);
+    }
+}
+
 ONCE static void pow_fast_by_rows(const double *a, const double *b, const double *c, const double *c_lo, double *hi)
 {
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
         hi[row] = pow_fast_by(a[row], b[row], (pair){c[row], c_lo[row]});
+    }
+}
+
+ONCE static void exp_down_fast_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = exp_down_fast(a[row]);
     }
 }
 
@@ -648,13 +671,13 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double t0_hi[ROWS_f64], t0_lo[ROWS_f64];
     double t2_rows[ROWS_f64];
     double t3_rows[ROWS_f64];
-    double a1_hi[ROWS_f64], a1_lo[ROWS_f64];
+    double a1_rows[ROWS_f64];
     double a2_rows[ROWS_f64];
-    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
-    double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
-    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
-    double a1_pair_power_log_hi[ROWS_f64], a1_pair_power_log_lo[ROWS_f64];
-    double a4_pair_power_log_hi[ROWS_f64], a4_pair_power_log_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
+    double a4_rows[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a1_power_log_hi[ROWS_f64], a1_power_log_lo[ROWS_f64];
+    double a4_power_log_hi[ROWS_f64], a4_power_log_lo[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -669,28 +692,26 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t1 = pair_add_d(t0, 1.0);
         const double t3 = -z_i;
         t3_rows[row] = t3;
-        const pair a1 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
-        a1_hi[row] = a1.hi;
-        a1_lo[row] = a1.lo;
+        a1_rows[row] = pair_rounded(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1));
         a2_rows[row] = gamma_2;
-        const pair a4 = pair_div(pair_if((0.0 <= t3), pair_of(1.0), t0), t1);
-        a4_hi[row] = a4.hi;
-        a4_lo[row] = a4.lo;
+        a4_rows[row] = pair_rounded(pair_div(pair_if((0.0 <= t3), pair_of(1.0), t0), t1));
     }
     log1p_unit_fast_rows(t0_hi, t2_rows);
-    pair_power_log_rows(a1_hi, a1_lo, a1_pair_power_log_hi, a1_pair_power_log_lo);
-    pair_pow_by_rows(a1_hi, a1_lo, a2_rows, zeros, a1_pair_power_log_hi, a1_pair_power_log_lo, a3_hi, a3_lo);
-    pair_power_log_rows(a4_hi, a4_lo, a4_pair_power_log_hi, a4_pair_power_log_lo);
-    pair_pow_by_rows(a4_hi, a4_lo, a2_rows, zeros, a4_pair_power_log_hi, a4_pair_power_log_lo, a5_hi, a5_lo);
+    if (gamma_2 != 2.0) power_log_rows(a1_rows, zeros, a1_power_log_hi, a1_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(a1_rows, a3_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(a1_rows, a2_rows, a1_power_log_hi, a1_power_log_lo, a3_rows);
+    if (gamma_2 != 2.0) power_log_rows(a4_rows, zeros, a4_power_log_hi, a4_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(a4_rows, a5_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(a4_rows, a2_rows, a4_power_log_hi, a4_power_log_lo, a5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
         const double t2 = t2_rows[row];
         const double t3 = t3_rows[row];
-        const pair a3 = {a3_hi[row], a3_lo[row]};
-        const pair a5 = {a5_hi[row], a5_lo[row]};
-        loss[row] = pair_rounded(pair_mul_d(pair_diff(1.0, y_i), (c0 * pair_rounded(a3)))) * pair_value(pair_sum(t2, maximum(0.0, z_i))) + pair_rounded(pair_mul_d(a5, (alpha * y_i))) * pair_value(pair_sum(t2, maximum(0.0, t3)));
+        const double a3 = a3_rows[row];
+        const double a5 = a5_rows[row];
+        loss[row] = c0 * a3 * (1.0 - y_i) * (t2 + maximum(0.0, z_i)) + alpha * y_i * a5 * (t2 + maximum(0.0, t3));
     }
 #else
     const double gamma_2 = constants[0];
@@ -730,10 +751,12 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a4_lo[row] = a4.lo;
     }
     pair_log1p_unit_rows(t0_hi, t0_lo, t2_hi, t2_lo);
-    pair_power_log_rows(a1_hi, a1_lo, a1_pair_power_log_hi, a1_pair_power_log_lo);
-    pair_pow_by_rows(a1_hi, a1_lo, a2_rows, zeros, a1_pair_power_log_hi, a1_pair_power_log_lo, a3_hi, a3_lo);
-    pair_power_log_rows(a4_hi, a4_lo, a4_pair_power_log_hi, a4_pair_power_log_lo);
-    pair_pow_by_rows(a4_hi, a4_lo, a2_rows, zeros, a4_pair_power_log_hi, a4_pair_power_log_lo, a5_hi, a5_lo);
+    if (gamma_2 != 2.0) pair_power_log_rows(a1_hi, a1_lo, a1_pair_power_log_hi, a1_pair_power_log_lo);
+    if (gamma_2 == 2.0) pair_mul_rows(a1_hi, a1_lo, a1_hi, a1_lo, a3_hi, a3_lo);
+    if (gamma_2 != 2.0) pair_pow_by_rows(a1_hi, a1_lo, a2_rows, zeros, a1_pair_power_log_hi, a1_pair_power_log_lo, a3_hi, a3_lo);
+    if (gamma_2 != 2.0) pair_power_log_rows(a4_hi, a4_lo, a4_pair_power_log_hi, a4_pair_power_log_lo);
+    if (gamma_2 == 2.0) pair_mul_rows(a4_hi, a4_lo, a4_hi, a4_lo, a5_hi, a5_lo);
+    if (gamma_2 != 2.0) pair_pow_by_rows(a4_hi, a4_lo, a2_rows, zeros, a4_pair_power_log_hi, a4_pair_power_log_lo, a5_hi, a5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -782,18 +805,20 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     const double alpha = constants[1];
     const double t0 = constants[2];
     const double c2 = constants[3];
-    const pair c1 = {constants[4], constants[5]};
+    const double c1 = constants[4];
     double a0_rows[ROWS_f64];
     double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
     double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
     double a1_rows[ROWS_f64];
-    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t5_rows[ROWS_f64];
     double t6_rows[ROWS_f64];
     double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
     double t8_rows[ROWS_f64];
-    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
-    double t4_pair_power_log_hi[ROWS_f64], t4_pair_power_log_lo[ROWS_f64];
-    double t7_pair_power_log_hi[ROWS_f64], t7_pair_power_log_lo[ROWS_f64];
+    double t9_rows[ROWS_f64];
+    double t4_power_log_hi[ROWS_f64], t4_power_log_lo[ROWS_f64];
+    double t7_power_log_hi[ROWS_f64], t7_power_log_lo[ROWS_f64];
+    double t4_rows[ROWS_f64];
+    double t7_rows[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -815,24 +840,28 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t7 = pair_div(pair_if((0.0 <= t6), pair_of(1.0), t2), t3);
         t7_hi[row] = t7.hi;
         t7_lo[row] = t7.lo;
+        t4_rows[row] = pair_rounded(t4);
+        t7_rows[row] = pair_rounded(t7);
     }
-    pair_power_log_rows(t4_hi, t4_lo, t4_pair_power_log_hi, t4_pair_power_log_lo);
-    pair_pow_by_rows(t4_hi, t4_lo, a1_rows, zeros, t4_pair_power_log_hi, t4_pair_power_log_lo, t5_hi, t5_lo);
+    if (gamma_2 != 2.0) power_log_rows(t4_rows, zeros, t4_power_log_hi, t4_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(t4_rows, t5_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(t4_rows, a1_rows, t4_power_log_hi, t4_power_log_lo, t5_rows);
     log1p_unit_fast_rows(t2_hi, t8_rows);
-    pair_power_log_rows(t7_hi, t7_lo, t7_pair_power_log_hi, t7_pair_power_log_lo);
-    pair_pow_by_rows(t7_hi, t7_lo, a1_rows, zeros, t7_pair_power_log_hi, t7_pair_power_log_lo, t9_hi, t9_lo);
+    if (gamma_2 != 2.0) power_log_rows(t7_rows, zeros, t7_power_log_hi, t7_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(t7_rows, t9_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(t7_rows, a1_rows, t7_power_log_hi, t7_power_log_lo, t9_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
         const pair t4 = {t4_hi[row], t4_lo[row]};
-        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const double t5 = t5_rows[row];
         const double t6 = t6_rows[row];
         const pair t7 = {t7_hi[row], t7_lo[row]};
         const double t8 = t8_rows[row];
-        const pair t9 = {t9_hi[row], t9_lo[row]};
-        const pair t1 = pair_diff(1.0, y_i);
-        gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_mul(pair_mul_d(t9, (alpha * y_i)), t7)), (pair_rounded(pair_mul(c1, pair_mul(pair_mul(pair_mul(t1, t5), t7), pair_sum(t8, maximum(0.0, z_i))))) + pair_rounded(pair_mul(pair_mul_d(t1, (t0 * pair_rounded(t5))), t4)))))) - pair_rounded(pair_mul_d(pair_mul(pair_mul(pair_mul_d(t9, y_i), t4), pair_sum(t8, maximum(0.0, t6))), c2));
+        const double t9 = t9_rows[row];
+        const double t1 = 1.0 - y_i;
+        gradient[row] = pair_rounded(pair_mul_d(pair_mul_d(pair_mul_d(t7, (t1 * t5)), (t8 + maximum(0.0, z_i))), c1)) + t0 * t5 * t1 * pair_rounded(t4) - alpha * y_i * t9 * pair_rounded(t7) - c2 * (y_i * t9 * pair_rounded(t4) * (t8 + maximum(0.0, t6)));
     }
 #else
     const double gamma_2 = constants[0];
@@ -873,11 +902,13 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         t7_hi[row] = t7.hi;
         t7_lo[row] = t7.lo;
     }
-    pair_power_log_rows(t4_hi, t4_lo, t4_pair_power_log_hi, t4_pair_power_log_lo);
-    pair_pow_by_rows(t4_hi, t4_lo, a1_rows, zeros, t4_pair_power_log_hi, t4_pair_power_log_lo, t5_hi, t5_lo);
+    if (gamma_2 != 2.0) pair_power_log_rows(t4_hi, t4_lo, t4_pair_power_log_hi, t4_pair_power_log_lo);
+    if (gamma_2 == 2.0) pair_mul_rows(t4_hi, t4_lo, t4_hi, t4_lo, t5_hi, t5_lo);
+    if (gamma_2 != 2.0) pair_pow_by_rows(t4_hi, t4_lo, a1_rows, zeros, t4_pair_power_log_hi, t4_pair_power_log_lo, t5_hi, t5_lo);
     pair_log1p_unit_rows(t2_hi, t2_lo, t8_hi, t8_lo);
-    pair_power_log_rows(t7_hi, t7_lo, t7_pair_power_log_hi, t7_pair_power_log_lo);
-    pair_pow_by_rows(t7_hi, t7_lo, a1_rows, zeros, t7_pair_power_log_hi, t7_pair_power_log_lo, t9_hi, t9_lo);
+    if (gamma_2 != 2.0) pair_power_log_rows(t7_hi, t7_lo, t7_pair_power_log_hi, t7_pair_power_log_lo);
+    if (gamma_2 == 2.0) pair_mul_rows(t7_hi, t7_lo, t7_hi, t7_lo, t9_hi, t9_lo);
+    if (gamma_2 != 2.0) pair_pow_by_rows(t7_hi, t7_lo, a1_rows, zeros, t7_pair_power_log_hi, t7_pair_power_log_lo, t9_hi, t9_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -901,8 +932,8 @@ void lossforge_focal_gradient_f64_at(size_t n, size_t K, const void *const *inpu
     const double alpha = parameters[1];
     const double t0 = 1.0 - alpha;
     const double c2 = alpha * gamma_2;
-    const pair c1 = pair_prod(gamma_2, t0);
-    const double constants[] = {gamma_2, alpha, t0, c2, c1.hi, c1.lo};
+    const double c1 = gamma_2 * t0;
+    const double constants[] = {gamma_2, alpha, t0, c2, c1};
 #else
     const double gamma_2 = parameters[0];
     const double alpha = parameters[1];
@@ -937,18 +968,20 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     const double c2 = constants[5];
     const double c4 = constants[6];
     const double c5 = constants[7];
-    const pair c6 = {constants[8], constants[9]};
+    const double c6 = constants[8];
     double a0_rows[ROWS_f64];
     double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
     double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
     double a1_rows[ROWS_f64];
-    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
+    double t5_rows[ROWS_f64];
     double t6_rows[ROWS_f64];
     double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
-    double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
+    double t9_rows[ROWS_f64];
     double t11_rows[ROWS_f64];
-    double t4_pair_power_log_hi[ROWS_f64], t4_pair_power_log_lo[ROWS_f64];
-    double t7_pair_power_log_hi[ROWS_f64], t7_pair_power_log_lo[ROWS_f64];
+    double t4_power_log_hi[ROWS_f64], t4_power_log_lo[ROWS_f64];
+    double t7_power_log_hi[ROWS_f64], t7_power_log_lo[ROWS_f64];
+    double t4_rows[ROWS_f64];
+    double t7_rows[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -970,28 +1003,32 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t7 = pair_div(pair_if((0.0 <= t6), pair_of(1.0), t2), t3);
         t7_hi[row] = t7.hi;
         t7_lo[row] = t7.lo;
+        t4_rows[row] = pair_rounded(t4);
+        t7_rows[row] = pair_rounded(t7);
     }
-    pair_power_log_rows(t4_hi, t4_lo, t4_pair_power_log_hi, t4_pair_power_log_lo);
-    pair_pow_by_rows(t4_hi, t4_lo, a1_rows, zeros, t4_pair_power_log_hi, t4_pair_power_log_lo, t5_hi, t5_lo);
-    pair_power_log_rows(t7_hi, t7_lo, t7_pair_power_log_hi, t7_pair_power_log_lo);
-    pair_pow_by_rows(t7_hi, t7_lo, a1_rows, zeros, t7_pair_power_log_hi, t7_pair_power_log_lo, t9_hi, t9_lo);
+    if (gamma_2 != 2.0) power_log_rows(t4_rows, zeros, t4_power_log_hi, t4_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(t4_rows, t5_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(t4_rows, a1_rows, t4_power_log_hi, t4_power_log_lo, t5_rows);
+    if (gamma_2 != 2.0) power_log_rows(t7_rows, zeros, t7_power_log_hi, t7_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(t7_rows, t9_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(t7_rows, a1_rows, t7_power_log_hi, t7_power_log_lo, t9_rows);
     log1p_unit_fast_rows(t2_hi, t11_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
         const pair t4 = {t4_hi[row], t4_lo[row]};
-        const pair t5 = {t5_hi[row], t5_lo[row]};
+        const double t5 = t5_rows[row];
         const double t6 = t6_rows[row];
         const pair t7 = {t7_hi[row], t7_lo[row]};
-        const pair t9 = {t9_hi[row], t9_lo[row]};
+        const double t9 = t9_rows[row];
         const double t11 = t11_rows[row];
-        const pair t1 = pair_diff(1.0, y_i);
-        const pair t8 = pair_mul(pair_mul(pair_mul(t1, t5), t4), t7);
-        const pair t10 = pair_mul(pair_mul(pair_mul_d(t9, y_i), t4), t7);
-        const pair t12 = pair_sum(t11, maximum(0.0, z_i));
-        const pair t14 = pair_sum(t11, maximum(0.0, t6));
-        hessian[row] = pair_value(pair_order(pair_sub(pair_order(pair_sub(pair_add_d(pair_add_d(pair_add(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul(t7, t5), t7), t1), t12), c4), pair_add_d(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul_d(t4, y_i), t4), t9), t14), c5), (pair_rounded(pair_mul(pair_mul(pair_mul_d(t1, (t0 * pair_rounded(t5))), t4), t7)) + pair_rounded(pair_mul(pair_mul_d(t9, (alpha * y_i)), t4)) * pair_rounded(t7)))), (c3 * pair_rounded(t10))), (c2 * pair_rounded(t8))), pair_mul_d(pair_mul(t10, t14), t13))), pair_mul(c6, pair_mul(t8, t12)))));
+        const double t1 = 1.0 - y_i;
+        const pair t8 = pair_mul_d(t7, (t1 * t5 * pair_rounded(t4)));
+        const double t10 = y_i * t9 * pair_rounded(t4) * pair_rounded(t7);
+        const double t12 = t11 + maximum(0.0, z_i);
+        const double t14 = t11 + maximum(0.0, t6);
+        hessian[row] = pair_value(pair_order(pair_sub(pair_add_d(pair_add_d(pair_add_d(pair_mul_d(pair_mul_d(pair_mul_d(pair_mul_d(t7, (pair_rounded(t7) * t5)), t1), t12), c4), (pair_rounded(pair_mul_d(pair_mul_d(pair_mul_d(pair_mul_d(t4, (y_i * pair_rounded(t4))), t9), t14), c5)) + (t0 * t5 * t1 * pair_rounded(t4) * pair_rounded(t7) + alpha * y_i * t9 * pair_rounded(t4) * pair_rounded(t7)))), (c3 * t10)), (c2 * pair_rounded(t8))), pair_mul_d(pair_prod(t10, t14), t13)))) - pair_rounded(pair_mul_d(pair_mul_d(t8, t12), c6));
     }
 #else
     const double gamma_2 = constants[0];
@@ -1036,10 +1073,12 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         t7_hi[row] = t7.hi;
         t7_lo[row] = t7.lo;
     }
-    pair_power_log_rows(t4_hi, t4_lo, t4_pair_power_log_hi, t4_pair_power_log_lo);
-    pair_pow_by_rows(t4_hi, t4_lo, a1_rows, zeros, t4_pair_power_log_hi, t4_pair_power_log_lo, t5_hi, t5_lo);
-    pair_power_log_rows(t7_hi, t7_lo, t7_pair_power_log_hi, t7_pair_power_log_lo);
-    pair_pow_by_rows(t7_hi, t7_lo, a1_rows, zeros, t7_pair_power_log_hi, t7_pair_power_log_lo, t9_hi, t9_lo);
+    if (gamma_2 != 2.0) pair_power_log_rows(t4_hi, t4_lo, t4_pair_power_log_hi, t4_pair_power_log_lo);
+    if (gamma_2 == 2.0) pair_mul_rows(t4_hi, t4_lo, t4_hi, t4_lo, t5_hi, t5_lo);
+    if (gamma_2 != 2.0) pair_pow_by_rows(t4_hi, t4_lo, a1_rows, zeros, t4_pair_power_log_hi, t4_pair_power_log_lo, t5_hi, t5_lo);
+    if (gamma_2 != 2.0) pair_power_log_rows(t7_hi, t7_lo, t7_pair_power_log_hi, t7_pair_power_log_lo);
+    if (gamma_2 == 2.0) pair_mul_rows(t7_hi, t7_lo, t7_hi, t7_lo, t9_hi, t9_lo);
+    if (gamma_2 != 2.0) pair_pow_by_rows(t7_hi, t7_lo, a1_rows, zeros, t7_pair_power_log_hi, t7_pair_power_log_lo, t9_hi, t9_lo);
     pair_log1p_unit_rows(t2_hi, t2_lo, t11_hi, t11_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1072,8 +1111,8 @@ void lossforge_focal_hessian_f64_at(size_t n, size_t K, const void *const *input
     const double c2 = 2.0 * gamma_2 * t0;
     const double c4 = gamma_2 * gamma_2 * t0;
     const double c5 = gamma_2 * t13;
-    const pair c6 = pair_prod(gamma_2, t0);
-    const double constants[] = {gamma_2, alpha, t0, t13, c3, c2, c4, c5, c6.hi, c6.lo};
+    const double c6 = gamma_2 * t0;
+    const double constants[] = {gamma_2, alpha, t0, t13, c3, c2, c4, c5, c6};
 #else
     const double gamma_2 = parameters[0];
     const double alpha = parameters[1];
@@ -1109,18 +1148,20 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     const double alpha = constants[1];
     const double t0 = constants[2];
     const double c2 = constants[3];
-    const pair c1 = {constants[4], constants[5]};
+    const double c1 = constants[4];
     double a0_rows[ROWS_f64];
     double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
     double a1_rows[ROWS_f64];
-    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t4_rows[ROWS_f64];
     double t7_rows[ROWS_f64];
     double t9_rows[ROWS_f64];
     double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
-    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
-    double t3_pair_power_log_hi[ROWS_f64], t3_pair_power_log_lo[ROWS_f64];
-    double t10_pair_power_log_hi[ROWS_f64], t10_pair_power_log_lo[ROWS_f64];
+    double t11_rows[ROWS_f64];
+    double t3_power_log_hi[ROWS_f64], t3_power_log_lo[ROWS_f64];
+    double t10_power_log_hi[ROWS_f64], t10_power_log_lo[ROWS_f64];
+    double t10_rows[ROWS_f64];
+    double t3_rows[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1142,29 +1183,33 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t10 = pair_div(pair_if((0.0 <= t9), pair_of(1.0), t1), t2);
         t10_hi[row] = t10.hi;
         t10_lo[row] = t10.lo;
+        t10_rows[row] = pair_rounded(t10);
+        t3_rows[row] = pair_rounded(t3);
     }
-    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
-    pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, t4_hi, t4_lo);
+    if (gamma_2 != 2.0) power_log_rows(t3_rows, zeros, t3_power_log_hi, t3_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(t3_rows, t4_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(t3_rows, a1_rows, t3_power_log_hi, t3_power_log_lo, t4_rows);
     log1p_unit_fast_rows(t1_hi, t7_rows);
-    pair_power_log_rows(t10_hi, t10_lo, t10_pair_power_log_hi, t10_pair_power_log_lo);
-    pair_pow_by_rows(t10_hi, t10_lo, a1_rows, zeros, t10_pair_power_log_hi, t10_pair_power_log_lo, t11_hi, t11_lo);
+    if (gamma_2 != 2.0) power_log_rows(t10_rows, zeros, t10_power_log_hi, t10_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(t10_rows, t11_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(t10_rows, a1_rows, t10_power_log_hi, t10_power_log_lo, t11_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
         const pair t3 = {t3_hi[row], t3_lo[row]};
-        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const double t4 = t4_rows[row];
         const double t7 = t7_rows[row];
         const double t9 = t9_rows[row];
         const pair t10 = {t10_hi[row], t10_lo[row]};
-        const pair t11 = {t11_hi[row], t11_lo[row]};
-        const pair t5 = pair_diff(1.0, y_i);
-        const pair t6 = pair_mul_d(t5, (t0 * pair_rounded(t4)));
-        const pair t8 = pair_sum(t7, maximum(0.0, z_i));
-        const pair t12 = pair_mul_d(t11, (alpha * y_i));
-        const pair t13 = pair_sum(t7, maximum(0.0, t9));
-        loss[row] = pair_rounded(t6) * pair_value(t8) + pair_rounded(t12) * pair_value(t13);
-        gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_mul(t12, t10)), (pair_rounded(pair_mul(c1, pair_mul(pair_mul(pair_mul(t5, t4), t10), t8))) + pair_rounded(pair_mul(t6, t3)))))) - pair_rounded(pair_mul_d(pair_mul(pair_mul(pair_mul_d(t11, y_i), t3), t13), c2));
+        const double t11 = t11_rows[row];
+        const double t5 = 1.0 - y_i;
+        const double t6 = t0 * t4 * t5;
+        const double t8 = t7 + maximum(0.0, z_i);
+        const double t12 = alpha * y_i * t11;
+        const double t13 = t7 + maximum(0.0, t9);
+        loss[row] = t6 * t8 + t12 * t13;
+        gradient[row] = pair_rounded(pair_mul_d(pair_mul_d(pair_mul_d(t10, (t5 * t4)), t8), c1)) + t6 * pair_rounded(t3) - t12 * pair_rounded(t10) - c2 * (y_i * t11 * pair_rounded(t3) * t13);
     }
 #else
     const double gamma_2 = constants[0];
@@ -1205,11 +1250,13 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         t10_hi[row] = t10.hi;
         t10_lo[row] = t10.lo;
     }
-    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
-    pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, t4_hi, t4_lo);
+    if (gamma_2 != 2.0) pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
+    if (gamma_2 == 2.0) pair_mul_rows(t3_hi, t3_lo, t3_hi, t3_lo, t4_hi, t4_lo);
+    if (gamma_2 != 2.0) pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, t4_hi, t4_lo);
     pair_log1p_unit_rows(t1_hi, t1_lo, t7_hi, t7_lo);
-    pair_power_log_rows(t10_hi, t10_lo, t10_pair_power_log_hi, t10_pair_power_log_lo);
-    pair_pow_by_rows(t10_hi, t10_lo, a1_rows, zeros, t10_pair_power_log_hi, t10_pair_power_log_lo, t11_hi, t11_lo);
+    if (gamma_2 != 2.0) pair_power_log_rows(t10_hi, t10_lo, t10_pair_power_log_hi, t10_pair_power_log_lo);
+    if (gamma_2 == 2.0) pair_mul_rows(t10_hi, t10_lo, t10_hi, t10_lo, t11_hi, t11_lo);
+    if (gamma_2 != 2.0) pair_pow_by_rows(t10_hi, t10_lo, a1_rows, zeros, t10_pair_power_log_hi, t10_pair_power_log_lo, t11_hi, t11_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -1238,8 +1285,8 @@ void lossforge_focal_loss_gradient_f64_at(size_t n, size_t K, const void *const 
     const double alpha = parameters[1];
     const double t0 = 1.0 - alpha;
     const double c2 = alpha * gamma_2;
-    const pair c1 = pair_prod(gamma_2, t0);
-    const double constants[] = {gamma_2, alpha, t0, c2, c1.hi, c1.lo};
+    const double c1 = gamma_2 * t0;
+    const double constants[] = {gamma_2, alpha, t0, c2, c1};
 #else
     const double gamma_2 = parameters[0];
     const double alpha = parameters[1];
@@ -1272,21 +1319,23 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const double t0 = constants[2];
     const double t15 = constants[3];
     const double c4 = constants[4];
-    const pair t1 = {constants[5], constants[6]};
-    const double c3 = constants[7];
-    const double c5 = constants[8];
-    const double c6 = constants[9];
+    const double t1 = constants[5];
+    const double c3 = constants[6];
+    const double c5 = constants[7];
+    const double c6 = constants[8];
     double a0_rows[ROWS_f64];
     double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
     double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
     double a1_rows[ROWS_f64];
-    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t6_rows[ROWS_f64];
     double t8_rows[ROWS_f64];
     double t9_hi[ROWS_f64], t9_lo[ROWS_f64];
     double t10_rows[ROWS_f64];
-    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
-    double t5_pair_power_log_hi[ROWS_f64], t5_pair_power_log_lo[ROWS_f64];
-    double t9_pair_power_log_hi[ROWS_f64], t9_pair_power_log_lo[ROWS_f64];
+    double t13_rows[ROWS_f64];
+    double t5_power_log_hi[ROWS_f64], t5_power_log_lo[ROWS_f64];
+    double t9_power_log_hi[ROWS_f64], t9_power_log_lo[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double t9_rows[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1308,33 +1357,37 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t9 = pair_div(pair_if((0.0 <= t8), pair_of(1.0), t3), t4);
         t9_hi[row] = t9.hi;
         t9_lo[row] = t9.lo;
+        t5_rows[row] = pair_rounded(t5);
+        t9_rows[row] = pair_rounded(t9);
     }
-    pair_power_log_rows(t5_hi, t5_lo, t5_pair_power_log_hi, t5_pair_power_log_lo);
-    pair_pow_by_rows(t5_hi, t5_lo, a1_rows, zeros, t5_pair_power_log_hi, t5_pair_power_log_lo, t6_hi, t6_lo);
+    if (gamma_2 != 2.0) power_log_rows(t5_rows, zeros, t5_power_log_hi, t5_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(t5_rows, t6_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(t5_rows, a1_rows, t5_power_log_hi, t5_power_log_lo, t6_rows);
     log1p_unit_fast_rows(t3_hi, t10_rows);
-    pair_power_log_rows(t9_hi, t9_lo, t9_pair_power_log_hi, t9_pair_power_log_lo);
-    pair_pow_by_rows(t9_hi, t9_lo, a1_rows, zeros, t9_pair_power_log_hi, t9_pair_power_log_lo, t13_hi, t13_lo);
+    if (gamma_2 != 2.0) power_log_rows(t9_rows, zeros, t9_power_log_hi, t9_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(t9_rows, t13_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(t9_rows, a1_rows, t9_power_log_hi, t9_power_log_lo, t13_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
         const pair t5 = {t5_hi[row], t5_lo[row]};
-        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const double t6 = t6_rows[row];
         const double t8 = t8_rows[row];
         const pair t9 = {t9_hi[row], t9_lo[row]};
         const double t10 = t10_rows[row];
-        const pair t13 = {t13_hi[row], t13_lo[row]};
-        const pair t2 = pair_diff(1.0, y_i);
-        const pair t7 = pair_mul(t2, t6);
-        const pair t11 = pair_sum(t10, maximum(0.0, z_i));
-        const pair t12 = pair_mul(pair_mul_d(t2, (t0 * pair_rounded(t6))), t5);
-        const pair t14 = pair_mul_d(t13, (alpha * y_i));
-        const pair t16 = pair_mul(pair_mul_d(t13, y_i), t5);
-        const pair t17 = pair_sum(t10, maximum(0.0, t8));
-        const pair t18 = pair_mul(pair_mul(t7, t5), t9);
-        const pair t19 = pair_mul(t16, t9);
-        gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_mul(t14, t9)), (pair_rounded(pair_mul(t1, pair_mul(pair_mul(t7, t9), t11))) + pair_rounded(t12))))) - pair_rounded(pair_mul_d(pair_mul(t16, t17), t15));
-        hessian[row] = pair_value(pair_order(pair_sub(pair_order(pair_sub(pair_add_d(pair_add_d(pair_add(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul(t9, t6), t9), t2), t11), c5), pair_add_d(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul_d(t5, y_i), t5), t13), t17), c6), (pair_rounded(pair_mul(t12, t9)) + pair_rounded(pair_mul(t14, t5)) * pair_rounded(t9)))), (c4 * pair_rounded(t19))), (c3 * pair_rounded(t18))), pair_mul_d(pair_mul(t19, t17), t15))), pair_mul(t1, pair_mul(t18, t11)))));
+        const double t13 = t13_rows[row];
+        const double t2 = 1.0 - y_i;
+        const double t7 = t2 * t6;
+        const double t11 = t10 + maximum(0.0, z_i);
+        const double t12 = t0 * t6 * t2 * pair_rounded(t5);
+        const double t14 = alpha * y_i * t13;
+        const double t16 = y_i * t13 * pair_rounded(t5);
+        const double t17 = t10 + maximum(0.0, t8);
+        const pair t18 = pair_mul_d(t9, (t7 * pair_rounded(t5)));
+        const double t19 = t16 * pair_rounded(t9);
+        gradient[row] = pair_rounded(pair_mul_d(pair_mul_d(pair_mul_d(t9, t7), t11), t1)) + t12 - t14 * pair_rounded(t9) - t15 * (t16 * t17);
+        hessian[row] = pair_value(pair_order(pair_sub(pair_add_d(pair_add_d(pair_add_d(pair_mul_d(pair_mul_d(pair_mul_d(pair_mul_d(t9, (pair_rounded(t9) * t6)), t2), t11), c5), (pair_rounded(pair_mul_d(pair_mul_d(pair_mul_d(pair_mul_d(t5, (y_i * pair_rounded(t5))), t13), t17), c6)) + (t12 * pair_rounded(t9) + t14 * pair_rounded(t5) * pair_rounded(t9)))), (c4 * t19)), (c3 * pair_rounded(t18))), pair_mul_d(pair_prod(t19, t17), t15)))) - pair_rounded(pair_mul_d(pair_mul_d(t18, t11), t1));
     }
 #else
     const double gamma_2 = constants[0];
@@ -1379,11 +1432,13 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         t9_hi[row] = t9.hi;
         t9_lo[row] = t9.lo;
     }
-    pair_power_log_rows(t5_hi, t5_lo, t5_pair_power_log_hi, t5_pair_power_log_lo);
-    pair_pow_by_rows(t5_hi, t5_lo, a1_rows, zeros, t5_pair_power_log_hi, t5_pair_power_log_lo, t6_hi, t6_lo);
+    if (gamma_2 != 2.0) pair_power_log_rows(t5_hi, t5_lo, t5_pair_power_log_hi, t5_pair_power_log_lo);
+    if (gamma_2 == 2.0) pair_mul_rows(t5_hi, t5_lo, t5_hi, t5_lo, t6_hi, t6_lo);
+    if (gamma_2 != 2.0) pair_pow_by_rows(t5_hi, t5_lo, a1_rows, zeros, t5_pair_power_log_hi, t5_pair_power_log_lo, t6_hi, t6_lo);
     pair_log1p_unit_rows(t3_hi, t3_lo, t10_hi, t10_lo);
-    pair_power_log_rows(t9_hi, t9_lo, t9_pair_power_log_hi, t9_pair_power_log_lo);
-    pair_pow_by_rows(t9_hi, t9_lo, a1_rows, zeros, t9_pair_power_log_hi, t9_pair_power_log_lo, t13_hi, t13_lo);
+    if (gamma_2 != 2.0) pair_power_log_rows(t9_hi, t9_lo, t9_pair_power_log_hi, t9_pair_power_log_lo);
+    if (gamma_2 == 2.0) pair_mul_rows(t9_hi, t9_lo, t9_hi, t9_lo, t13_hi, t13_lo);
+    if (gamma_2 != 2.0) pair_pow_by_rows(t9_hi, t9_lo, a1_rows, zeros, t9_pair_power_log_hi, t9_pair_power_log_lo, t13_hi, t13_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -1417,11 +1472,11 @@ void lossforge_focal_gradient_hessian_f64_at(size_t n, size_t K, const void *con
     const double t0 = 1.0 - alpha;
     const double t15 = alpha * gamma_2;
     const double c4 = gamma_2 * (2.0 * alpha);
-    const pair t1 = pair_prod(gamma_2, t0);
+    const double t1 = gamma_2 * t0;
     const double c3 = 2.0 * gamma_2 * t0;
     const double c5 = gamma_2 * gamma_2 * t0;
     const double c6 = gamma_2 * t15;
-    const double constants[] = {gamma_2, alpha, t0, t15, c4, t1.hi, t1.lo, c3, c5, c6};
+    const double constants[] = {gamma_2, alpha, t0, t15, c4, t1, c3, c5, c6};
 #else
     const double gamma_2 = parameters[0];
     const double alpha = parameters[1];
@@ -1459,21 +1514,23 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     const double t0 = constants[2];
     const double t17 = constants[3];
     const double c4 = constants[4];
-    const pair t14 = {constants[5], constants[6]};
-    const double c3 = constants[7];
-    const double c5 = constants[8];
-    const double c6 = constants[9];
+    const double t14 = constants[5];
+    const double c3 = constants[6];
+    const double c5 = constants[7];
+    const double c6 = constants[8];
     double a0_rows[ROWS_f64];
     double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
     double a1_rows[ROWS_f64];
-    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t4_rows[ROWS_f64];
     double t7_rows[ROWS_f64];
     double t9_rows[ROWS_f64];
     double t10_hi[ROWS_f64], t10_lo[ROWS_f64];
-    double t11_hi[ROWS_f64], t11_lo[ROWS_f64];
-    double t3_pair_power_log_hi[ROWS_f64], t3_pair_power_log_lo[ROWS_f64];
-    double t10_pair_power_log_hi[ROWS_f64], t10_pair_power_log_lo[ROWS_f64];
+    double t11_rows[ROWS_f64];
+    double t3_power_log_hi[ROWS_f64], t3_power_log_lo[ROWS_f64];
+    double t10_power_log_hi[ROWS_f64], t10_power_log_lo[ROWS_f64];
+    double t10_rows[ROWS_f64];
+    double t3_rows[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1495,35 +1552,39 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t10 = pair_div(pair_if((0.0 <= t9), pair_of(1.0), t1), t2);
         t10_hi[row] = t10.hi;
         t10_lo[row] = t10.lo;
+        t10_rows[row] = pair_rounded(t10);
+        t3_rows[row] = pair_rounded(t3);
     }
-    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
-    pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, t4_hi, t4_lo);
+    if (gamma_2 != 2.0) power_log_rows(t3_rows, zeros, t3_power_log_hi, t3_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(t3_rows, t4_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(t3_rows, a1_rows, t3_power_log_hi, t3_power_log_lo, t4_rows);
     log1p_unit_fast_rows(t1_hi, t7_rows);
-    pair_power_log_rows(t10_hi, t10_lo, t10_pair_power_log_hi, t10_pair_power_log_lo);
-    pair_pow_by_rows(t10_hi, t10_lo, a1_rows, zeros, t10_pair_power_log_hi, t10_pair_power_log_lo, t11_hi, t11_lo);
+    if (gamma_2 != 2.0) power_log_rows(t10_rows, zeros, t10_power_log_hi, t10_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(t10_rows, t11_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(t10_rows, a1_rows, t10_power_log_hi, t10_power_log_lo, t11_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
         const pair t3 = {t3_hi[row], t3_lo[row]};
-        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const double t4 = t4_rows[row];
         const double t7 = t7_rows[row];
         const double t9 = t9_rows[row];
         const pair t10 = {t10_hi[row], t10_lo[row]};
-        const pair t11 = {t11_hi[row], t11_lo[row]};
-        const pair t5 = pair_diff(1.0, y_i);
-        const pair t6 = pair_mul_d(t5, (t0 * pair_rounded(t4)));
-        const pair t8 = pair_sum(t7, maximum(0.0, z_i));
-        const pair t12 = pair_mul_d(t11, (alpha * y_i));
-        const pair t13 = pair_sum(t7, maximum(0.0, t9));
-        const pair t15 = pair_mul(t5, t4);
-        const pair t16 = pair_mul(t6, t3);
-        const pair t18 = pair_mul(pair_mul_d(t11, y_i), t3);
-        const pair t19 = pair_mul(pair_mul(t15, t3), t10);
-        const pair t20 = pair_mul(t18, t10);
-        loss[row] = pair_rounded(t6) * pair_value(t8) + pair_rounded(t12) * pair_value(t13);
-        gradient[row] = pair_value(pair_order(pair_add_d(pair_neg(pair_mul(t12, t10)), (pair_rounded(pair_mul(t14, pair_mul(pair_mul(t15, t10), t8))) + pair_rounded(t16))))) - pair_rounded(pair_mul_d(pair_mul(t18, t13), t17));
-        hessian[row] = pair_value(pair_order(pair_sub(pair_order(pair_sub(pair_add_d(pair_add_d(pair_add(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul(t10, t4), t10), t5), t8), c5), pair_add_d(pair_mul_d(pair_mul(pair_mul(pair_mul(pair_mul_d(t3, y_i), t3), t11), t13), c6), (pair_rounded(pair_mul(t16, t10)) + pair_rounded(pair_mul(t12, t3)) * pair_rounded(t10)))), (c4 * pair_rounded(t20))), (c3 * pair_rounded(t19))), pair_mul_d(pair_mul(t20, t13), t17))), pair_mul(t14, pair_mul(t19, t8)))));
+        const double t11 = t11_rows[row];
+        const double t5 = 1.0 - y_i;
+        const double t6 = t0 * t4 * t5;
+        const double t8 = t7 + maximum(0.0, z_i);
+        const double t12 = alpha * y_i * t11;
+        const double t13 = t7 + maximum(0.0, t9);
+        const double t15 = t5 * t4;
+        const double t16 = t6 * pair_rounded(t3);
+        const double t18 = y_i * t11 * pair_rounded(t3);
+        const pair t19 = pair_mul_d(t10, (t15 * pair_rounded(t3)));
+        const double t20 = t18 * pair_rounded(t10);
+        loss[row] = t6 * t8 + t12 * t13;
+        gradient[row] = pair_rounded(pair_mul_d(pair_mul_d(pair_mul_d(t10, t15), t8), t14)) + t16 - t12 * pair_rounded(t10) - t17 * (t18 * t13);
+        hessian[row] = pair_value(pair_order(pair_sub(pair_add_d(pair_add_d(pair_add_d(pair_mul_d(pair_mul_d(pair_mul_d(pair_mul_d(t10, (pair_rounded(t10) * t4)), t5), t8), c5), (pair_rounded(pair_mul_d(pair_mul_d(pair_mul_d(pair_mul_d(t3, (y_i * pair_rounded(t3))), t11), t13), c6)) + (t16 * pair_rounded(t10) + t12 * pair_rounded(t3) * pair_rounded(t10)))), (c4 * t20)), (c3 * pair_rounded(t19))), pair_mul_d(pair_prod(t20, t13), t17)))) - pair_rounded(pair_mul_d(pair_mul_d(t19, t8), t14));
     }
 #else
     const double gamma_2 = constants[0];
@@ -1568,11 +1629,13 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         t10_hi[row] = t10.hi;
         t10_lo[row] = t10.lo;
     }
-    pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
-    pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, t4_hi, t4_lo);
+    if (gamma_2 != 2.0) pair_power_log_rows(t3_hi, t3_lo, t3_pair_power_log_hi, t3_pair_power_log_lo);
+    if (gamma_2 == 2.0) pair_mul_rows(t3_hi, t3_lo, t3_hi, t3_lo, t4_hi, t4_lo);
+    if (gamma_2 != 2.0) pair_pow_by_rows(t3_hi, t3_lo, a1_rows, zeros, t3_pair_power_log_hi, t3_pair_power_log_lo, t4_hi, t4_lo);
     pair_log1p_unit_rows(t1_hi, t1_lo, t7_hi, t7_lo);
-    pair_power_log_rows(t10_hi, t10_lo, t10_pair_power_log_hi, t10_pair_power_log_lo);
-    pair_pow_by_rows(t10_hi, t10_lo, a1_rows, zeros, t10_pair_power_log_hi, t10_pair_power_log_lo, t11_hi, t11_lo);
+    if (gamma_2 != 2.0) pair_power_log_rows(t10_hi, t10_lo, t10_pair_power_log_hi, t10_pair_power_log_lo);
+    if (gamma_2 == 2.0) pair_mul_rows(t10_hi, t10_lo, t10_hi, t10_lo, t11_hi, t11_lo);
+    if (gamma_2 != 2.0) pair_pow_by_rows(t10_hi, t10_lo, a1_rows, zeros, t10_pair_power_log_hi, t10_pair_power_log_lo, t11_hi, t11_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -1608,11 +1671,11 @@ void lossforge_focal_loss_gradient_hessian_f64_at(size_t n, size_t K, const void
     const double t0 = 1.0 - alpha;
     const double t17 = alpha * gamma_2;
     const double c4 = gamma_2 * (2.0 * alpha);
-    const pair t14 = pair_prod(gamma_2, t0);
+    const double t14 = gamma_2 * t0;
     const double c3 = 2.0 * gamma_2 * t0;
     const double c5 = gamma_2 * gamma_2 * t0;
     const double c6 = gamma_2 * t17;
-    const double constants[] = {gamma_2, alpha, t0, t17, c4, t14.hi, t14.lo, c3, c5, c6};
+    const double constants[] = {gamma_2, alpha, t0, t17, c4, t14, c3, c5, c6};
 #else
     const double gamma_2 = parameters[0];
     const double alpha = parameters[1];
@@ -1751,10 +1814,12 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         a4_rows[row] = ((0.0 <= t3) ? 1.0 : t0) / t1;
     }
     log1p_unit_fast_rows(t0_rows, t2_rows);
-    power_log_rows(a1_rows, zeros, a1_power_log_hi, a1_power_log_lo);
-    pow_fast_by_rows(a1_rows, a2_rows, a1_power_log_hi, a1_power_log_lo, a3_rows);
-    power_log_rows(a4_rows, zeros, a4_power_log_hi, a4_power_log_lo);
-    pow_fast_by_rows(a4_rows, a2_rows, a4_power_log_hi, a4_power_log_lo, a5_rows);
+    if (gamma_2 != 2.0) power_log_rows(a1_rows, zeros, a1_power_log_hi, a1_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(a1_rows, a3_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(a1_rows, a2_rows, a1_power_log_hi, a1_power_log_lo, a3_rows);
+    if (gamma_2 != 2.0) power_log_rows(a4_rows, zeros, a4_power_log_hi, a4_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(a4_rows, a5_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(a4_rows, a2_rows, a4_power_log_hi, a4_power_log_lo, a5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1824,11 +1889,13 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         t6_rows[row] = t6;
         t7_rows[row] = ((0.0 <= t6) ? 1.0 : t2) / t3;
     }
-    power_log_rows(t4_rows, zeros, t4_power_log_hi, t4_power_log_lo);
-    pow_fast_by_rows(t4_rows, a1_rows, t4_power_log_hi, t4_power_log_lo, t5_rows);
+    if (gamma_2 != 2.0) power_log_rows(t4_rows, zeros, t4_power_log_hi, t4_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(t4_rows, t5_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(t4_rows, a1_rows, t4_power_log_hi, t4_power_log_lo, t5_rows);
     log1p_unit_fast_rows(t2_rows, t8_rows);
-    power_log_rows(t7_rows, zeros, t7_power_log_hi, t7_power_log_lo);
-    pow_fast_by_rows(t7_rows, a1_rows, t7_power_log_hi, t7_power_log_lo, t9_rows);
+    if (gamma_2 != 2.0) power_log_rows(t7_rows, zeros, t7_power_log_hi, t7_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(t7_rows, t9_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(t7_rows, a1_rows, t7_power_log_hi, t7_power_log_lo, t9_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1907,10 +1974,12 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         t6_rows[row] = t6;
         t7_rows[row] = ((0.0 <= t6) ? 1.0 : t2) / t3;
     }
-    power_log_rows(t4_rows, zeros, t4_power_log_hi, t4_power_log_lo);
-    pow_fast_by_rows(t4_rows, a1_rows, t4_power_log_hi, t4_power_log_lo, t5_rows);
-    power_log_rows(t7_rows, zeros, t7_power_log_hi, t7_power_log_lo);
-    pow_fast_by_rows(t7_rows, a1_rows, t7_power_log_hi, t7_power_log_lo, t9_rows);
+    if (gamma_2 != 2.0) power_log_rows(t4_rows, zeros, t4_power_log_hi, t4_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(t4_rows, t5_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(t4_rows, a1_rows, t4_power_log_hi, t4_power_log_lo, t5_rows);
+    if (gamma_2 != 2.0) power_log_rows(t7_rows, zeros, t7_power_log_hi, t7_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(t7_rows, t9_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(t7_rows, a1_rows, t7_power_log_hi, t7_power_log_lo, t9_rows);
     log1p_unit_fast_rows(t2_rows, t11_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1995,11 +2064,13 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         t9_rows[row] = t9;
         t10_rows[row] = ((0.0 <= t9) ? 1.0 : t1) / t2;
     }
-    power_log_rows(t3_rows, zeros, t3_power_log_hi, t3_power_log_lo);
-    pow_fast_by_rows(t3_rows, a1_rows, t3_power_log_hi, t3_power_log_lo, t4_rows);
+    if (gamma_2 != 2.0) power_log_rows(t3_rows, zeros, t3_power_log_hi, t3_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(t3_rows, t4_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(t3_rows, a1_rows, t3_power_log_hi, t3_power_log_lo, t4_rows);
     log1p_unit_fast_rows(t1_rows, t7_rows);
-    power_log_rows(t10_rows, zeros, t10_power_log_hi, t10_power_log_lo);
-    pow_fast_by_rows(t10_rows, a1_rows, t10_power_log_hi, t10_power_log_lo, t11_rows);
+    if (gamma_2 != 2.0) power_log_rows(t10_rows, zeros, t10_power_log_hi, t10_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(t10_rows, t11_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(t10_rows, a1_rows, t10_power_log_hi, t10_power_log_lo, t11_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -2084,11 +2155,13 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         t8_rows[row] = t8;
         t9_rows[row] = ((0.0 <= t8) ? 1.0 : t3) / t4;
     }
-    power_log_rows(t5_rows, zeros, t5_power_log_hi, t5_power_log_lo);
-    pow_fast_by_rows(t5_rows, a1_rows, t5_power_log_hi, t5_power_log_lo, t6_rows);
+    if (gamma_2 != 2.0) power_log_rows(t5_rows, zeros, t5_power_log_hi, t5_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(t5_rows, t6_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(t5_rows, a1_rows, t5_power_log_hi, t5_power_log_lo, t6_rows);
     log1p_unit_fast_rows(t3_rows, t10_rows);
-    power_log_rows(t9_rows, zeros, t9_power_log_hi, t9_power_log_lo);
-    pow_fast_by_rows(t9_rows, a1_rows, t9_power_log_hi, t9_power_log_lo, t13_rows);
+    if (gamma_2 != 2.0) power_log_rows(t9_rows, zeros, t9_power_log_hi, t9_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(t9_rows, t13_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(t9_rows, a1_rows, t9_power_log_hi, t9_power_log_lo, t13_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -2182,11 +2255,13 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         t9_rows[row] = t9;
         t10_rows[row] = ((0.0 <= t9) ? 1.0 : t1) / t2;
     }
-    power_log_rows(t3_rows, zeros, t3_power_log_hi, t3_power_log_lo);
-    pow_fast_by_rows(t3_rows, a1_rows, t3_power_log_hi, t3_power_log_lo, t4_rows);
+    if (gamma_2 != 2.0) power_log_rows(t3_rows, zeros, t3_power_log_hi, t3_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(t3_rows, t4_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(t3_rows, a1_rows, t3_power_log_hi, t3_power_log_lo, t4_rows);
     log1p_unit_fast_rows(t1_rows, t7_rows);
-    power_log_rows(t10_rows, zeros, t10_power_log_hi, t10_power_log_lo);
-    pow_fast_by_rows(t10_rows, a1_rows, t10_power_log_hi, t10_power_log_lo, t11_rows);
+    if (gamma_2 != 2.0) power_log_rows(t10_rows, zeros, t10_power_log_hi, t10_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(t10_rows, t11_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(t10_rows, a1_rows, t10_power_log_hi, t10_power_log_lo, t11_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];

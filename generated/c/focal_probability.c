@@ -522,6 +522,11 @@ INLINE double pow_single(double x, double y)
     return power_of(x, y, fused(scale, e, scale));
 }
 
+HELPER double squared(double a)
+{
+    return a * a;
+}
+
 /* Functions over a block of rows, compiled once; a pair is two arrays. */
 
 ONCE static void pair_power_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
@@ -529,6 +534,16 @@ ONCE static void pair_power_log_rows(const double *a, const double *a_lo, double
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
         const pair made = pair_power_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_mul_rows(const double *a, const double *a_lo, const double *b, const double *b_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_mul((pair){a[row], a_lo[row]}, (pair){b[row], b_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
@@ -571,6 +586,14 @@ ONCE static void power_log_rows(const double *a, const double *a_lo, double *hi,
         const pair made = power_log((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
+    }
+}
+
+ONCE static void squared_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = squared(a[row]);
     }
 }
 
@@ -647,11 +670,11 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double a2_rows[ROWS_f64];
     double a3_rows[ROWS_f64];
     double a4_rows[ROWS_f64];
-    double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
-    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a5_rows[ROWS_f64];
+    double a6_rows[ROWS_f64];
     double a7_rows[ROWS_f64];
     double a0_power_log_hi[ROWS_f64], a0_power_log_lo[ROWS_f64];
-    double a5_pair_power_log_hi[ROWS_f64], a5_pair_power_log_lo[ROWS_f64];
+    double a5_power_log_hi[ROWS_f64], a5_power_log_lo[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -659,15 +682,15 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a0_rows[row] = p_i;
         a1_rows[row] = gamma_2;
         a3_rows[row] = -p_i;
-        const pair a5 = pair_diff(1.0, p_i);
-        a5_hi[row] = a5.hi;
-        a5_lo[row] = a5.lo;
+        a5_rows[row] = 1.0 - p_i;
     }
-    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
-    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
+    if (gamma_2 != 2.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(a0_rows, a2_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
     log1p_fast_rows(a3_rows, a4_rows);
-    pair_power_log_rows(a5_hi, a5_lo, a5_pair_power_log_hi, a5_pair_power_log_lo);
-    pair_pow_by_rows(a5_hi, a5_lo, a1_rows, zeros, a5_pair_power_log_hi, a5_pair_power_log_lo, a6_hi, a6_lo);
+    if (gamma_2 != 2.0) power_log_rows(a5_rows, zeros, a5_power_log_hi, a5_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(a5_rows, a6_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(a5_rows, a1_rows, a5_power_log_hi, a5_power_log_lo, a6_rows);
     log_fast_rows(a0_rows, a7_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -675,10 +698,10 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const double p_i = p[row];
         const double a2 = a2_rows[row];
         const double a4 = a4_rows[row];
-        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const double a6 = a6_rows[row];
         const double a7 = a7_rows[row];
         const double t0 = 1.0 - y_i;
-        loss[row] = ((p_i == p_i) ? ((t0 == 0.0) ? 0.0 : -(t0 * a2 * a4)) + ((y_i == 0.0) ? 0.0 : -(y_i * pair_rounded(a6) * a7)) : p_i);
+        loss[row] = ((p_i == p_i) ? ((t0 == 0.0) ? 0.0 : -(t0 * a2 * a4)) + ((y_i == 0.0) ? 0.0 : -(y_i * a6 * a7)) : p_i);
     }
 #else
     const double gamma_2 = constants[0];
@@ -703,11 +726,13 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a5_hi[row] = a5.hi;
         a5_lo[row] = a5.lo;
     }
-    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_rows, zeros, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
+    if (gamma_2 != 2.0) pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    if (gamma_2 == 2.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, a2_hi, a2_lo);
+    if (gamma_2 != 2.0) pair_pow_by_rows(a0_rows, zeros, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
     pair_log1p_rows(a3_rows, zeros, a4_hi, a4_lo);
-    pair_power_log_rows(a5_hi, a5_lo, a5_pair_power_log_hi, a5_pair_power_log_lo);
-    pair_pow_by_rows(a5_hi, a5_lo, a1_rows, zeros, a5_pair_power_log_hi, a5_pair_power_log_lo, a6_hi, a6_lo);
+    if (gamma_2 != 2.0) pair_power_log_rows(a5_hi, a5_lo, a5_pair_power_log_hi, a5_pair_power_log_lo);
+    if (gamma_2 == 2.0) pair_mul_rows(a5_hi, a5_lo, a5_hi, a5_lo, a6_hi, a6_lo);
+    if (gamma_2 != 2.0) pair_pow_by_rows(a5_hi, a5_lo, a1_rows, zeros, a5_pair_power_log_hi, a5_pair_power_log_lo, a6_hi, a6_lo);
     pair_log_rows(a0_rows, zeros, a7_hi, a7_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -751,46 +776,46 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
     double *const gradient = outputs[0];
 #ifdef LOSSFORGE_FAST
     const double gamma_2 = constants[0];
-    double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
+    double t2_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
     double a2_rows[ROWS_f64];
-    double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
+    double a3_rows[ROWS_f64];
     double a4_rows[ROWS_f64];
     double a5_rows[ROWS_f64];
     double a6_rows[ROWS_f64];
-    double t2_pair_power_log_hi[ROWS_f64], t2_pair_power_log_lo[ROWS_f64];
+    double t2_power_log_hi[ROWS_f64], t2_power_log_lo[ROWS_f64];
     double a0_power_log_hi[ROWS_f64], a0_power_log_lo[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double p_i = p[row];
-        const pair t2 = pair_diff(1.0, p_i);
-        t2_hi[row] = t2.hi;
-        t2_lo[row] = t2.lo;
+        t2_rows[row] = 1.0 - p_i;
         a0_rows[row] = p_i;
         a2_rows[row] = gamma_2;
         a4_rows[row] = -p_i;
     }
     log_fast_rows(a0_rows, a1_rows);
-    pair_power_log_rows(t2_hi, t2_lo, t2_pair_power_log_hi, t2_pair_power_log_lo);
-    pair_pow_by_rows(t2_hi, t2_lo, a2_rows, zeros, t2_pair_power_log_hi, t2_pair_power_log_lo, a3_hi, a3_lo);
+    if (gamma_2 != 2.0) power_log_rows(t2_rows, zeros, t2_power_log_hi, t2_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(t2_rows, a3_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(t2_rows, a2_rows, t2_power_log_hi, t2_power_log_lo, a3_rows);
     log1p_fast_rows(a4_rows, a5_rows);
-    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
-    pow_fast_by_rows(a0_rows, a2_rows, a0_power_log_hi, a0_power_log_lo, a6_rows);
+    if (gamma_2 != 2.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(a0_rows, a6_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(a0_rows, a2_rows, a0_power_log_hi, a0_power_log_lo, a6_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const pair t2 = {t2_hi[row], t2_lo[row]};
+        const double t2 = t2_rows[row];
         const double a1 = a1_rows[row];
-        const pair a3 = {a3_hi[row], a3_lo[row]};
+        const double a3 = a3_rows[row];
         const double a5 = a5_rows[row];
         const double a6 = a6_rows[row];
         const int t0 = (p_i == 1.0);
         const int t1 = (p_i == 0.0);
         const double t3 = 1.0 - y_i;
-        gradient[row] = pair_value(pair_if((p_i == p_i), pair_order(pair_add_d(pair_neg(pair_if((t3 == 0.0), pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(pair_if(t1, pair_of(1.0), pair_if(t0, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), a5), pair_of(p_i)))), gamma_2), 1.0), a6), t3), t2)))), ((y_i == 0.0) ? 0.0 : -(y_i * ((1.0 + gamma_2 * (t0 ? 1.0 : (t1 ? 0.0 : -(p_i * a1 / pair_value(t2))))) * pair_rounded(a3)) / p_i)))), pair_of(p_i)));
+        gradient[row] = ((p_i == p_i) ? ((y_i == 0.0) ? 0.0 : -(y_i * ((1.0 + gamma_2 * (t0 ? 1.0 : (t1 ? 0.0 : -(p_i * a1 / t2)))) * a3) / p_i)) - ((t3 == 0.0) ? 0.0 : -((1.0 + gamma_2 * (t1 ? 1.0 : (t0 ? 0.0 : (p_i - 1.0) * a5 / p_i))) * a6 * t3 / t2)) : p_i);
     }
 #else
     const double gamma_2 = constants[0];
@@ -816,11 +841,13 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         a4_rows[row] = -p_i;
     }
     pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
-    pair_power_log_rows(t2_hi, t2_lo, t2_pair_power_log_hi, t2_pair_power_log_lo);
-    pair_pow_by_rows(t2_hi, t2_lo, a2_rows, zeros, t2_pair_power_log_hi, t2_pair_power_log_lo, a3_hi, a3_lo);
+    if (gamma_2 != 2.0) pair_power_log_rows(t2_hi, t2_lo, t2_pair_power_log_hi, t2_pair_power_log_lo);
+    if (gamma_2 == 2.0) pair_mul_rows(t2_hi, t2_lo, t2_hi, t2_lo, a3_hi, a3_lo);
+    if (gamma_2 != 2.0) pair_pow_by_rows(t2_hi, t2_lo, a2_rows, zeros, t2_pair_power_log_hi, t2_pair_power_log_lo, a3_hi, a3_lo);
     pair_log1p_rows(a4_rows, zeros, a5_hi, a5_lo);
-    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_rows, zeros, a2_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, a6_hi, a6_lo);
+    if (gamma_2 != 2.0) pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    if (gamma_2 == 2.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, a6_hi, a6_lo);
+    if (gamma_2 != 2.0) pair_pow_by_rows(a0_rows, zeros, a2_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, a6_hi, a6_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -868,7 +895,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     const double gamma_2 = constants[0];
     const int t2 = constants[1] != 0.0;
     const pair t3 = {constants[2], constants[3]};
-    double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
+    double t1_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
     double a2_rows[ROWS_f64];
@@ -876,19 +903,18 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
     double a4_rows[ROWS_f64];
     double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
     double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
-    double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
+    double a7_rows[ROWS_f64];
     double a8_rows[ROWS_f64];
     double a9_hi[ROWS_f64], a9_lo[ROWS_f64];
     double a0_power_log_hi[ROWS_f64], a0_power_log_lo[ROWS_f64];
     double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    double t1_power_log_hi[ROWS_f64], t1_power_log_lo[ROWS_f64];
     double t1_pair_power_log_hi[ROWS_f64], t1_pair_power_log_lo[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double p_i = p[row];
-        const pair t1 = pair_diff(1.0, p_i);
-        t1_hi[row] = t1.hi;
-        t1_lo[row] = t1.lo;
+        t1_rows[row] = 1.0 - p_i;
         a0_rows[row] = p_i;
         a1_rows[row] = gamma_2;
         a3_rows[row] = -p_i;
@@ -896,30 +922,35 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a5_hi[row] = a5.hi;
         a5_lo[row] = a5.lo;
     }
-    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
-    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
+    if (gamma_2 != 2.0 || t3.hi != 2.0 || t3.lo != 0.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(a0_rows, a2_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
     log1p_fast_rows(a3_rows, a4_rows);
-    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_rows, zeros, a5_hi, a5_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, a6_hi, a6_lo);
-    pair_power_log_rows(t1_hi, t1_lo, t1_pair_power_log_hi, t1_pair_power_log_lo);
-    pair_pow_by_rows(t1_hi, t1_lo, a1_rows, zeros, t1_pair_power_log_hi, t1_pair_power_log_lo, a7_hi, a7_lo);
+    if (gamma_2 != 2.0 || t3.hi != 2.0 || t3.lo != 0.0) pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    if (t3.hi == 2.0 && t3.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, a6_hi, a6_lo);
+    if (t3.hi != 2.0 || t3.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a5_hi, a5_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, a6_hi, a6_lo);
+    if (gamma_2 != 2.0 || t3.hi != 2.0 || t3.lo != 0.0) power_log_rows(t1_rows, zeros, t1_power_log_hi, t1_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(t1_rows, a7_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(t1_rows, a1_rows, t1_power_log_hi, t1_power_log_lo, a7_rows);
     log_fast_rows(a0_rows, a8_rows);
-    pair_pow_by_rows(t1_hi, t1_lo, a5_hi, a5_lo, t1_pair_power_log_hi, t1_pair_power_log_lo, a9_hi, a9_lo);
+    if (gamma_2 != 2.0 || t3.hi != 2.0 || t3.lo != 0.0) pair_power_log_rows(t1_rows, zeros, t1_pair_power_log_hi, t1_pair_power_log_lo);
+    if (t3.hi == 2.0 && t3.lo == 0.0) pair_mul_rows(t1_rows, zeros, t1_rows, zeros, a9_hi, a9_lo);
+    if (t3.hi != 2.0 || t3.lo != 0.0) pair_pow_by_rows(t1_rows, zeros, a5_hi, a5_lo, t1_pair_power_log_hi, t1_pair_power_log_lo, a9_hi, a9_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const pair t1 = {t1_hi[row], t1_lo[row]};
+        const double t1 = t1_rows[row];
         const double a2 = a2_rows[row];
         const double a4 = a4_rows[row];
         const pair a6 = {a6_hi[row], a6_lo[row]};
-        const pair a7 = {a7_hi[row], a7_lo[row]};
+        const double a7 = a7_rows[row];
         const double a8 = a8_rows[row];
         const pair a9 = {a9_hi[row], a9_lo[row]};
         const double t0 = 1.0 - y_i;
         const int t4 = (p_i == 0.0);
         const int t5 = (p_i == 1.0);
-        hessian[row] = pair_value(pair_if((p_i == p_i), pair_order(pair_add(pair_if((t0 == 0.0), pair_of(0.0), pair_mul_d(pair_order(pair_add_d(pair_if(t2, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_order(pair_add_d(pair_mul(t3, pair_if(t4, pair_of(1.0), pair_if(t5, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), a4), pair_of(p_i))))), 2.0)), a6), gamma_2), t1)), (a2 / pair_value(t1) / pair_value(t1)))), t0)), pair_if((y_i == 0.0), pair_of(0.0), pair_mul_d(pair_order(pair_add(pair_div(a7, pair_of((p_i * p_i))), pair_if(t2, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_order(pair_add_d(pair_mul_d(t3, (t5 ? 1.0 : (t4 ? 0.0 : -(p_i * a8 / pair_value(t1))))), 2.0)), a9), gamma_2), pair_of(p_i))))), y_i)))), pair_of(p_i)));
+        hessian[row] = pair_value(pair_if((p_i == p_i), pair_order(pair_add(pair_if((t0 == 0.0), pair_of(0.0), pair_prod((a2 / t1 / t1 + (t2 ? 0.0 : gamma_2 * ((2.0 + pair_value(t3) * (t4 ? 1.0 : (t5 ? 0.0 : (p_i - 1.0) * a4 / p_i))) * pair_rounded(a6)) / t1)), t0)), pair_if((y_i == 0.0), pair_of(0.0), pair_prod(y_i, (a7 / (p_i * p_i) + (t2 ? 0.0 : gamma_2 * ((2.0 + pair_value(t3) * (t5 ? 1.0 : (t4 ? 0.0 : -(p_i * a8 / t1)))) * pair_rounded(a9)) / p_i)))))), pair_of(p_i)));
     }
 #else
     const double gamma_2 = constants[0];
@@ -952,14 +983,18 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a5_hi[row] = a5.hi;
         a5_lo[row] = a5.lo;
     }
-    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_rows, zeros, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
+    if (gamma_2 != 2.0 || t3.hi != 2.0 || t3.lo != 0.0) pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    if (gamma_2 == 2.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, a2_hi, a2_lo);
+    if (gamma_2 != 2.0) pair_pow_by_rows(a0_rows, zeros, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
     pair_log1p_rows(a3_rows, zeros, a4_hi, a4_lo);
-    pair_pow_by_rows(a0_rows, zeros, a5_hi, a5_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, a6_hi, a6_lo);
-    pair_power_log_rows(t1_hi, t1_lo, t1_pair_power_log_hi, t1_pair_power_log_lo);
-    pair_pow_by_rows(t1_hi, t1_lo, a1_rows, zeros, t1_pair_power_log_hi, t1_pair_power_log_lo, a7_hi, a7_lo);
+    if (t3.hi == 2.0 && t3.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, a6_hi, a6_lo);
+    if (t3.hi != 2.0 || t3.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a5_hi, a5_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, a6_hi, a6_lo);
+    if (gamma_2 != 2.0 || t3.hi != 2.0 || t3.lo != 0.0) pair_power_log_rows(t1_hi, t1_lo, t1_pair_power_log_hi, t1_pair_power_log_lo);
+    if (gamma_2 == 2.0) pair_mul_rows(t1_hi, t1_lo, t1_hi, t1_lo, a7_hi, a7_lo);
+    if (gamma_2 != 2.0) pair_pow_by_rows(t1_hi, t1_lo, a1_rows, zeros, t1_pair_power_log_hi, t1_pair_power_log_lo, a7_hi, a7_lo);
     pair_log_rows(a0_rows, zeros, a8_hi, a8_lo);
-    pair_pow_by_rows(t1_hi, t1_lo, a5_hi, a5_lo, t1_pair_power_log_hi, t1_pair_power_log_lo, a9_hi, a9_lo);
+    if (t3.hi == 2.0 && t3.lo == 0.0) pair_mul_rows(t1_hi, t1_lo, t1_hi, t1_lo, a9_hi, a9_lo);
+    if (t3.hi != 2.0 || t3.lo != 0.0) pair_pow_by_rows(t1_hi, t1_lo, a5_hi, a5_lo, t1_pair_power_log_hi, t1_pair_power_log_lo, a9_hi, a9_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -1017,11 +1052,11 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double t3_rows[ROWS_f64];
     double a2_rows[ROWS_f64];
     double t4_rows[ROWS_f64];
-    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
-    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t6_rows[ROWS_f64];
+    double t7_rows[ROWS_f64];
     double t8_rows[ROWS_f64];
     double a0_power_log_hi[ROWS_f64], a0_power_log_lo[ROWS_f64];
-    double t6_pair_power_log_hi[ROWS_f64], t6_pair_power_log_lo[ROWS_f64];
+    double t6_power_log_hi[ROWS_f64], t6_power_log_lo[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1029,15 +1064,15 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a0_rows[row] = p_i;
         a1_rows[row] = gamma_2;
         a2_rows[row] = -p_i;
-        const pair t6 = pair_diff(1.0, p_i);
-        t6_hi[row] = t6.hi;
-        t6_lo[row] = t6.lo;
+        t6_rows[row] = 1.0 - p_i;
     }
-    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
-    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t3_rows);
+    if (gamma_2 != 2.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(a0_rows, t3_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t3_rows);
     log1p_fast_rows(a2_rows, t4_rows);
-    pair_power_log_rows(t6_hi, t6_lo, t6_pair_power_log_hi, t6_pair_power_log_lo);
-    pair_pow_by_rows(t6_hi, t6_lo, a1_rows, zeros, t6_pair_power_log_hi, t6_pair_power_log_lo, t7_hi, t7_lo);
+    if (gamma_2 != 2.0) power_log_rows(t6_rows, zeros, t6_power_log_hi, t6_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(t6_rows, t7_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(t6_rows, a1_rows, t6_power_log_hi, t6_power_log_lo, t7_rows);
     log_fast_rows(a0_rows, t8_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1045,8 +1080,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double p_i = p[row];
         const double t3 = t3_rows[row];
         const double t4 = t4_rows[row];
-        const pair t6 = {t6_hi[row], t6_lo[row]};
-        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t6 = t6_rows[row];
+        const double t7 = t7_rows[row];
         const double t8 = t8_rows[row];
         const int t0 = (p_i == p_i);
         const double t1 = 1.0 - y_i;
@@ -1054,8 +1089,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t5 = (y_i == 0.0);
         const int t9 = (p_i == 1.0);
         const int t10 = (p_i == 0.0);
-        loss[row] = (t0 ? (t2 ? 0.0 : -(t1 * t3 * t4)) + (t5 ? 0.0 : -(y_i * pair_rounded(t7) * t8)) : p_i);
-        gradient[row] = pair_value(pair_if(t0, pair_order(pair_add_d(pair_neg(pair_if(t2, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(pair_if(t10, pair_of(1.0), pair_if(t9, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), t4), pair_of(p_i)))), gamma_2), 1.0), t3), t1), t6)))), (t5 ? 0.0 : -(y_i * ((1.0 + gamma_2 * (t9 ? 1.0 : (t10 ? 0.0 : -(p_i * t8 / pair_value(t6))))) * pair_rounded(t7)) / p_i)))), pair_of(p_i)));
+        loss[row] = (t0 ? (t2 ? 0.0 : -(t1 * t3 * t4)) + (t5 ? 0.0 : -(y_i * t7 * t8)) : p_i);
+        gradient[row] = (t0 ? (t5 ? 0.0 : -(y_i * ((1.0 + gamma_2 * (t9 ? 1.0 : (t10 ? 0.0 : -(p_i * t8 / t6)))) * t7) / p_i)) - (t2 ? 0.0 : -((1.0 + gamma_2 * (t10 ? 1.0 : (t9 ? 0.0 : (p_i - 1.0) * t4 / p_i))) * t3 * t1 / t6)) : p_i);
     }
 #else
     const double gamma_2 = constants[0];
@@ -1080,11 +1115,13 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         t6_hi[row] = t6.hi;
         t6_lo[row] = t6.lo;
     }
-    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_rows, zeros, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, t3_hi, t3_lo);
+    if (gamma_2 != 2.0) pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    if (gamma_2 == 2.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t3_hi, t3_lo);
+    if (gamma_2 != 2.0) pair_pow_by_rows(a0_rows, zeros, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, t3_hi, t3_lo);
     pair_log1p_rows(a2_rows, zeros, t4_hi, t4_lo);
-    pair_power_log_rows(t6_hi, t6_lo, t6_pair_power_log_hi, t6_pair_power_log_lo);
-    pair_pow_by_rows(t6_hi, t6_lo, a1_rows, zeros, t6_pair_power_log_hi, t6_pair_power_log_lo, t7_hi, t7_lo);
+    if (gamma_2 != 2.0) pair_power_log_rows(t6_hi, t6_lo, t6_pair_power_log_hi, t6_pair_power_log_lo);
+    if (gamma_2 == 2.0) pair_mul_rows(t6_hi, t6_lo, t6_hi, t6_lo, t7_hi, t7_lo);
+    if (gamma_2 != 2.0) pair_pow_by_rows(t6_hi, t6_lo, a1_rows, zeros, t6_pair_power_log_hi, t6_pair_power_log_lo, t7_hi, t7_lo);
     pair_log_rows(a0_rows, zeros, t8_hi, t8_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1138,27 +1175,26 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const double gamma_2 = constants[0];
     const int t11 = constants[1] != 0.0;
     const pair t12 = {constants[2], constants[3]};
-    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
+    double t4_rows[ROWS_f64];
     double a0_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
     double a2_rows[ROWS_f64];
-    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t6_rows[ROWS_f64];
     double a3_rows[ROWS_f64];
     double a4_rows[ROWS_f64];
     double t10_rows[ROWS_f64];
     double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
     double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
     double a7_hi[ROWS_f64], a7_lo[ROWS_f64];
-    double t4_pair_power_log_hi[ROWS_f64], t4_pair_power_log_lo[ROWS_f64];
+    double t4_power_log_hi[ROWS_f64], t4_power_log_lo[ROWS_f64];
     double a0_power_log_hi[ROWS_f64], a0_power_log_lo[ROWS_f64];
     double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    double t4_pair_power_log_hi[ROWS_f64], t4_pair_power_log_lo[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double p_i = p[row];
-        const pair t4 = pair_diff(1.0, p_i);
-        t4_hi[row] = t4.hi;
-        t4_lo[row] = t4.lo;
+        t4_rows[row] = 1.0 - p_i;
         a0_rows[row] = p_i;
         a2_rows[row] = gamma_2;
         a3_rows[row] = -p_i;
@@ -1167,21 +1203,26 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a5_lo[row] = a5.lo;
     }
     log_fast_rows(a0_rows, a1_rows);
-    pair_power_log_rows(t4_hi, t4_lo, t4_pair_power_log_hi, t4_pair_power_log_lo);
-    pair_pow_by_rows(t4_hi, t4_lo, a2_rows, zeros, t4_pair_power_log_hi, t4_pair_power_log_lo, t6_hi, t6_lo);
+    if (gamma_2 != 2.0 || t12.hi != 2.0 || t12.lo != 0.0) power_log_rows(t4_rows, zeros, t4_power_log_hi, t4_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(t4_rows, t6_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(t4_rows, a2_rows, t4_power_log_hi, t4_power_log_lo, t6_rows);
     log1p_fast_rows(a3_rows, a4_rows);
-    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
-    pow_fast_by_rows(a0_rows, a2_rows, a0_power_log_hi, a0_power_log_lo, t10_rows);
-    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_rows, zeros, a5_hi, a5_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, a6_hi, a6_lo);
-    pair_pow_by_rows(t4_hi, t4_lo, a5_hi, a5_lo, t4_pair_power_log_hi, t4_pair_power_log_lo, a7_hi, a7_lo);
+    if (gamma_2 != 2.0 || t12.hi != 2.0 || t12.lo != 0.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(a0_rows, t10_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(a0_rows, a2_rows, a0_power_log_hi, a0_power_log_lo, t10_rows);
+    if (gamma_2 != 2.0 || t12.hi != 2.0 || t12.lo != 0.0) pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    if (t12.hi == 2.0 && t12.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, a6_hi, a6_lo);
+    if (t12.hi != 2.0 || t12.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a5_hi, a5_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, a6_hi, a6_lo);
+    if (gamma_2 != 2.0 || t12.hi != 2.0 || t12.lo != 0.0) pair_power_log_rows(t4_rows, zeros, t4_pair_power_log_hi, t4_pair_power_log_lo);
+    if (t12.hi == 2.0 && t12.lo == 0.0) pair_mul_rows(t4_rows, zeros, t4_rows, zeros, a7_hi, a7_lo);
+    if (t12.hi != 2.0 || t12.lo != 0.0) pair_pow_by_rows(t4_rows, zeros, a5_hi, a5_lo, t4_pair_power_log_hi, t4_pair_power_log_lo, a7_hi, a7_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
-        const pair t4 = {t4_hi[row], t4_lo[row]};
+        const double t4 = t4_rows[row];
         const double a1 = a1_rows[row];
-        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const double t6 = t6_rows[row];
         const double a4 = a4_rows[row];
         const double t10 = t10_rows[row];
         const pair a6 = {a6_hi[row], a6_lo[row]};
@@ -1190,12 +1231,12 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const int t1 = (y_i == 0.0);
         const int t2 = (p_i == 1.0);
         const int t3 = (p_i == 0.0);
-        const double t5 = (t2 ? 1.0 : (t3 ? 0.0 : -(p_i * a1 / pair_value(t4))));
+        const double t5 = (t2 ? 1.0 : (t3 ? 0.0 : -(p_i * a1 / t4)));
         const double t7 = 1.0 - y_i;
         const int t8 = (t7 == 0.0);
-        const pair t9 = pair_if(t3, pair_of(1.0), pair_if(t2, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), a4), pair_of(p_i))));
-        gradient[row] = pair_value(pair_if(t0, pair_order(pair_add_d(pair_neg(pair_if(t8, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(t9, gamma_2), 1.0), t10), t7), t4)))), (t1 ? 0.0 : -(y_i * ((1.0 + gamma_2 * t5) * pair_rounded(t6)) / p_i)))), pair_of(p_i)));
-        hessian[row] = pair_value(pair_if(t0, pair_order(pair_add(pair_if(t8, pair_of(0.0), pair_mul_d(pair_order(pair_add_d(pair_if(t11, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_order(pair_add_d(pair_mul(t12, t9), 2.0)), a6), gamma_2), t4)), (t10 / pair_value(t4) / pair_value(t4)))), t7)), pair_if(t1, pair_of(0.0), pair_mul_d(pair_order(pair_add(pair_div(t6, pair_of((p_i * p_i))), pair_if(t11, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_order(pair_add_d(pair_mul_d(t12, t5), 2.0)), a7), gamma_2), pair_of(p_i))))), y_i)))), pair_of(p_i)));
+        const double t9 = (t3 ? 1.0 : (t2 ? 0.0 : (p_i - 1.0) * a4 / p_i));
+        gradient[row] = (t0 ? (t1 ? 0.0 : -(y_i * ((1.0 + gamma_2 * t5) * t6) / p_i)) - (t8 ? 0.0 : -((1.0 + gamma_2 * t9) * t10 * t7 / t4)) : p_i);
+        hessian[row] = pair_value(pair_if(t0, pair_order(pair_add(pair_if(t8, pair_of(0.0), pair_prod((t10 / t4 / t4 + (t11 ? 0.0 : gamma_2 * ((2.0 + pair_value(t12) * t9) * pair_rounded(a6)) / t4)), t7)), pair_if(t1, pair_of(0.0), pair_prod(y_i, (t6 / (p_i * p_i) + (t11 ? 0.0 : gamma_2 * ((2.0 + pair_value(t12) * t5) * pair_rounded(a7)) / p_i)))))), pair_of(p_i)));
     }
 #else
     const double gamma_2 = constants[0];
@@ -1229,13 +1270,17 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a5_lo[row] = a5.lo;
     }
     pair_log_rows(a0_rows, zeros, a1_hi, a1_lo);
-    pair_power_log_rows(t4_hi, t4_lo, t4_pair_power_log_hi, t4_pair_power_log_lo);
-    pair_pow_by_rows(t4_hi, t4_lo, a2_rows, zeros, t4_pair_power_log_hi, t4_pair_power_log_lo, t6_hi, t6_lo);
+    if (gamma_2 != 2.0 || t12.hi != 2.0 || t12.lo != 0.0) pair_power_log_rows(t4_hi, t4_lo, t4_pair_power_log_hi, t4_pair_power_log_lo);
+    if (gamma_2 == 2.0) pair_mul_rows(t4_hi, t4_lo, t4_hi, t4_lo, t6_hi, t6_lo);
+    if (gamma_2 != 2.0) pair_pow_by_rows(t4_hi, t4_lo, a2_rows, zeros, t4_pair_power_log_hi, t4_pair_power_log_lo, t6_hi, t6_lo);
     pair_log1p_rows(a3_rows, zeros, a4_hi, a4_lo);
-    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_rows, zeros, a2_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, t10_hi, t10_lo);
-    pair_pow_by_rows(a0_rows, zeros, a5_hi, a5_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, a6_hi, a6_lo);
-    pair_pow_by_rows(t4_hi, t4_lo, a5_hi, a5_lo, t4_pair_power_log_hi, t4_pair_power_log_lo, a7_hi, a7_lo);
+    if (gamma_2 != 2.0 || t12.hi != 2.0 || t12.lo != 0.0) pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    if (gamma_2 == 2.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t10_hi, t10_lo);
+    if (gamma_2 != 2.0) pair_pow_by_rows(a0_rows, zeros, a2_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, t10_hi, t10_lo);
+    if (t12.hi == 2.0 && t12.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, a6_hi, a6_lo);
+    if (t12.hi != 2.0 || t12.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a5_hi, a5_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, a6_hi, a6_lo);
+    if (t12.hi == 2.0 && t12.lo == 0.0) pair_mul_rows(t4_hi, t4_lo, t4_hi, t4_lo, a7_hi, a7_lo);
+    if (t12.hi != 2.0 || t12.lo != 0.0) pair_pow_by_rows(t4_hi, t4_lo, a5_hi, a5_lo, t4_pair_power_log_hi, t4_pair_power_log_lo, a7_hi, a7_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -1302,15 +1347,16 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double t3_rows[ROWS_f64];
     double a2_rows[ROWS_f64];
     double t4_rows[ROWS_f64];
-    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
-    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t6_rows[ROWS_f64];
+    double t7_rows[ROWS_f64];
     double t8_rows[ROWS_f64];
     double a3_hi[ROWS_f64], a3_lo[ROWS_f64];
     double a4_hi[ROWS_f64], a4_lo[ROWS_f64];
     double a5_hi[ROWS_f64], a5_lo[ROWS_f64];
     double a0_power_log_hi[ROWS_f64], a0_power_log_lo[ROWS_f64];
-    double t6_pair_power_log_hi[ROWS_f64], t6_pair_power_log_lo[ROWS_f64];
+    double t6_power_log_hi[ROWS_f64], t6_power_log_lo[ROWS_f64];
     double a0_pair_power_log_hi[ROWS_f64], a0_pair_power_log_lo[ROWS_f64];
+    double t6_pair_power_log_hi[ROWS_f64], t6_pair_power_log_lo[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1318,30 +1364,33 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a0_rows[row] = p_i;
         a1_rows[row] = gamma_2;
         a2_rows[row] = -p_i;
-        const pair t6 = pair_diff(1.0, p_i);
-        t6_hi[row] = t6.hi;
-        t6_lo[row] = t6.lo;
+        t6_rows[row] = 1.0 - p_i;
         const pair a3 = t14;
         a3_hi[row] = a3.hi;
         a3_lo[row] = a3.lo;
     }
-    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
-    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t3_rows);
+    if (gamma_2 != 2.0 || t14.hi != 2.0 || t14.lo != 0.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(a0_rows, t3_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t3_rows);
     log1p_fast_rows(a2_rows, t4_rows);
-    pair_power_log_rows(t6_hi, t6_lo, t6_pair_power_log_hi, t6_pair_power_log_lo);
-    pair_pow_by_rows(t6_hi, t6_lo, a1_rows, zeros, t6_pair_power_log_hi, t6_pair_power_log_lo, t7_hi, t7_lo);
+    if (gamma_2 != 2.0 || t14.hi != 2.0 || t14.lo != 0.0) power_log_rows(t6_rows, zeros, t6_power_log_hi, t6_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(t6_rows, t7_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(t6_rows, a1_rows, t6_power_log_hi, t6_power_log_lo, t7_rows);
     log_fast_rows(a0_rows, t8_rows);
-    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_rows, zeros, a3_hi, a3_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, a4_hi, a4_lo);
-    pair_pow_by_rows(t6_hi, t6_lo, a3_hi, a3_lo, t6_pair_power_log_hi, t6_pair_power_log_lo, a5_hi, a5_lo);
+    if (gamma_2 != 2.0 || t14.hi != 2.0 || t14.lo != 0.0) pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    if (t14.hi == 2.0 && t14.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, a4_hi, a4_lo);
+    if (t14.hi != 2.0 || t14.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a3_hi, a3_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, a4_hi, a4_lo);
+    if (gamma_2 != 2.0 || t14.hi != 2.0 || t14.lo != 0.0) pair_power_log_rows(t6_rows, zeros, t6_pair_power_log_hi, t6_pair_power_log_lo);
+    if (t14.hi == 2.0 && t14.lo == 0.0) pair_mul_rows(t6_rows, zeros, t6_rows, zeros, a5_hi, a5_lo);
+    if (t14.hi != 2.0 || t14.lo != 0.0) pair_pow_by_rows(t6_rows, zeros, a3_hi, a3_lo, t6_pair_power_log_hi, t6_pair_power_log_lo, a5_hi, a5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double p_i = p[row];
         const double t3 = t3_rows[row];
         const double t4 = t4_rows[row];
-        const pair t6 = {t6_hi[row], t6_lo[row]};
-        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t6 = t6_rows[row];
+        const double t7 = t7_rows[row];
         const double t8 = t8_rows[row];
         const pair a4 = {a4_hi[row], a4_lo[row]};
         const pair a5 = {a5_hi[row], a5_lo[row]};
@@ -1351,11 +1400,11 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t5 = (y_i == 0.0);
         const int t9 = (p_i == 1.0);
         const int t10 = (p_i == 0.0);
-        const double t11 = (t9 ? 1.0 : (t10 ? 0.0 : -(p_i * t8 / pair_value(t6))));
-        const pair t12 = pair_if(t10, pair_of(1.0), pair_if(t9, pair_of(0.0), pair_div(pair_mul_d(pair_diff(p_i, 1.0), t4), pair_of(p_i))));
-        loss[row] = (t0 ? (t2 ? 0.0 : -(t1 * t3 * t4)) + (t5 ? 0.0 : -(y_i * pair_rounded(t7) * t8)) : p_i);
-        gradient[row] = pair_value(pair_if(t0, pair_order(pair_add_d(pair_neg(pair_if(t2, pair_of(0.0), pair_neg(pair_div(pair_mul_d(pair_mul_d(pair_add_d(pair_mul_d(t12, gamma_2), 1.0), t3), t1), t6)))), (t5 ? 0.0 : -(y_i * ((1.0 + gamma_2 * t11) * pair_rounded(t7)) / p_i)))), pair_of(p_i)));
-        hessian[row] = pair_value(pair_if(t0, pair_order(pair_add(pair_if(t2, pair_of(0.0), pair_mul_d(pair_order(pair_add_d(pair_if(t13, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_order(pair_add_d(pair_mul(t14, t12), 2.0)), a4), gamma_2), t6)), (t3 / pair_value(t6) / pair_value(t6)))), t1)), pair_if(t5, pair_of(0.0), pair_mul_d(pair_order(pair_add(pair_div(t7, pair_of((p_i * p_i))), pair_if(t13, pair_of(0.0), pair_div(pair_mul_d(pair_mul(pair_order(pair_add_d(pair_mul_d(t14, t11), 2.0)), a5), gamma_2), pair_of(p_i))))), y_i)))), pair_of(p_i)));
+        const double t11 = (t9 ? 1.0 : (t10 ? 0.0 : -(p_i * t8 / t6)));
+        const double t12 = (t10 ? 1.0 : (t9 ? 0.0 : (p_i - 1.0) * t4 / p_i));
+        loss[row] = (t0 ? (t2 ? 0.0 : -(t1 * t3 * t4)) + (t5 ? 0.0 : -(y_i * t7 * t8)) : p_i);
+        gradient[row] = (t0 ? (t5 ? 0.0 : -(y_i * ((1.0 + gamma_2 * t11) * t7) / p_i)) - (t2 ? 0.0 : -((1.0 + gamma_2 * t12) * t3 * t1 / t6)) : p_i);
+        hessian[row] = pair_value(pair_if(t0, pair_order(pair_add(pair_if(t2, pair_of(0.0), pair_prod((t3 / t6 / t6 + (t13 ? 0.0 : gamma_2 * ((2.0 + pair_value(t14) * t12) * pair_rounded(a4)) / t6)), t1)), pair_if(t5, pair_of(0.0), pair_prod(y_i, (t7 / (p_i * p_i) + (t13 ? 0.0 : gamma_2 * ((2.0 + pair_value(t14) * t11) * pair_rounded(a5)) / p_i)))))), pair_of(p_i)));
     }
 #else
     const double gamma_2 = constants[0];
@@ -1388,14 +1437,18 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a3_hi[row] = a3.hi;
         a3_lo[row] = a3.lo;
     }
-    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_rows, zeros, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, t3_hi, t3_lo);
+    if (gamma_2 != 2.0 || t14.hi != 2.0 || t14.lo != 0.0) pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    if (gamma_2 == 2.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t3_hi, t3_lo);
+    if (gamma_2 != 2.0) pair_pow_by_rows(a0_rows, zeros, a1_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, t3_hi, t3_lo);
     pair_log1p_rows(a2_rows, zeros, t4_hi, t4_lo);
-    pair_power_log_rows(t6_hi, t6_lo, t6_pair_power_log_hi, t6_pair_power_log_lo);
-    pair_pow_by_rows(t6_hi, t6_lo, a1_rows, zeros, t6_pair_power_log_hi, t6_pair_power_log_lo, t7_hi, t7_lo);
+    if (gamma_2 != 2.0 || t14.hi != 2.0 || t14.lo != 0.0) pair_power_log_rows(t6_hi, t6_lo, t6_pair_power_log_hi, t6_pair_power_log_lo);
+    if (gamma_2 == 2.0) pair_mul_rows(t6_hi, t6_lo, t6_hi, t6_lo, t7_hi, t7_lo);
+    if (gamma_2 != 2.0) pair_pow_by_rows(t6_hi, t6_lo, a1_rows, zeros, t6_pair_power_log_hi, t6_pair_power_log_lo, t7_hi, t7_lo);
     pair_log_rows(a0_rows, zeros, t8_hi, t8_lo);
-    pair_pow_by_rows(a0_rows, zeros, a3_hi, a3_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, a4_hi, a4_lo);
-    pair_pow_by_rows(t6_hi, t6_lo, a3_hi, a3_lo, t6_pair_power_log_hi, t6_pair_power_log_lo, a5_hi, a5_lo);
+    if (t14.hi == 2.0 && t14.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, a4_hi, a4_lo);
+    if (t14.hi != 2.0 || t14.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a3_hi, a3_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, a4_hi, a4_lo);
+    if (t14.hi == 2.0 && t14.lo == 0.0) pair_mul_rows(t6_hi, t6_lo, t6_hi, t6_lo, a5_hi, a5_lo);
+    if (t14.hi != 2.0 || t14.lo != 0.0) pair_pow_by_rows(t6_hi, t6_lo, a3_hi, a3_lo, t6_pair_power_log_hi, t6_pair_power_log_lo, a5_hi, a5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -1510,11 +1563,13 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         a3_rows[row] = -p_i;
         a5_rows[row] = 1.0 - p_i;
     }
-    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
-    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
+    if (gamma_2 != 2.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(a0_rows, a2_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
     log1p_fast_rows(a3_rows, a4_rows);
-    power_log_rows(a5_rows, zeros, a5_power_log_hi, a5_power_log_lo);
-    pow_fast_by_rows(a5_rows, a1_rows, a5_power_log_hi, a5_power_log_lo, a6_rows);
+    if (gamma_2 != 2.0) power_log_rows(a5_rows, zeros, a5_power_log_hi, a5_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(a5_rows, a6_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(a5_rows, a1_rows, a5_power_log_hi, a5_power_log_lo, a6_rows);
     log_fast_rows(a0_rows, a7_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1571,11 +1626,13 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         a4_rows[row] = -p_i;
     }
     log_fast_rows(a0_rows, a1_rows);
-    power_log_rows(t2_rows, zeros, t2_power_log_hi, t2_power_log_lo);
-    pow_fast_by_rows(t2_rows, a2_rows, t2_power_log_hi, t2_power_log_lo, a3_rows);
+    if (gamma_2 != 2.0) power_log_rows(t2_rows, zeros, t2_power_log_hi, t2_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(t2_rows, a3_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(t2_rows, a2_rows, t2_power_log_hi, t2_power_log_lo, a3_rows);
     log1p_fast_rows(a4_rows, a5_rows);
-    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
-    pow_fast_by_rows(a0_rows, a2_rows, a0_power_log_hi, a0_power_log_lo, a6_rows);
+    if (gamma_2 != 2.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(a0_rows, a6_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(a0_rows, a2_rows, a0_power_log_hi, a0_power_log_lo, a6_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1639,14 +1696,18 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         a3_rows[row] = -p_i;
         a5_rows[row] = t3;
     }
-    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
-    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
+    if (gamma_2 != 2.0 || t3 != 2.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(a0_rows, a2_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
     log1p_fast_rows(a3_rows, a4_rows);
-    pow_fast_by_rows(a0_rows, a5_rows, a0_power_log_hi, a0_power_log_lo, a6_rows);
-    power_log_rows(t1_rows, zeros, t1_power_log_hi, t1_power_log_lo);
-    pow_fast_by_rows(t1_rows, a1_rows, t1_power_log_hi, t1_power_log_lo, a7_rows);
+    if (t3 == 2.0) squared_rows(a0_rows, a6_rows);
+    if (t3 != 2.0) pow_fast_by_rows(a0_rows, a5_rows, a0_power_log_hi, a0_power_log_lo, a6_rows);
+    if (gamma_2 != 2.0 || t3 != 2.0) power_log_rows(t1_rows, zeros, t1_power_log_hi, t1_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(t1_rows, a7_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(t1_rows, a1_rows, t1_power_log_hi, t1_power_log_lo, a7_rows);
     log_fast_rows(a0_rows, a8_rows);
-    pow_fast_by_rows(t1_rows, a5_rows, t1_power_log_hi, t1_power_log_lo, a9_rows);
+    if (t3 == 2.0) squared_rows(t1_rows, a9_rows);
+    if (t3 != 2.0) pow_fast_by_rows(t1_rows, a5_rows, t1_power_log_hi, t1_power_log_lo, a9_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1709,11 +1770,13 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         a2_rows[row] = -p_i;
         t6_rows[row] = 1.0 - p_i;
     }
-    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
-    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t3_rows);
+    if (gamma_2 != 2.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(a0_rows, t3_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t3_rows);
     log1p_fast_rows(a2_rows, t4_rows);
-    power_log_rows(t6_rows, zeros, t6_power_log_hi, t6_power_log_lo);
-    pow_fast_by_rows(t6_rows, a1_rows, t6_power_log_hi, t6_power_log_lo, t7_rows);
+    if (gamma_2 != 2.0) power_log_rows(t6_rows, zeros, t6_power_log_hi, t6_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(t6_rows, t7_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(t6_rows, a1_rows, t6_power_log_hi, t6_power_log_lo, t7_rows);
     log_fast_rows(a0_rows, t8_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1784,13 +1847,17 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         a5_rows[row] = t12;
     }
     log_fast_rows(a0_rows, a1_rows);
-    power_log_rows(t4_rows, zeros, t4_power_log_hi, t4_power_log_lo);
-    pow_fast_by_rows(t4_rows, a2_rows, t4_power_log_hi, t4_power_log_lo, t6_rows);
+    if (gamma_2 != 2.0 || t12 != 2.0) power_log_rows(t4_rows, zeros, t4_power_log_hi, t4_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(t4_rows, t6_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(t4_rows, a2_rows, t4_power_log_hi, t4_power_log_lo, t6_rows);
     log1p_fast_rows(a3_rows, a4_rows);
-    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
-    pow_fast_by_rows(a0_rows, a2_rows, a0_power_log_hi, a0_power_log_lo, t10_rows);
-    pow_fast_by_rows(a0_rows, a5_rows, a0_power_log_hi, a0_power_log_lo, a6_rows);
-    pow_fast_by_rows(t4_rows, a5_rows, t4_power_log_hi, t4_power_log_lo, a7_rows);
+    if (gamma_2 != 2.0 || t12 != 2.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(a0_rows, t10_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(a0_rows, a2_rows, a0_power_log_hi, a0_power_log_lo, t10_rows);
+    if (t12 == 2.0) squared_rows(a0_rows, a6_rows);
+    if (t12 != 2.0) pow_fast_by_rows(a0_rows, a5_rows, a0_power_log_hi, a0_power_log_lo, a6_rows);
+    if (t12 == 2.0) squared_rows(t4_rows, a7_rows);
+    if (t12 != 2.0) pow_fast_by_rows(t4_rows, a5_rows, t4_power_log_hi, t4_power_log_lo, a7_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1866,14 +1933,18 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         t6_rows[row] = 1.0 - p_i;
         a3_rows[row] = t14;
     }
-    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
-    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t3_rows);
+    if (gamma_2 != 2.0 || t14 != 2.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(a0_rows, t3_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t3_rows);
     log1p_fast_rows(a2_rows, t4_rows);
-    power_log_rows(t6_rows, zeros, t6_power_log_hi, t6_power_log_lo);
-    pow_fast_by_rows(t6_rows, a1_rows, t6_power_log_hi, t6_power_log_lo, t7_rows);
+    if (gamma_2 != 2.0 || t14 != 2.0) power_log_rows(t6_rows, zeros, t6_power_log_hi, t6_power_log_lo);
+    if (gamma_2 == 2.0) squared_rows(t6_rows, t7_rows);
+    if (gamma_2 != 2.0) pow_fast_by_rows(t6_rows, a1_rows, t6_power_log_hi, t6_power_log_lo, t7_rows);
     log_fast_rows(a0_rows, t8_rows);
-    pow_fast_by_rows(a0_rows, a3_rows, a0_power_log_hi, a0_power_log_lo, a4_rows);
-    pow_fast_by_rows(t6_rows, a3_rows, t6_power_log_hi, t6_power_log_lo, a5_rows);
+    if (t14 == 2.0) squared_rows(a0_rows, a4_rows);
+    if (t14 != 2.0) pow_fast_by_rows(a0_rows, a3_rows, a0_power_log_hi, a0_power_log_lo, a4_rows);
+    if (t14 == 2.0) squared_rows(t6_rows, a5_rows);
+    if (t14 != 2.0) pow_fast_by_rows(t6_rows, a3_rows, t6_power_log_hi, t6_power_log_lo, a5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];

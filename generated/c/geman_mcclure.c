@@ -158,6 +158,13 @@ INLINE pair pair_prod(double a, double b)
     return made;
 }
 
+INLINE pair pair_mul_d(pair a, double b)
+{
+    const double h = a.hi * b;
+    const pair made = {h, fused(a.lo, b, product_rest(a.hi, b, h))};
+    return made;
+}
+
 INLINE pair pair_mul(pair a, pair b)
 {
     const double h = a.hi * b.hi;
@@ -268,7 +275,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t1 = pair_min(pair_of(1.0), pair_order(t0));
         const pair t2 = pair_mul(t1, t1);
         const pair t3 = pair_max(pair_of(1.0), pair_order(t0));
-        loss[row] = 0.5 * ((pair_rounded(t0) <= 1.0) ? pair_rounded(t2) / pair_rounded(pair_add_d(t2, 1.0)) : 1.0 / pair_rounded(pair_add_d(pair_div(pair_of(1.0), pair_mul(t3, t3)), 1.0)));
+        loss[row] = 0.5 * ((pair_rounded(t0) <= 1.0) ? pair_rounded(t2) / pair_rounded(pair_add_d(t2, 1.0)) : 1.0 / (1.0 + 1.0 / pair_rounded(pair_mul(t3, t3))));
     }
 #else
     const double c = constants[0];
@@ -327,7 +334,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const pair t5 = pair_max(pair_of(1.0), pair_order(t1));
         const pair t6 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t5)));
         const pair t7 = pair_mul(t6, t6);
-        gradient[row] = pair_rounded(pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0), t5))), sign(pair_rounded(t0)))) * pair_rounded(pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t7, pair_add_d(t7, 1.0)))) / c;
+        gradient[row] = pair_rounded(pair_scale(pair_if(t2, pair_of(pair_rounded(t3) / pair_rounded(t4)), pair_div(pair_of(1.0), pair_mul_d(t5, (1.0 + 1.0 / pair_rounded(pair_mul(t5, t5)))))), sign(pair_rounded(t0)))) * pair_rounded(pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t7, pair_add_d(t7, 1.0)))) / c;
     }
 #else
     const double c = constants[0];
@@ -392,7 +399,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t6 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t5)));
         const pair t7 = pair_mul(t6, t6);
         const pair t8 = pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t7, pair_add_d(t7, 1.0)));
-        const pair t9 = pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0), t5))), sign(pair_rounded(t0)));
+        const pair t9 = pair_scale(pair_if(t2, pair_of(pair_rounded(t3) / pair_rounded(t4)), pair_div(pair_of(1.0), pair_mul_d(t5, (1.0 + 1.0 / pair_rounded(pair_mul(t5, t5)))))), sign(pair_rounded(t0)));
         hessian[row] = ((pair_rounded(pair_scale(t8, 2.0)) - 1.0) * pair_rounded(t8) - pair_rounded(pair_scale(t9, 2.0)) * pair_rounded(t9)) * pair_rounded(t8) / c0;
     }
 #else
@@ -461,11 +468,11 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t4 = pair_mul(t3, t3);
         const pair t5 = pair_add_d(t4, 1.0);
         const pair t6 = pair_max(pair_of(1.0), pair_order(t1));
-        const pair t7 = pair_add_d(pair_div(pair_of(1.0), pair_mul(t6, t6)), 1.0);
+        const double t7 = 1.0 + 1.0 / pair_rounded(pair_mul(t6, t6));
         const pair t8 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t6)));
         const pair t9 = pair_mul(t8, t8);
-        loss[row] = 0.5 * (t2 ? pair_rounded(t4) / pair_rounded(t5) : 1.0 / pair_rounded(t7));
-        gradient[row] = pair_rounded(pair_scale(pair_if(t2, pair_div(t3, t5), pair_div(pair_of(1.0), pair_mul(t7, t6))), sign(pair_rounded(t0)))) * pair_rounded(pair_if(t2, pair_div(pair_of(1.0), t5), pair_div(t9, pair_add_d(t9, 1.0)))) / c;
+        loss[row] = 0.5 * (t2 ? pair_rounded(t4) / pair_rounded(t5) : 1.0 / t7);
+        gradient[row] = pair_rounded(pair_scale(pair_if(t2, pair_of(pair_rounded(t3) / pair_rounded(t5)), pair_div(pair_of(1.0), pair_mul_d(t6, t7))), sign(pair_rounded(t0)))) * pair_rounded(pair_if(t2, pair_div(pair_of(1.0), t5), pair_div(t9, pair_add_d(t9, 1.0)))) / c;
     }
 #else
     const double c = constants[0];
@@ -531,7 +538,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const pair t3 = pair_min(pair_of(1.0), pair_order(t1));
         const pair t4 = pair_add_d(pair_mul(t3, t3), 1.0);
         const pair t5 = pair_max(pair_of(1.0), pair_order(t1));
-        const pair t6 = pair_scale(pair_if(t2, pair_div(t3, t4), pair_div(pair_of(1.0), pair_mul(pair_add_d(pair_div(pair_of(1.0), pair_mul(t5, t5)), 1.0), t5))), sign(pair_rounded(t0)));
+        const pair t6 = pair_scale(pair_if(t2, pair_of(pair_rounded(t3) / pair_rounded(t4)), pair_div(pair_of(1.0), pair_mul_d(t5, (1.0 + 1.0 / pair_rounded(pair_mul(t5, t5)))))), sign(pair_rounded(t0)));
         const pair t7 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t5)));
         const pair t8 = pair_mul(t7, t7);
         const pair t9 = pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t8, pair_add_d(t8, 1.0)));
@@ -607,12 +614,12 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t4 = pair_mul(t3, t3);
         const pair t5 = pair_add_d(t4, 1.0);
         const pair t6 = pair_max(pair_of(1.0), pair_order(t1));
-        const pair t7 = pair_add_d(pair_div(pair_of(1.0), pair_mul(t6, t6)), 1.0);
-        const pair t8 = pair_scale(pair_if(t2, pair_div(t3, t5), pair_div(pair_of(1.0), pair_mul(t7, t6))), sign(pair_rounded(t0)));
+        const double t7 = 1.0 + 1.0 / pair_rounded(pair_mul(t6, t6));
+        const pair t8 = pair_scale(pair_if(t2, pair_of(pair_rounded(t3) / pair_rounded(t5)), pair_div(pair_of(1.0), pair_mul_d(t6, t7))), sign(pair_rounded(t0)));
         const pair t9 = pair_min(pair_of(1.0), pair_order(pair_div(pair_of(1.0), t6)));
         const pair t10 = pair_mul(t9, t9);
         const pair t11 = pair_if(t2, pair_div(pair_of(1.0), t5), pair_div(t10, pair_add_d(t10, 1.0)));
-        loss[row] = 0.5 * (t2 ? pair_rounded(t4) / pair_rounded(t5) : 1.0 / pair_rounded(t7));
+        loss[row] = 0.5 * (t2 ? pair_rounded(t4) / pair_rounded(t5) : 1.0 / t7);
         gradient[row] = pair_rounded(t8) * pair_rounded(t11) / c;
         hessian[row] = ((pair_rounded(pair_scale(t11, 2.0)) - 1.0) * pair_rounded(t11) - pair_rounded(pair_scale(t8, 2.0)) * pair_rounded(t8)) * pair_rounded(t11) / c0;
     }

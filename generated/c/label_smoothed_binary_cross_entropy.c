@@ -473,7 +473,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double z_i = z[row];
         const double t2 = t2_rows[row];
         const pair t3 = pair_sum(1.0, t2);
-        gradient[row] = pair_value(pair_order(pair_sub(pair_mul_d(pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t2)), t3), (t0 * (1.0 - y_i) + t1)), pair_mul_d(pair_div(pair_of(((0.0 <= -z_i) ? 1.0 : t2)), t3), (t1 + y_i * t0)))));
+        gradient[row] = (t0 * (1.0 - y_i) + t1) * (((0.0 <= z_i) ? 1.0 : t2) / pair_value(t3)) - (t1 + y_i * t0) * pair_rounded(pair_div(pair_of(((0.0 <= -z_i) ? 1.0 : t2)), t3));
     }
 #else
     const pair t0 = {constants[0], constants[1]};
@@ -545,7 +545,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double z_i = z[row];
         const double t1 = t1_rows[row];
         const pair t2 = pair_sum(1.0, t1);
-        hessian[row] = (t0 * (1.0 - y_i) + (epsilon + y_i * t0)) * pair_rounded(pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t1)), t2)) * pair_rounded(pair_div(pair_of(((0.0 <= -z_i) ? 1.0 : t1)), t2));
+        hessian[row] = (t0 * (1.0 - y_i) + (epsilon + y_i * t0)) * (((0.0 <= z_i) ? 1.0 : t1) / pair_value(t2)) * pair_rounded(pair_div(pair_of(((0.0 <= -z_i) ? 1.0 : t1)), t2));
     }
 #else
     const double epsilon = constants[0];
@@ -623,7 +623,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const double t6 = -z_i;
         const pair t7 = pair_sum(1.0, t3);
         loss[row] = t2 * (t4 + maximum(0.0, z_i)) + t5 * (t4 + maximum(0.0, t6));
-        gradient[row] = pair_value(pair_order(pair_sub(pair_mul_d(pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t3)), t7), t2), pair_mul_d(pair_div(pair_of(((0.0 <= t6) ? 1.0 : t3)), t7), t5))));
+        gradient[row] = t2 * (((0.0 <= z_i) ? 1.0 : t3) / pair_value(t7)) - t5 * pair_rounded(pair_div(pair_of(((0.0 <= t6) ? 1.0 : t3)), t7));
     }
 #else
     const pair t0 = {constants[0], constants[1]};
@@ -705,11 +705,11 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double t3 = t3_rows[row];
         const double t1 = t0 * (1.0 - y_i);
         const pair t4 = pair_sum(1.0, t3);
-        const pair t5 = pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t3)), t4);
+        const double t5 = ((0.0 <= z_i) ? 1.0 : t3) / pair_value(t4);
         const double t6 = y_i * t0;
         const pair t7 = pair_div(pair_of(((0.0 <= -z_i) ? 1.0 : t3)), t4);
-        gradient[row] = pair_value(pair_order(pair_sub(pair_mul_d(t5, (t1 + t2)), pair_mul_d(t7, (t2 + t6)))));
-        hessian[row] = (t1 + (epsilon + t6)) * pair_rounded(t5) * pair_rounded(t7);
+        gradient[row] = (t1 + t2) * t5 - (t2 + t6) * pair_rounded(t7);
+        hessian[row] = (t1 + (epsilon + t6)) * t5 * pair_rounded(t7);
     }
 #else
     const double epsilon = constants[0];
@@ -798,11 +798,11 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t7 = t2 + t6;
         const double t8 = -z_i;
         const pair t9 = pair_sum(1.0, t4);
-        const pair t10 = pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t4)), t9);
+        const double t10 = ((0.0 <= z_i) ? 1.0 : t4) / pair_value(t9);
         const pair t11 = pair_div(pair_of(((0.0 <= t8) ? 1.0 : t4)), t9);
         loss[row] = t3 * (t5 + maximum(0.0, z_i)) + t7 * (t5 + maximum(0.0, t8));
-        gradient[row] = pair_value(pair_order(pair_sub(pair_mul_d(t10, t3), pair_mul_d(t11, t7))));
-        hessian[row] = (t1 + (epsilon + t6)) * pair_rounded(t10) * pair_rounded(t11);
+        gradient[row] = t3 * t10 - t7 * pair_rounded(t11);
+        hessian[row] = (t1 + (epsilon + t6)) * t10 * pair_rounded(t11);
     }
 #else
     const double epsilon = constants[0];
@@ -883,7 +883,7 @@ static void inverse_link_rows_f64(const double *const *inputs, const double *con
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double z_i = z[row];
         const double t0 = t0_rows[row];
-        mean[row] = pair_rounded(pair_div(pair_of(((0.0 <= z_i) ? 1.0 : t0)), pair_sum(1.0, t0)));
+        mean[row] = ((0.0 <= z_i) ? 1.0 : t0) / pair_value(pair_sum(1.0, t0));
     }
 #else
     (void)constants;

@@ -459,21 +459,21 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
     double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     double t3_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
-    double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
-    double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
+    double t4_rows[ROWS_f64];
+    double t6_rows[ROWS_f64];
     double t9_rows[ROWS_f64];
     double a2_rows[ROWS_f64];
     double t10_rows[ROWS_f64];
     double t11_rows[ROWS_f64];
     double t12_rows[ROWS_f64];
     double a3_rows[ROWS_f64];
-    double t13_hi[ROWS_f64], t13_lo[ROWS_f64];
-    double t15_hi[ROWS_f64], t15_lo[ROWS_f64];
+    double t13_rows[ROWS_f64];
+    double t15_rows[ROWS_f64];
     double t18_rows[ROWS_f64];
     double a4_rows[ROWS_f64];
-    double t19_hi[ROWS_f64], t19_lo[ROWS_f64];
+    double t19_rows[ROWS_f64];
     double a5_rows[ROWS_f64];
-    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -494,39 +494,39 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         t18_rows[row] = t18;
         a4_rows[row] = -fabs(t18);
     }
-    pair_exp_down_rows(a0_rows, zeros, t1_hi, t1_lo);
-    pair_exp_down_rows(a1_rows, zeros, t4_hi, t4_lo);
-    pair_exp_down_rows(t3_rows, zeros, t6_hi, t6_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t1_hi, t1_lo);
+    exp_down_fast_rows(a1_rows, t4_rows);
+    exp_down_fast_rows(t3_rows, t6_rows);
     exp_down_fast_rows(a2_rows, t10_rows);
-    pair_exp_down_rows(a3_rows, zeros, t13_hi, t13_lo);
-    pair_exp_down_rows(t12_rows, zeros, t15_hi, t15_lo);
-    pair_exp_down_short_rows(a4_rows, zeros, t19_hi, t19_lo);
+    exp_down_fast_rows(a3_rows, t13_rows);
+    exp_down_fast_rows(t12_rows, t15_rows);
+    exp_down_fast_rows(a4_rows, t19_rows);
     log1p_unit_fast_rows(t10_rows, a5_rows);
-    pair_log1p_unit_rows(t19_hi, t19_lo, a6_hi, a6_lo);
+    log1p_unit_fast_rows(t19_rows, a6_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
         const pair t1 = {t1_hi[row], t1_lo[row]};
-        const pair t4 = {t4_hi[row], t4_lo[row]};
-        const pair t6 = {t6_hi[row], t6_lo[row]};
+        const double t4 = t4_rows[row];
+        const double t6 = t6_rows[row];
         const double t9 = t9_rows[row];
         const double t10 = t10_rows[row];
         const double t11 = t11_rows[row];
-        const pair t13 = {t13_hi[row], t13_lo[row]};
-        const pair t15 = {t15_hi[row], t15_lo[row]};
+        const double t13 = t13_rows[row];
+        const double t15 = t15_rows[row];
         const double t18 = t18_rows[row];
-        const pair t19 = {t19_hi[row], t19_lo[row]};
+        const double t19 = t19_rows[row];
         const double a5 = a5_rows[row];
-        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const double a6 = a6_rows[row];
         const pair t2 = pair_add_d(t1, 1.0);
-        const int t5 = (pair_value(t4) == 0.0);
-        const double t7 = 2.0 + pair_value(t6);
-        const double t8 = pair_value(t4) / t7 / t7;
-        const int t14 = (pair_value(t13) == 0.0);
-        const pair t16 = pair_add_d(t15, 2.0);
-        const pair t17 = pair_div(pair_div(t13, t16), t16);
-        loss[row] = pair_value(pair_order(pair_add(pair_mul(pair_sum((t0 * pair_rounded(pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2))), ((z_i <= -1.0) ? 2.0 * ((t5 ? 0.0 : ((pair_value(t6) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t5 ? 0.0 : 1.0 + 5.0 * ((t5 ? 0.0 : 1.0 + 7.0 * ((t5 ? 0.0 : 1.0 + 9.0 * ((t5 ? 0.0 : 1.0 + 11.0 * ((t5 ? 0.0 : 1.0 + 13.0 * ((t5 ? 0.0 : 1.0 + 15.0 * ((t5 ? 0.0 : 1.0 + 17.0 * ((t5 ? 0.0 : 1.0 + 19.0 * ((t5 ? 0.0 : 23.0 + 21.0 * t8) * t8) / 483.0) * t8) / 19.0) * t8) / 17.0) * t8) / 15.0) * t8) / 13.0) * t8) / 11.0) * t8) / 9.0) * t8) / 7.0) * t8) / 5.0) * pair_value(t6) / (3.0 * t7) + 1.0 / (1.0 + pair_value(t6) / t7)) * t8) : a5 + maximum(0.0, t9) - ((0.0 <= t9) ? 1.0 : t10) / (1.0 + t10))), pair_diff(1.0, y_i)), pair_mul_d(pair_order(pair_add(pair_mul_d(pair_div(pair_if((0.0 <= t11), pair_of(1.0), t1), t2), t0), pair_if((t11 <= -1.0), pair_scale(pair_mul(pair_if(t14, pair_of(0.0), pair_add(pair_div(pair_mul_d(t15, ((pair_value(t15) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t14 ? 0.0 : 1.0 + 5.0 * ((t14 ? 0.0 : 1.0 + 7.0 * ((t14 ? 0.0 : 1.0 + 9.0 * ((t14 ? 0.0 : 1.0 + 11.0 * ((t14 ? 0.0 : 1.0 + 13.0 * ((t14 ? 0.0 : 1.0 + 15.0 * ((t14 ? 0.0 : 1.0 + 17.0 * ((t14 ? 0.0 : 1.0 + 19.0 * ((t14 ? 0.0 : 23.0 + 21.0 * pair_rounded(t17)) * pair_rounded(t17)) / 483.0) * pair_rounded(t17)) / 19.0) * pair_rounded(t17)) / 17.0) * pair_rounded(t17)) / 15.0) * pair_rounded(t17)) / 13.0) * pair_rounded(t17)) / 11.0) * pair_rounded(t17)) / 9.0) * pair_rounded(t17)) / 7.0) * pair_rounded(t17)) / 5.0)), pair_of((3.0 * pair_rounded(t16)))), pair_div(pair_of(1.0), pair_add_d(pair_div(t15, t16), 1.0)))), t17), 2.0), pair_order(pair_sub(pair_add_d(a6, maximum(0.0, t18)), pair_div(pair_if((0.0 <= t18), pair_of(1.0), t19), pair_add_d(t19, 1.0))))))), y_i))));
+        const int t5 = (t4 == 0.0);
+        const double t7 = 2.0 + t6;
+        const double t8 = t4 / t7 / t7;
+        const int t14 = (t13 == 0.0);
+        const double t16 = 2.0 + t15;
+        const double t17 = t13 / t16 / t16;
+        loss[row] = (t0 * (pair_value(pair_if((0.0 <= z_i), pair_of(1.0), t1)) / pair_rounded(t2)) + ((z_i <= -1.0) ? 2.0 * ((t5 ? 0.0 : ((t6 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t5 ? 0.0 : 1.0 + 5.0 * ((t5 ? 0.0 : 1.0 + 7.0 * ((t5 ? 0.0 : 1.0 + 9.0 * ((t5 ? 0.0 : 1.0 + 11.0 * ((t5 ? 0.0 : 1.0 + 13.0 * ((t5 ? 0.0 : 1.0 + 15.0 * ((t5 ? 0.0 : 1.0 + 17.0 * ((t5 ? 0.0 : 1.0 + 19.0 * ((t5 ? 0.0 : 23.0 + 21.0 * t8) * t8) / 483.0) * t8) / 19.0) * t8) / 17.0) * t8) / 15.0) * t8) / 13.0) * t8) / 11.0) * t8) / 9.0) * t8) / 7.0) * t8) / 5.0) * t6 / (3.0 * t7) + 1.0 / (1.0 + t6 / t7)) * t8) : a5 + maximum(0.0, t9) - ((0.0 <= t9) ? 1.0 : t10) / (1.0 + t10))) * (1.0 - y_i) + y_i * (t0 * pair_rounded(pair_div(pair_if((0.0 <= t11), pair_of(1.0), t1), t2)) + ((t11 <= -1.0) ? 2.0 * ((t14 ? 0.0 : ((t15 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t14 ? 0.0 : 1.0 + 5.0 * ((t14 ? 0.0 : 1.0 + 7.0 * ((t14 ? 0.0 : 1.0 + 9.0 * ((t14 ? 0.0 : 1.0 + 11.0 * ((t14 ? 0.0 : 1.0 + 13.0 * ((t14 ? 0.0 : 1.0 + 15.0 * ((t14 ? 0.0 : 1.0 + 17.0 * ((t14 ? 0.0 : 1.0 + 19.0 * ((t14 ? 0.0 : 23.0 + 21.0 * t17) * t17) / 483.0) * t17) / 19.0) * t17) / 17.0) * t17) / 15.0) * t17) / 13.0) * t17) / 11.0) * t17) / 9.0) * t17) / 7.0) * t17) / 5.0) * t15 / (3.0 * t16) + 1.0 / (1.0 + t15 / t16)) * t17) : a6 + maximum(0.0, t18) - ((0.0 <= t18) ? 1.0 : t19) / (1.0 + t19)));
     }
 #else
     const pair t0 = {constants[0], constants[1]};
@@ -644,16 +644,16 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_down_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
         const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
-        const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
+        const double t2 = pair_value(pair_if((0.0 <= z_i), pair_of(1.0), t0)) / pair_rounded(t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
-        gradient[row] = pair_rounded(t2) * pair_rounded(t2) * pair_value(pair_diff(1.0, y_i)) - y_i * (pair_rounded(t3) * pair_rounded(t3)) - pair_rounded(pair_mul(pair_mul_d(t2, (c0 * (2.0 * y_i - 1.0))), t3));
+        gradient[row] = t2 * t2 * (1.0 - y_i) - y_i * (pair_rounded(t3) * pair_rounded(t3)) - c0 * (2.0 * y_i - 1.0) * t2 * pair_rounded(t3);
     }
 #else
     const pair c0 = {constants[0], constants[1]};
@@ -719,7 +719,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_down_rows(a0_rows, zeros, t1_hi, t1_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t1_hi, t1_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -727,9 +727,9 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t1 = {t1_hi[row], t1_lo[row]};
         const double t0 = c0 * y_i;
         const pair t2 = pair_add_d(t1, 1.0);
-        const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
+        const double t3 = pair_value(pair_if((0.0 <= z_i), pair_of(1.0), t1)) / pair_rounded(t2);
         const pair t4 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t1), t2);
-        hessian[row] = pair_rounded(pair_mul_d(t4, (((1.0 + t0 - epsilon) * pair_rounded(t3) + (c1 - t0) * pair_rounded(t4)) * pair_rounded(t3))));
+        hessian[row] = ((1.0 + t0 - epsilon) * t3 + (c1 - t0) * pair_rounded(t4)) * t3 * pair_rounded(t4);
     }
 #else
     const double epsilon = constants[0];
@@ -795,21 +795,21 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     double t4_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
-    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
-    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double t7_rows[ROWS_f64];
     double t10_rows[ROWS_f64];
     double a2_rows[ROWS_f64];
     double t11_rows[ROWS_f64];
     double t13_rows[ROWS_f64];
     double t15_rows[ROWS_f64];
     double a3_rows[ROWS_f64];
-    double t16_hi[ROWS_f64], t16_lo[ROWS_f64];
-    double t18_hi[ROWS_f64], t18_lo[ROWS_f64];
+    double t16_rows[ROWS_f64];
+    double t18_rows[ROWS_f64];
     double t21_rows[ROWS_f64];
     double a4_rows[ROWS_f64];
-    double t22_hi[ROWS_f64], t22_lo[ROWS_f64];
+    double t22_rows[ROWS_f64];
     double a5_rows[ROWS_f64];
-    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -830,43 +830,43 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         t21_rows[row] = t21;
         a4_rows[row] = -fabs(t21);
     }
-    pair_exp_down_rows(a0_rows, zeros, t1_hi, t1_lo);
-    pair_exp_down_rows(a1_rows, zeros, t5_hi, t5_lo);
-    pair_exp_down_rows(t4_rows, zeros, t7_hi, t7_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t1_hi, t1_lo);
+    exp_down_fast_rows(a1_rows, t5_rows);
+    exp_down_fast_rows(t4_rows, t7_rows);
     exp_down_fast_rows(a2_rows, t11_rows);
-    pair_exp_down_rows(a3_rows, zeros, t16_hi, t16_lo);
-    pair_exp_down_rows(t15_rows, zeros, t18_hi, t18_lo);
-    pair_exp_down_short_rows(a4_rows, zeros, t22_hi, t22_lo);
+    exp_down_fast_rows(a3_rows, t16_rows);
+    exp_down_fast_rows(t15_rows, t18_rows);
+    exp_down_fast_rows(a4_rows, t22_rows);
     log1p_unit_fast_rows(t11_rows, a5_rows);
-    pair_log1p_unit_rows(t22_hi, t22_lo, a6_hi, a6_lo);
+    log1p_unit_fast_rows(t22_rows, a6_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
         const pair t1 = {t1_hi[row], t1_lo[row]};
-        const pair t5 = {t5_hi[row], t5_lo[row]};
-        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t5 = t5_rows[row];
+        const double t7 = t7_rows[row];
         const double t10 = t10_rows[row];
         const double t11 = t11_rows[row];
         const double t13 = t13_rows[row];
-        const pair t16 = {t16_hi[row], t16_lo[row]};
-        const pair t18 = {t18_hi[row], t18_lo[row]};
+        const double t16 = t16_rows[row];
+        const double t18 = t18_rows[row];
         const double t21 = t21_rows[row];
-        const pair t22 = {t22_hi[row], t22_lo[row]};
+        const double t22 = t22_rows[row];
         const double a5 = a5_rows[row];
-        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const double a6 = a6_rows[row];
         const pair t2 = pair_add_d(t1, 1.0);
-        const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const int t6 = (pair_value(t5) == 0.0);
-        const double t8 = 2.0 + pair_value(t7);
-        const double t9 = pair_value(t5) / t8 / t8;
-        const pair t12 = pair_diff(1.0, y_i);
+        const double t3 = pair_value(pair_if((0.0 <= z_i), pair_of(1.0), t1)) / pair_rounded(t2);
+        const int t6 = (t5 == 0.0);
+        const double t8 = 2.0 + t7;
+        const double t9 = t5 / t8 / t8;
+        const double t12 = 1.0 - y_i;
         const pair t14 = pair_div(pair_if((0.0 <= t13), pair_of(1.0), t1), t2);
-        const int t17 = (pair_value(t16) == 0.0);
-        const pair t19 = pair_add_d(t18, 2.0);
-        const pair t20 = pair_div(pair_div(t16, t19), t19);
-        loss[row] = pair_value(pair_order(pair_add(pair_mul(pair_sum((t0 * pair_rounded(t3)), ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((pair_value(t7) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * t9) * t9) / 483.0) * t9) / 19.0) * t9) / 17.0) * t9) / 15.0) * t9) / 13.0) * t9) / 11.0) * t9) / 9.0) * t9) / 7.0) * t9) / 5.0) * pair_value(t7) / (3.0 * t8) + 1.0 / (1.0 + pair_value(t7) / t8)) * t9) : a5 + maximum(0.0, t10) - ((0.0 <= t10) ? 1.0 : t11) / (1.0 + t11))), t12), pair_mul_d(pair_order(pair_add(pair_mul_d(t14, t0), pair_if((t13 <= -1.0), pair_scale(pair_mul(pair_if(t17, pair_of(0.0), pair_add(pair_div(pair_mul_d(t18, ((pair_value(t18) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * pair_rounded(t20)) * pair_rounded(t20)) / 483.0) * pair_rounded(t20)) / 19.0) * pair_rounded(t20)) / 17.0) * pair_rounded(t20)) / 15.0) * pair_rounded(t20)) / 13.0) * pair_rounded(t20)) / 11.0) * pair_rounded(t20)) / 9.0) * pair_rounded(t20)) / 7.0) * pair_rounded(t20)) / 5.0)), pair_of((3.0 * pair_rounded(t19)))), pair_div(pair_of(1.0), pair_add_d(pair_div(t18, t19), 1.0)))), t20), 2.0), pair_order(pair_sub(pair_add_d(a6, maximum(0.0, t21)), pair_div(pair_if((0.0 <= t21), pair_of(1.0), t22), pair_add_d(t22, 1.0))))))), y_i))));
-        gradient[row] = pair_rounded(t3) * pair_rounded(t3) * pair_value(t12) - y_i * (pair_rounded(t14) * pair_rounded(t14)) - pair_rounded(pair_mul(pair_mul_d(t3, (t0 * (2.0 * y_i - 1.0))), t14));
+        const int t17 = (t16 == 0.0);
+        const double t19 = 2.0 + t18;
+        const double t20 = t16 / t19 / t19;
+        loss[row] = (t0 * t3 + ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((t7 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * t9) * t9) / 483.0) * t9) / 19.0) * t9) / 17.0) * t9) / 15.0) * t9) / 13.0) * t9) / 11.0) * t9) / 9.0) * t9) / 7.0) * t9) / 5.0) * t7 / (3.0 * t8) + 1.0 / (1.0 + t7 / t8)) * t9) : a5 + maximum(0.0, t10) - ((0.0 <= t10) ? 1.0 : t11) / (1.0 + t11))) * t12 + y_i * (t0 * pair_rounded(t14) + ((t13 <= -1.0) ? 2.0 * ((t17 ? 0.0 : ((t18 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * t20) * t20) / 483.0) * t20) / 19.0) * t20) / 17.0) * t20) / 15.0) * t20) / 13.0) * t20) / 11.0) * t20) / 9.0) * t20) / 7.0) * t20) / 5.0) * t18 / (3.0 * t19) + 1.0 / (1.0 + t18 / t19)) * t20) : a6 + maximum(0.0, t21) - ((0.0 <= t21) ? 1.0 : t22) / (1.0 + t22)));
+        gradient[row] = t3 * t3 * t12 - y_i * (pair_rounded(t14) * pair_rounded(t14)) - t0 * (2.0 * y_i - 1.0) * t3 * pair_rounded(t14);
     }
 #else
     const pair t0 = {constants[0], constants[1]};
@@ -991,18 +991,18 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double z_i = z[row];
         a0_rows[row] = -fabs(z_i);
     }
-    pair_exp_down_rows(a0_rows, zeros, t0_hi, t0_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t0_hi, t0_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
         const pair t0 = {t0_hi[row], t0_lo[row]};
         const pair t1 = pair_add_d(t0, 1.0);
-        const pair t2 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t0), t1);
+        const double t2 = pair_value(pair_if((0.0 <= z_i), pair_of(1.0), t0)) / pair_rounded(t1);
         const pair t3 = pair_div(pair_if((0.0 <= -z_i), pair_of(1.0), t0), t1);
         const double t5 = c1 * y_i;
-        gradient[row] = pair_rounded(t2) * pair_rounded(t2) * pair_value(pair_diff(1.0, y_i)) - y_i * (pair_rounded(t3) * pair_rounded(t3)) - pair_rounded(pair_mul(pair_mul_d(t2, (t4 * (2.0 * y_i - 1.0))), t3));
-        hessian[row] = pair_rounded(pair_mul_d(t3, (((1.0 + t5 - epsilon) * pair_rounded(t2) + (t4 - t5) * pair_rounded(t3)) * pair_rounded(t2))));
+        gradient[row] = t2 * t2 * (1.0 - y_i) - y_i * (pair_rounded(t3) * pair_rounded(t3)) - t4 * (2.0 * y_i - 1.0) * t2 * pair_rounded(t3);
+        hessian[row] = ((1.0 + t5 - epsilon) * t2 + (t4 - t5) * pair_rounded(t3)) * t2 * pair_rounded(t3);
     }
 #else
     const double epsilon = constants[0];
@@ -1072,21 +1072,21 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     double t4_rows[ROWS_f64];
     double a1_rows[ROWS_f64];
-    double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
-    double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
+    double t5_rows[ROWS_f64];
+    double t7_rows[ROWS_f64];
     double t10_rows[ROWS_f64];
     double a2_rows[ROWS_f64];
     double t11_rows[ROWS_f64];
     double t13_rows[ROWS_f64];
     double t15_rows[ROWS_f64];
     double a3_rows[ROWS_f64];
-    double t16_hi[ROWS_f64], t16_lo[ROWS_f64];
-    double t18_hi[ROWS_f64], t18_lo[ROWS_f64];
+    double t16_rows[ROWS_f64];
+    double t18_rows[ROWS_f64];
     double t21_rows[ROWS_f64];
     double a4_rows[ROWS_f64];
-    double t22_hi[ROWS_f64], t22_lo[ROWS_f64];
+    double t22_rows[ROWS_f64];
     double a5_rows[ROWS_f64];
-    double a6_hi[ROWS_f64], a6_lo[ROWS_f64];
+    double a6_rows[ROWS_f64];
     static const double zeros[ROWS_f64] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1107,45 +1107,45 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         t21_rows[row] = t21;
         a4_rows[row] = -fabs(t21);
     }
-    pair_exp_down_rows(a0_rows, zeros, t1_hi, t1_lo);
-    pair_exp_down_rows(a1_rows, zeros, t5_hi, t5_lo);
-    pair_exp_down_rows(t4_rows, zeros, t7_hi, t7_lo);
+    pair_exp_down_short_rows(a0_rows, zeros, t1_hi, t1_lo);
+    exp_down_fast_rows(a1_rows, t5_rows);
+    exp_down_fast_rows(t4_rows, t7_rows);
     exp_down_fast_rows(a2_rows, t11_rows);
-    pair_exp_down_rows(a3_rows, zeros, t16_hi, t16_lo);
-    pair_exp_down_rows(t15_rows, zeros, t18_hi, t18_lo);
-    pair_exp_down_short_rows(a4_rows, zeros, t22_hi, t22_lo);
+    exp_down_fast_rows(a3_rows, t16_rows);
+    exp_down_fast_rows(t15_rows, t18_rows);
+    exp_down_fast_rows(a4_rows, t22_rows);
     log1p_unit_fast_rows(t11_rows, a5_rows);
-    pair_log1p_unit_rows(t22_hi, t22_lo, a6_hi, a6_lo);
+    log1p_unit_fast_rows(t22_rows, a6_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
         const double z_i = z[row];
         const pair t1 = {t1_hi[row], t1_lo[row]};
-        const pair t5 = {t5_hi[row], t5_lo[row]};
-        const pair t7 = {t7_hi[row], t7_lo[row]};
+        const double t5 = t5_rows[row];
+        const double t7 = t7_rows[row];
         const double t10 = t10_rows[row];
         const double t11 = t11_rows[row];
         const double t13 = t13_rows[row];
-        const pair t16 = {t16_hi[row], t16_lo[row]};
-        const pair t18 = {t18_hi[row], t18_lo[row]};
+        const double t16 = t16_rows[row];
+        const double t18 = t18_rows[row];
         const double t21 = t21_rows[row];
-        const pair t22 = {t22_hi[row], t22_lo[row]};
+        const double t22 = t22_rows[row];
         const double a5 = a5_rows[row];
-        const pair a6 = {a6_hi[row], a6_lo[row]};
+        const double a6 = a6_rows[row];
         const pair t2 = pair_add_d(t1, 1.0);
-        const pair t3 = pair_div(pair_if((0.0 <= z_i), pair_of(1.0), t1), t2);
-        const int t6 = (pair_value(t5) == 0.0);
-        const double t8 = 2.0 + pair_value(t7);
-        const double t9 = pair_value(t5) / t8 / t8;
-        const pair t12 = pair_diff(1.0, y_i);
+        const double t3 = pair_value(pair_if((0.0 <= z_i), pair_of(1.0), t1)) / pair_rounded(t2);
+        const int t6 = (t5 == 0.0);
+        const double t8 = 2.0 + t7;
+        const double t9 = t5 / t8 / t8;
+        const double t12 = 1.0 - y_i;
         const pair t14 = pair_div(pair_if((0.0 <= t13), pair_of(1.0), t1), t2);
-        const int t17 = (pair_value(t16) == 0.0);
-        const pair t19 = pair_add_d(t18, 2.0);
-        const pair t20 = pair_div(pair_div(t16, t19), t19);
+        const int t17 = (t16 == 0.0);
+        const double t19 = 2.0 + t18;
+        const double t20 = t16 / t19 / t19;
         const double t23 = c1 * y_i;
-        loss[row] = pair_value(pair_order(pair_add(pair_mul(pair_sum((t0 * pair_rounded(t3)), ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((pair_value(t7) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * t9) * t9) / 483.0) * t9) / 19.0) * t9) / 17.0) * t9) / 15.0) * t9) / 13.0) * t9) / 11.0) * t9) / 9.0) * t9) / 7.0) * t9) / 5.0) * pair_value(t7) / (3.0 * t8) + 1.0 / (1.0 + pair_value(t7) / t8)) * t9) : a5 + maximum(0.0, t10) - ((0.0 <= t10) ? 1.0 : t11) / (1.0 + t11))), t12), pair_mul_d(pair_order(pair_add(pair_mul_d(t14, t0), pair_if((t13 <= -1.0), pair_scale(pair_mul(pair_if(t17, pair_of(0.0), pair_add(pair_div(pair_mul_d(t18, ((pair_value(t18) == 0.0) ? 0.0 : 1.0 + 3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * pair_rounded(t20)) * pair_rounded(t20)) / 483.0) * pair_rounded(t20)) / 19.0) * pair_rounded(t20)) / 17.0) * pair_rounded(t20)) / 15.0) * pair_rounded(t20)) / 13.0) * pair_rounded(t20)) / 11.0) * pair_rounded(t20)) / 9.0) * pair_rounded(t20)) / 7.0) * pair_rounded(t20)) / 5.0)), pair_of((3.0 * pair_rounded(t19)))), pair_div(pair_of(1.0), pair_add_d(pair_div(t18, t19), 1.0)))), t20), 2.0), pair_order(pair_sub(pair_add_d(a6, maximum(0.0, t21)), pair_div(pair_if((0.0 <= t21), pair_of(1.0), t22), pair_add_d(t22, 1.0))))))), y_i))));
-        gradient[row] = pair_rounded(t3) * pair_rounded(t3) * pair_value(t12) - y_i * (pair_rounded(t14) * pair_rounded(t14)) - pair_rounded(pair_mul(pair_mul_d(t3, (t0 * (2.0 * y_i - 1.0))), t14));
-        hessian[row] = pair_rounded(pair_mul_d(t14, (((1.0 + t23 - epsilon) * pair_rounded(t3) + (t0 - t23) * pair_rounded(t14)) * pair_rounded(t3))));
+        loss[row] = (t0 * t3 + ((z_i <= -1.0) ? 2.0 * ((t6 ? 0.0 : ((t7 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t6 ? 0.0 : 1.0 + 5.0 * ((t6 ? 0.0 : 1.0 + 7.0 * ((t6 ? 0.0 : 1.0 + 9.0 * ((t6 ? 0.0 : 1.0 + 11.0 * ((t6 ? 0.0 : 1.0 + 13.0 * ((t6 ? 0.0 : 1.0 + 15.0 * ((t6 ? 0.0 : 1.0 + 17.0 * ((t6 ? 0.0 : 1.0 + 19.0 * ((t6 ? 0.0 : 23.0 + 21.0 * t9) * t9) / 483.0) * t9) / 19.0) * t9) / 17.0) * t9) / 15.0) * t9) / 13.0) * t9) / 11.0) * t9) / 9.0) * t9) / 7.0) * t9) / 5.0) * t7 / (3.0 * t8) + 1.0 / (1.0 + t7 / t8)) * t9) : a5 + maximum(0.0, t10) - ((0.0 <= t10) ? 1.0 : t11) / (1.0 + t11))) * t12 + y_i * (t0 * pair_rounded(t14) + ((t13 <= -1.0) ? 2.0 * ((t17 ? 0.0 : ((t18 == 0.0) ? 0.0 : 1.0 + 3.0 * ((t17 ? 0.0 : 1.0 + 5.0 * ((t17 ? 0.0 : 1.0 + 7.0 * ((t17 ? 0.0 : 1.0 + 9.0 * ((t17 ? 0.0 : 1.0 + 11.0 * ((t17 ? 0.0 : 1.0 + 13.0 * ((t17 ? 0.0 : 1.0 + 15.0 * ((t17 ? 0.0 : 1.0 + 17.0 * ((t17 ? 0.0 : 1.0 + 19.0 * ((t17 ? 0.0 : 23.0 + 21.0 * t20) * t20) / 483.0) * t20) / 19.0) * t20) / 17.0) * t20) / 15.0) * t20) / 13.0) * t20) / 11.0) * t20) / 9.0) * t20) / 7.0) * t20) / 5.0) * t18 / (3.0 * t19) + 1.0 / (1.0 + t18 / t19)) * t20) : a6 + maximum(0.0, t21) - ((0.0 <= t21) ? 1.0 : t22) / (1.0 + t22)));
+        gradient[row] = t3 * t3 * t12 - y_i * (pair_rounded(t14) * pair_rounded(t14)) - t0 * (2.0 * y_i - 1.0) * t3 * pair_rounded(t14);
+        hessian[row] = ((1.0 + t23 - epsilon) * t3 + (t0 - t23) * pair_rounded(t14)) * t3 * pair_rounded(t14);
     }
 #else
     const double epsilon = constants[0];

@@ -424,6 +424,11 @@ HELPER double sign(double x)
     return x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x);
 }
 
+HELPER double squared(double a)
+{
+    return a * a;
+}
+
 /* Functions over a block of rows, compiled once; a pair is two arrays. */
 
 ONCE static void power_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
@@ -433,6 +438,14 @@ ONCE static void power_log_rows(const double *a, const double *a_lo, double *hi,
         const pair made = power_log((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
+    }
+}
+
+ONCE static void squared_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = squared(a[row]);
     }
 }
 
@@ -457,6 +470,16 @@ ONCE static void pair_power_log_rows(const double *a, const double *a_lo, double
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
         const pair made = pair_power_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_mul_rows(const double *a, const double *a_lo, const double *b, const double *b_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_mul((pair){a[row], a_lo[row]}, (pair){b[row], b_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
@@ -531,8 +554,9 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a0_rows[row] = fabs(r);
         a1_rows[row] = q;
     }
-    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
-    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
+    if (q != 2.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (q == 2.0) squared_rows(a0_rows, a2_rows);
+    if (q != 2.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -556,8 +580,9 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a0_rows[row] = fabs(r);
         a1_rows[row] = q;
     }
-    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
-    pow_v_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
+    if (q != 2.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (q == 2.0) squared_rows(a0_rows, a2_rows);
+    if (q != 2.0) pow_v_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -613,8 +638,9 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         a1_hi[row] = a1.hi;
         a1_lo[row] = a1.lo;
     }
-    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
+    if (c0.hi != 2.0 || c0.lo != 0.0) pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    if (c0.hi == 2.0 && c0.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, a2_hi, a2_lo);
+    if (c0.hi != 2.0 || c0.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -641,8 +667,9 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         a1_hi[row] = a1.hi;
         a1_lo[row] = a1.lo;
     }
-    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
+    if (c0.hi != 2.0 || c0.lo != 0.0) pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    if (c0.hi == 2.0 && c0.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, a2_hi, a2_lo);
+    if (c0.hi != 2.0 || c0.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -700,8 +727,9 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a1_hi[row] = a1.hi;
         a1_lo[row] = a1.lo;
     }
-    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
+    if (c2.hi != 2.0 || c2.lo != 0.0) pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    if (c2.hi == 2.0 && c2.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, a2_hi, a2_lo);
+    if (c2.hi != 2.0 || c2.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -728,8 +756,9 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a1_hi[row] = a1.hi;
         a1_lo[row] = a1.lo;
     }
-    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
+    if (c2.hi != 2.0 || c2.lo != 0.0) pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    if (c2.hi == 2.0 && c2.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, a2_hi, a2_lo);
+    if (c2.hi != 2.0 || c2.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, a2_hi, a2_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -796,10 +825,12 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a2_hi[row] = a2.hi;
         a2_lo[row] = a2.lo;
     }
-    power_log_rows(t0_rows, zeros, t0_power_log_hi, t0_power_log_lo);
-    pow_fast_by_rows(t0_rows, a0_rows, t0_power_log_hi, t0_power_log_lo, a1_rows);
-    pair_power_log_rows(t0_rows, zeros, t0_pair_power_log_hi, t0_pair_power_log_lo);
-    pair_pow_by_rows(t0_rows, zeros, a2_hi, a2_lo, t0_pair_power_log_hi, t0_pair_power_log_lo, a3_hi, a3_lo);
+    if (q != 2.0 || c0.hi != 2.0 || c0.lo != 0.0) power_log_rows(t0_rows, zeros, t0_power_log_hi, t0_power_log_lo);
+    if (q == 2.0) squared_rows(t0_rows, a1_rows);
+    if (q != 2.0) pow_fast_by_rows(t0_rows, a0_rows, t0_power_log_hi, t0_power_log_lo, a1_rows);
+    if (q != 2.0 || c0.hi != 2.0 || c0.lo != 0.0) pair_power_log_rows(t0_rows, zeros, t0_pair_power_log_hi, t0_pair_power_log_lo);
+    if (c0.hi == 2.0 && c0.lo == 0.0) pair_mul_rows(t0_rows, zeros, t0_rows, zeros, a3_hi, a3_lo);
+    if (c0.hi != 2.0 || c0.lo != 0.0) pair_pow_by_rows(t0_rows, zeros, a2_hi, a2_lo, t0_pair_power_log_hi, t0_pair_power_log_lo, a3_hi, a3_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -832,10 +863,12 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a2_hi[row] = a2.hi;
         a2_lo[row] = a2.lo;
     }
-    power_log_rows(t0_rows, zeros, t0_power_log_hi, t0_power_log_lo);
-    pow_v_by_rows(t0_rows, a0_rows, t0_power_log_hi, t0_power_log_lo, a1_rows);
-    pair_power_log_rows(t0_rows, zeros, t0_pair_power_log_hi, t0_pair_power_log_lo);
-    pair_pow_by_rows(t0_rows, zeros, a2_hi, a2_lo, t0_pair_power_log_hi, t0_pair_power_log_lo, a3_hi, a3_lo);
+    if (q != 2.0 || c0.hi != 2.0 || c0.lo != 0.0) power_log_rows(t0_rows, zeros, t0_power_log_hi, t0_power_log_lo);
+    if (q == 2.0) squared_rows(t0_rows, a1_rows);
+    if (q != 2.0) pow_v_by_rows(t0_rows, a0_rows, t0_power_log_hi, t0_power_log_lo, a1_rows);
+    if (q != 2.0 || c0.hi != 2.0 || c0.lo != 0.0) pair_power_log_rows(t0_rows, zeros, t0_pair_power_log_hi, t0_pair_power_log_lo);
+    if (c0.hi == 2.0 && c0.lo == 0.0) pair_mul_rows(t0_rows, zeros, t0_rows, zeros, a3_hi, a3_lo);
+    if (c0.hi != 2.0 || c0.lo != 0.0) pair_pow_by_rows(t0_rows, zeros, a2_hi, a2_lo, t0_pair_power_log_hi, t0_pair_power_log_lo, a3_hi, a3_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -903,9 +936,11 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a2_hi[row] = a2.hi;
         a2_lo[row] = a2.lo;
     }
-    pair_power_log_rows(t0_rows, zeros, t0_pair_power_log_hi, t0_pair_power_log_lo);
-    pair_pow_by_rows(t0_rows, zeros, a0_hi, a0_lo, t0_pair_power_log_hi, t0_pair_power_log_lo, a1_hi, a1_lo);
-    pair_pow_by_rows(t0_rows, zeros, a2_hi, a2_lo, t0_pair_power_log_hi, t0_pair_power_log_lo, a3_hi, a3_lo);
+    if (t1.hi != 2.0 || t1.lo != 0.0 || c2.hi != 2.0 || c2.lo != 0.0) pair_power_log_rows(t0_rows, zeros, t0_pair_power_log_hi, t0_pair_power_log_lo);
+    if (t1.hi == 2.0 && t1.lo == 0.0) pair_mul_rows(t0_rows, zeros, t0_rows, zeros, a1_hi, a1_lo);
+    if (t1.hi != 2.0 || t1.lo != 0.0) pair_pow_by_rows(t0_rows, zeros, a0_hi, a0_lo, t0_pair_power_log_hi, t0_pair_power_log_lo, a1_hi, a1_lo);
+    if (c2.hi == 2.0 && c2.lo == 0.0) pair_mul_rows(t0_rows, zeros, t0_rows, zeros, a3_hi, a3_lo);
+    if (c2.hi != 2.0 || c2.lo != 0.0) pair_pow_by_rows(t0_rows, zeros, a2_hi, a2_lo, t0_pair_power_log_hi, t0_pair_power_log_lo, a3_hi, a3_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -941,9 +976,11 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a2_hi[row] = a2.hi;
         a2_lo[row] = a2.lo;
     }
-    pair_power_log_rows(t0_rows, zeros, t0_pair_power_log_hi, t0_pair_power_log_lo);
-    pair_pow_by_rows(t0_rows, zeros, a0_hi, a0_lo, t0_pair_power_log_hi, t0_pair_power_log_lo, a1_hi, a1_lo);
-    pair_pow_by_rows(t0_rows, zeros, a2_hi, a2_lo, t0_pair_power_log_hi, t0_pair_power_log_lo, a3_hi, a3_lo);
+    if (t1.hi != 2.0 || t1.lo != 0.0 || c2.hi != 2.0 || c2.lo != 0.0) pair_power_log_rows(t0_rows, zeros, t0_pair_power_log_hi, t0_pair_power_log_lo);
+    if (t1.hi == 2.0 && t1.lo == 0.0) pair_mul_rows(t0_rows, zeros, t0_rows, zeros, a1_hi, a1_lo);
+    if (t1.hi != 2.0 || t1.lo != 0.0) pair_pow_by_rows(t0_rows, zeros, a0_hi, a0_lo, t0_pair_power_log_hi, t0_pair_power_log_lo, a1_hi, a1_lo);
+    if (c2.hi == 2.0 && c2.lo == 0.0) pair_mul_rows(t0_rows, zeros, t0_rows, zeros, a3_hi, a3_lo);
+    if (c2.hi != 2.0 || c2.lo != 0.0) pair_pow_by_rows(t0_rows, zeros, a2_hi, a2_lo, t0_pair_power_log_hi, t0_pair_power_log_lo, a3_hi, a3_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -1020,11 +1057,14 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a4_hi[row] = a4.hi;
         a4_lo[row] = a4.lo;
     }
-    power_log_rows(t1_rows, zeros, t1_power_log_hi, t1_power_log_lo);
-    pow_fast_by_rows(t1_rows, a0_rows, t1_power_log_hi, t1_power_log_lo, a1_rows);
-    pair_power_log_rows(t1_rows, zeros, t1_pair_power_log_hi, t1_pair_power_log_lo);
-    pair_pow_by_rows(t1_rows, zeros, a2_hi, a2_lo, t1_pair_power_log_hi, t1_pair_power_log_lo, a3_hi, a3_lo);
-    pair_pow_by_rows(t1_rows, zeros, a4_hi, a4_lo, t1_pair_power_log_hi, t1_pair_power_log_lo, a5_hi, a5_lo);
+    if (q != 2.0 || t2.hi != 2.0 || t2.lo != 0.0 || c2.hi != 2.0 || c2.lo != 0.0) power_log_rows(t1_rows, zeros, t1_power_log_hi, t1_power_log_lo);
+    if (q == 2.0) squared_rows(t1_rows, a1_rows);
+    if (q != 2.0) pow_fast_by_rows(t1_rows, a0_rows, t1_power_log_hi, t1_power_log_lo, a1_rows);
+    if (q != 2.0 || t2.hi != 2.0 || t2.lo != 0.0 || c2.hi != 2.0 || c2.lo != 0.0) pair_power_log_rows(t1_rows, zeros, t1_pair_power_log_hi, t1_pair_power_log_lo);
+    if (t2.hi == 2.0 && t2.lo == 0.0) pair_mul_rows(t1_rows, zeros, t1_rows, zeros, a3_hi, a3_lo);
+    if (t2.hi != 2.0 || t2.lo != 0.0) pair_pow_by_rows(t1_rows, zeros, a2_hi, a2_lo, t1_pair_power_log_hi, t1_pair_power_log_lo, a3_hi, a3_lo);
+    if (c2.hi == 2.0 && c2.lo == 0.0) pair_mul_rows(t1_rows, zeros, t1_rows, zeros, a5_hi, a5_lo);
+    if (c2.hi != 2.0 || c2.lo != 0.0) pair_pow_by_rows(t1_rows, zeros, a4_hi, a4_lo, t1_pair_power_log_hi, t1_pair_power_log_lo, a5_hi, a5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -1067,11 +1107,14 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a4_hi[row] = a4.hi;
         a4_lo[row] = a4.lo;
     }
-    power_log_rows(t1_rows, zeros, t1_power_log_hi, t1_power_log_lo);
-    pow_v_by_rows(t1_rows, a0_rows, t1_power_log_hi, t1_power_log_lo, a1_rows);
-    pair_power_log_rows(t1_rows, zeros, t1_pair_power_log_hi, t1_pair_power_log_lo);
-    pair_pow_by_rows(t1_rows, zeros, a2_hi, a2_lo, t1_pair_power_log_hi, t1_pair_power_log_lo, a3_hi, a3_lo);
-    pair_pow_by_rows(t1_rows, zeros, a4_hi, a4_lo, t1_pair_power_log_hi, t1_pair_power_log_lo, a5_hi, a5_lo);
+    if (q != 2.0 || t2.hi != 2.0 || t2.lo != 0.0 || c2.hi != 2.0 || c2.lo != 0.0) power_log_rows(t1_rows, zeros, t1_power_log_hi, t1_power_log_lo);
+    if (q == 2.0) squared_rows(t1_rows, a1_rows);
+    if (q != 2.0) pow_v_by_rows(t1_rows, a0_rows, t1_power_log_hi, t1_power_log_lo, a1_rows);
+    if (q != 2.0 || t2.hi != 2.0 || t2.lo != 0.0 || c2.hi != 2.0 || c2.lo != 0.0) pair_power_log_rows(t1_rows, zeros, t1_pair_power_log_hi, t1_pair_power_log_lo);
+    if (t2.hi == 2.0 && t2.lo == 0.0) pair_mul_rows(t1_rows, zeros, t1_rows, zeros, a3_hi, a3_lo);
+    if (t2.hi != 2.0 || t2.lo != 0.0) pair_pow_by_rows(t1_rows, zeros, a2_hi, a2_lo, t1_pair_power_log_hi, t1_pair_power_log_lo, a3_hi, a3_lo);
+    if (c2.hi == 2.0 && c2.lo == 0.0) pair_mul_rows(t1_rows, zeros, t1_rows, zeros, a5_hi, a5_lo);
+    if (c2.hi != 2.0 || c2.lo != 0.0) pair_pow_by_rows(t1_rows, zeros, a4_hi, a4_lo, t1_pair_power_log_hi, t1_pair_power_log_lo, a5_hi, a5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -1172,8 +1215,9 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         a0_rows[row] = fabs(r);
         a1_rows[row] = q;
     }
-    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
-    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
+    if (q != 2.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (q == 2.0) squared_rows(a0_rows, a2_rows);
+    if (q != 2.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double r = r_rows[row];
@@ -1220,8 +1264,9 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         a0_rows[row] = fabs(r);
         a1_rows[row] = c0;
     }
-    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
-    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
+    if (c0 != 2.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (c0 == 2.0) squared_rows(a0_rows, a2_rows);
+    if (c0 != 2.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double r = r_rows[row];
@@ -1269,8 +1314,9 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         a0_rows[row] = fabs(r);
         a1_rows[row] = c2;
     }
-    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
-    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
+    if (c2 != 2.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (c2 == 2.0) squared_rows(a0_rows, a2_rows);
+    if (c2 != 2.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double r = r_rows[row];
@@ -1324,9 +1370,11 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         a0_rows[row] = q;
         a2_rows[row] = c0;
     }
-    power_log_rows(t0_rows, zeros, t0_power_log_hi, t0_power_log_lo);
-    pow_fast_by_rows(t0_rows, a0_rows, t0_power_log_hi, t0_power_log_lo, a1_rows);
-    pow_fast_by_rows(t0_rows, a2_rows, t0_power_log_hi, t0_power_log_lo, a3_rows);
+    if (q != 2.0 || c0 != 2.0) power_log_rows(t0_rows, zeros, t0_power_log_hi, t0_power_log_lo);
+    if (q == 2.0) squared_rows(t0_rows, a1_rows);
+    if (q != 2.0) pow_fast_by_rows(t0_rows, a0_rows, t0_power_log_hi, t0_power_log_lo, a1_rows);
+    if (c0 == 2.0) squared_rows(t0_rows, a3_rows);
+    if (c0 != 2.0) pow_fast_by_rows(t0_rows, a2_rows, t0_power_log_hi, t0_power_log_lo, a3_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double r = r_rows[row];
@@ -1382,9 +1430,11 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         a0_rows[row] = t1;
         a2_rows[row] = c2;
     }
-    power_log_rows(t0_rows, zeros, t0_power_log_hi, t0_power_log_lo);
-    pow_fast_by_rows(t0_rows, a0_rows, t0_power_log_hi, t0_power_log_lo, a1_rows);
-    pow_fast_by_rows(t0_rows, a2_rows, t0_power_log_hi, t0_power_log_lo, a3_rows);
+    if (t1 != 2.0 || c2 != 2.0) power_log_rows(t0_rows, zeros, t0_power_log_hi, t0_power_log_lo);
+    if (t1 == 2.0) squared_rows(t0_rows, a1_rows);
+    if (t1 != 2.0) pow_fast_by_rows(t0_rows, a0_rows, t0_power_log_hi, t0_power_log_lo, a1_rows);
+    if (c2 == 2.0) squared_rows(t0_rows, a3_rows);
+    if (c2 != 2.0) pow_fast_by_rows(t0_rows, a2_rows, t0_power_log_hi, t0_power_log_lo, a3_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double r = r_rows[row];
@@ -1446,10 +1496,13 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         a2_rows[row] = t2;
         a4_rows[row] = c2;
     }
-    power_log_rows(t1_rows, zeros, t1_power_log_hi, t1_power_log_lo);
-    pow_fast_by_rows(t1_rows, a0_rows, t1_power_log_hi, t1_power_log_lo, a1_rows);
-    pow_fast_by_rows(t1_rows, a2_rows, t1_power_log_hi, t1_power_log_lo, a3_rows);
-    pow_fast_by_rows(t1_rows, a4_rows, t1_power_log_hi, t1_power_log_lo, a5_rows);
+    if (q != 2.0 || t2 != 2.0 || c2 != 2.0) power_log_rows(t1_rows, zeros, t1_power_log_hi, t1_power_log_lo);
+    if (q == 2.0) squared_rows(t1_rows, a1_rows);
+    if (q != 2.0) pow_fast_by_rows(t1_rows, a0_rows, t1_power_log_hi, t1_power_log_lo, a1_rows);
+    if (t2 == 2.0) squared_rows(t1_rows, a3_rows);
+    if (t2 != 2.0) pow_fast_by_rows(t1_rows, a2_rows, t1_power_log_hi, t1_power_log_lo, a3_rows);
+    if (c2 == 2.0) squared_rows(t1_rows, a5_rows);
+    if (c2 != 2.0) pow_fast_by_rows(t1_rows, a4_rows, t1_power_log_hi, t1_power_log_lo, a5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double r = r_rows[row];

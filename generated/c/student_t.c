@@ -685,6 +685,8 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double a2_rows[ROWS_f64];
     double a3_rows[ROWS_f64];
     double a4_rows[ROWS_f64];
+    double t8_rows[ROWS_f64];
+    double t9_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -710,10 +712,12 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         t9_lo[row] = t9.lo;
         t10_rows[row] = 1.0 / (pair_rounded(t9) * pair_rounded(t9));
         a0_rows[row] = (t3 ? t2 : 1.0);
+        t8_rows[row] = pair_rounded(t8);
+        t9_rows[row] = pair_rounded(t9);
     }
     log_fast_rows(a0_rows, a1_rows);
-    log1p_unit_fast_rows(t8_hi, a2_rows);
-    log_fast_rows(t9_hi, a3_rows);
+    log1p_unit_fast_rows(t8_rows, a2_rows);
+    log_fast_rows(t9_rows, a3_rows);
     log1p_unit_fast_rows(t10_rows, a4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -940,6 +944,8 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double a2_rows[ROWS_f64];
     double a3_rows[ROWS_f64];
     double a4_rows[ROWS_f64];
+    double t8_rows[ROWS_f64];
+    double t9_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -965,10 +971,12 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         t9_lo[row] = t9.lo;
         t10_rows[row] = 1.0 / (pair_rounded(t9) * pair_rounded(t9));
         a0_rows[row] = (t3 ? t2 : 1.0);
+        t8_rows[row] = pair_rounded(t8);
+        t9_rows[row] = pair_rounded(t9);
     }
     log_fast_rows(a0_rows, a1_rows);
-    log1p_unit_fast_rows(t8_hi, a2_rows);
-    log_fast_rows(t9_hi, a3_rows);
+    log1p_unit_fast_rows(t8_rows, a2_rows);
+    log_fast_rows(t9_rows, a3_rows);
     log1p_unit_fast_rows(t10_rows, a4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {

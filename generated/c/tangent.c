@@ -135,11 +135,6 @@ INLINE pair pair_of(double x)
     return made;
 }
 
-INLINE double pair_value(pair a)
-{
-    return a.hi;
-}
-
 INLINE pair pair_if(int c, pair a, pair b)
 {
     const pair made = {c ? a.hi : b.hi, c ? a.lo : b.lo};
@@ -442,7 +437,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         const double t1 = minimum(1.0, t0);
         const pair t2 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, maximum(1.0, t0))));
         const pair t3 = pair_mul(t2, t2);
-        gradient[row] = 4.0 * y_i * (2.0 * a0 - 1.0) * pair_rounded(pair_if((t0 <= 1.0), pair_div(pair_of(1.0), pair_sum(1.0, (t1 * t1))), pair_div(t3, pair_add_d(t3, 1.0))));
+        gradient[row] = 4.0 * y_i * (2.0 * a0 - 1.0) * ((t0 <= 1.0) ? 1.0 / (1.0 + t1 * t1) : pair_rounded(t3) / (1.0 + pair_rounded(t3)));
     }
 #else
     (void)constants;
@@ -513,12 +508,12 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const double t0 = fabs(m);
         const int t1 = (t0 <= 1.0);
         const double t2 = minimum(1.0, t0);
-        const pair t3 = pair_sum(1.0, (t2 * t2));
+        const double t3 = 1.0 + t2 * t2;
         const double t4 = maximum(1.0, t0);
         const pair t5 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, t4)));
         const pair t6 = pair_mul(t5, t5);
-        const pair t7 = pair_if(t1, pair_div(pair_of(1.0), t3), pair_div(t6, pair_add_d(t6, 1.0)));
-        hessian[row] = 8.0 * (pair_rounded(t7) - (t1 ? t2 / pair_value(t3) : 1.0 / ((1.0 + 1.0 / (t4 * t4)) * t4)) * sign(m) * (2.0 * a0 - 1.0)) * pair_rounded(t7);
+        const double t7 = (t1 ? 1.0 / t3 : pair_rounded(t6) / (1.0 + pair_rounded(t6)));
+        hessian[row] = 8.0 * (t7 - (t1 ? t2 / t3 : 1.0 / ((1.0 + 1.0 / (t4 * t4)) * t4)) * sign(m) * (2.0 * a0 - 1.0)) * t7;
     }
 #else
     (void)constants;
@@ -597,7 +592,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t3 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, maximum(1.0, t1))));
         const pair t4 = pair_mul(t3, t3);
         loss[row] = t0 * t0;
-        gradient[row] = 4.0 * y_i * t0 * pair_rounded(pair_if((t1 <= 1.0), pair_div(pair_of(1.0), pair_sum(1.0, (t2 * t2))), pair_div(t4, pair_add_d(t4, 1.0))));
+        gradient[row] = 4.0 * y_i * t0 * ((t1 <= 1.0) ? 1.0 / (1.0 + t2 * t2) : pair_rounded(t4) / (1.0 + pair_rounded(t4)));
     }
 #else
     (void)constants;
@@ -673,13 +668,13 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double t1 = fabs(m);
         const int t2 = (t1 <= 1.0);
         const double t3 = minimum(1.0, t1);
-        const pair t4 = pair_sum(1.0, (t3 * t3));
+        const double t4 = 1.0 + t3 * t3;
         const double t5 = maximum(1.0, t1);
         const pair t6 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, t5)));
         const pair t7 = pair_mul(t6, t6);
-        const pair t8 = pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t7, pair_add_d(t7, 1.0)));
-        gradient[row] = 4.0 * y_i * t0 * pair_rounded(t8);
-        hessian[row] = 8.0 * (pair_rounded(t8) - (t2 ? t3 / pair_value(t4) : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(m) * t0) * pair_rounded(t8);
+        const double t8 = (t2 ? 1.0 / t4 : pair_rounded(t7) / (1.0 + pair_rounded(t7)));
+        gradient[row] = 4.0 * y_i * t0 * t8;
+        hessian[row] = 8.0 * (t8 - (t2 ? t3 / t4 : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(m) * t0) * t8;
     }
 #else
     (void)constants;
@@ -760,14 +755,14 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t1 = fabs(m);
         const int t2 = (t1 <= 1.0);
         const double t3 = minimum(1.0, t1);
-        const pair t4 = pair_sum(1.0, (t3 * t3));
+        const double t4 = 1.0 + t3 * t3;
         const double t5 = maximum(1.0, t1);
         const pair t6 = pair_min(pair_of(1.0), pair_order(pair_quot(1.0, t5)));
         const pair t7 = pair_mul(t6, t6);
-        const pair t8 = pair_if(t2, pair_div(pair_of(1.0), t4), pair_div(t7, pair_add_d(t7, 1.0)));
+        const double t8 = (t2 ? 1.0 / t4 : pair_rounded(t7) / (1.0 + pair_rounded(t7)));
         loss[row] = t0 * t0;
-        gradient[row] = 4.0 * y_i * t0 * pair_rounded(t8);
-        hessian[row] = 8.0 * (pair_rounded(t8) - (t2 ? t3 / pair_value(t4) : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(m) * t0) * pair_rounded(t8);
+        gradient[row] = 4.0 * y_i * t0 * t8;
+        hessian[row] = 8.0 * (t8 - (t2 ? t3 / t4 : 1.0 / ((1.0 + 1.0 / (t5 * t5)) * t5)) * sign(m) * t0) * t8;
     }
 #else
     (void)constants;

@@ -514,6 +514,11 @@ INLINE pair pair_scale(pair a, double unit)
     return made;
 }
 
+HELPER double squared(double a)
+{
+    return a * a;
+}
+
 /* Functions over a block of rows, compiled once; a pair is two arrays. */
 
 ONCE static void pair_power_log_rows(const double *a, const double *a_lo, double *hi, double *lo)
@@ -521,6 +526,16 @@ ONCE static void pair_power_log_rows(const double *a, const double *a_lo, double
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
         const pair made = pair_power_log((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_mul_rows(const double *a, const double *a_lo, const double *b, const double *b_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_mul((pair){a[row], a_lo[row]}, (pair){b[row], b_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
@@ -569,6 +584,14 @@ ONCE static void pow_fast_by_rows(const double *a, const double *b, const double
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
         hi[row] = pow_fast_by(a[row], b[row], (pair){c[row], c_lo[row]});
+    }
+}
+
+ONCE static void squared_rows(const double *a, double *hi)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        hi[row] = squared(a[row]);
     }
 }
 
@@ -639,9 +662,11 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a2_hi[row] = a2.hi;
         a2_lo[row] = a2.lo;
     }
-    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t3_hi, t3_lo);
-    pair_pow_by_rows(a0_rows, zeros, a2_hi, a2_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t6_hi, t6_lo);
+    if (c2.hi != 2.0 || c2.lo != 0.0 || c3.hi != 2.0 || c3.lo != 0.0) pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    if (c2.hi == 2.0 && c2.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t3_hi, t3_lo);
+    if (c2.hi != 2.0 || c2.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t3_hi, t3_lo);
+    if (c3.hi == 2.0 && c3.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t6_hi, t6_lo);
+    if (c3.hi != 2.0 || c3.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a2_hi, a2_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t6_hi, t6_lo);
     log_fast_rows(a0_rows, t8_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -681,9 +706,11 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a2_hi[row] = a2.hi;
         a2_lo[row] = a2.lo;
     }
-    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t3_hi, t3_lo);
-    pair_pow_by_rows(a0_rows, zeros, a2_hi, a2_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t6_hi, t6_lo);
+    if (c2.hi != 2.0 || c2.lo != 0.0 || c3.hi != 2.0 || c3.lo != 0.0) pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    if (c2.hi == 2.0 && c2.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t3_hi, t3_lo);
+    if (c2.hi != 2.0 || c2.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t3_hi, t3_lo);
+    if (c3.hi == 2.0 && c3.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t6_hi, t6_lo);
+    if (c3.hi != 2.0 || c3.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a2_hi, a2_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t6_hi, t6_lo);
     pair_log_rows(a0_rows, zeros, t8_hi, t8_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -757,7 +784,8 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         a2_rows[row] = -c1;
     }
     pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t0_hi, t0_lo);
+    if (c0.hi == 2.0 && c0.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t0_hi, t0_lo);
+    if (c0.hi != 2.0 || c0.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t0_hi, t0_lo);
     power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
     pow_fast_by_rows(a0_rows, a2_rows, a0_power_log_hi, a0_power_log_lo, t3_rows);
     EACH_ROW
@@ -792,7 +820,8 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         a2_rows[row] = -c1;
     }
     pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t0_hi, t0_lo);
+    if (c0.hi == 2.0 && c0.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t0_hi, t0_lo);
+    if (c0.hi != 2.0 || c0.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t0_hi, t0_lo);
     pair_pow_by_rows(a0_rows, zeros, a2_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, t3_hi, t3_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -862,9 +891,11 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a2_hi[row] = a2.hi;
         a2_lo[row] = a2.lo;
     }
-    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t3_hi, t3_lo);
-    pair_pow_by_rows(a0_rows, zeros, a2_hi, a2_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t6_hi, t6_lo);
+    if (c2.hi != 2.0 || c2.lo != 0.0 || c3.hi != 2.0 || c3.lo != 0.0) pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    if (c2.hi == 2.0 && c2.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t3_hi, t3_lo);
+    if (c2.hi != 2.0 || c2.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t3_hi, t3_lo);
+    if (c3.hi == 2.0 && c3.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t6_hi, t6_lo);
+    if (c3.hi != 2.0 || c3.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a2_hi, a2_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t6_hi, t6_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -873,8 +904,8 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t6 = {t6_hi[row], t6_lo[row]};
         const double t0 = p * y_i;
         const pair t4 = pair_order(pair_add(t1, pair_quot(t0, f_i)));
-        const pair t5 = pair_order(pair_add_d(pair_mul_d(t1, f_i), t0));
-        const double t7 = ((-t0 == 0.0) ? ((pair_value(t1) == 0.0) ? 0.0 : pair_value(t1) * pair_rounded(t3) * pair_rounded(t3) * pair_rounded(t3) * pair_rounded(t3)) : (((1.0 < f_i) && (pair_value(t2) < 0.0)) ? ((pair_value(t4) == 0.0) ? 0.0 : pair_value(t4) * pair_rounded(t3) * pair_rounded(t3) * pair_rounded(t3) * pair_rounded(t3)) : ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * pair_rounded(t6) * pair_rounded(t6) * pair_rounded(t6) * pair_rounded(t6))));
+        const double t5 = pair_rounded(pair_mul_d(t1, f_i)) + t0;
+        const double t7 = ((-t0 == 0.0) ? ((pair_value(t1) == 0.0) ? 0.0 : pair_value(t1) * pair_rounded(t3) * pair_rounded(t3) * pair_rounded(t3) * pair_rounded(t3)) : (((1.0 < f_i) && (pair_value(t2) < 0.0)) ? ((pair_value(t4) == 0.0) ? 0.0 : pair_value(t4) * pair_rounded(t3) * pair_rounded(t3) * pair_rounded(t3) * pair_rounded(t3)) : ((t5 == 0.0) ? 0.0 : t5 * pair_rounded(t6) * pair_rounded(t6) * pair_rounded(t6) * pair_rounded(t6))));
         hessian[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t7 : ((p <= 1.0) ? y_i / f_i / f_i : ((p < 2.0) ? t7 : ((p <= 2.0) ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t7)))) : f_i) : y_i);
     }
 #else
@@ -901,9 +932,11 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a2_hi[row] = a2.hi;
         a2_lo[row] = a2.lo;
     }
-    pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t3_hi, t3_lo);
-    pair_pow_by_rows(a0_rows, zeros, a2_hi, a2_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t6_hi, t6_lo);
+    if (c2.hi != 2.0 || c2.lo != 0.0 || c3.hi != 2.0 || c3.lo != 0.0) pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
+    if (c2.hi == 2.0 && c2.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t3_hi, t3_lo);
+    if (c2.hi != 2.0 || c2.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t3_hi, t3_lo);
+    if (c3.hi == 2.0 && c3.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t6_hi, t6_lo);
+    if (c3.hi != 2.0 || c3.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a2_hi, a2_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t6_hi, t6_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -989,8 +1022,10 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a3_rows[row] = -c8;
     }
     pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t6_hi, t6_lo);
-    pair_pow_by_rows(a0_rows, zeros, a2_hi, a2_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t10_hi, t10_lo);
+    if (c3.hi == 2.0 && c3.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t6_hi, t6_lo);
+    if (c3.hi != 2.0 || c3.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t6_hi, t6_lo);
+    if (c4.hi == 2.0 && c4.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t10_hi, t10_lo);
+    if (c4.hi != 2.0 || c4.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a2_hi, a2_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t10_hi, t10_lo);
     log_fast_rows(a0_rows, t13_rows);
     power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
     pow_fast_by_rows(a0_rows, a3_rows, a0_power_log_hi, a0_power_log_lo, t19_rows);
@@ -1050,8 +1085,10 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a3_rows[row] = -c8;
     }
     pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t6_hi, t6_lo);
-    pair_pow_by_rows(a0_rows, zeros, a2_hi, a2_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t10_hi, t10_lo);
+    if (c3.hi == 2.0 && c3.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t6_hi, t6_lo);
+    if (c3.hi != 2.0 || c3.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t6_hi, t6_lo);
+    if (c4.hi == 2.0 && c4.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t10_hi, t10_lo);
+    if (c4.hi != 2.0 || c4.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a2_hi, a2_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t10_hi, t10_lo);
     pair_log_rows(a0_rows, zeros, t13_hi, t13_lo);
     pair_pow_by_rows(a0_rows, zeros, a3_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, t19_hi, t19_lo);
     EACH_ROW
@@ -1164,11 +1201,14 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a4_lo[row] = a4.lo;
     }
     pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t4_hi, t4_lo);
+    if (c2.hi == 2.0 && c2.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t4_hi, t4_lo);
+    if (c2.hi != 2.0 || c2.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t4_hi, t4_lo);
     power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
     pow_fast_by_rows(a0_rows, a2_rows, a0_power_log_hi, a0_power_log_lo, t9_rows);
-    pair_pow_by_rows(a0_rows, zeros, a3_hi, a3_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t16_hi, t16_lo);
-    pair_pow_by_rows(a0_rows, zeros, a4_hi, a4_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t19_hi, t19_lo);
+    if (c8.hi == 2.0 && c8.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t16_hi, t16_lo);
+    if (c8.hi != 2.0 || c8.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a3_hi, a3_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t16_hi, t16_lo);
+    if (c9.hi == 2.0 && c9.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t19_hi, t19_lo);
+    if (c9.hi != 2.0 || c9.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a4_hi, a4_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t19_hi, t19_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -1186,8 +1226,8 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double t10 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : pair_rounded(t4) * pair_rounded(t4) * pair_rounded(t4) * pair_rounded(t4)) : ((t5 && (-p < 0.0)) ? ((t7 == 0.0) ? 0.0 : t7 * pair_rounded(t4) * pair_rounded(t4) * pair_rounded(t4) * pair_rounded(t4)) : ((t8 == 0.0) ? 0.0 : t8 * t9 * t9 * t9 * t9)));
         const double t14 = p * y_i;
         const pair t17 = pair_order(pair_add(t3, pair_quot(t14, f_i)));
-        const pair t18 = pair_order(pair_add_d(pair_mul_d(t3, f_i), t14));
-        const double t20 = ((-t14 == 0.0) ? ((pair_value(t3) == 0.0) ? 0.0 : pair_value(t3) * pair_rounded(t16) * pair_rounded(t16) * pair_rounded(t16) * pair_rounded(t16)) : ((t5 && (pair_value(t15) < 0.0)) ? ((pair_value(t17) == 0.0) ? 0.0 : pair_value(t17) * pair_rounded(t16) * pair_rounded(t16) * pair_rounded(t16) * pair_rounded(t16)) : ((pair_value(t18) == 0.0) ? 0.0 : pair_value(t18) * pair_rounded(t19) * pair_rounded(t19) * pair_rounded(t19) * pair_rounded(t19))));
+        const double t18 = pair_rounded(pair_mul_d(t3, f_i)) + t14;
+        const double t20 = ((-t14 == 0.0) ? ((pair_value(t3) == 0.0) ? 0.0 : pair_value(t3) * pair_rounded(t16) * pair_rounded(t16) * pair_rounded(t16) * pair_rounded(t16)) : ((t5 && (pair_value(t15) < 0.0)) ? ((pair_value(t17) == 0.0) ? 0.0 : pair_value(t17) * pair_rounded(t16) * pair_rounded(t16) * pair_rounded(t16) * pair_rounded(t16)) : ((t18 == 0.0) ? 0.0 : t18 * pair_rounded(t19) * pair_rounded(t19) * pair_rounded(t19) * pair_rounded(t19))));
         gradient[row] = (t0 ? (t1 ? (t2 ? t10 : (t11 ? t7 : (t12 ? t10 : (t13 ? t7 / f_i : t10)))) : f_i) : y_i);
         hessian[row] = (t0 ? (t1 ? (t2 ? t20 : (t11 ? t6 / f_i : (t12 ? t20 : (t13 ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t20)))) : f_i) : y_i);
     }
@@ -1230,10 +1270,13 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a4_lo[row] = a4.lo;
     }
     pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t4_hi, t4_lo);
+    if (c2.hi == 2.0 && c2.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t4_hi, t4_lo);
+    if (c2.hi != 2.0 || c2.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t4_hi, t4_lo);
     pair_pow_by_rows(a0_rows, zeros, a2_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, t9_hi, t9_lo);
-    pair_pow_by_rows(a0_rows, zeros, a3_hi, a3_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t16_hi, t16_lo);
-    pair_pow_by_rows(a0_rows, zeros, a4_hi, a4_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t19_hi, t19_lo);
+    if (c8.hi == 2.0 && c8.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t16_hi, t16_lo);
+    if (c8.hi != 2.0 || c8.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a3_hi, a3_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t16_hi, t16_lo);
+    if (c9.hi == 2.0 && c9.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t19_hi, t19_lo);
+    if (c9.hi != 2.0 || c9.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a4_hi, a4_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t19_hi, t19_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -1355,13 +1398,17 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a5_lo[row] = a5.lo;
     }
     pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t6_hi, t6_lo);
-    pair_pow_by_rows(a0_rows, zeros, a2_hi, a2_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t10_hi, t10_lo);
+    if (c3.hi == 2.0 && c3.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t6_hi, t6_lo);
+    if (c3.hi != 2.0 || c3.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t6_hi, t6_lo);
+    if (c4.hi == 2.0 && c4.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t10_hi, t10_lo);
+    if (c4.hi != 2.0 || c4.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a2_hi, a2_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t10_hi, t10_lo);
     log_fast_rows(a0_rows, t13_rows);
     power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
     pow_fast_by_rows(a0_rows, a3_rows, a0_power_log_hi, a0_power_log_lo, t19_rows);
-    pair_pow_by_rows(a0_rows, zeros, a4_hi, a4_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t23_hi, t23_lo);
-    pair_pow_by_rows(a0_rows, zeros, a5_hi, a5_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t26_hi, t26_lo);
+    if (c10.hi == 2.0 && c10.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t23_hi, t23_lo);
+    if (c10.hi != 2.0 || c10.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a4_hi, a4_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t23_hi, t23_lo);
+    if (c11.hi == 2.0 && c11.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t26_hi, t26_lo);
+    if (c11.hi != 2.0 || c11.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a5_hi, a5_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t26_hi, t26_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -1385,8 +1432,8 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const double t20 = ((y_i == 0.0) ? ((1.0 == 0.0) ? 0.0 : pair_rounded(t10) * pair_rounded(t10) * pair_rounded(t10) * pair_rounded(t10)) : ((t7 && (-p < 0.0)) ? ((t17 == 0.0) ? 0.0 : t17 * pair_rounded(t10) * pair_rounded(t10) * pair_rounded(t10) * pair_rounded(t10)) : ((t18 == 0.0) ? 0.0 : t18 * t19 * t19 * t19 * t19)));
         const double t21 = p * y_i;
         const pair t24 = pair_order(pair_add(t3, pair_quot(t21, f_i)));
-        const pair t25 = pair_order(pair_add_d(pair_mul_d(t3, f_i), t21));
-        const double t27 = ((-t21 == 0.0) ? ((pair_value(t3) == 0.0) ? 0.0 : pair_value(t3) * pair_rounded(t23) * pair_rounded(t23) * pair_rounded(t23) * pair_rounded(t23)) : ((t7 && (pair_value(t22) < 0.0)) ? ((pair_value(t24) == 0.0) ? 0.0 : pair_value(t24) * pair_rounded(t23) * pair_rounded(t23) * pair_rounded(t23) * pair_rounded(t23)) : ((pair_value(t25) == 0.0) ? 0.0 : pair_value(t25) * pair_rounded(t26) * pair_rounded(t26) * pair_rounded(t26) * pair_rounded(t26))));
+        const double t25 = pair_rounded(pair_mul_d(t3, f_i)) + t21;
+        const double t27 = ((-t21 == 0.0) ? ((pair_value(t3) == 0.0) ? 0.0 : pair_value(t3) * pair_rounded(t23) * pair_rounded(t23) * pair_rounded(t23) * pair_rounded(t23)) : ((t7 && (pair_value(t22) < 0.0)) ? ((pair_value(t24) == 0.0) ? 0.0 : pair_value(t24) * pair_rounded(t23) * pair_rounded(t23) * pair_rounded(t23) * pair_rounded(t23)) : ((t25 == 0.0) ? 0.0 : t25 * pair_rounded(t26) * pair_rounded(t26) * pair_rounded(t26) * pair_rounded(t26))));
         loss[row] = (t0 ? (t1 ? (t2 ? t11 : (t12 ? f_i - y_i * t13 : (t14 ? t11 : (t15 ? t16 + t13 : t11)))) : f_i) : y_i);
         gradient[row] = (t0 ? (t1 ? (t2 ? t20 : (t12 ? t17 : (t14 ? t20 : (t15 ? t17 / f_i : t20)))) : f_i) : y_i);
         hessian[row] = (t0 ? (t1 ? (t2 ? t27 : (t12 ? t16 / f_i : (t14 ? t27 : (t15 ? (2.0 * y_i / f_i - 1.0) / f_i / f_i : t27)))) : f_i) : y_i);
@@ -1438,12 +1485,16 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a5_lo[row] = a5.lo;
     }
     pair_power_log_rows(a0_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo);
-    pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t6_hi, t6_lo);
-    pair_pow_by_rows(a0_rows, zeros, a2_hi, a2_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t10_hi, t10_lo);
+    if (c3.hi == 2.0 && c3.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t6_hi, t6_lo);
+    if (c3.hi != 2.0 || c3.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a1_hi, a1_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t6_hi, t6_lo);
+    if (c4.hi == 2.0 && c4.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t10_hi, t10_lo);
+    if (c4.hi != 2.0 || c4.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a2_hi, a2_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t10_hi, t10_lo);
     pair_log_rows(a0_rows, zeros, t13_hi, t13_lo);
     pair_pow_by_rows(a0_rows, zeros, a3_rows, zeros, a0_pair_power_log_hi, a0_pair_power_log_lo, t19_hi, t19_lo);
-    pair_pow_by_rows(a0_rows, zeros, a4_hi, a4_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t23_hi, t23_lo);
-    pair_pow_by_rows(a0_rows, zeros, a5_hi, a5_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t26_hi, t26_lo);
+    if (c10.hi == 2.0 && c10.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t23_hi, t23_lo);
+    if (c10.hi != 2.0 || c10.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a4_hi, a4_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t23_hi, t23_lo);
+    if (c11.hi == 2.0 && c11.lo == 0.0) pair_mul_rows(a0_rows, zeros, a0_rows, zeros, t26_hi, t26_lo);
+    if (c11.hi != 2.0 || c11.lo != 0.0) pair_pow_by_rows(a0_rows, zeros, a5_hi, a5_lo, a0_pair_power_log_hi, a0_pair_power_log_lo, t26_hi, t26_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -1584,9 +1635,11 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         a1_rows[row] = c2;
         a2_rows[row] = pair_value(c3);
     }
-    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
-    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t3_rows);
-    pow_fast_by_rows(a0_rows, a2_rows, a0_power_log_hi, a0_power_log_lo, t6_rows);
+    if (c2 != 2.0 || c3.hi != 2.0 || c3.lo != 0.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (c2 == 2.0) squared_rows(a0_rows, t3_rows);
+    if (c2 != 2.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t3_rows);
+    if (c3.hi == 2.0 && c3.lo == 0.0) squared_rows(a0_rows, t6_rows);
+    if (c3.hi != 2.0 || c3.lo != 0.0) pow_fast_by_rows(a0_rows, a2_rows, a0_power_log_hi, a0_power_log_lo, t6_rows);
     log_fast_rows(a0_rows, t8_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1646,7 +1699,8 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         a2_rows[row] = -c1;
     }
     power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
-    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t0_rows);
+    if (c0.hi == 2.0 && c0.lo == 0.0) squared_rows(a0_rows, t0_rows);
+    if (c0.hi != 2.0 || c0.lo != 0.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t0_rows);
     pow_fast_by_rows(a0_rows, a2_rows, a0_power_log_hi, a0_power_log_lo, t3_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1703,9 +1757,11 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         a1_rows[row] = c2;
         a2_rows[row] = c3;
     }
-    power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
-    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t3_rows);
-    pow_fast_by_rows(a0_rows, a2_rows, a0_power_log_hi, a0_power_log_lo, t6_rows);
+    if (c2 != 2.0 || c3 != 2.0) power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
+    if (c2 == 2.0) squared_rows(a0_rows, t3_rows);
+    if (c2 != 2.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t3_rows);
+    if (c3 == 2.0) squared_rows(a0_rows, t6_rows);
+    if (c3 != 2.0) pow_fast_by_rows(a0_rows, a2_rows, a0_power_log_hi, a0_power_log_lo, t6_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1775,8 +1831,10 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         a3_rows[row] = -c8;
     }
     power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
-    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t6_rows);
-    pow_fast_by_rows(a0_rows, a2_rows, a0_power_log_hi, a0_power_log_lo, t10_rows);
+    if (c3 == 2.0) squared_rows(a0_rows, t6_rows);
+    if (c3 != 2.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t6_rows);
+    if (c4.hi == 2.0 && c4.lo == 0.0) squared_rows(a0_rows, t10_rows);
+    if (c4.hi != 2.0 || c4.lo != 0.0) pow_fast_by_rows(a0_rows, a2_rows, a0_power_log_hi, a0_power_log_lo, t10_rows);
     log_fast_rows(a0_rows, t13_rows);
     pow_fast_by_rows(a0_rows, a3_rows, a0_power_log_hi, a0_power_log_lo, t19_rows);
     EACH_ROW
@@ -1866,10 +1924,13 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         a4_rows[row] = c9;
     }
     power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
-    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t4_rows);
+    if (c2.hi == 2.0 && c2.lo == 0.0) squared_rows(a0_rows, t4_rows);
+    if (c2.hi != 2.0 || c2.lo != 0.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t4_rows);
     pow_fast_by_rows(a0_rows, a2_rows, a0_power_log_hi, a0_power_log_lo, t9_rows);
-    pow_fast_by_rows(a0_rows, a3_rows, a0_power_log_hi, a0_power_log_lo, t16_rows);
-    pow_fast_by_rows(a0_rows, a4_rows, a0_power_log_hi, a0_power_log_lo, t19_rows);
+    if (c8 == 2.0) squared_rows(a0_rows, t16_rows);
+    if (c8 != 2.0) pow_fast_by_rows(a0_rows, a3_rows, a0_power_log_hi, a0_power_log_lo, t16_rows);
+    if (c9 == 2.0) squared_rows(a0_rows, t19_rows);
+    if (c9 != 2.0) pow_fast_by_rows(a0_rows, a4_rows, a0_power_log_hi, a0_power_log_lo, t19_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1965,12 +2026,16 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         a5_rows[row] = c11;
     }
     power_log_rows(a0_rows, zeros, a0_power_log_hi, a0_power_log_lo);
-    pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t6_rows);
-    pow_fast_by_rows(a0_rows, a2_rows, a0_power_log_hi, a0_power_log_lo, t10_rows);
+    if (c3 == 2.0) squared_rows(a0_rows, t6_rows);
+    if (c3 != 2.0) pow_fast_by_rows(a0_rows, a1_rows, a0_power_log_hi, a0_power_log_lo, t6_rows);
+    if (c4.hi == 2.0 && c4.lo == 0.0) squared_rows(a0_rows, t10_rows);
+    if (c4.hi != 2.0 || c4.lo != 0.0) pow_fast_by_rows(a0_rows, a2_rows, a0_power_log_hi, a0_power_log_lo, t10_rows);
     log_fast_rows(a0_rows, t13_rows);
     pow_fast_by_rows(a0_rows, a3_rows, a0_power_log_hi, a0_power_log_lo, t19_rows);
-    pow_fast_by_rows(a0_rows, a4_rows, a0_power_log_hi, a0_power_log_lo, t23_rows);
-    pow_fast_by_rows(a0_rows, a5_rows, a0_power_log_hi, a0_power_log_lo, t26_rows);
+    if (c10 == 2.0) squared_rows(a0_rows, t23_rows);
+    if (c10 != 2.0) pow_fast_by_rows(a0_rows, a4_rows, a0_power_log_hi, a0_power_log_lo, t23_rows);
+    if (c11 == 2.0) squared_rows(a0_rows, t26_rows);
+    if (c11 != 2.0) pow_fast_by_rows(a0_rows, a5_rows, a0_power_log_hi, a0_power_log_lo, t26_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];

@@ -189,14 +189,6 @@ INLINE pair pair_mul(pair a, pair b)
     return made;
 }
 
-INLINE pair pair_quot(double a, double b)
-{
-    const double h = a / b;
-    const double l = quotient_rest(a, h, b) * (1.0 / b);
-    const pair made = {h, fabs(l) < HUGE_VAL ? l : 0.0};
-    return made;
-}
-
 /* Where b is infinite or its inverse is, the rest is no number. */
 INLINE pair pair_div(pair a, pair b)
 {
@@ -356,9 +348,9 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         const pair t10 = {t10_hi[row], t10_lo[row]};
         const pair t12 = {t12_hi[row], t12_lo[row]};
         const pair t1 = pair_div(pair_of(y_i), t0);
-        const pair t7 = pair_order(pair_sub(t2, pair_mul(t1, t6)));
-        const pair t9 = pair_order(pair_sub(pair_mul(pair_mul(t2, t8), t8), t1));
-        const double t11 = ((pair_rounded(t1) == 0.0) ? ((pair_rounded(t2) == 0.0) ? 0.0 : pair_rounded(t2) * pair_value(t4) * pair_value(t4) * pair_value(t5) * pair_value(t5) * pair_value(t5)) : (((0.0 < f_i) && (pair_value(t0) < 0.0)) ? ((pair_value(t7) == 0.0) ? 0.0 : pair_value(t7) * pair_value(t5) * pair_value(t5) * pair_value(t5) * pair_value(t5)) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10))));
+        const double t7 = pair_rounded(t2) - pair_rounded(pair_mul(t1, t6));
+        const double t9 = pair_rounded(pair_mul(pair_mul(t2, t8), t8)) - pair_rounded(t1);
+        const double t11 = ((pair_rounded(t1) == 0.0) ? ((pair_rounded(t2) == 0.0) ? 0.0 : pair_rounded(t2) * pair_value(t4) * pair_value(t4) * pair_value(t5) * pair_value(t5) * pair_value(t5)) : (((0.0 < f_i) && (pair_value(t0) < 0.0)) ? ((t7 == 0.0) ? 0.0 : t7 * pair_value(t5) * pair_value(t5) * pair_value(t5) * pair_value(t5)) : ((t9 == 0.0) ? 0.0 : t9 * pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10))));
         loss[row] = ((y_i == y_i) ? ((f_i == f_i) ? ((p < 1.0) ? t11 : ((p <= 1.0) ? pair_value(t12) - ((pair_value(t12) == HUGE_VAL) ? 0.0 : f_i * y_i) : ((p < 2.0) ? t11 : ((p <= 2.0) ? f_i + y_i * pair_value(pair_if((y_i == 0.0), pair_of(0.0), t6)) : t11)))) : f_i) : y_i);
     }
 #else
@@ -426,7 +418,7 @@ void lossforge_tweedie_log_link_loss_f64_at(size_t n, size_t K, const void *cons
 #ifdef LOSSFORGE_FAST
     const double p = parameters[0];
     const pair t0 = pair_diff(1.0, p);
-    const pair t2 = pair_quot(1.0, (2.0 - p));
+    const pair t2 = pair_div(pair_of(1.0), pair_diff(2.0, p));
     const pair c2 = pair_scale(pair_order(pair_add_d(t0, 1.0)), 0.25);
     const pair c3 = pair_scale(t0, 0.25);
     const double constants[] = {p, t0.hi, t0.lo, t2.hi, t2.lo, c2.hi, c2.lo, c3.hi, c3.lo};
@@ -591,9 +583,9 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
 #ifdef LOSSFORGE_FAST
     const double p = constants[0];
     const pair t0 = {constants[1], constants[2]};
-    const double t2 = constants[3];
-    const pair c2 = {constants[4], constants[5]};
-    const pair c3 = {constants[6], constants[7]};
+    const pair t2 = {constants[3], constants[4]};
+    const pair c2 = {constants[5], constants[6]};
+    const pair c3 = {constants[7], constants[8]};
     double t3_hi[ROWS_f64], t3_lo[ROWS_f64];
     double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
     double t4_hi[ROWS_f64], t4_lo[ROWS_f64];
@@ -640,9 +632,9 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         const pair t10 = {t10_hi[row], t10_lo[row]};
         const pair a5 = {a5_hi[row], a5_lo[row]};
         const pair t1 = pair_mul_d(t0, y_i);
-        const pair t7 = pair_order(pair_add_d(pair_neg(pair_mul(t1, t6)), t2));
-        const pair t9 = pair_order(pair_sub(pair_mul(pair_mul_d(t8, t2), t8), t1));
-        const double t11 = ((pair_rounded(t1) == 0.0) ? ((t2 == 0.0) ? 0.0 : t2 * pair_value(t4) * pair_value(t4) * pair_value(t5) * pair_value(t5) * pair_value(t5)) : (((0.0 < f_i) && (pair_value(t0) < 0.0)) ? ((pair_value(t7) == 0.0) ? 0.0 : pair_value(t7) * pair_value(t5) * pair_value(t5) * pair_value(t5) * pair_value(t5)) : ((pair_value(t9) == 0.0) ? 0.0 : pair_value(t9) * pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10))));
+        const double t7 = pair_value(t2) - pair_rounded(pair_mul(t1, t6));
+        const double t9 = pair_rounded(pair_mul(pair_mul(t2, t8), t8)) - pair_rounded(t1);
+        const double t11 = ((pair_rounded(t1) == 0.0) ? ((pair_value(t2) == 0.0) ? 0.0 : pair_value(t2) * pair_value(t4) * pair_value(t4) * pair_value(t5) * pair_value(t5) * pair_value(t5)) : (((0.0 < f_i) && (pair_value(t0) < 0.0)) ? ((t7 == 0.0) ? 0.0 : t7 * pair_value(t5) * pair_value(t5) * pair_value(t5) * pair_value(t5)) : ((t9 == 0.0) ? 0.0 : t9 * pair_value(t10) * pair_value(t10) * pair_value(t10) * pair_value(t10))));
         hessian[row] = pair_value(pair_if((y_i == y_i), pair_if((f_i == f_i), pair_if((p < 1.0), pair_of(t11), pair_if((p <= 1.0), a5, pair_of(((p < 2.0) ? t11 : ((p <= 2.0) ? y_i * pair_value(pair_if((y_i == 0.0), pair_of(0.0), t6)) : t11))))), pair_of(f_i)), pair_of(y_i)));
     }
 #else
@@ -710,10 +702,10 @@ void lossforge_tweedie_log_link_hessian_f64_at(size_t n, size_t K, const void *c
 #ifdef LOSSFORGE_FAST
     const double p = parameters[0];
     const pair t0 = pair_diff(1.0, p);
-    const double t2 = 2.0 - p;
+    const pair t2 = pair_diff(2.0, p);
     const pair c2 = pair_scale(pair_order(pair_add_d(t0, 1.0)), 0.25);
     const pair c3 = pair_scale(t0, 0.25);
-    const double constants[] = {p, t0.hi, t0.lo, t2, c2.hi, c2.lo, c3.hi, c3.lo};
+    const double constants[] = {p, t0.hi, t0.lo, t2.hi, t2.lo, c2.hi, c2.lo, c3.hi, c3.lo};
 #else
     const double p = parameters[0];
     const pair t0 = pair_diff(1.0, p);
@@ -804,9 +796,9 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const int t1 = (f_i == f_i);
         const pair t4 = pair_div(pair_of(y_i), t3);
         const int t9 = ((0.0 < f_i) && (pair_value(t3) < 0.0));
-        const pair t11 = pair_order(pair_sub(t5, pair_mul(t4, t10)));
-        const pair t14 = pair_order(pair_sub(pair_mul(pair_mul(t5, t13), t13), t4));
-        const double t16 = ((pair_rounded(t4) == 0.0) ? ((pair_rounded(t5) == 0.0) ? 0.0 : pair_rounded(t5) * pair_value(t7) * pair_value(t7) * pair_value(t8) * pair_value(t8) * pair_value(t8)) : (t9 ? ((pair_value(t11) == 0.0) ? 0.0 : pair_value(t11) * pair_value(t8) * pair_value(t8) * pair_value(t8) * pair_value(t8)) : ((pair_value(t14) == 0.0) ? 0.0 : pair_value(t14) * pair_value(t15) * pair_value(t15) * pair_value(t15) * pair_value(t15))));
+        const double t11 = pair_rounded(t5) - pair_rounded(pair_mul(t4, t10));
+        const double t14 = pair_rounded(pair_mul(pair_mul(t5, t13), t13)) - pair_rounded(t4);
+        const double t16 = ((pair_rounded(t4) == 0.0) ? ((pair_rounded(t5) == 0.0) ? 0.0 : pair_rounded(t5) * pair_value(t7) * pair_value(t7) * pair_value(t8) * pair_value(t8) * pair_value(t8)) : (t9 ? ((t11 == 0.0) ? 0.0 : t11 * pair_value(t8) * pair_value(t8) * pair_value(t8) * pair_value(t8)) : ((t14 == 0.0) ? 0.0 : t14 * pair_value(t15) * pair_value(t15) * pair_value(t15) * pair_value(t15))));
         const int t21 = (y_i == 0.0);
         const double t22 = y_i * pair_value(pair_if(t21, pair_of(0.0), t10));
         const double t24 = 1.0 - pair_rounded(pair_mul(pair_mul_d(t23, y_i), t23));
@@ -899,7 +891,7 @@ void lossforge_tweedie_log_link_loss_gradient_f64_at(size_t n, size_t K, const v
     const double p = parameters[0];
     const int t2 = (p < 1.0);
     const pair t3 = pair_diff(1.0, p);
-    const pair t5 = pair_quot(1.0, (2.0 - p));
+    const pair t5 = pair_div(pair_of(1.0), pair_diff(2.0, p));
     const int t17 = (p <= 1.0);
     const int t19 = (p < 2.0);
     const int t20 = (p <= 2.0);
@@ -942,9 +934,9 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
     const int t15 = constants[3] != 0.0;
     const int t16 = constants[4] != 0.0;
     const int t17 = constants[5] != 0.0;
-    const double t21 = constants[6];
-    const pair c2 = {constants[7], constants[8]};
-    const pair c3 = {constants[9], constants[10]};
+    const pair t21 = {constants[6], constants[7]};
+    const pair c2 = {constants[8], constants[9]};
+    const pair c3 = {constants[10], constants[11]};
     double t5_hi[ROWS_f64], t5_lo[ROWS_f64];
     double t6_hi[ROWS_f64], t6_lo[ROWS_f64];
     double t8_rows[ROWS_f64];
@@ -1005,9 +997,9 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         const double t14 = (t3 ? ((1.0 == 0.0) ? 0.0 : pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : (t7 ? ((t10 == 0.0) ? 0.0 : t10 * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : ((t12 == 0.0) ? 0.0 : t12 * pair_value(t13) * pair_value(t13) * pair_value(t13) * pair_value(t13))));
         const double t19 = y_i * pair_value(pair_if(t3, pair_of(0.0), t18));
         const pair t20 = pair_mul_d(t4, y_i);
-        const pair t23 = pair_order(pair_add_d(pair_neg(pair_mul(t20, t18)), t21));
-        const pair t25 = pair_order(pair_sub(pair_mul(pair_mul_d(t24, t21), t24), t20));
-        const double t26 = ((pair_rounded(t20) == 0.0) ? ((t21 == 0.0) ? 0.0 : t21 * pair_value(t22) * pair_value(t22) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : (t7 ? ((pair_value(t23) == 0.0) ? 0.0 : pair_value(t23) * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : ((pair_value(t25) == 0.0) ? 0.0 : pair_value(t25) * pair_value(t13) * pair_value(t13) * pair_value(t13) * pair_value(t13))));
+        const double t23 = pair_value(t21) - pair_rounded(pair_mul(t20, t18));
+        const double t25 = pair_rounded(pair_mul(pair_mul(t21, t24), t24)) - pair_rounded(t20);
+        const double t26 = ((pair_rounded(t20) == 0.0) ? ((pair_value(t21) == 0.0) ? 0.0 : pair_value(t21) * pair_value(t22) * pair_value(t22) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : (t7 ? ((t23 == 0.0) ? 0.0 : t23 * pair_value(t6) * pair_value(t6) * pair_value(t6) * pair_value(t6)) : ((t25 == 0.0) ? 0.0 : t25 * pair_value(t13) * pair_value(t13) * pair_value(t13) * pair_value(t13))));
         gradient[row] = (t0 ? (t1 ? (t2 ? t14 : (t15 ? t12 : (t16 ? t14 : (t17 ? 1.0 - t19 : t14)))) : f_i) : y_i);
         hessian[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t26), pair_if(t15, t11, pair_of((t16 ? t26 : (t17 ? t19 : t26))))), pair_of(f_i)), pair_of(y_i)));
     }
@@ -1098,10 +1090,10 @@ void lossforge_tweedie_log_link_gradient_hessian_f64_at(size_t n, size_t K, cons
     const int t15 = (p <= 1.0);
     const int t16 = (p < 2.0);
     const int t17 = (p <= 2.0);
-    const double t21 = 2.0 - p;
+    const pair t21 = pair_diff(2.0, p);
     const pair c2 = pair_scale(pair_order(pair_add_d(t4, 1.0)), 0.25);
     const pair c3 = pair_scale(t4, 0.25);
-    const double constants[] = {t2 ? 1.0 : 0.0, t4.hi, t4.lo, t15 ? 1.0 : 0.0, t16 ? 1.0 : 0.0, t17 ? 1.0 : 0.0, t21, c2.hi, c2.lo, c3.hi, c3.lo};
+    const double constants[] = {t2 ? 1.0 : 0.0, t4.hi, t4.lo, t15 ? 1.0 : 0.0, t16 ? 1.0 : 0.0, t17 ? 1.0 : 0.0, t21.hi, t21.lo, c2.hi, c2.lo, c3.hi, c3.lo};
 #else
     const double p = parameters[0];
     const int t2 = (p < 1.0);
@@ -1136,13 +1128,13 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
 #ifdef LOSSFORGE_FAST
     const int t2 = constants[0] != 0.0;
     const pair t3 = {constants[1], constants[2]};
-    const double t5 = constants[3];
-    const int t18 = constants[4] != 0.0;
-    const int t20 = constants[5] != 0.0;
-    const int t21 = constants[6] != 0.0;
-    const pair t6 = {constants[7], constants[8]};
-    const pair c4 = {constants[9], constants[10]};
-    const pair c5 = {constants[11], constants[12]};
+    const pair t5 = {constants[3], constants[4]};
+    const int t18 = constants[5] != 0.0;
+    const int t20 = constants[6] != 0.0;
+    const int t21 = constants[7] != 0.0;
+    const pair t6 = {constants[8], constants[9]};
+    const pair c4 = {constants[10], constants[11]};
+    const pair c5 = {constants[12], constants[13]};
     double t7_hi[ROWS_f64], t7_lo[ROWS_f64];
     double a0_hi[ROWS_f64], a0_lo[ROWS_f64];
     double t8_hi[ROWS_f64], t8_lo[ROWS_f64];
@@ -1198,18 +1190,18 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const int t1 = (f_i == f_i);
         const pair t4 = pair_div(pair_of(y_i), t3);
         const int t10 = ((0.0 < f_i) && (pair_value(t3) < 0.0));
-        const pair t12 = pair_order(pair_sub(t6, pair_mul(t4, t11)));
-        const pair t15 = pair_order(pair_sub(pair_mul(pair_mul(t6, t14), t14), t4));
-        const double t17 = ((pair_rounded(t4) == 0.0) ? ((pair_rounded(t6) == 0.0) ? 0.0 : pair_rounded(t6) * pair_value(t8) * pair_value(t8) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : (t10 ? ((pair_value(t12) == 0.0) ? 0.0 : pair_value(t12) * pair_value(t9) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : ((pair_value(t15) == 0.0) ? 0.0 : pair_value(t15) * pair_value(t16) * pair_value(t16) * pair_value(t16) * pair_value(t16))));
+        const double t12 = pair_rounded(t6) - pair_rounded(pair_mul(t4, t11));
+        const double t15 = pair_rounded(pair_mul(pair_mul(t6, t14), t14)) - pair_rounded(t4);
+        const double t17 = ((pair_rounded(t4) == 0.0) ? ((pair_rounded(t6) == 0.0) ? 0.0 : pair_rounded(t6) * pair_value(t8) * pair_value(t8) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : (t10 ? ((t12 == 0.0) ? 0.0 : t12 * pair_value(t9) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : ((t15 == 0.0) ? 0.0 : t15 * pair_value(t16) * pair_value(t16) * pair_value(t16) * pair_value(t16))));
         const int t22 = (y_i == 0.0);
         const double t23 = y_i * pair_value(pair_if(t22, pair_of(0.0), t11));
         const double t25 = 1.0 - pair_rounded(pair_mul(pair_mul_d(t24, y_i), t24));
         const double t26 = pair_value(t19) - y_i;
         const double t27 = (t22 ? ((1.0 == 0.0) ? 0.0 : pair_value(t9) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : (t10 ? ((t25 == 0.0) ? 0.0 : t25 * pair_value(t9) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : ((t26 == 0.0) ? 0.0 : t26 * pair_value(t16) * pair_value(t16) * pair_value(t16) * pair_value(t16))));
         const pair t28 = pair_mul_d(t3, y_i);
-        const pair t29 = pair_order(pair_add_d(pair_neg(pair_mul(t28, t11)), t5));
-        const pair t30 = pair_order(pair_sub(pair_mul(pair_mul_d(t14, t5), t14), t28));
-        const double t31 = ((pair_rounded(t28) == 0.0) ? ((t5 == 0.0) ? 0.0 : t5 * pair_value(t8) * pair_value(t8) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : (t10 ? ((pair_value(t29) == 0.0) ? 0.0 : pair_value(t29) * pair_value(t9) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : ((pair_value(t30) == 0.0) ? 0.0 : pair_value(t30) * pair_value(t16) * pair_value(t16) * pair_value(t16) * pair_value(t16))));
+        const double t29 = pair_value(t5) - pair_rounded(pair_mul(t28, t11));
+        const double t30 = pair_rounded(pair_mul(pair_mul(t5, t14), t14)) - pair_rounded(t28);
+        const double t31 = ((pair_rounded(t28) == 0.0) ? ((pair_value(t5) == 0.0) ? 0.0 : pair_value(t5) * pair_value(t8) * pair_value(t8) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : (t10 ? ((t29 == 0.0) ? 0.0 : t29 * pair_value(t9) * pair_value(t9) * pair_value(t9) * pair_value(t9)) : ((t30 == 0.0) ? 0.0 : t30 * pair_value(t16) * pair_value(t16) * pair_value(t16) * pair_value(t16))));
         loss[row] = (t0 ? (t1 ? (t2 ? t17 : (t18 ? pair_value(t19) - ((pair_value(t19) == HUGE_VAL) ? 0.0 : f_i * y_i) : (t20 ? t17 : (t21 ? f_i + t23 : t17)))) : f_i) : y_i);
         gradient[row] = (t0 ? (t1 ? (t2 ? t27 : (t18 ? t26 : (t20 ? t27 : (t21 ? 1.0 - t23 : t27)))) : f_i) : y_i);
         hessian[row] = pair_value(pair_if(t0, pair_if(t1, pair_if(t2, pair_of(t31), pair_if(t18, t19, pair_of((t20 ? t31 : (t21 ? t23 : t31))))), pair_of(f_i)), pair_of(y_i)));
@@ -1304,14 +1296,14 @@ void lossforge_tweedie_log_link_loss_gradient_hessian_f64_at(size_t n, size_t K,
     const double p = parameters[0];
     const int t2 = (p < 1.0);
     const pair t3 = pair_diff(1.0, p);
-    const double t5 = 2.0 - p;
+    const pair t5 = pair_diff(2.0, p);
     const int t18 = (p <= 1.0);
     const int t20 = (p < 2.0);
     const int t21 = (p <= 2.0);
-    const pair t6 = pair_quot(1.0, t5);
+    const pair t6 = pair_div(pair_of(1.0), t5);
     const pair c4 = pair_scale(pair_order(pair_add_d(t3, 1.0)), 0.25);
     const pair c5 = pair_scale(t3, 0.25);
-    const double constants[] = {t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5, t18 ? 1.0 : 0.0, t20 ? 1.0 : 0.0, t21 ? 1.0 : 0.0, t6.hi, t6.lo, c4.hi, c4.lo, c5.hi, c5.lo};
+    const double constants[] = {t2 ? 1.0 : 0.0, t3.hi, t3.lo, t5.hi, t5.lo, t18 ? 1.0 : 0.0, t20 ? 1.0 : 0.0, t21 ? 1.0 : 0.0, t6.hi, t6.lo, c4.hi, c4.lo, c5.hi, c5.lo};
 #else
     const double p = parameters[0];
     const int t2 = (p < 1.0);

@@ -1096,6 +1096,7 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
     double a1_hi[ROWS_f32], a1_lo[ROWS_f32];
     double t0_hi[ROWS_f32], t0_lo[ROWS_f32];
     double a2_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
     static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1110,8 +1111,9 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         const pair t0 = pair_mul_d(pair_order(pair_add_d(a1, -f_i)), shape);
         t0_hi[row] = t0.hi;
         t0_lo[row] = t0.lo;
+        t0_rows[row] = pair_rounded(t0);
     }
-    expm1_fast_rows(t0_hi, a2_rows);
+    expm1_fast_rows(t0_rows, a2_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const pair t0 = {t0_hi[row], t0_lo[row]};
@@ -1257,6 +1259,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     double a2_rows[ROWS_f32];
     double a3_rows[ROWS_f32];
     double a4_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
     static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1272,9 +1275,10 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         t0_hi[row] = t0.hi;
         t0_lo[row] = t0.lo;
         a3_rows[row] = pair_rounded(pair_min(pair_of(1.0), pair_order(t0)));
+        t0_rows[row] = pair_rounded(t0);
     }
     pair_exp_short_rows(t0_hi, t0_lo, t2_hi, t2_lo);
-    expm1_fast_rows(t0_hi, a2_rows);
+    expm1_fast_rows(t0_rows, a2_rows);
     expm1_fast_rows(a3_rows, a4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1380,6 +1384,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     double a2_rows[ROWS_f32];
     double a3_rows[ROWS_f32];
     double a4_rows[ROWS_f32];
+    double t0_rows[ROWS_f32];
     static const double zeros[ROWS_f32] = {0.0};
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1395,9 +1400,10 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         t0_hi[row] = t0.hi;
         t0_lo[row] = t0.lo;
         a3_rows[row] = pair_rounded(pair_min(pair_of(1.0), pair_order(t0)));
+        t0_rows[row] = pair_rounded(t0);
     }
     pair_exp_short_rows(t0_hi, t0_lo, t2_hi, t2_lo);
-    expm1_fast_rows(t0_hi, a2_rows);
+    expm1_fast_rows(t0_rows, a2_rows);
     expm1_fast_rows(a3_rows, a4_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {

@@ -576,6 +576,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
     double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
     double a0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -586,9 +587,10 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         const pair t1 = pair_neg(pair_mul(t0, t0));
         t1_hi[row] = t1.hi;
         t1_lo[row] = t1.lo;
+        t1_rows[row] = pair_rounded(t1);
     }
     pair_exp_down_short_rows(t1_hi, t1_lo, t2_hi, t2_lo);
-    expm1_fast_rows(t1_hi, a0_rows);
+    expm1_fast_rows(t1_rows, a0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -754,6 +756,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
     double t1_hi[ROWS_f64], t1_lo[ROWS_f64];
     double t2_hi[ROWS_f64], t2_lo[ROWS_f64];
     double a0_rows[ROWS_f64];
+    double t1_rows[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double y_i = y[row];
@@ -766,9 +769,10 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         const pair t1 = pair_neg(pair_mul(t0, t0));
         t1_hi[row] = t1.hi;
         t1_lo[row] = t1.lo;
+        t1_rows[row] = pair_rounded(t1);
     }
     pair_exp_down_short_rows(t1_hi, t1_lo, t2_hi, t2_lo);
-    expm1_fast_rows(t1_hi, a0_rows);
+    expm1_fast_rows(t1_rows, a0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         const double r = r_rows[row];
@@ -1023,6 +1027,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
     double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
     double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
     double a0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1033,9 +1038,10 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         const pair t1 = pair_neg(pair_mul(t0, t0));
         t1_hi[row] = t1.hi;
         t1_lo[row] = t1.lo;
+        t1_rows[row] = pair_rounded(t1);
     }
     pair_exp_down_short_rows(t1_hi, t1_lo, t2_hi, t2_lo);
-    expm1_fast_rows(t1_hi, a0_rows);
+    expm1_fast_rows(t1_rows, a0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double r = r_rows[row];
@@ -1129,6 +1135,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
     double t1_hi[ROWS_f32], t1_lo[ROWS_f32];
     double t2_hi[ROWS_f32], t2_lo[ROWS_f32];
     double a0_rows[ROWS_f32];
+    double t1_rows[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double y_i = y[row];
@@ -1141,9 +1148,10 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         const pair t1 = pair_neg(pair_mul(t0, t0));
         t1_hi[row] = t1.hi;
         t1_lo[row] = t1.lo;
+        t1_rows[row] = pair_rounded(t1);
     }
     pair_exp_down_short_rows(t1_hi, t1_lo, t2_hi, t2_lo);
-    expm1_fast_rows(t1_hi, a0_rows);
+    expm1_fast_rows(t1_rows, a0_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         const double r = r_rows[row];
