@@ -229,6 +229,15 @@ def test_special_values_are_those_of_plain_arithmetic(level: str, compiler: str,
             assert right.all(), (name, odd, [a[~right] for a in grid], high[~right], expected[~right])
 
 
+def test_what_overflows_does_so_whatever_the_second_part(folder: Path) -> None:
+    """Of a large argument, a second part as large as 1 is far less than half an ulp."""
+    high = np.array([800.0, 3e21, 3e21, 1e300])
+    for name in ("pair_exp", "pair_exp_short", "pair_expm1", "pair_sinh", "pair_cosh"):
+        for low in (0.0, -0.29, 0.29, -0.99):
+            made, _ = run(library(LEVELS[-1], "cc", folder), name, [(high, np.where(high > 1e20, low, 0.0))])
+            assert (made == np.inf).all(), (name, low, made)
+
+
 @np.errstate(all="ignore")
 @pytest.mark.parametrize("name", CASES)
 def test_any_bit_patterns(name: str, folder: Path) -> None:

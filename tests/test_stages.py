@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import lossforge as lf
 from lossforge.codegen import write_c
 from lossforge.codegen.compile import available
 from lossforge.codegen.ir import Assign, Call, Kernel, Var, used_names, walk
@@ -97,6 +98,23 @@ def test_the_bits_are_those_of_one_loop(name: str, tier: tuple[str, ...]) -> Non
             for x, y in zip(a, b, strict=True):
                 np.testing.assert_array_equal(x, y)
                 assert np.array_equal(np.signbit(x[x == 0]), np.signbit(y[y == 0]))
+
+
+@pytest.mark.skipif("c" not in available(), reason="no C compiler")
+@pytest.mark.parametrize("tier", ["accurate", "fast"])
+@pytest.mark.parametrize("name", ["focal", "focal_probability", "power_error", "barron"])
+def test_an_exponent_of_two_is_a_product(name: str, tier: str) -> None:
+    """Where it is 2 for all rows; a step away from 2 it is a power, whose values are as near."""
+    parameter = {"power_error": "q", "barron": "alpha"}.get(name, "gamma")
+    rng = np.random.default_rng(8)
+    f = rng.uniform(0.001, 0.999, 500) if name == "focal_probability" else rng.normal(0, 30, 500)
+    y = (rng.random(500) < 0.5).astype(float)
+    square, power = (
+        getattr(lf.losses, name)(backend="c", tier=tier, **{parameter: at}) for at in (2.0, float(np.nextafter(2, 3)))
+    )
+    for a, b in zip(square.loss_gradient_hessian(y, f), power.loss_gradient_hessian(y, f), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-300)
+    assert np.isnan(square.loss(y[:1], np.array([np.nan]), check_domain=False)).all()
 
 
 @pytest.mark.skipif("c" not in available(), reason="no C compiler")

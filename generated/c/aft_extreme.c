@@ -321,7 +321,8 @@ INLINE pair pair_expm1(pair x)
 {
     const double a = x.hi > 709.9 ? 709.9 : (x.hi < -50.0 ? -50.0 : x.hi);
     double z, rest;
-    const double e = pair_reduced(a, pair_rest(x), 6755399441056766.0, &z, &rest);
+    const double lo = x.hi > 709.9 ? 0.0 : pair_rest(x); /* or a large x.hi would be brought back into range */
+    const double e = pair_reduced(a, lo, 6755399441056766.0, &z, &rest);
     const double scale = from_bits(to_bits(z) << 52);
     const double whole = scale - 0.5;
     const double part = scale * e;
