@@ -203,14 +203,15 @@ class Plan:
     cancellation: float
     errors: Errors
     steps: Mapping[Node, Step]
+    ranges: Mapping[Node, Range]
 
     def is_pair(self, node: Node) -> bool:
         """Of a node with all temporaries put in, as `whole` makes it."""
         return node in self.pairs
 
     def range(self, node: Node) -> Range:
-        """Where a value lies."""
-        return self._step(node).range
+        """Where a value lies, whatever the inputs: a caller may have their domains unchecked."""
+        return self.ranges[node]
 
     def is_short(self, node: Node) -> bool:
         """Whether a pair may have fewer digits."""
@@ -270,7 +271,14 @@ def plan(kernels: Sequence[Kernel], goal: Goal) -> Plan:
         for those in (errors.pairs, short)
     )
     steps = {s.node: s for s in graph.steps}
-    return Plan(pairs, shorter, _in_order(errors), bounds, cancellation, errors, steps)
+    return Plan(pairs, shorter, _in_order(errors), bounds, cancellation, errors, steps, _anywhere(put_in))
+
+
+def _anywhere(kernels: Sequence[Kernel]) -> dict[Node, Range]:
+    """Where values lie for any inputs, and parameters in their domains."""
+    graph = _Graph(1.0, LARGEST_EXPONENT)
+    _read([replace(k, domains=tuple(d for d in k.domains if d[0] in k.parameters)) for k in kernels], graph)
+    return {step.node: step.range for step in graph.steps}
 
 
 # Their results are in order; others leave a few ulps in the second part.

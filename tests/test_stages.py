@@ -118,6 +118,18 @@ def test_an_exponent_of_two_is_a_product(name: str, tier: str) -> None:
 
 
 @pytest.mark.skipif("c" not in available(), reason="no C compiler")
+@pytest.mark.parametrize("tier", ["accurate", "fast"])
+def test_functions_of_a_narrow_range_are_for_what_no_input_can_leave(tier: str) -> None:
+    """A target beyond its domain, where that is not checked, gets the formula and nothing else."""
+    loss = lf.parse("y*f**2 + exp(-y)*f + log(1 + y)", name="unchecked", arguments={"y": "[0, 1]"})
+    made = lf.compile(loss, backend="c", tier=tier)
+    y, f = np.array([0.5, 5.0, -800.0]), np.array([1.0, 2.0, 3.0])
+    with np.errstate(invalid="ignore", over="ignore"):
+        expected = y * f**2 + np.exp(-y) * f + np.log1p(y)
+    np.testing.assert_allclose(made.loss(y, f, check_domain=False), expected, rtol=1e-14)
+
+
+@pytest.mark.skipif("c" not in available(), reason="no C compiler")
 def test_a_file_is_compiled_in_halves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each precision alone, side by side; a file that knows no halves in one piece."""
     tmp_path.chmod(0o700)

@@ -591,16 +591,6 @@ ONCE static void pair_expm1_rows(const double *a, const double *a_lo, double *hi
     }
 }
 
-ONCE static void pair_exp_down_rows(const double *a, const double *a_lo, double *hi, double *lo)
-{
-    EACH_ROW
-    for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_exp_down((pair){a[row], a_lo[row]});
-        hi[row] = made.hi;
-        lo[row] = made.lo;
-    }
-}
-
 ONCE static void pair_exp_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
@@ -616,6 +606,16 @@ ONCE static void pair_log1p_rows(const double *a, const double *a_lo, double *hi
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
         const pair made = pair_log1p((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
+    }
+}
+
+ONCE static void pair_exp_down_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_down((pair){a[row], a_lo[row]});
         hi[row] = made.hi;
         lo[row] = made.lo;
     }
@@ -677,16 +677,6 @@ ONCE static void log1p_fast_rows(const double *a, double *hi)
     }
 }
 
-ONCE static void pair_exp_down_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
-{
-    EACH_ROW
-    for (size_t row = 0; row < 64; row++) {
-        const pair made = pair_exp_down_short((pair){a[row], a_lo[row]});
-        hi[row] = made.hi;
-        lo[row] = made.lo;
-    }
-}
-
 ONCE static void pair_exp_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
 {
     EACH_ROW
@@ -702,6 +692,16 @@ ONCE static void log_fast_rows(const double *a, double *hi)
     EACH_ROW
     for (size_t row = 0; row < 64; row++) {
         hi[row] = log_fast(a[row]);
+    }
+}
+
+ONCE static void pair_exp_down_short_rows(const double *a, const double *a_lo, double *hi, double *lo)
+{
+    EACH_ROW
+    for (size_t row = 0; row < 64; row++) {
+        const pair made = pair_exp_down_short((pair){a[row], a_lo[row]});
+        hi[row] = made.hi;
+        lo[row] = made.lo;
     }
 }
 
@@ -810,7 +810,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         t0_rows[row] = pair_rounded(t0);
     }
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     exp_fast_rows(t0_rows, a12_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -940,7 +940,7 @@ static void loss_rows_f64(const double *const *inputs, const double *constants, 
         a7_lo[row] = a7.lo;
     }
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     pair_exp_rows(t0_hi, t0_lo, a12_hi, a12_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1094,7 +1094,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         a13_rows[row] = pair_rounded(pair_scale(t0, 0.5));
     }
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     exp_fast_rows(a13_rows, t5_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1196,7 +1196,7 @@ static void gradient_rows_f64(const double *const *inputs, const double *constan
         a13_lo[row] = a13.lo;
     }
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     pair_exp_rows(a13_hi, a13_lo, t5_hi, t5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1333,7 +1333,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a14_rows[row] = pair_rounded(pair_scale(t0, 0.5));
     }
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     exp_fast_rows(a14_rows, t11_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1461,7 +1461,7 @@ static void hessian_rows_f64(const double *const *inputs, const double *constant
         a14_lo[row] = a14.lo;
     }
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     pair_exp_rows(a14_hi, a14_lo, t11_hi, t11_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1630,7 +1630,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         t0_rows[row] = pair_rounded(t0);
     }
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     exp_fast_rows(a14_rows, t10_rows);
     exp_fast_rows(t0_rows, a15_rows);
     EACH_ROW
@@ -1790,7 +1790,7 @@ static void loss_gradient_rows_f64(const double *const *inputs, const double *co
         a14_lo[row] = a14.lo;
     }
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     pair_exp_rows(a14_hi, a14_lo, t10_hi, t10_lo);
     pair_exp_rows(t0_hi, t0_lo, a15_hi, a15_lo);
     EACH_ROW
@@ -1971,7 +1971,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a15_rows[row] = pair_rounded(pair_scale(t0, 0.5));
     }
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     exp_fast_rows(a15_rows, t6_rows);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -2101,7 +2101,7 @@ static void gradient_hessian_rows_f64(const double *const *inputs, const double 
         a15_lo[row] = a15.lo;
     }
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     pair_exp_rows(a15_hi, a15_lo, t6_hi, t6_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -2280,7 +2280,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         t0_rows[row] = pair_rounded(t0);
     }
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     exp_fast_rows(a16_rows, t11_rows);
     exp_fast_rows(t0_rows, a18_rows);
     EACH_ROW
@@ -2468,7 +2468,7 @@ static void loss_gradient_hessian_rows_f64(const double *const *inputs, const do
         a16_lo[row] = a16.lo;
     }
     pair_expm1_rows(a4_hi, a4_lo, a5_hi, a5_lo);
-    pair_exp_down_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     pair_exp_rows(a16_hi, a16_lo, t11_hi, t11_lo);
     pair_exp_rows(t0_hi, t0_lo, a18_hi, a18_lo);
     EACH_ROW
@@ -2705,7 +2705,7 @@ static void loss_rows_f32(const float *const *inputs, const double *constants, f
         a7_lo[row] = a7.lo;
     }
     expm1_fast_rows(a4_rows, a5_rows);
-    pair_exp_down_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     pair_exp_short_rows(t0_hi, t0_lo, a12_hi, a12_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -2852,7 +2852,7 @@ static void gradient_rows_f32(const float *const *inputs, const double *constant
         a13_lo[row] = a13.lo;
     }
     expm1_fast_rows(a4_rows, a5_rows);
-    pair_exp_down_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     pair_exp_short_rows(a13_hi, a13_lo, t5_hi, t5_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -2982,7 +2982,7 @@ static void hessian_rows_f32(const float *const *inputs, const double *constants
         a14_lo[row] = a14.lo;
     }
     expm1_fast_rows(a4_rows, a5_rows);
-    pair_exp_down_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     pair_exp_short_rows(a14_hi, a14_lo, t11_hi, t11_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -3141,7 +3141,7 @@ static void loss_gradient_rows_f32(const float *const *inputs, const double *con
         a14_lo[row] = a14.lo;
     }
     expm1_fast_rows(a4_rows, a5_rows);
-    pair_exp_down_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     pair_exp_short_rows(a14_hi, a14_lo, t10_hi, t10_lo);
     pair_exp_short_rows(t0_hi, t0_lo, a15_hi, a15_lo);
     EACH_ROW
@@ -3315,7 +3315,7 @@ static void gradient_hessian_rows_f32(const float *const *inputs, const double *
         a15_lo[row] = a15.lo;
     }
     expm1_fast_rows(a4_rows, a5_rows);
-    pair_exp_down_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     pair_exp_short_rows(a15_hi, a15_lo, t6_hi, t6_lo);
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -3484,7 +3484,7 @@ static void loss_gradient_hessian_rows_f32(const float *const *inputs, const dou
         a16_lo[row] = a16.lo;
     }
     expm1_fast_rows(a4_rows, a5_rows);
-    pair_exp_down_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
+    pair_exp_short_rows(a7_hi, a7_lo, a8_hi, a8_lo);
     pair_exp_short_rows(a16_hi, a16_lo, t11_hi, t11_lo);
     pair_exp_short_rows(t0_hi, t0_lo, a18_hi, a18_lo);
     EACH_ROW
