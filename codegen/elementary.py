@@ -35,6 +35,7 @@ NEEDS: dict[str, tuple[str, ...]] = {  # what a function stands on
     "expm1_fast_of": ("fused",), "log_fast": ("log_fast_of",), "log1p_fast": ("log_fast_of",),
     "log_fast_of": ("log_fast_near", "exponent_of"),
     "arctan": ("atan",), "atan": ("atan_single",), "atan_fast": ("atan_single",), "atan_single": ("fused",),
+    "exp_difference": ("exp",), "exp_difference_fast": ("exp_fast",),
     "pow": ("power", "reduced"), "pow_fast": ("power",),
     "power": ("pair_log_near", "power_of", "pair_mul_d", "pair_of", "pair_rest", "pow_single"),
     "pow_single": ("power_of", "exponent_of"), "power_of": ("pair",),
@@ -54,8 +55,9 @@ NEEDS: dict[str, tuple[str, ...]] = {  # what a function stands on
     "pair_sinh": ("pair_halved", "pair_expm1", "pair_add_d", "pair_add", "pair_div"),
     "pair_cosh": ("pair_halved", "pair_exp", "pair_add", "pair_div", "pair_of"),
 }  # fmt: skip
-# exp_down is exp of numbers up to 0, log1p_unit is log1p of numbers from 0 to 1.
-FUNCTIONS = ("exp", "exp_down", "expm1", "log", "log1p", "log1p_unit", "tanh", "atan", "pow")
+# exp_down is exp of numbers up to 0, log1p_unit is log1p of numbers from 0 to 1, exp_difference(a, b) is exp(a - b).
+OF_ONE = ("exp", "exp_down", "expm1", "log", "log1p", "log1p_unit", "tanh", "atan")
+FUNCTIONS = (*OF_ONE, "exp_difference", "pow")
 FAST = tuple(f"{name}_fast" for name in FUNCTIONS)
 _OF_DOUBLE = (
     "EXP_PAIR", "EXP_LEADS", "EXP_SINGLE", "LOG_SINGLE", "ATAN", "ATAN_AT", "ATAN_LEADS", "ATAN_PAIR", "ATAN_SINGLE",

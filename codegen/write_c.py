@@ -73,16 +73,6 @@ HELPER {t} sinh_v{s}({t} x)
     return copysign{s}(0.5{l} * (e + e / w) * (w + 1.0{l} / w), x);
 }}""",
 }
-for _tier in ("", "_fast"):
-    _HELPERS[f"exp_difference{_tier}"] = f"""
-/* exp(a - b). What the rounded difference lacks (Knuth) is put right after, or exp would amplify it by |a - b|. */
-INLINE {{t}} exp_difference{_tier}{{s}}({{t}} a, {{t}} b)
-{{{{
-    const {{t}} d = a - b, back = d - a;
-    const {{t}} lost = (a - (d - back)) - (b + back);
-    const {{t}} e = exp_{_tier[1:] or "v"}{{s}}(d);
-    return d < -1000.0{{l}} ? e : e + e * lost; /* an infinite difference lacks what is no number */
-}}}}"""
 _LARGE = {"f64": "700.0", "f32": "80.0f"}  # half of it has an exponential, all of it an infinite one
 
 # Powers run over a block from the logarithm of the base.
@@ -489,7 +479,7 @@ def _step(
         return _Loop((), [f"{here} = {printer(value)};"], reads, declared)
     index, body = indices[value.index], printer(value.body)
     zero, last = f"0.0{form.precision.literal_suffix}", list[str]()
-    if value.op == "sum" and (form.fast or value.body.type == "bool"):
+    if value.op == "sum" and value.body.type == "bool":
         lines, first = [f"{here} += {body};"], [f"{here} = {zero};"]
     elif value.op == "sum":
         # With what each addition loses (Knuth), as otherwise a sum of K terms loses up to K/2 ulps.

@@ -34,7 +34,7 @@ FAST, PLAIN = Limit(5.0, 5.0, 4.0), Limit(16.0, 16.0, 16.0)
 
 
 def limit_of(loss: str, backend: str, vector: bool = False) -> Limit:
-    """The limit of a back end as `check` names it; code over classes is plain in every tier."""
+    """The limit of a back end as `check` names it; losses over classes have no plan, and NumPy's limit."""
     if vector or not backend.startswith("c"):
         return PLAIN
     return FAST if backend.startswith("c fast") else STRICT if loss in EXPONENTIAL else ACCURATE

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 
 from ...spec.names import RESERVED_C
-from ..elementary import FUNCTIONS, names
+from ..elementary import OF_ONE, names
 from ..target import FLOAT32, FLOAT64, Precision, Target, TargetError
 
 
@@ -20,12 +20,12 @@ def _literal(value: Fraction, precision: Precision) -> str:
 
 
 # What write_c has beside the elementary functions.
-HELPERS = ("maximum", "minimum", "sign", "hypot_v", "sinh_v", "exp_difference", "exp_difference_fast", "squared")
+HELPERS = ("maximum", "minimum", "sign", "hypot_v", "sinh_v", "squared")
 _LIBM = ("sqrt", "cosh", "sin", "cos", "erf")
 
 # The functions of the fast tier.
 FAST_CALLS = {
-    **{f: f"{f}_fast{{s}}({{0}})" for f in FUNCTIONS if f != "pow"},
+    **{f: f"{f}_fast{{s}}({{0}})" for f in OF_ONE},
     "arctan": "atan_fast{s}({0})",
     "pow": "pow_fast{s}({0}, {1})",
     "exp_difference": "exp_difference_fast{s}({0}, {1})",
@@ -37,8 +37,8 @@ C = Target(
     template="kernel.c.j2",
     calls={
         **{f: f"{f}{{s}}({{0}})" for f in _LIBM},
-        **{f: f"{f}_v{{s}}({{0}})" for f in FUNCTIONS if f != "pow"},
-        "exp_difference": "exp_difference{s}({0}, {1})",
+        **{f: f"{f}_v{{s}}({{0}})" for f in OF_ONE},
+        "exp_difference": "exp_difference_v{s}({0}, {1})",
         "infinity": "HUGE_VAL{S}",
         "arctan": "atan_v{s}({0})",
         "abs": "fabs{s}({0})",

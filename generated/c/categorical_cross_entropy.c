@@ -296,15 +296,21 @@ static void loss_rows_f64(size_t rows, size_t K, const work_f64 *const *inputs, 
     (void)rows, (void)labels, (void)parameters, (void)scratch;
 #ifdef LOSSFORGE_FAST
     work_f64 t0[ROWS_f64];
+    work_f64 t0_rest[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t0[row] = 0.0;
+        t0_rest[row] = 0.0;
     }
     for (size_t i_2 = 0; i_2 < K; i_2++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t0[row] += ((y[i_2 * ROWS_f64 + row] == 0.0) ? 0.0 : log_fast(p[i_2 * ROWS_f64 + row]) * y[i_2 * ROWS_f64 + row]);
+            add_f64(((y[i_2 * ROWS_f64 + row] == 0.0) ? 0.0 : log_fast(p[i_2 * ROWS_f64 + row]) * y[i_2 * ROWS_f64 + row]), &t0[row], &t0_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t0[row] = joined_f64(t0[row], t0_rest[row]);
     }
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -421,15 +427,21 @@ static void loss_gradient_rows_f64(size_t rows, size_t K, const work_f64 *const 
     (void)rows, (void)labels, (void)parameters, (void)scratch;
 #ifdef LOSSFORGE_FAST
     work_f64 t0[ROWS_f64];
+    work_f64 t0_rest[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t0[row] = 0.0;
+        t0_rest[row] = 0.0;
     }
     for (size_t i_2 = 0; i_2 < K; i_2++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t0[row] += ((y[i_2 * ROWS_f64 + row] == 0.0) ? 0.0 : log_fast(p[i_2 * ROWS_f64 + row]) * y[i_2 * ROWS_f64 + row]);
+            add_f64(((y[i_2 * ROWS_f64 + row] == 0.0) ? 0.0 : log_fast(p[i_2 * ROWS_f64 + row]) * y[i_2 * ROWS_f64 + row]), &t0[row], &t0_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t0[row] = joined_f64(t0[row], t0_rest[row]);
     }
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -541,15 +553,21 @@ static void loss_gradient_hessian_rows_f64(size_t rows, size_t K, const work_f64
     (void)rows, (void)labels, (void)parameters, (void)scratch;
 #ifdef LOSSFORGE_FAST
     work_f64 t0[ROWS_f64];
+    work_f64 t0_rest[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t0[row] = 0.0;
+        t0_rest[row] = 0.0;
     }
     for (size_t i_2 = 0; i_2 < K; i_2++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t0[row] += ((y[i_2 * ROWS_f64 + row] == 0.0) ? 0.0 : log_fast(p[i_2 * ROWS_f64 + row]) * y[i_2 * ROWS_f64 + row]);
+            add_f64(((y[i_2 * ROWS_f64 + row] == 0.0) ? 0.0 : log_fast(p[i_2 * ROWS_f64 + row]) * y[i_2 * ROWS_f64 + row]), &t0[row], &t0_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t0[row] = joined_f64(t0[row], t0_rest[row]);
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
@@ -732,6 +750,21 @@ ONCE static void in_blocks_f32(const shape_f32 *shape, size_t n, size_t K, const
         free(memory);
 }
 
+/* sum + rest grows by x; Knuth's sum, of which nothing is lost. */
+INLINE void add_f32(work_f32 x, work_f32 *sum, work_f32 *rest)
+{
+    const work_f32 next = *sum + x, back = next - *sum;
+    *rest += (*sum - (next - back)) + (x - back);
+    *sum = next;
+}
+
+/* Of an infinite sum the rest is no number. */
+INLINE work_f32 joined_f32(work_f32 sum, work_f32 rest)
+{
+    const work_f32 whole = sum + rest;
+    return whole == whole ? whole : sum;
+}
+
 static void loss_rows_f32(size_t rows, size_t K, const work_f32 *const *inputs, const label_f32 *labels, const float *parameters, work_f32 *scratch, void *const *outputs)
 {
     const work_f32 *const y = inputs[0];
@@ -740,15 +773,21 @@ static void loss_rows_f32(size_t rows, size_t K, const work_f32 *const *inputs, 
     (void)rows, (void)labels, (void)parameters, (void)scratch;
 #ifdef LOSSFORGE_FAST
     work_f32 t0[ROWS_f32];
+    work_f32 t0_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t0[row] = 0.0f;
+        t0_rest[row] = 0.0f;
     }
     for (size_t i_2 = 0; i_2 < K; i_2++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t0[row] += ((y[i_2 * ROWS_f32 + row] == 0.0f) ? 0.0f : log_fastf(p[i_2 * ROWS_f32 + row]) * y[i_2 * ROWS_f32 + row]);
+            add_f32(((y[i_2 * ROWS_f32 + row] == 0.0f) ? 0.0f : log_fastf(p[i_2 * ROWS_f32 + row]) * y[i_2 * ROWS_f32 + row]), &t0[row], &t0_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t0[row] = joined_f32(t0[row], t0_rest[row]);
     }
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -756,15 +795,21 @@ static void loss_rows_f32(size_t rows, size_t K, const work_f32 *const *inputs, 
     }
 #else
     work_f32 t0[ROWS_f32];
+    work_f32 t0_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t0[row] = 0.0;
+        t0_rest[row] = 0.0;
     }
     for (size_t i_2 = 0; i_2 < K; i_2++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t0[row] += ((y[i_2 * ROWS_f32 + row] == 0.0) ? 0.0 : log_fast(p[i_2 * ROWS_f32 + row]) * y[i_2 * ROWS_f32 + row]);
+            add_f32(((y[i_2 * ROWS_f32 + row] == 0.0) ? 0.0 : log_fast(p[i_2 * ROWS_f32 + row]) * y[i_2 * ROWS_f32 + row]), &t0[row], &t0_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t0[row] = joined_f32(t0[row], t0_rest[row]);
     }
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -885,15 +930,21 @@ static void loss_gradient_rows_f32(size_t rows, size_t K, const work_f32 *const 
     (void)rows, (void)labels, (void)parameters, (void)scratch;
 #ifdef LOSSFORGE_FAST
     work_f32 t0[ROWS_f32];
+    work_f32 t0_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t0[row] = 0.0f;
+        t0_rest[row] = 0.0f;
     }
     for (size_t i_2 = 0; i_2 < K; i_2++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t0[row] += ((y[i_2 * ROWS_f32 + row] == 0.0f) ? 0.0f : log_fastf(p[i_2 * ROWS_f32 + row]) * y[i_2 * ROWS_f32 + row]);
+            add_f32(((y[i_2 * ROWS_f32 + row] == 0.0f) ? 0.0f : log_fastf(p[i_2 * ROWS_f32 + row]) * y[i_2 * ROWS_f32 + row]), &t0[row], &t0_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t0[row] = joined_f32(t0[row], t0_rest[row]);
     }
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -907,15 +958,21 @@ static void loss_gradient_rows_f32(size_t rows, size_t K, const work_f32 *const 
     }
 #else
     work_f32 t0[ROWS_f32];
+    work_f32 t0_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t0[row] = 0.0;
+        t0_rest[row] = 0.0;
     }
     for (size_t i_2 = 0; i_2 < K; i_2++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t0[row] += ((y[i_2 * ROWS_f32 + row] == 0.0) ? 0.0 : log_fast(p[i_2 * ROWS_f32 + row]) * y[i_2 * ROWS_f32 + row]);
+            add_f32(((y[i_2 * ROWS_f32 + row] == 0.0) ? 0.0 : log_fast(p[i_2 * ROWS_f32 + row]) * y[i_2 * ROWS_f32 + row]), &t0[row], &t0_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t0[row] = joined_f32(t0[row], t0_rest[row]);
     }
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -1022,15 +1079,21 @@ static void loss_gradient_hessian_rows_f32(size_t rows, size_t K, const work_f32
     (void)rows, (void)labels, (void)parameters, (void)scratch;
 #ifdef LOSSFORGE_FAST
     work_f32 t0[ROWS_f32];
+    work_f32 t0_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t0[row] = 0.0f;
+        t0_rest[row] = 0.0f;
     }
     for (size_t i_2 = 0; i_2 < K; i_2++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t0[row] += ((y[i_2 * ROWS_f32 + row] == 0.0f) ? 0.0f : log_fastf(p[i_2 * ROWS_f32 + row]) * y[i_2 * ROWS_f32 + row]);
+            add_f32(((y[i_2 * ROWS_f32 + row] == 0.0f) ? 0.0f : log_fastf(p[i_2 * ROWS_f32 + row]) * y[i_2 * ROWS_f32 + row]), &t0[row], &t0_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t0[row] = joined_f32(t0[row], t0_rest[row]);
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
@@ -1058,15 +1121,21 @@ static void loss_gradient_hessian_rows_f32(size_t rows, size_t K, const work_f32
     }
 #else
     work_f32 t0[ROWS_f32];
+    work_f32 t0_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t0[row] = 0.0;
+        t0_rest[row] = 0.0;
     }
     for (size_t i_2 = 0; i_2 < K; i_2++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t0[row] += ((y[i_2 * ROWS_f32 + row] == 0.0) ? 0.0 : log_fast(p[i_2 * ROWS_f32 + row]) * y[i_2 * ROWS_f32 + row]);
+            add_f32(((y[i_2 * ROWS_f32 + row] == 0.0) ? 0.0 : log_fast(p[i_2 * ROWS_f32 + row]) * y[i_2 * ROWS_f32 + row]), &t0[row], &t0_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t0[row] = joined_f32(t0[row], t0_rest[row]);
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW

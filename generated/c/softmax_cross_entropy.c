@@ -173,7 +173,7 @@ INLINE double log1p_fast(double x)
 }
 
 /* exp(a - b). What the rounded difference lacks (Knuth) is put right after, or exp would amplify it by |a - b|. */
-INLINE double exp_difference(double a, double b)
+INLINE double exp_difference_v(double a, double b)
 {
     const double d = a - b, back = d - a;
     const double lost = (a - (d - back)) - (b + back);
@@ -404,15 +404,21 @@ static void loss_rows_f64(size_t rows, size_t K, const work_f64 *const *inputs, 
         }
     }
     work_f64 t2[ROWS_f64];
+    work_f64 t2_rest[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t2[row] = 0.0;
+        t2_rest[row] = 0.0;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t2[row] += (((label_f64)c == t1[row]) ? 0.0 : exp_difference_fast(f[c * ROWS_f64 + row], t0[row]));
+            add_f64((((label_f64)c == t1[row]) ? 0.0 : exp_difference_fast(f[c * ROWS_f64 + row], t0[row])), &t2[row], &t2_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t2[row] = joined_f64(t2[row], t2_rest[row]);
     }
     work_f64 t3[ROWS_f64];
     EACH_ROW
@@ -420,15 +426,21 @@ static void loss_rows_f64(size_t rows, size_t K, const work_f64 *const *inputs, 
         t3[row] = log1p_fast(t2[row]);
     }
     work_f64 t4[ROWS_f64];
+    work_f64 t4_rest[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t4[row] = 0.0;
+        t4_rest[row] = 0.0;
     }
     for (size_t i_2 = 0; i_2 < K; i_2++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t4[row] += (f[i_2 * ROWS_f64 + row] - t0[row] - t3[row]) * y[i_2 * ROWS_f64 + row];
+            add_f64((f[i_2 * ROWS_f64 + row] - t0[row] - t3[row]) * y[i_2 * ROWS_f64 + row], &t4[row], &t4_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t4[row] = joined_f64(t4[row], t4_rest[row]);
     }
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -462,7 +474,7 @@ static void loss_rows_f64(size_t rows, size_t K, const work_f64 *const *inputs, 
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            add_f64((((label_f64)c == t1[row]) ? 0.0 : exp_difference(f[c * ROWS_f64 + row], t0[row])), &t2[row], &t2_rest[row]);
+            add_f64((((label_f64)c == t1[row]) ? 0.0 : exp_difference_v(f[c * ROWS_f64 + row], t0[row])), &t2[row], &t2_rest[row]);
         }
     }
     EACH_ROW
@@ -537,16 +549,22 @@ static void gradient_rows_f64(size_t rows, size_t K, const work_f64 *const *inpu
         }
     }
     work_f64 t3[ROWS_f64];
+    work_f64 t3_rest[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t3[row] = 0.0;
+        t3_rest[row] = 0.0;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
             t2[c * ROWS_f64 + row] = exp_difference_fast(f[c * ROWS_f64 + row], t1[row]);
-            t3[row] += (((label_f64)c == t0[row]) ? 0.0 : t2[c * ROWS_f64 + row]);
+            add_f64((((label_f64)c == t0[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = joined_f64(t3[row], t3_rest[row]);
     }
     work_f64 t4[ROWS_f64];
     work_f64 t5[ROWS_f64];
@@ -589,7 +607,7 @@ static void gradient_rows_f64(size_t rows, size_t K, const work_f64 *const *inpu
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t2[c * ROWS_f64 + row] = exp_difference(f[c * ROWS_f64 + row], t1[row]);
+            t2[c * ROWS_f64 + row] = exp_difference_v(f[c * ROWS_f64 + row], t1[row]);
             add_f64((((label_f64)c == t0[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
         }
     }
@@ -652,16 +670,22 @@ static void hessian_rows_f64(size_t rows, size_t K, const work_f64 *const *input
         }
     }
     work_f64 t3[ROWS_f64];
+    work_f64 t3_rest[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t3[row] = 0.0;
+        t3_rest[row] = 0.0;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
             t2[c * ROWS_f64 + row] = exp_difference_fast(f[c * ROWS_f64 + row], t0[row]);
-            t3[row] += (((label_f64)c == t1[row]) ? 0.0 : t2[c * ROWS_f64 + row]);
+            add_f64((((label_f64)c == t1[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = joined_f64(t3[row], t3_rest[row]);
     }
     work_f64 t4[ROWS_f64];
     EACH_ROW
@@ -714,7 +738,7 @@ static void hessian_rows_f64(size_t rows, size_t K, const work_f64 *const *input
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t2[c * ROWS_f64 + row] = exp_difference(f[c * ROWS_f64 + row], t0[row]);
+            t2[c * ROWS_f64 + row] = exp_difference_v(f[c * ROWS_f64 + row], t0[row]);
             add_f64((((label_f64)c == t1[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
         }
     }
@@ -788,16 +812,22 @@ static void loss_gradient_rows_f64(size_t rows, size_t K, const work_f64 *const 
         }
     }
     work_f64 t3[ROWS_f64];
+    work_f64 t3_rest[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t3[row] = 0.0;
+        t3_rest[row] = 0.0;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
             t2[c * ROWS_f64 + row] = exp_difference_fast(f[c * ROWS_f64 + row], t0[row]);
-            t3[row] += (((label_f64)c == t1[row]) ? 0.0 : t2[c * ROWS_f64 + row]);
+            add_f64((((label_f64)c == t1[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = joined_f64(t3[row], t3_rest[row]);
     }
     work_f64 t4[ROWS_f64];
     EACH_ROW
@@ -805,15 +835,21 @@ static void loss_gradient_rows_f64(size_t rows, size_t K, const work_f64 *const 
         t4[row] = log1p_fast(t3[row]);
     }
     work_f64 t5[ROWS_f64];
+    work_f64 t5_rest[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t5[row] = 0.0;
+        t5_rest[row] = 0.0;
     }
     for (size_t i_2 = 0; i_2 < K; i_2++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t5[row] += (f[i_2 * ROWS_f64 + row] - t0[row] - t4[row]) * y[i_2 * ROWS_f64 + row];
+            add_f64((f[i_2 * ROWS_f64 + row] - t0[row] - t4[row]) * y[i_2 * ROWS_f64 + row], &t5[row], &t5_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t5[row] = joined_f64(t5[row], t5_rest[row]);
     }
     work_f64 t6[ROWS_f64];
     work_f64 t7[ROWS_f64];
@@ -857,7 +893,7 @@ static void loss_gradient_rows_f64(size_t rows, size_t K, const work_f64 *const 
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t2[c * ROWS_f64 + row] = exp_difference(f[c * ROWS_f64 + row], t0[row]);
+            t2[c * ROWS_f64 + row] = exp_difference_v(f[c * ROWS_f64 + row], t0[row]);
             add_f64((((label_f64)c == t1[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
         }
     }
@@ -945,16 +981,22 @@ static void gradient_hessian_rows_f64(size_t rows, size_t K, const work_f64 *con
         }
     }
     work_f64 t3[ROWS_f64];
+    work_f64 t3_rest[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t3[row] = 0.0;
+        t3_rest[row] = 0.0;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
             t2[c * ROWS_f64 + row] = exp_difference_fast(f[c * ROWS_f64 + row], t1[row]);
-            t3[row] += (((label_f64)c == t0[row]) ? 0.0 : t2[c * ROWS_f64 + row]);
+            add_f64((((label_f64)c == t0[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = joined_f64(t3[row], t3_rest[row]);
     }
     work_f64 t4[ROWS_f64];
     work_f64 t5[ROWS_f64];
@@ -1010,7 +1052,7 @@ static void gradient_hessian_rows_f64(size_t rows, size_t K, const work_f64 *con
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t2[c * ROWS_f64 + row] = exp_difference(f[c * ROWS_f64 + row], t1[row]);
+            t2[c * ROWS_f64 + row] = exp_difference_v(f[c * ROWS_f64 + row], t1[row]);
             add_f64((((label_f64)c == t0[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
         }
     }
@@ -1089,16 +1131,22 @@ static void loss_gradient_hessian_rows_f64(size_t rows, size_t K, const work_f64
         }
     }
     work_f64 t3[ROWS_f64];
+    work_f64 t3_rest[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t3[row] = 0.0;
+        t3_rest[row] = 0.0;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
             t2[c * ROWS_f64 + row] = exp_difference_fast(f[c * ROWS_f64 + row], t0[row]);
-            t3[row] += (((label_f64)c == t1[row]) ? 0.0 : t2[c * ROWS_f64 + row]);
+            add_f64((((label_f64)c == t1[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = joined_f64(t3[row], t3_rest[row]);
     }
     work_f64 t4[ROWS_f64];
     EACH_ROW
@@ -1106,15 +1154,21 @@ static void loss_gradient_hessian_rows_f64(size_t rows, size_t K, const work_f64
         t4[row] = log1p_fast(t3[row]);
     }
     work_f64 t5[ROWS_f64];
+    work_f64 t5_rest[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t5[row] = 0.0;
+        t5_rest[row] = 0.0;
     }
     for (size_t i_2 = 0; i_2 < K; i_2++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t5[row] += (f[i_2 * ROWS_f64 + row] - t0[row] - t4[row]) * y[i_2 * ROWS_f64 + row];
+            add_f64((f[i_2 * ROWS_f64 + row] - t0[row] - t4[row]) * y[i_2 * ROWS_f64 + row], &t5[row], &t5_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t5[row] = joined_f64(t5[row], t5_rest[row]);
     }
     work_f64 t6[ROWS_f64];
     work_f64 t7[ROWS_f64];
@@ -1174,7 +1228,7 @@ static void loss_gradient_hessian_rows_f64(size_t rows, size_t K, const work_f64
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t2[c * ROWS_f64 + row] = exp_difference(f[c * ROWS_f64 + row], t0[row]);
+            t2[c * ROWS_f64 + row] = exp_difference_v(f[c * ROWS_f64 + row], t0[row]);
             add_f64((((label_f64)c == t1[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
         }
     }
@@ -1274,15 +1328,21 @@ static void loss_index_rows_f64(size_t rows, size_t K, const work_f64 *const *in
         }
     }
     work_f64 t2[ROWS_f64];
+    work_f64 t2_rest[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t2[row] = 0.0;
+        t2_rest[row] = 0.0;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t2[row] += (((label_f64)c == t0[row]) ? 0.0 : exp_difference_fast(f[c * ROWS_f64 + row], t1[row]));
+            add_f64((((label_f64)c == t0[row]) ? 0.0 : exp_difference_fast(f[c * ROWS_f64 + row], t1[row])), &t2[row], &t2_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t2[row] = joined_f64(t2[row], t2_rest[row]);
     }
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
@@ -1316,7 +1376,7 @@ static void loss_index_rows_f64(size_t rows, size_t K, const work_f64 *const *in
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            add_f64((((label_f64)c == t0[row]) ? 0.0 : exp_difference(f[c * ROWS_f64 + row], t1[row])), &t2[row], &t2_rest[row]);
+            add_f64((((label_f64)c == t0[row]) ? 0.0 : exp_difference_v(f[c * ROWS_f64 + row], t1[row])), &t2[row], &t2_rest[row]);
         }
     }
     EACH_ROW
@@ -1368,16 +1428,22 @@ static void gradient_index_rows_f64(size_t rows, size_t K, const work_f64 *const
         }
     }
     work_f64 t3[ROWS_f64];
+    work_f64 t3_rest[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t3[row] = 0.0;
+        t3_rest[row] = 0.0;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
             t2[c * ROWS_f64 + row] = exp_difference_fast(f[c * ROWS_f64 + row], t1[row]);
-            t3[row] += (((label_f64)c == t0[row]) ? 0.0 : t2[c * ROWS_f64 + row]);
+            add_f64((((label_f64)c == t0[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = joined_f64(t3[row], t3_rest[row]);
     }
     work_f64 t4[ROWS_f64];
     work_f64 t5[ROWS_f64];
@@ -1420,7 +1486,7 @@ static void gradient_index_rows_f64(size_t rows, size_t K, const work_f64 *const
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t2[c * ROWS_f64 + row] = exp_difference(f[c * ROWS_f64 + row], t1[row]);
+            t2[c * ROWS_f64 + row] = exp_difference_v(f[c * ROWS_f64 + row], t1[row]);
             add_f64((((label_f64)c == t0[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
         }
     }
@@ -1483,16 +1549,22 @@ static void hessian_index_rows_f64(size_t rows, size_t K, const work_f64 *const 
         }
     }
     work_f64 t3[ROWS_f64];
+    work_f64 t3_rest[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t3[row] = 0.0;
+        t3_rest[row] = 0.0;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
             t2[c * ROWS_f64 + row] = exp_difference_fast(f[c * ROWS_f64 + row], t0[row]);
-            t3[row] += (((label_f64)c == t1[row]) ? 0.0 : t2[c * ROWS_f64 + row]);
+            add_f64((((label_f64)c == t1[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = joined_f64(t3[row], t3_rest[row]);
     }
     work_f64 t4[ROWS_f64];
     EACH_ROW
@@ -1545,7 +1617,7 @@ static void hessian_index_rows_f64(size_t rows, size_t K, const work_f64 *const 
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t2[c * ROWS_f64 + row] = exp_difference(f[c * ROWS_f64 + row], t0[row]);
+            t2[c * ROWS_f64 + row] = exp_difference_v(f[c * ROWS_f64 + row], t0[row]);
             add_f64((((label_f64)c == t1[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
         }
     }
@@ -1618,16 +1690,22 @@ static void loss_gradient_index_rows_f64(size_t rows, size_t K, const work_f64 *
         }
     }
     work_f64 t3[ROWS_f64];
+    work_f64 t3_rest[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t3[row] = 0.0;
+        t3_rest[row] = 0.0;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
             t2[c * ROWS_f64 + row] = exp_difference_fast(f[c * ROWS_f64 + row], t1[row]);
-            t3[row] += (((label_f64)c == t0[row]) ? 0.0 : t2[c * ROWS_f64 + row]);
+            add_f64((((label_f64)c == t0[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = joined_f64(t3[row], t3_rest[row]);
     }
     work_f64 t4[ROWS_f64];
     work_f64 t5[ROWS_f64];
@@ -1671,7 +1749,7 @@ static void loss_gradient_index_rows_f64(size_t rows, size_t K, const work_f64 *
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t2[c * ROWS_f64 + row] = exp_difference(f[c * ROWS_f64 + row], t1[row]);
+            t2[c * ROWS_f64 + row] = exp_difference_v(f[c * ROWS_f64 + row], t1[row]);
             add_f64((((label_f64)c == t0[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
         }
     }
@@ -1736,16 +1814,22 @@ static void gradient_hessian_index_rows_f64(size_t rows, size_t K, const work_f6
         }
     }
     work_f64 t3[ROWS_f64];
+    work_f64 t3_rest[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t3[row] = 0.0;
+        t3_rest[row] = 0.0;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
             t2[c * ROWS_f64 + row] = exp_difference_fast(f[c * ROWS_f64 + row], t1[row]);
-            t3[row] += (((label_f64)c == t0[row]) ? 0.0 : t2[c * ROWS_f64 + row]);
+            add_f64((((label_f64)c == t0[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = joined_f64(t3[row], t3_rest[row]);
     }
     work_f64 t4[ROWS_f64];
     work_f64 t5[ROWS_f64];
@@ -1801,7 +1885,7 @@ static void gradient_hessian_index_rows_f64(size_t rows, size_t K, const work_f6
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t2[c * ROWS_f64 + row] = exp_difference(f[c * ROWS_f64 + row], t1[row]);
+            t2[c * ROWS_f64 + row] = exp_difference_v(f[c * ROWS_f64 + row], t1[row]);
             add_f64((((label_f64)c == t0[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
         }
     }
@@ -1879,16 +1963,22 @@ static void loss_gradient_hessian_index_rows_f64(size_t rows, size_t K, const wo
         }
     }
     work_f64 t3[ROWS_f64];
+    work_f64 t3_rest[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t3[row] = 0.0;
+        t3_rest[row] = 0.0;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
             t2[c * ROWS_f64 + row] = exp_difference_fast(f[c * ROWS_f64 + row], t1[row]);
-            t3[row] += (((label_f64)c == t0[row]) ? 0.0 : t2[c * ROWS_f64 + row]);
+            add_f64((((label_f64)c == t0[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = joined_f64(t3[row], t3_rest[row]);
     }
     work_f64 t4[ROWS_f64];
     work_f64 t5[ROWS_f64];
@@ -1948,7 +2038,7 @@ static void loss_gradient_hessian_index_rows_f64(size_t rows, size_t K, const wo
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t2[c * ROWS_f64 + row] = exp_difference(f[c * ROWS_f64 + row], t1[row]);
+            t2[c * ROWS_f64 + row] = exp_difference_v(f[c * ROWS_f64 + row], t1[row]);
             add_f64((((label_f64)c == t0[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
         }
     }
@@ -2027,16 +2117,22 @@ static void inverse_link_rows_f64(size_t rows, size_t K, const work_f64 *const *
         }
     }
     work_f64 t3[ROWS_f64];
+    work_f64 t3_rest[ROWS_f64];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f64; row++) {
         t3[row] = 0.0;
+        t3_rest[row] = 0.0;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
             t2[c * ROWS_f64 + row] = exp_difference_fast(f[c * ROWS_f64 + row], t0[row]);
-            t3[row] += (((label_f64)c == t1[row]) ? 0.0 : t2[c * ROWS_f64 + row]);
+            add_f64((((label_f64)c == t1[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f64; row++) {
+        t3[row] = joined_f64(t3[row], t3_rest[row]);
     }
     work_f64 t4[ROWS_f64];
     EACH_ROW
@@ -2077,7 +2173,7 @@ static void inverse_link_rows_f64(size_t rows, size_t K, const work_f64 *const *
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f64; row++) {
-            t2[c * ROWS_f64 + row] = exp_difference(f[c * ROWS_f64 + row], t0[row]);
+            t2[c * ROWS_f64 + row] = exp_difference_v(f[c * ROWS_f64 + row], t0[row]);
             add_f64((((label_f64)c == t1[row]) ? 0.0 : t2[c * ROWS_f64 + row]), &t3[row], &t3_rest[row]);
         }
     }
@@ -2211,6 +2307,21 @@ ONCE static void in_blocks_f32(const shape_f32 *shape, size_t n, size_t K, const
         free(memory);
 }
 
+/* sum + rest grows by x; Knuth's sum, of which nothing is lost. */
+INLINE void add_f32(work_f32 x, work_f32 *sum, work_f32 *rest)
+{
+    const work_f32 next = *sum + x, back = next - *sum;
+    *rest += (*sum - (next - back)) + (x - back);
+    *sum = next;
+}
+
+/* Of an infinite sum the rest is no number. */
+INLINE work_f32 joined_f32(work_f32 sum, work_f32 rest)
+{
+    const work_f32 whole = sum + rest;
+    return whole == whole ? whole : sum;
+}
+
 static void loss_rows_f32(size_t rows, size_t K, const work_f32 *const *inputs, const label_f32 *labels, const float *parameters, work_f32 *scratch, void *const *outputs)
 {
     const work_f32 *const y = inputs[0];
@@ -2236,15 +2347,21 @@ static void loss_rows_f32(size_t rows, size_t K, const work_f32 *const *inputs, 
         }
     }
     work_f32 t2[ROWS_f32];
+    work_f32 t2_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t2[row] = 0.0f;
+        t2_rest[row] = 0.0f;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t2[row] += (((label_f32)c == t1[row]) ? 0.0f : exp_difference_fastf(f[c * ROWS_f32 + row], t0[row]));
+            add_f32((((label_f32)c == t1[row]) ? 0.0f : exp_difference_fastf(f[c * ROWS_f32 + row], t0[row])), &t2[row], &t2_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t2[row] = joined_f32(t2[row], t2_rest[row]);
     }
     work_f32 t3[ROWS_f32];
     EACH_ROW
@@ -2252,15 +2369,21 @@ static void loss_rows_f32(size_t rows, size_t K, const work_f32 *const *inputs, 
         t3[row] = log1p_fastf(t2[row]);
     }
     work_f32 t4[ROWS_f32];
+    work_f32 t4_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t4[row] = 0.0f;
+        t4_rest[row] = 0.0f;
     }
     for (size_t i_2 = 0; i_2 < K; i_2++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t4[row] += (f[i_2 * ROWS_f32 + row] - t0[row] - t3[row]) * y[i_2 * ROWS_f32 + row];
+            add_f32((f[i_2 * ROWS_f32 + row] - t0[row] - t3[row]) * y[i_2 * ROWS_f32 + row], &t4[row], &t4_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t4[row] = joined_f32(t4[row], t4_rest[row]);
     }
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -2285,15 +2408,21 @@ static void loss_rows_f32(size_t rows, size_t K, const work_f32 *const *inputs, 
         }
     }
     work_f32 t2[ROWS_f32];
+    work_f32 t2_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t2[row] = 0.0;
+        t2_rest[row] = 0.0;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t2[row] += (((label_f32)c == t1[row]) ? 0.0 : exp_difference_fast(f[c * ROWS_f32 + row], t0[row]));
+            add_f32((((label_f32)c == t1[row]) ? 0.0 : exp_difference_fast(f[c * ROWS_f32 + row], t0[row])), &t2[row], &t2_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t2[row] = joined_f32(t2[row], t2_rest[row]);
     }
     work_f32 t3[ROWS_f32];
     EACH_ROW
@@ -2301,15 +2430,21 @@ static void loss_rows_f32(size_t rows, size_t K, const work_f32 *const *inputs, 
         t3[row] = log1p_fast(t2[row]);
     }
     work_f32 t4[ROWS_f32];
+    work_f32 t4_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t4[row] = 0.0;
+        t4_rest[row] = 0.0;
     }
     for (size_t i_2 = 0; i_2 < K; i_2++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t4[row] += (f[i_2 * ROWS_f32 + row] - t0[row] - t3[row]) * y[i_2 * ROWS_f32 + row];
+            add_f32((f[i_2 * ROWS_f32 + row] - t0[row] - t3[row]) * y[i_2 * ROWS_f32 + row], &t4[row], &t4_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t4[row] = joined_f32(t4[row], t4_rest[row]);
     }
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -2357,16 +2492,22 @@ static void gradient_rows_f32(size_t rows, size_t K, const work_f32 *const *inpu
         }
     }
     work_f32 t3[ROWS_f32];
+    work_f32 t3_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0f;
+        t3_rest[row] = 0.0f;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
             t2[c * ROWS_f32 + row] = exp_difference_fastf(f[c * ROWS_f32 + row], t1[row]);
-            t3[row] += (((label_f32)c == t0[row]) ? 0.0f : t2[c * ROWS_f32 + row]);
+            add_f32((((label_f32)c == t0[row]) ? 0.0f : t2[c * ROWS_f32 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = joined_f32(t3[row], t3_rest[row]);
     }
     work_f32 t4[ROWS_f32];
     work_f32 t5[ROWS_f32];
@@ -2400,16 +2541,22 @@ static void gradient_rows_f32(size_t rows, size_t K, const work_f32 *const *inpu
         }
     }
     work_f32 t3[ROWS_f32];
+    work_f32 t3_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0;
+        t3_rest[row] = 0.0;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
             t2[c * ROWS_f32 + row] = exp_difference_fast(f[c * ROWS_f32 + row], t1[row]);
-            t3[row] += (((label_f32)c == t0[row]) ? 0.0 : t2[c * ROWS_f32 + row]);
+            add_f32((((label_f32)c == t0[row]) ? 0.0 : t2[c * ROWS_f32 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = joined_f32(t3[row], t3_rest[row]);
     }
     work_f32 t4[ROWS_f32];
     work_f32 t5[ROWS_f32];
@@ -2466,16 +2613,22 @@ static void hessian_rows_f32(size_t rows, size_t K, const work_f32 *const *input
         }
     }
     work_f32 t3[ROWS_f32];
+    work_f32 t3_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0f;
+        t3_rest[row] = 0.0f;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
             t2[c * ROWS_f32 + row] = exp_difference_fastf(f[c * ROWS_f32 + row], t0[row]);
-            t3[row] += (((label_f32)c == t1[row]) ? 0.0f : t2[c * ROWS_f32 + row]);
+            add_f32((((label_f32)c == t1[row]) ? 0.0f : t2[c * ROWS_f32 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = joined_f32(t3[row], t3_rest[row]);
     }
     work_f32 t4[ROWS_f32];
     EACH_ROW
@@ -2519,16 +2672,22 @@ static void hessian_rows_f32(size_t rows, size_t K, const work_f32 *const *input
         }
     }
     work_f32 t3[ROWS_f32];
+    work_f32 t3_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0;
+        t3_rest[row] = 0.0;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
             t2[c * ROWS_f32 + row] = exp_difference_fast(f[c * ROWS_f32 + row], t0[row]);
-            t3[row] += (((label_f32)c == t1[row]) ? 0.0 : t2[c * ROWS_f32 + row]);
+            add_f32((((label_f32)c == t1[row]) ? 0.0 : t2[c * ROWS_f32 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = joined_f32(t3[row], t3_rest[row]);
     }
     work_f32 t4[ROWS_f32];
     EACH_ROW
@@ -2596,16 +2755,22 @@ static void loss_gradient_rows_f32(size_t rows, size_t K, const work_f32 *const 
         }
     }
     work_f32 t3[ROWS_f32];
+    work_f32 t3_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0f;
+        t3_rest[row] = 0.0f;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
             t2[c * ROWS_f32 + row] = exp_difference_fastf(f[c * ROWS_f32 + row], t0[row]);
-            t3[row] += (((label_f32)c == t1[row]) ? 0.0f : t2[c * ROWS_f32 + row]);
+            add_f32((((label_f32)c == t1[row]) ? 0.0f : t2[c * ROWS_f32 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = joined_f32(t3[row], t3_rest[row]);
     }
     work_f32 t4[ROWS_f32];
     EACH_ROW
@@ -2613,15 +2778,21 @@ static void loss_gradient_rows_f32(size_t rows, size_t K, const work_f32 *const 
         t4[row] = log1p_fastf(t3[row]);
     }
     work_f32 t5[ROWS_f32];
+    work_f32 t5_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t5[row] = 0.0f;
+        t5_rest[row] = 0.0f;
     }
     for (size_t i_2 = 0; i_2 < K; i_2++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t5[row] += (f[i_2 * ROWS_f32 + row] - t0[row] - t4[row]) * y[i_2 * ROWS_f32 + row];
+            add_f32((f[i_2 * ROWS_f32 + row] - t0[row] - t4[row]) * y[i_2 * ROWS_f32 + row], &t5[row], &t5_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t5[row] = joined_f32(t5[row], t5_rest[row]);
     }
     work_f32 t6[ROWS_f32];
     work_f32 t7[ROWS_f32];
@@ -2656,16 +2827,22 @@ static void loss_gradient_rows_f32(size_t rows, size_t K, const work_f32 *const 
         }
     }
     work_f32 t3[ROWS_f32];
+    work_f32 t3_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0;
+        t3_rest[row] = 0.0;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
             t2[c * ROWS_f32 + row] = exp_difference_fast(f[c * ROWS_f32 + row], t0[row]);
-            t3[row] += (((label_f32)c == t1[row]) ? 0.0 : t2[c * ROWS_f32 + row]);
+            add_f32((((label_f32)c == t1[row]) ? 0.0 : t2[c * ROWS_f32 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = joined_f32(t3[row], t3_rest[row]);
     }
     work_f32 t4[ROWS_f32];
     EACH_ROW
@@ -2673,15 +2850,21 @@ static void loss_gradient_rows_f32(size_t rows, size_t K, const work_f32 *const 
         t4[row] = log1p_fast(t3[row]);
     }
     work_f32 t5[ROWS_f32];
+    work_f32 t5_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t5[row] = 0.0;
+        t5_rest[row] = 0.0;
     }
     for (size_t i_2 = 0; i_2 < K; i_2++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t5[row] += (f[i_2 * ROWS_f32 + row] - t0[row] - t4[row]) * y[i_2 * ROWS_f32 + row];
+            add_f32((f[i_2 * ROWS_f32 + row] - t0[row] - t4[row]) * y[i_2 * ROWS_f32 + row], &t5[row], &t5_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t5[row] = joined_f32(t5[row], t5_rest[row]);
     }
     work_f32 t6[ROWS_f32];
     work_f32 t7[ROWS_f32];
@@ -2741,16 +2924,22 @@ static void gradient_hessian_rows_f32(size_t rows, size_t K, const work_f32 *con
         }
     }
     work_f32 t3[ROWS_f32];
+    work_f32 t3_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0f;
+        t3_rest[row] = 0.0f;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
             t2[c * ROWS_f32 + row] = exp_difference_fastf(f[c * ROWS_f32 + row], t1[row]);
-            t3[row] += (((label_f32)c == t0[row]) ? 0.0f : t2[c * ROWS_f32 + row]);
+            add_f32((((label_f32)c == t0[row]) ? 0.0f : t2[c * ROWS_f32 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = joined_f32(t3[row], t3_rest[row]);
     }
     work_f32 t4[ROWS_f32];
     work_f32 t5[ROWS_f32];
@@ -2797,16 +2986,22 @@ static void gradient_hessian_rows_f32(size_t rows, size_t K, const work_f32 *con
         }
     }
     work_f32 t3[ROWS_f32];
+    work_f32 t3_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0;
+        t3_rest[row] = 0.0;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
             t2[c * ROWS_f32 + row] = exp_difference_fast(f[c * ROWS_f32 + row], t1[row]);
-            t3[row] += (((label_f32)c == t0[row]) ? 0.0 : t2[c * ROWS_f32 + row]);
+            add_f32((((label_f32)c == t0[row]) ? 0.0 : t2[c * ROWS_f32 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = joined_f32(t3[row], t3_rest[row]);
     }
     work_f32 t4[ROWS_f32];
     work_f32 t5[ROWS_f32];
@@ -2879,16 +3074,22 @@ static void loss_gradient_hessian_rows_f32(size_t rows, size_t K, const work_f32
         }
     }
     work_f32 t3[ROWS_f32];
+    work_f32 t3_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0f;
+        t3_rest[row] = 0.0f;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
             t2[c * ROWS_f32 + row] = exp_difference_fastf(f[c * ROWS_f32 + row], t0[row]);
-            t3[row] += (((label_f32)c == t1[row]) ? 0.0f : t2[c * ROWS_f32 + row]);
+            add_f32((((label_f32)c == t1[row]) ? 0.0f : t2[c * ROWS_f32 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = joined_f32(t3[row], t3_rest[row]);
     }
     work_f32 t4[ROWS_f32];
     EACH_ROW
@@ -2896,15 +3097,21 @@ static void loss_gradient_hessian_rows_f32(size_t rows, size_t K, const work_f32
         t4[row] = log1p_fastf(t3[row]);
     }
     work_f32 t5[ROWS_f32];
+    work_f32 t5_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t5[row] = 0.0f;
+        t5_rest[row] = 0.0f;
     }
     for (size_t i_2 = 0; i_2 < K; i_2++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t5[row] += (f[i_2 * ROWS_f32 + row] - t0[row] - t4[row]) * y[i_2 * ROWS_f32 + row];
+            add_f32((f[i_2 * ROWS_f32 + row] - t0[row] - t4[row]) * y[i_2 * ROWS_f32 + row], &t5[row], &t5_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t5[row] = joined_f32(t5[row], t5_rest[row]);
     }
     work_f32 t6[ROWS_f32];
     work_f32 t7[ROWS_f32];
@@ -2955,16 +3162,22 @@ static void loss_gradient_hessian_rows_f32(size_t rows, size_t K, const work_f32
         }
     }
     work_f32 t3[ROWS_f32];
+    work_f32 t3_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0;
+        t3_rest[row] = 0.0;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
             t2[c * ROWS_f32 + row] = exp_difference_fast(f[c * ROWS_f32 + row], t0[row]);
-            t3[row] += (((label_f32)c == t1[row]) ? 0.0 : t2[c * ROWS_f32 + row]);
+            add_f32((((label_f32)c == t1[row]) ? 0.0 : t2[c * ROWS_f32 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = joined_f32(t3[row], t3_rest[row]);
     }
     work_f32 t4[ROWS_f32];
     EACH_ROW
@@ -2972,15 +3185,21 @@ static void loss_gradient_hessian_rows_f32(size_t rows, size_t K, const work_f32
         t4[row] = log1p_fast(t3[row]);
     }
     work_f32 t5[ROWS_f32];
+    work_f32 t5_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t5[row] = 0.0;
+        t5_rest[row] = 0.0;
     }
     for (size_t i_2 = 0; i_2 < K; i_2++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t5[row] += (f[i_2 * ROWS_f32 + row] - t0[row] - t4[row]) * y[i_2 * ROWS_f32 + row];
+            add_f32((f[i_2 * ROWS_f32 + row] - t0[row] - t4[row]) * y[i_2 * ROWS_f32 + row], &t5[row], &t5_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t5[row] = joined_f32(t5[row], t5_rest[row]);
     }
     work_f32 t6[ROWS_f32];
     work_f32 t7[ROWS_f32];
@@ -3052,15 +3271,21 @@ static void loss_index_rows_f32(size_t rows, size_t K, const work_f32 *const *in
         }
     }
     work_f32 t2[ROWS_f32];
+    work_f32 t2_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t2[row] = 0.0f;
+        t2_rest[row] = 0.0f;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t2[row] += (((label_f32)c == t0[row]) ? 0.0f : exp_difference_fastf(f[c * ROWS_f32 + row], t1[row]));
+            add_f32((((label_f32)c == t0[row]) ? 0.0f : exp_difference_fastf(f[c * ROWS_f32 + row], t1[row])), &t2[row], &t2_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t2[row] = joined_f32(t2[row], t2_rest[row]);
     }
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -3085,15 +3310,21 @@ static void loss_index_rows_f32(size_t rows, size_t K, const work_f32 *const *in
         }
     }
     work_f32 t2[ROWS_f32];
+    work_f32 t2_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t2[row] = 0.0;
+        t2_rest[row] = 0.0;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
-            t2[row] += (((label_f32)c == t0[row]) ? 0.0 : exp_difference_fast(f[c * ROWS_f32 + row], t1[row]));
+            add_f32((((label_f32)c == t0[row]) ? 0.0 : exp_difference_fast(f[c * ROWS_f32 + row], t1[row])), &t2[row], &t2_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t2[row] = joined_f32(t2[row], t2_rest[row]);
     }
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
@@ -3140,16 +3371,22 @@ static void gradient_index_rows_f32(size_t rows, size_t K, const work_f32 *const
         }
     }
     work_f32 t3[ROWS_f32];
+    work_f32 t3_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0f;
+        t3_rest[row] = 0.0f;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
             t2[c * ROWS_f32 + row] = exp_difference_fastf(f[c * ROWS_f32 + row], t1[row]);
-            t3[row] += (((label_f32)c == t0[row]) ? 0.0f : t2[c * ROWS_f32 + row]);
+            add_f32((((label_f32)c == t0[row]) ? 0.0f : t2[c * ROWS_f32 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = joined_f32(t3[row], t3_rest[row]);
     }
     work_f32 t4[ROWS_f32];
     work_f32 t5[ROWS_f32];
@@ -3183,16 +3420,22 @@ static void gradient_index_rows_f32(size_t rows, size_t K, const work_f32 *const
         }
     }
     work_f32 t3[ROWS_f32];
+    work_f32 t3_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0;
+        t3_rest[row] = 0.0;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
             t2[c * ROWS_f32 + row] = exp_difference_fast(f[c * ROWS_f32 + row], t1[row]);
-            t3[row] += (((label_f32)c == t0[row]) ? 0.0 : t2[c * ROWS_f32 + row]);
+            add_f32((((label_f32)c == t0[row]) ? 0.0 : t2[c * ROWS_f32 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = joined_f32(t3[row], t3_rest[row]);
     }
     work_f32 t4[ROWS_f32];
     work_f32 t5[ROWS_f32];
@@ -3249,16 +3492,22 @@ static void hessian_index_rows_f32(size_t rows, size_t K, const work_f32 *const 
         }
     }
     work_f32 t3[ROWS_f32];
+    work_f32 t3_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0f;
+        t3_rest[row] = 0.0f;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
             t2[c * ROWS_f32 + row] = exp_difference_fastf(f[c * ROWS_f32 + row], t0[row]);
-            t3[row] += (((label_f32)c == t1[row]) ? 0.0f : t2[c * ROWS_f32 + row]);
+            add_f32((((label_f32)c == t1[row]) ? 0.0f : t2[c * ROWS_f32 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = joined_f32(t3[row], t3_rest[row]);
     }
     work_f32 t4[ROWS_f32];
     EACH_ROW
@@ -3302,16 +3551,22 @@ static void hessian_index_rows_f32(size_t rows, size_t K, const work_f32 *const 
         }
     }
     work_f32 t3[ROWS_f32];
+    work_f32 t3_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0;
+        t3_rest[row] = 0.0;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
             t2[c * ROWS_f32 + row] = exp_difference_fast(f[c * ROWS_f32 + row], t0[row]);
-            t3[row] += (((label_f32)c == t1[row]) ? 0.0 : t2[c * ROWS_f32 + row]);
+            add_f32((((label_f32)c == t1[row]) ? 0.0 : t2[c * ROWS_f32 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = joined_f32(t3[row], t3_rest[row]);
     }
     work_f32 t4[ROWS_f32];
     EACH_ROW
@@ -3378,16 +3633,22 @@ static void loss_gradient_index_rows_f32(size_t rows, size_t K, const work_f32 *
         }
     }
     work_f32 t3[ROWS_f32];
+    work_f32 t3_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0f;
+        t3_rest[row] = 0.0f;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
             t2[c * ROWS_f32 + row] = exp_difference_fastf(f[c * ROWS_f32 + row], t1[row]);
-            t3[row] += (((label_f32)c == t0[row]) ? 0.0f : t2[c * ROWS_f32 + row]);
+            add_f32((((label_f32)c == t0[row]) ? 0.0f : t2[c * ROWS_f32 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = joined_f32(t3[row], t3_rest[row]);
     }
     work_f32 t4[ROWS_f32];
     work_f32 t5[ROWS_f32];
@@ -3422,16 +3683,22 @@ static void loss_gradient_index_rows_f32(size_t rows, size_t K, const work_f32 *
         }
     }
     work_f32 t3[ROWS_f32];
+    work_f32 t3_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0;
+        t3_rest[row] = 0.0;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
             t2[c * ROWS_f32 + row] = exp_difference_fast(f[c * ROWS_f32 + row], t1[row]);
-            t3[row] += (((label_f32)c == t0[row]) ? 0.0 : t2[c * ROWS_f32 + row]);
+            add_f32((((label_f32)c == t0[row]) ? 0.0 : t2[c * ROWS_f32 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = joined_f32(t3[row], t3_rest[row]);
     }
     work_f32 t4[ROWS_f32];
     work_f32 t5[ROWS_f32];
@@ -3490,16 +3757,22 @@ static void gradient_hessian_index_rows_f32(size_t rows, size_t K, const work_f3
         }
     }
     work_f32 t3[ROWS_f32];
+    work_f32 t3_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0f;
+        t3_rest[row] = 0.0f;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
             t2[c * ROWS_f32 + row] = exp_difference_fastf(f[c * ROWS_f32 + row], t1[row]);
-            t3[row] += (((label_f32)c == t0[row]) ? 0.0f : t2[c * ROWS_f32 + row]);
+            add_f32((((label_f32)c == t0[row]) ? 0.0f : t2[c * ROWS_f32 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = joined_f32(t3[row], t3_rest[row]);
     }
     work_f32 t4[ROWS_f32];
     work_f32 t5[ROWS_f32];
@@ -3546,16 +3819,22 @@ static void gradient_hessian_index_rows_f32(size_t rows, size_t K, const work_f3
         }
     }
     work_f32 t3[ROWS_f32];
+    work_f32 t3_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0;
+        t3_rest[row] = 0.0;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
             t2[c * ROWS_f32 + row] = exp_difference_fast(f[c * ROWS_f32 + row], t1[row]);
-            t3[row] += (((label_f32)c == t0[row]) ? 0.0 : t2[c * ROWS_f32 + row]);
+            add_f32((((label_f32)c == t0[row]) ? 0.0 : t2[c * ROWS_f32 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = joined_f32(t3[row], t3_rest[row]);
     }
     work_f32 t4[ROWS_f32];
     work_f32 t5[ROWS_f32];
@@ -3627,16 +3906,22 @@ static void loss_gradient_hessian_index_rows_f32(size_t rows, size_t K, const wo
         }
     }
     work_f32 t3[ROWS_f32];
+    work_f32 t3_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0f;
+        t3_rest[row] = 0.0f;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
             t2[c * ROWS_f32 + row] = exp_difference_fastf(f[c * ROWS_f32 + row], t1[row]);
-            t3[row] += (((label_f32)c == t0[row]) ? 0.0f : t2[c * ROWS_f32 + row]);
+            add_f32((((label_f32)c == t0[row]) ? 0.0f : t2[c * ROWS_f32 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = joined_f32(t3[row], t3_rest[row]);
     }
     work_f32 t4[ROWS_f32];
     work_f32 t5[ROWS_f32];
@@ -3687,16 +3972,22 @@ static void loss_gradient_hessian_index_rows_f32(size_t rows, size_t K, const wo
         }
     }
     work_f32 t3[ROWS_f32];
+    work_f32 t3_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0;
+        t3_rest[row] = 0.0;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
             t2[c * ROWS_f32 + row] = exp_difference_fast(f[c * ROWS_f32 + row], t1[row]);
-            t3[row] += (((label_f32)c == t0[row]) ? 0.0 : t2[c * ROWS_f32 + row]);
+            add_f32((((label_f32)c == t0[row]) ? 0.0 : t2[c * ROWS_f32 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = joined_f32(t3[row], t3_rest[row]);
     }
     work_f32 t4[ROWS_f32];
     work_f32 t5[ROWS_f32];
@@ -3769,16 +4060,22 @@ static void inverse_link_rows_f32(size_t rows, size_t K, const work_f32 *const *
         }
     }
     work_f32 t3[ROWS_f32];
+    work_f32 t3_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0f;
+        t3_rest[row] = 0.0f;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
             t2[c * ROWS_f32 + row] = exp_difference_fastf(f[c * ROWS_f32 + row], t0[row]);
-            t3[row] += (((label_f32)c == t1[row]) ? 0.0f : t2[c * ROWS_f32 + row]);
+            add_f32((((label_f32)c == t1[row]) ? 0.0f : t2[c * ROWS_f32 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = joined_f32(t3[row], t3_rest[row]);
     }
     work_f32 t4[ROWS_f32];
     EACH_ROW
@@ -3810,16 +4107,22 @@ static void inverse_link_rows_f32(size_t rows, size_t K, const work_f32 *const *
         }
     }
     work_f32 t3[ROWS_f32];
+    work_f32 t3_rest[ROWS_f32];
     EACH_ROW
     for (size_t row = 0; row < ROWS_f32; row++) {
         t3[row] = 0.0;
+        t3_rest[row] = 0.0;
     }
     for (size_t c = 0; c < K; c++) {
         EACH_ROW
         for (size_t row = 0; row < ROWS_f32; row++) {
             t2[c * ROWS_f32 + row] = exp_difference_fast(f[c * ROWS_f32 + row], t0[row]);
-            t3[row] += (((label_f32)c == t1[row]) ? 0.0 : t2[c * ROWS_f32 + row]);
+            add_f32((((label_f32)c == t1[row]) ? 0.0 : t2[c * ROWS_f32 + row]), &t3[row], &t3_rest[row]);
         }
+    }
+    EACH_ROW
+    for (size_t row = 0; row < ROWS_f32; row++) {
+        t3[row] = joined_f32(t3[row], t3_rest[row]);
     }
     work_f32 t4[ROWS_f32];
     EACH_ROW
