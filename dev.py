@@ -211,7 +211,7 @@ def test(arguments):
         arguments, peers = [a for a in arguments if a != "--peers"], True
     if "--all" in arguments:
         arguments, os.environ["LOSSFORGE_TESTS"] = [a for a in arguments if a != "--all"], "all"
-    ready(["dev", "peers"] if peers else ["dev"])
+    ready(["dev", "libraries"] if peers else ["dev"])
     return run(PYTEST + arguments) if arguments else checks(ALL)
 
 
