@@ -37,14 +37,14 @@ def command(loss: str | None, parameters: dict[str, str], out: Path | None, only
     with spec_errors():
         found = None if loss is None else resolve(loss, parameters)
         root = out or (GENERATED if found is None else Path(f"lossforge_{found.name}"))
-        known = ledger(CATALOG.values() if found is None else [found], root, GENERATED)
-        if known.stale and not only_check:
-            with progress("proving") as tell:
-                known = prove(known, root, jobs, tell)
-        if found is None:
-            made = catalogue_artifacts(known.proofs)
-        else:
-            made = artifacts(found, proofs=known.proofs.get(found.name))
+        wanted = list(CATALOG.values()) if found is None else [found]
+        known = ledger(wanted, root, GENERATED)
+        for stage in ("proving", "proving lemmas"):  # what is proved of a loss decides which lemmas there are
+            if known.stale and not only_check:
+                with progress(stage) as tell:
+                    prove(known, root, jobs, tell)
+                known = ledger(wanted, root, GENERATED)
+        made = catalogue_artifacts(known.proofs) if found is None else artifacts(found, proofs=known.proofs)
     if not only_check:
         write(made, root)
         # Only where every file is ours: in a folder that the user names, other files are the user's.

@@ -1,7 +1,7 @@
 """How does a loss train? `objective("pseudo_huber", library="xgboost")`: one adapter a library, over one core.
 
-`core.py` says what every library is given, `curvature.py` what stands for the second derivative, `intercept.py` where to
-begin. An adapter owns the conventions of its library and imports it only when it is asked for.
+`core.py` says what every library is given, `curvature.py` what stands for the second derivative, `intercept.py` where
+to begin. An adapter owns the conventions of its library and imports it only when it is asked for.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ def objective(loss: str | LossFunction, library: str, curvature: str | None = No
     """A loss as an objective of a library.
 
     `loss` is a name of the catalogue, with its parameters among the options, or a function made by `lf.losses` or
-    `lf.compile`. `curvature` names what stands for the second derivative (see `Objective`). What else an adapter takes is
-    in the documentation of its class. Raises ValueError for a library or curvature that is none, ParameterError for
-    parameters that do not fit, ModuleNotFoundError where the library is not installed.
+    `lf.compile`. `curvature` names what stands for the second derivative (see `Objective`). What else an adapter
+    takes is in the documentation of its class. Raises ValueError for a library or curvature that is none,
+    ParameterError for parameters that do not fit, ModuleNotFoundError where the library is not installed.
     """
     if library not in LIBRARIES:
         near = get_close_matches(str(library), LIBRARIES, n=1)

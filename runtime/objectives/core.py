@@ -1,6 +1,6 @@
 """What is every library given? Gradient and curvature in the raw score, checked, an intercept, and a metric.
 
-An `Objective` knows no library. The adapters beside this file put it into the order, sign and shape that theirs expects.
+An `Objective` knows no library. The adapters beside this file put it into the order, sign and shape of theirs.
 It asks a loss for the methods of `LossFunction` alone, so that a file written by `lossforge build --target` can carry
 this text with a loss of its own.
 """
@@ -85,7 +85,7 @@ class Objective:
     def targets(self, y: Any) -> Array:
         """Targets as float64 in the labels of the loss. Raises BadNumber for what is not finite."""
         y = np.asarray(y, np.float64)
-        bad = np.flatnonzero(~np.isfinite(y.reshape(len(y), -1)).all(axis=1)) if y.ndim else []
+        bad = np.flatnonzero(~np.isfinite(y.reshape(len(y), -1)).all(axis=1))
         if len(bad):
             raise BadNumber(f"{self.name}: the target in row {bad[0]} is {y[bad[0]]}; drop such rows, or fill them in")
         domains = [a["domain"] for a in self.loss.facts["arguments"].values() if a["role"] == "target"]
