@@ -12,7 +12,7 @@ from typing import Any
 from .. import __version__
 from ..derive import certificates
 from ..derive.certificates import Document, Statement
-from ..derive.curvatures import curvatures, lemmas
+from ..derive.curvatures import Claimed, curvatures, lemmas
 from ..derive.derivation import Derivation, derive
 from ..derive.properties import statement_of
 from ..derive.proving import Tell, prove_losses
@@ -49,17 +49,27 @@ def artifacts(
     With `proofs`, documents by the name of what they are about (see `Ledger`), also what is proved, and how.
     """
     derivation = derive(loss)
-    lowered = kernels(derivation)
     known = {name: made for name, made in (proofs or {}).items() if name.split(".")[0] == loss.name}
     claims = _claims(derivation, known)
-    shown = {name: _only_claim(known[f"{loss.name}.{name}"]) for name in lemmas(derivation, claims)
-             if f"{loss.name}.{name}" in known}  # fmt: skip
+    shown = {
+        name: _only_claim(known[f"{loss.name}.{name}"])
+        for name in lemmas(derivation, claims)
+        if f"{loss.name}.{name}" in known
+    }
+    files = files_of(derivation, claims, shown, regenerate, targets)
+    return [*files, *(_certificates(name, made) for name, made in known.items())]
+
+
+def files_of(
+    derivation: Derivation, claims: Claimed, shown: Claimed, regenerate: str, targets: Sequence[str]
+) -> list[Artifact]:
+    """The files of a loss about which `claims` are known, and of its curvatures what is `shown`, both as data."""
+    loss = derivation.loss
     found = curvatures(derivation, claims, shown)
-    more = extra_kernels(derivation, found.values())
+    lowered, more = kernels(derivation), extra_kernels(derivation, found.values())
     header = Header(loss.name, loss.title, text(loss.expression), regenerate, __version__)
     files = [render([*lowered, *(more if target == "numpy" else ())], target, header) for target in targets]
-    files.append(Artifact(f"facts/{loss.name}.json", dumps(facts(derivation, lowered, claims, found))))
-    return [*files, *(_certificates(name, made) for name, made in known.items())]
+    return [*files, Artifact(f"facts/{loss.name}.json", dumps(facts(derivation, lowered, claims, found)))]
 
 
 def _claims(derivation: Derivation, known: Mapping[str, Document]) -> dict[str, dict[str, Any]]:

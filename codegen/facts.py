@@ -11,7 +11,7 @@ from typing import Any
 
 from sympy import Expr
 
-from ..derive.curvatures import Curvature, link, preferred
+from ..derive.curvatures import Claimed, Curvature, link, preferred
 from ..derive.derivation import Derivation, kept_definitions, upper_triangle
 from ..derive.forms import proved_base
 from ..derive.intercept import intercept
@@ -29,7 +29,7 @@ Facts = dict[str, Any]
 def facts(
     derivation: Derivation,
     kernels: Iterable[Kernel] = (),
-    properties: Mapping[str, Facts] | None = None,
+    properties: Claimed | None = None,
     curvatures: Mapping[str, Curvature] | None = None,
 ) -> Facts:
     """The facts of one loss.

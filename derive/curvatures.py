@@ -511,4 +511,11 @@ def _shared(derivation: Derivation) -> bool:
     return not any(f.has(*targets) and f.has(x) for f in sp.Mul.make_args(hessian))
 
 
-__all__ = ["MEAN", "Candidate", "Curvature", "Lemma", "candidates", "curvatures", "lemmas", "link", "preferred"]
+# The properties of a loss that curvatures, their order and the intercept depend on.
+NEEDED = ("convex", "strictly_convex", "strongly_convex", "smooth", "nonnegative", "range", "elicits")
+
+
+__all__ = [
+    "MEAN", "NEEDED", "Candidate", "Claimed", "Curvature", "Lemma",
+    "candidates", "curvatures", "lemmas", "link", "preferred",
+]  # fmt: skip

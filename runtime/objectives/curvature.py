@@ -110,7 +110,10 @@ def _why_none(loss: Any, known: Any) -> str:
         "name a curvature, such as 'constant', or 'floored', which is the exact one with a least value"
     )
     if exact["verdict"] == "undecided":
-        return f"whether its second derivative is positive is not known, and no other curvature is; {instead}"
+        return (
+            "whether its second derivative is positive is not known, and no other curvature is (of a compiled function "
+            f"nothing is proved: give lf.objective the formula itself); {instead}"
+        )
     if exact["verdict"] == "conditional":
         return (
             f"its second derivative is positive only if {exact['condition']}, unlike with {loss.parameters}, "

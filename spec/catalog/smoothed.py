@@ -8,6 +8,5 @@ from __future__ import annotations
 SMOOTHED: dict[str, tuple[str, ...]] = {
     "absolute_error": ("charbonnier", "smooth_l1"),
     "pinball": ("smooth_pinball", "huber_pinball"),
-    "quantile_loglik": ("smooth_pinball", "huber_pinball"),
     "hinge": ("smoothed_hinge",),
 }
