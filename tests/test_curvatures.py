@@ -73,7 +73,7 @@ def samples(name: str, count: int) -> list[tuple[list[float], float, float]]:
 def excess(name: str, factor: float = 1.0) -> float:
     """By how much the loss rises above its quadratics at the worst of some points, in parts of the terms' size."""
     loss, function = exact(name), bound(name)
-    far = 6.0 if define_atoms(CATALOG[name].full_expression).has(sp.erf) else 1e3  # 1 + erf(x) as mpmath can add it
+    far = 6.0 if define_atoms(CATALOG[name].full_expression).has(sp.erf, sp.erfc) else 1e3  # as mpmath can add 1 - erfc
     worst = -mpmath.inf
     with mpmath.workdps(40):
         for targets, *scores in samples(name, about(60, 3)):
