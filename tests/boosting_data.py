@@ -28,7 +28,5 @@ NAMES = [name for name, _ in CASES]
 
 
 def objective(library: str, name: str, curvature: str | None = None, **parameters: float) -> Any:
-    """By NumPy, which needs no compilation; floored where the curvature may vanish and nothing else is said."""
-    loss = lf.losses[name](backend="numpy", **parameters)
-    vector = name in ("softmax_cross_entropy", "gaussian_nll")
-    return lf.objective(loss, library=library, curvature=curvature or (None if vector else "floored"))
+    """By NumPy, which needs no compilation."""
+    return lf.objective(lf.losses[name](backend="numpy", **parameters), library=library, curvature=curvature)

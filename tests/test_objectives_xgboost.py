@@ -61,7 +61,7 @@ def test_both_interfaces_are_the_same_model(xgboost: ModuleType, name: str, y: A
 )
 def test_the_built_in_objective_is_the_same(xgboost: ModuleType, name: str, y: Any, built_in: str, link: Any) -> None:
     """Where the curvatures are the same; docs/parity.md has the others."""
-    own = objective(name, None if built_in.startswith("multi") else "exact")
+    own = objective(name)
     start = own.parameters(y, WEIGHT)
     start |= {"objective": built_in, "base_score": np.asarray(link(start["base_score"])).tolist()}
     booster = xgboost.train({**PARAMETERS, **start}, xgboost.DMatrix(X, y, weight=WEIGHT), 10)

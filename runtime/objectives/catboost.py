@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from .core import Array, Objective, weighted, weights
+from .core import Array, Objective
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -41,11 +41,23 @@ class CatBoostObjective(Objective):
         model.set_scale_and_bias(1, objective.intercept(y))
 
     `metric` is the mean loss. What CatBoost predicts is the raw score (`prediction_type="RawFormulaVal"`); `predict`
-    turns it into the mean. For several raw scores a sample the curvature "exact" is the whole matrix, any other one its
-    diagonal.
+    turns it into the mean. A CatBoostClassifier needs `class_names`, or it cannot name the class that it predicts.
+
+    For K classes the curvature "exact" is the whole matrix, and what is taken unless another is named, if the loss is
+    convex; any other one is a diagonal. CatBoost asks for the classes object by object, which is slow. Raises
+    ValueError for a loss with several raw scores that are no classes: CatBoost has no place for them.
     """
 
     no_jit = True  # CatBoost would try to compile the methods with Numba, and warn that it cannot
+
+    def __init__(self, loss: Any, curvature: str | None = None) -> None:
+        convex = loss.facts["properties"].get("convex", {}).get("verdict") == "proved"
+        super().__init__(loss, "exact" if curvature is None and loss.facts["size"] and convex else curvature)
+        if self.outputs not in (1, None):
+            raise ValueError(
+                f"{self.name} has {self.outputs} raw scores a sample; CatBoost gives a custom objective one, or one "
+                "for each class; take LightGBM or XGBoost"
+            )
 
     @_briefly
     def calc_ders_range(self, approxes: Any, targets: Any, weights: Any) -> Array:
@@ -56,13 +68,15 @@ class CatBoostObjective(Objective):
     @_briefly
     def calc_ders_multi(self, approx: Any, target: Any, weight: Any) -> tuple[Array, Array]:
         """Minus gradient (K,) and minus curvature (K, K) of one object. Raises BadNumber."""
-        f, y = np.asarray(approx, np.float64)[np.newaxis], np.asarray(target, np.float64)[np.newaxis]
-        w = None if weight is None else np.asarray([weight], np.float64)
-        gradient, curvature = self.derivatives(y, f, w)
+        y, f = [target], np.asarray(approx, np.float64)[np.newaxis]
         if self.curvature.name != "exact":
+            gradient, curvature = self.derivatives(y, f, None if weight is None else [weight])
             return -gradient[0], -np.diag(curvature[0])
-        _, hessian = self.loss.gradient_hessian(self.targets(y), f)
-        return -gradient[0], -weighted(hessian, weights(w))[0]
+        gradient, hessian = self.loss.gradient_hessian(self.targets(y), f)
+        factor = -1.0 if weight is None else -weight
+        if not np.isfinite(hessian).all():
+            self.derivatives(y, f)  # says what is wrong
+        return factor * gradient[0], factor * hessian[0]
 
     @property
     def metric(self) -> Metric:
