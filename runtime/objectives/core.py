@@ -1,8 +1,8 @@
 """What is every library given? Gradient and curvature in the raw score, checked, an intercept, and a metric.
 
-An `Objective` knows no library. The adapters beside this file put it into the order, sign and shape of theirs.
-It asks a loss for the methods of `LossFunction` alone, so that a file written by `lossforge build --target` can carry
-this text with a loss of its own.
+An `Objective` knows no library. The adapters beside this file put it into the order, sign and shape that theirs
+expects. It asks a loss for the methods of `LossFunction` alone, so that a file written by `lossforge build --target`
+can carry this text with a loss of its own.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ class Objective:
     Pickles as the loss (formula and parameters) and the name of the curvature.
     """
 
+    OPTIONS: tuple[str, ...] = ()  # the names that `objective` hands to the constructor
     higher_is_better = False
+    precision: type[np.floating[Any]] = np.float64  # in which the library keeps the derivatives
 
     def __init__(self, loss: Any, curvature: str | None = None) -> None:
         self.loss = loss
@@ -41,8 +43,13 @@ class Objective:
 
     @property
     def name(self) -> str:
-        """The name of the loss, and of the metric."""
+        """The name of the loss."""
         return str(self.loss.name)
+
+    @property
+    def metric_name(self) -> str:
+        """Never one that begins as XGBoost's metrics that shall rise do: auc, pre, map, ndcg."""
+        return f"mean_{self.name}"
 
     @property
     def outputs(self) -> int | None:
@@ -55,39 +62,39 @@ class Objective:
 
         Raises BadNumber, with the row, the value and the cause, where one of them is not finite.
         """
-        y, f, weight = self.targets(y), scores(f), weights(weight)
-        if self.outputs != 1:
-            f = f.reshape(len(f), -1)
+        y, f, weight = self._inputs(y, f, weight)
         gradient, curvature = self.curvature.derivatives(self.loss, y, f)
-        if weight is not None:
-            factor = weight.reshape(-1, *[1] * (gradient.ndim - 1))
-            gradient, curvature = gradient * factor, curvature * factor
+        gradient, curvature = weighted(gradient, weight), weighted(curvature, weight)
         for what, found in (("gradient", gradient), (f"curvature ({self.curvature})", curvature)):
-            self._refuse_not_finite(what, found, y, f, weight)
+            self._refuse_not_finite(what, found, y, f)
         return gradient, curvature
 
     def mean_loss(self, y: Any, f: Any, weight: Any = None) -> float:
         """The weighted mean of the loss: the metric that this objective improves by falling."""
-        y, f, weight = self.targets(y), scores(f), weights(weight)
-        if self.outputs != 1:
-            f = f.reshape(len(f), -1)
+        y, f, weight = self._inputs(y, f, weight)
         losses = np.asarray(self.loss.loss(y, f), np.float64)
         return float(np.average(losses, weights=weight))
 
     def intercept(self, y: Any, weight: Any = None) -> Any:
         """The constant raw score with the least mean loss: a float, or an array (K,)."""
-        return intercept(self.loss, self.targets(y), weights(weight))
+        found = intercept(self.loss, self.targets(y), weights(weight))
+        return float(found) if np.ndim(found) == 0 else found
 
     def predict(self, f: Any) -> Array:
         """What the raw score f stands for: the mean, by the inverse link; f itself where the loss has no link."""
         return np.asarray(self.loss.inverse_link(scores(f)), np.float64)
 
     def targets(self, y: Any) -> Array:
-        """Targets as float64 in the labels of the loss. Raises BadNumber for what is not finite."""
+        """Targets as float64 in the labels of the loss, classes as integers. Raises BadNumber."""
         y = np.asarray(y, np.float64)
-        bad = np.flatnonzero(~np.isfinite(y.reshape(len(y), -1)).all(axis=1))
-        if len(bad):
-            raise BadNumber(f"{self.name}: the target in row {bad[0]} is {y[bad[0]]}; drop such rows, or fill them in")
+        row = _first(~np.isfinite(y))
+        if row is not None:
+            raise BadNumber(f"{self.name}: the target in row {row} is {y[row]}; drop such rows, or fill them in")
+        if self.loss.facts["size"] and y.ndim == 1:
+            row = _first((y != np.floor(y)) | (y < 0))
+            if row is not None:
+                raise BadNumber(f"{self.name}: the target in row {row} is {y[row]:g}; classes are 0, 1, 2 and so on")
+            return y.astype(np.int64)
         domains = [a["domain"] for a in self.loss.facts["arguments"].values() if a["role"] == "target"]
         if domains == ["{-1, 1}"] and np.isin(y, (0, 1)).all():
             return 2 * y - 1
@@ -95,20 +102,28 @@ class Objective:
             return (y + 1) / 2
         return y
 
-    def _refuse_not_finite(self, what: str, found: Array, y: Array, f: Array, weight: Array | None) -> None:
-        if np.isfinite(found).all():
-            return
-        row = int(np.flatnonzero(~np.isfinite(found.reshape(len(found), -1)).all(axis=1))[0])
-        value = found[row]
-        if not np.isfinite(f[row]).all():
-            cause = f"the raw score there is {f[row]}: an earlier step went astray"
-        elif weight is not None and not np.isfinite(weight[row]):
-            cause = f"the weight there is {weight[row]}"
-        else:
-            cause = (
-                "the derivative is out of the range of float64 there; a smaller learning rate, or an intercept, helps"
+    def _inputs(self, y: Any, f: Any, weight: Any) -> tuple[Array, Array, Array | None]:
+        """Targets, raw scores and weights, looked through. Raises BadNumber."""
+        f = scores(f)
+        if self.outputs != 1:
+            f = f.reshape(len(f), -1)
+        y, weight = self.targets(y), weights(weight)
+        row = _first(~np.isfinite(f))
+        if row is not None:
+            raise BadNumber(
+                f"{self.name}: the raw score in row {row} is {f[row]} (y = {y[row]}): an earlier step went "
+                "astray, or what it began from"
             )
-        raise BadNumber(f"{self.name}: the {what} in row {row} is {value} at y = {y[row]}, f = {f[row]}; {cause}")
+        return y, f, weight
+
+    def _refuse_not_finite(self, what: str, found: Array, y: Array, f: Array) -> None:
+        with np.errstate(over="ignore"):
+            row = _first(~np.isfinite(found.astype(self.precision)))
+        if row is not None:
+            raise BadNumber(
+                f"{self.name}: the {what} in row {row} is {found[row]} at y = {y[row]}, f = {f[row]}, out of the range "
+                f"of {np.dtype(self.precision)}; a smaller learning rate, an intercept or another scale of y helps"
+            )
 
     def __repr__(self) -> str:
         bound = "".join(f", {name}={value!r}" for name, value in self.loss.parameters.items())
@@ -121,13 +136,28 @@ def scores(f: Any) -> Array:
 
 
 def weights(weight: Any) -> Array | None:
-    """Weights as float64. Raises BadNumber for one that is negative or not a number."""
+    """Weights as float64. Raises BadNumber for one that is negative or not finite."""
     if weight is None:
         return None
     found = np.asarray(weight, np.float64).ravel()
     if found.size == 0:  # what XGBoost and LightGBM hand over where no weights are given
         return None
-    bad = np.flatnonzero(~(found >= 0))
-    if len(bad):
-        raise BadNumber(f"the weight in row {bad[0]} is {found[bad[0]]}; a weight is a number of 0 or more")
+    row = _first(~((found >= 0) & (found < np.inf)))
+    if row is not None:
+        raise BadNumber(f"the weight in row {row} is {found[row]}; a weight is a finite number of 0 or more")
     return found
+
+
+def weighted(values: Array, weight: Array | None) -> Array:
+    """Each row times its weight; a row of weight 0 counts for nothing, whatever is in it."""
+    if weight is None:
+        return values
+    factor = weight.reshape(-1, *[1] * (values.ndim - 1))
+    return np.multiply(values, factor, out=np.zeros_like(values), where=factor != 0)
+
+
+def _first(bad: NDArray[np.bool_]) -> int | None:
+    """The first row with something bad in it."""
+    if not bad.any():
+        return None
+    return int(np.flatnonzero(bad.reshape(len(bad), -1).any(axis=1))[0]) if bad.ndim else 0

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 DOUBLINGS = 1100  # from 1 to beyond the largest number
+VANISHED = 1e-30  # a slope below this is on its way to 0 at infinity, not at a minimum
 STARTS = 33  # quantiles of the targets, where a loss may have several minima
 
 
@@ -118,12 +119,12 @@ def _bracket(
     step, before, place = 1e-3 * max(1.0, abs(start)), start, start
     for _ in range(DOUBLINGS):
         place = start + way * step if np.isinf(end) else end - (end - start) * 0.5 ** (step / 1e-3 - 1)
-        value = slope(place)
-        if not np.isfinite(place) or np.isnan(value) or place == end:
+        value = slope(place) if np.isfinite(place) and place != end else np.nan
+        if np.isnan(value) or (value == 0 and abs(here) < VANISHED):
             break
         if value * way >= 0:
             return (before, place) if way > 0 else (place, before)
-        before, step = place, step * 2
+        before, here, step = place, value, step * 2
     raise ValueError(_infinite(loss, y, float(end)))
 
 
