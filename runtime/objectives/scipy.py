@@ -156,7 +156,7 @@ class ScipyObjective(Objective):
         return np.vstack([rows[:-1], np.zeros(self.size)]) if self.fit_intercept else rows
 
     def _curvatures(self, theta: Any) -> Array:
-        """The weighted curvature of each sample, (n, K) or (n, K, K); kept, as SciPy asks for many products at one θ."""
+        """The weighted curvature of each sample, (n, K) or (n, K, K); kept, as SciPy asks for many products at a θ."""
         theta = np.array(theta, np.float64)
         kept = self._bent
         if kept is None or not np.array_equal(kept[0], theta):
