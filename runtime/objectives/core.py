@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .curvature import Curvature, choose
 from .intercept import intercept
 
-Array = NDArray[Any]
+Array = NDArray[np.float64]
 
 
 class BadNumber(ValueError):
@@ -100,8 +100,6 @@ class Objective:
             return 2 * y - 1
         if domains in (["{0, 1}"], ["[0, 1]"]) and np.isin(y, (-1, 1)).all():
             return (y + 1) / 2
-        if domains == ["one_hot(K)"] and y.ndim == 1 and (y == np.floor(y)).all():
-            return y.astype(np.int64)  # class labels
         return y
 
     def _inputs(self, y: Any, f: Any, weight: Any) -> tuple[Array, Array, Array | None]:
