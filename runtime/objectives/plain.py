@@ -24,8 +24,8 @@ class PlainLoss:
     """A loss with its parameters bound. `facts` and `kernels` are those of the subclass.
 
     Targets `y` and raw scores `f` become arrays of float64: (n,), or (n, T) and (n, P) of several targets and
-    predictions; of K classes f is (n, K), and y is (n, K) or integers (n,). Raises ParameterError for parameters that do
-    not fit, DomainViolation for a target or a raw score outside its domain; NaN in f makes NaN of its row.
+    predictions; of K classes f is (n, K), and y is (n, K) or integers (n,). Raises ParameterError for parameters that
+    do not fit, DomainViolation for a target or a raw score outside its domain; NaN in f makes NaN of its row.
     """
 
     facts: ClassVar[dict[str, Any]]
@@ -126,8 +126,8 @@ class PlainLoss:
             if wrong.any():
                 row = int(np.flatnonzero(wrong)[0])
                 raise DomainViolation(
-                    f"{self.name}: the {slot.role} {slot.name} in row {row} is {parts[slot.name][row]}, outside its domain "
-                    f"{slot.domain.text}; mend the data"
+                    f"{self.name}: the {slot.role} {slot.name} in row {row} is {parts[slot.name][row]}, outside its "
+                    f"domain {slot.domain.text}; mend the data"
                 )
         return [parts[slot.name] for slot in signature.slots], nan
 

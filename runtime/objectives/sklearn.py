@@ -18,7 +18,8 @@ from .core import Objective
 
 try:
     import sklearn
-    from sklearn._loss.link import BaseLink, Interval
+    from sklearn._loss.link import BaseLink
+    from sklearn._loss.link import Interval as Values
     from sklearn._loss.loss import BaseLoss
 except ModuleNotFoundError as error:
     if error.name == "sklearn":
@@ -195,14 +196,14 @@ def _filled(out: Any, values: NDArray[np.float64]) -> Any:
     return out
 
 
-def _interval(domain: str) -> Interval:
+def _interval(domain: str) -> Values:
     """The domain of a target, as scikit-learn writes it; labels become 0, 1, ..."""
     if domain == "{-1, 1}":
-        return Interval(-1.0, 1.0, True, True)
+        return Values(-1.0, 1.0, True, True)
     if domain == "{0, 1}":
-        return Interval(0.0, 1.0, True, True)
+        return Values(0.0, 1.0, True, True)
     if "(K)" in domain:
-        return Interval(0.0, np.inf, True, False)
+        return Values(0.0, np.inf, True, False)
     low, high = domain.removeprefix("integers ")[1:-1].split(", ")
     ends = [float(end.replace("oo", "inf")) for end in (low, high)]
-    return Interval(ends[0], ends[1], "[" in domain, domain.endswith("]"))
+    return Values(ends[0], ends[1], "[" in domain, domain.endswith("]"))
