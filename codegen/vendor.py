@@ -164,7 +164,8 @@ def imports(modules: Iterable[Module]) -> list[str]:
                     names.setdefault(_spelt(alias, "import "), set())
             elif isinstance(node, ast.ImportFrom) and not node.level and node.module != "__future__":
                 names.setdefault(f"from {node.module}", set()).update(_spelt(alias) for alias in node.names)
-    standard, others = [], []
+    standard: list[str] = []
+    others: list[str] = []
     for head in sorted(names, key=lambda head: (head.startswith("from"), head)):
         line = f"{head} import {', '.join(sorted(names[head], key=_isort))}" if names[head] else head
         top = head.split()[1].partition(".")[0]
