@@ -46,9 +46,9 @@ def command(
     --check proves nothing, and names such certificates as changed.
 
     With --target xgboost, lightgbm, catboost, sklearn, scipy, torch or jax it is one Python file, NAME_LIBRARY.py, with
-    LOSS as an objective of that library. It needs NumPy and the library and not lossforge, so that it can be copied into
-    a project; `objective()` in it makes the objective.
-    LOSS as an objective of that library. It needs NumPy and the library and not lossforge, so it can be copied into
+    LOSS as an objective of that library. It needs NumPy and the library and not lossforge, so it can be copied into a
+    project; `objective()` in it makes the objective.
+    """
     refuse_unneeded(parameters, *([loss] if loss else []))
     if target is not None:
         if loss is None:
