@@ -83,9 +83,12 @@ def _generated(loss: str, domains: Mapping[str, str], kind: str) -> tuple[Facts,
         facts = json.loads((GENERATED / "facts" / f"{loss}.json").read_text(encoding="utf-8"))
         return facts, (GENERATED / kind / f"{loss}.py").read_text(encoding="utf-8")
     from ..codegen.build import artifacts
+    from ..codegen.compile import proved_artifacts
 
     with spec_errors():
-        texts = {a.path.split("/")[0]: a.text for a in artifacts(resolve(loss, domains), targets=(kind,))}
+        found = resolve(loss, domains)
+        made = artifacts(found, targets=(kind,)) if kind in TENSORS else proved_artifacts(found)
+    texts = {a.path.split("/")[0]: a.text for a in made}
     return json.loads(texts["facts"]), texts[kind]
 
 
