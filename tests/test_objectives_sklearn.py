@@ -42,7 +42,7 @@ def one_thread() -> Iterator[None]:
         yield
 
 
-SETTINGS: dict[str, Any] = {"max_iter": 12, "early_stopping": False}
+SETTINGS: dict[str, Any] = {"max_iter": 8, "early_stopping": False}
 
 
 def objective(name: str, curvature: str | None = None, **options: Any) -> SklearnLoss:

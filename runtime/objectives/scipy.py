@@ -161,6 +161,8 @@ class ScipyObjective(Objective):
         kept = self._bent
         if kept is None or not np.array_equal(kept[0], theta):
             f = self.scores(theta)
+            if not self._inside(f):  # the value there is inf, so SciPy steps back; but it asks for numbers first
+                return np.tile(self.weight[:, None], self.size)
             if self._several and self.curvature.name == "exact":
                 bent = self.loss.hessian(self.y, f)
             else:
