@@ -40,13 +40,14 @@ def compile_loss(
 
 def compile_proved(loss: Loss, **parameters: Any) -> LossFunction:
     """`compile_loss`, with the curvatures and the intercept that objectives ask for: what they need is proved first."""
-    artifacts_ = _proved(expect_loss(loss, "lf.objective"))
+    artifacts_ = proved_artifacts(expect_loss(loss, "lf.objective"))
     texts = {a.path.split("/")[0]: a.text for a in artifacts_}
     return LossFunction.from_artifacts(json.loads(texts["facts"]), texts["numpy"], texts["c"], parameters)
 
 
 @lru_cache(maxsize=64)
-def _proved(loss: Loss) -> tuple[Artifact, ...]:
+def proved_artifacts(loss: Loss) -> tuple[Artifact, ...]:
+    """The files of a loss, with the curvatures and the intercept that objectives ask for."""
     derivation = derive(loss)
     claims = {name: derivation.properties[name].as_data() for name in NEEDED if name in derivation.properties}
     shown = {name: claim(lemma.about, lemma.property)[0] for name, lemma in lemmas(derivation, claims).items()}
