@@ -65,6 +65,16 @@ def test_what_other_libraries_choose_is_fresh(torch: ModuleType) -> None:
     assert program["main"](["--check"]) == 0
 
 
+def test_what_other_objectives_train_is_fresh(xgboost: ModuleType, lightgbm: ModuleType, catboost: ModuleType) -> None:
+    """Measured with the versions that the page names; others may differ otherwise."""
+    program = runpy.run_path(str(DOCS / "parity.py"))
+    if program["VERSIONS"] not in read(DOCS / "parity.md"):
+        pytest.skip(f"docs/parity.md was not measured with {program['VERSIONS']}")
+    assert program["main"](["--check"]) == 0
+    explained = [row.split("|")[6].strip() for row in read(DOCS / "parity.md").splitlines() if row.startswith("| `")]
+    assert len(explained) > 40 and set(explained) == {"", "equal"}
+
+
 def test_a_stale_picture_is_seen(tmp_path: Path) -> None:
     """The check reads the files beside the program: a copy of both, one character changed."""
     for name in ("figures.py", "margin_losses.svg", "regression_losses.svg"):
@@ -76,21 +86,32 @@ def test_a_stale_picture_is_seen(tmp_path: Path) -> None:
     assert "margin_losses.svg" in done.stderr and "regression_losses.svg" not in done.stderr
 
 
-def test_the_python_of_the_readme_prints_what_it_shows() -> None:
+def examples_that_print_what_they_show(page: Path) -> int:
+    """Every Python block is run, one after the other; what it prints stands in the block below. Their number."""
     space: dict[str, Any] = {}
-    found = blocks(README)
+    found = blocks(page)
     ran = 0
     for (language, content), (following, shown) in zip(found, [*found[1:], ("", "")], strict=True):
         if language == "python":
             printed = io.StringIO()
             with contextlib.redirect_stdout(printed):
-                exec(compile(content, "README.md", "exec"), space)
+                exec(compile(content, page.name, "exec"), space)
             assert following == "text", f"no output is shown after\n{content}"
             assert agrees(shown, printed.getvalue()), (
-                f"README shows\n{shown}\nbut this is printed\n{printed.getvalue()}"
+                f"{page.name} shows\n{shown}\nbut this is printed\n{printed.getvalue()}"
             )
             ran += 1
-    assert ran == 4
+    return ran
+
+
+def test_the_python_of_the_readme_prints_what_it_shows() -> None:
+    assert examples_that_print_what_they_show(README) == 4
+
+
+def test_the_python_of_the_objectives_prints_what_it_shows(
+    xgboost: ModuleType, lightgbm: ModuleType, catboost: ModuleType
+) -> None:
+    assert examples_that_print_what_they_show(DOCS / "objectives.md") >= 6
 
 
 def test_other_python_can_be_read() -> None:
