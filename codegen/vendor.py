@@ -61,6 +61,7 @@ def objective_file(
     carried = [Module.read(place) for place in (*CARRIED, f"runtime/objectives/{library}.py")]
     sections = one_namespace(carried)
     kept = {name: facts[name] for name in KNOWN if name in facts}
+    kept["properties"] = {name: facts["properties"][name] for name in ("convex",) if name in facts["properties"]}
     if curvature is not None:
         own = curvature.partition("(")[0].strip()
         kept["curvatures"] = {n: c for n, c in facts.get("curvatures", {}).items() if n in ("exact", own)}

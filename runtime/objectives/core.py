@@ -117,9 +117,9 @@ class Objective:
         return y, f, weight
 
     def _refuse_not_finite(self, what: str, found: Array, y: Array, f: Array) -> None:
-        with np.errstate(over="ignore"):
-            row = _first(~np.isfinite(found.astype(self.precision)))
-        if row is not None:
+        most = np.finfo(self.precision).max
+        if not np.max(np.abs(found), initial=0.0) <= most:
+            row = _first(~(np.abs(found) <= most)) or 0
             raise BadNumber(
                 f"{self.name}: the {what} in row {row} is {found[row]} at y = {y[row]}, f = {f[row]}, out of the range "
                 f"of {np.dtype(self.precision)}; a smaller learning rate, an intercept or another scale of y helps"

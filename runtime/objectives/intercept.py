@@ -75,6 +75,9 @@ def _root(loss: Any, y: Array, weight: Array) -> float:
     """A root of the mean gradient where the mean loss is least, to the last place or nearly so."""
     low, high = _ends(loss)
     weight = weight / weight.sum()
+    if y.ndim == 1:  # labels and counts are few, and what is sorted has its quantiles at hand
+        y, rows = np.unique(y, return_inverse=True)
+        weight = np.bincount(rows, weight).astype(np.float64)
 
     def slope(c: float) -> float:
         with np.errstate(all="ignore"):
@@ -96,9 +99,10 @@ def _starts(loss: Any, y: Array, weight: Array, low: float, high: float) -> list
         middle = low + (high - low) / 2
     if y.ndim > 1:
         return [middle]
-    levels = np.linspace(0, 1, STARTS)
-    quantiles = [weighted_quantile(y, weight, level) for level in levels]
-    return [q for q in [*quantiles, middle] if low < q < high] or [middle]
+    convex = loss.facts["properties"].get("convex", {}).get("verdict") == "proved"
+    levels = [0.5] if convex else np.linspace(0, 1, STARTS)  # where there is one minimum, any start leads to it
+    quantiles = y[np.minimum(np.searchsorted(np.cumsum(weight), levels), len(y) - 1)]
+    return [float(q) for q in [*quantiles, middle] if low < q < high] or [middle]
 
 
 def _ends(loss: Any) -> tuple[float, float]:
@@ -157,7 +161,10 @@ def _several(loss: Any, y: Array, weight: Array) -> Array:
     size = y.shape[1] if y.ndim > 1 and loss.facts["size"] else int(y.max()) + 1
     if not loss.facts["size"]:
         size = sum(a["role"] == "prediction" for a in loss.facts["arguments"].values())
-    targets = y if y.ndim > 1 or not loss.facts["size"] else np.eye(size)[y.astype(int)]
+    if y.ndim == 1 and loss.facts["size"]:  # one row a class
+        targets, weight = np.eye(size), np.bincount(y.astype(int), weight, size).astype(np.float64)
+    else:
+        targets = y
     if loss.facts["size"] and not np.all(weight @ targets > 0):
         absent = int(np.flatnonzero(~(weight @ targets > 0))[0])
         raise ValueError(f"{loss.name}: no finite intercept, because class {absent} does not occur; give one yourself")
@@ -165,10 +172,10 @@ def _several(loss: Any, y: Array, weight: Array) -> Array:
 
     def mean_loss(f: Array) -> float:
         with np.errstate(all="ignore"):
-            return float(weight @ loss.loss(targets, np.broadcast_to(f, (len(y), size)).copy()))
+            return float(weight @ loss.loss(targets, np.broadcast_to(f, (len(targets), size)).copy()))
 
     for _ in range(200):
-        gradients, hessians = loss.gradient_hessian(targets, np.broadcast_to(f, (len(y), size)).copy())
+        gradients, hessians = loss.gradient_hessian(targets, np.broadcast_to(f, (len(targets), size)).copy())
         gradient, hessian = weight @ gradients, np.tensordot(weight, hessians, 1)
         values, vectors = np.linalg.eigh(hessian)
         sizes = np.maximum(np.abs(values), 1e-12 * max(1e-300, np.abs(values).max()))
