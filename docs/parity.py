@@ -3,8 +3,9 @@
     python docs/parity.py           write docs/parity.md
     python docs/parity.py --check   exit 1 when it is not what would be written
 
-Needs xgboost, lightgbm and catboost, and takes half a minute. Where predictions differ, what is said to differ is put
-into our objective, and both are trained again: an explanation is kept only if nothing is left of the difference.
+Needs xgboost, lightgbm, catboost and scikit-learn, and takes half a minute. Where predictions differ, what is said to
+differ is put into our objective, and both are trained again: an explanation is kept only if nothing is left of the
+difference.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from typing import Any
 import catboost
 import lightgbm
 import numpy as np
+import sklearn
 import xgboost
 from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 import lossforge as lf
 
@@ -32,7 +35,8 @@ Leaf = Callable[[Array, Array], float]  # residuals and targets of a leaf -> its
 N, ROUNDS, RATE = 600, 8, 0.3
 EQUAL = 1e-5  # of predictions that range over 2 to 12; derivatives are kept as float32
 VERSIONS = (
-    f"XGBoost {xgboost.__version__}, LightGBM {lightgbm.__version__}, CatBoost {catboost.__version__}"  # of this page
+    f"XGBoost {xgboost.__version__}, LightGBM {lightgbm.__version__}, CatBoost {catboost.__version__}, "
+    f"scikit-learn {sklearn.__version__}"
 )
 
 rng = np.random.default_rng(7)
@@ -169,6 +173,15 @@ def by_catboost(settings: dict[str, Any], y: Array, start: Array, own: Any, roun
     return start + model.predict(X, prediction_type="RawFormulaVal"), model.calc_leaf_indexes(X)
 
 
+def by_sklearn(settings: dict[str, Any], y: Array, start: Array, own: Any, rounds: int) -> tuple[Array, Array]:
+    """It begins where its loss says, and gives no leaves away."""
+    kind = HistGradientBoostingClassifier if settings["loss"] == "log_loss" else HistGradientBoostingRegressor
+    common = {"max_iter": rounds, "learning_rate": RATE, "max_leaf_nodes": 15, "early_stopping": False}
+    model = kind(**common, **settings | ({} if own is None else {"loss": own})).fit(X, y)
+    raw = model._raw_predict(X)
+    return raw[:, 0] if raw.shape[1] == 1 else raw, np.empty(0)
+
+
 Train = Callable[[dict[str, Any], Array, Array, Any, int], tuple[Array, Array]]
 E_07 = float(np.exp(0.7))
 MEDIAN = "a leaf is the median of its residuals"
@@ -266,6 +279,20 @@ LIBRARIES: dict[str, tuple[Train, list[Row]]] = {
                 why="its curvature is the exact one", curvature=exact),
         ],
     ),
+    "sklearn": (
+        by_sklearn,
+        [
+            Row("squared_error", {}, "real", "half_squared_error"),
+            Row("absolute_error", {}, "real", "absolute_error"),
+            Row("quantile", {"quantile": 0.8}, "real", "pinball", {"tau": 0.8},
+                why="it begins at, and a leaf is, the quantile, (n - 1) tau counted from the least; ours is the middle "
+                "of all that are one", curvature=ones, leaf=quantile(0.8, "linear")),
+            Row("poisson", {}, "counts", "poisson_log_link"),
+            Row("gamma", {}, "positive", "gamma_log_link"),
+            Row("log_loss", {}, "labels", "logistic"),
+            Row("log_loss", {}, "classes", "softmax_cross_entropy", why="its curvature is p (1 - p)", curvature=exact),
+        ],
+    ),
 }  # fmt: skip
 
 
@@ -281,20 +308,34 @@ class Result:
 
 def compare(library: str, row: Row) -> Result:
     train, y = LIBRARIES[library][0], TARGETS[row.target]
-    own = default(library, row)
+    chosen = default(library, row)
+    own = chosen.objective if library == "sklearn" else chosen
     start = np.asarray(own.intercept(y))
     begin = np.broadcast_to(start, (N, *start.shape)).copy()
-    key = "loss_function" if library == "catboost" else "objective"
+    key = {"catboost": "loss_function", "sklearn": "loss"}.get(library, "objective")
     theirs, _ = train(row.settings | {key: row.built_in}, y, begin, None, ROUNDS)
-    shared = {k: v for k, v in row.settings.items() if k in ("num_class", "classes_count", "leaf_estimation_method")}
-    ours, _ = train(shared, y, begin, own, ROUNDS)
-    shown, difference = str(own.curvature), float(np.abs(ours - theirs).max())
+    kept = ("num_class", "classes_count", "leaf_estimation_method")
+    shared = {k: v for k, v in row.settings.items() if k in kept}
+    if library == "sklearn":
+        shared["loss"] = row.built_in
+    ours, _ = train(shared, y, begin, chosen, ROUNDS)
+    shown, difference = str(own.curvature), apart(ours, theirs)
     if not row.why:
         return Result(start, shown, difference, None)
     own.curvature = Changed(row.curvature or exact, row.gradient or partial(slope, scale=row.scale))
     settings = shared | row.also
-    alike = train(settings, y, begin, own, ROUNDS)[0] if row.leaf is None else by_leaves(train, settings, y, own, row)
-    return Result(start, shown, difference, float(np.abs(alike - theirs).max()))
+    if library == "sklearn" and row.leaf is not None:  # it asks the loss for the value of a leaf
+        leaf = row.leaf
+        chosen.fit_intercept_only = lambda y_true, sample_weight=None: np.float64(leaf(y_true, y_true))
+        return Result(start, shown, difference, apart(train(settings, y, begin, chosen, ROUNDS)[0], theirs))
+    alike = (
+        train(settings, y, begin, chosen, ROUNDS)[0] if row.leaf is None else by_leaves(train, settings, y, own, row)
+    )
+    return Result(start, shown, difference, apart(alike, theirs))
+
+
+def apart(ours: Array, theirs: Array) -> float:
+    return float(np.abs(ours - theirs).max())
 
 
 def by_leaves(train: Train, settings: dict[str, Any], y: Array, own: Any, row: Row) -> Array:
@@ -314,6 +355,8 @@ def by_leaves(train: Train, settings: dict[str, Any], y: Array, own: Any, row: R
 def default(library: str, row: Row) -> Any:
     """Our objective with its default curvature; with ones where it has none."""
     loss = lf.losses[row.loss](**row.parameters)
+    if library == "sklearn" and row.target == "classes":
+        return lf.objective(loss, library=library, n_classes=3)
     try:
         return lf.objective(loss, library=library)
     except ValueError:
@@ -335,6 +378,9 @@ def beginning(library: str, row: Row) -> Any:
     if library == "lightgbm":
         parameters = {"num_threads": 1, "verbose": -1, "learning_rate": 1e-9, "objective": name, **row.settings}
         return np.asarray(lightgbm.train(parameters, lightgbm.Dataset(X, y), 1).predict(X, raw_score=True))[0]
+    if library == "sklearn":
+        kind = HistGradientBoostingClassifier if name == "log_loss" else HistGradientBoostingRegressor
+        return kind(max_iter=1, loss=name, **row.settings).fit(X, y)._baseline_prediction.ravel()
     quiet = {"iterations": 1, "depth": 1, "verbose": False, "allow_writing_files": False, "thread_count": 1}
     model = catboost.CatBoost({**quiet, "loss_function": name, **row.settings}).fit(X, y)
     return np.asarray(model.get_scale_and_bias()[1])
@@ -378,7 +424,7 @@ def table(library: str) -> list[str]:
     return lines
 
 
-TITLES = {"xgboost": "XGBoost", "lightgbm": "LightGBM", "catboost": "CatBoost"}
+TITLES = {"xgboost": "XGBoost", "lightgbm": "LightGBM", "catboost": "CatBoost", "sklearn": "scikit-learn"}
 
 
 def page() -> str:
@@ -397,7 +443,7 @@ def page() -> str:
         "",
         "*begins at* is the raw score from which the library starts by itself, against our intercept: the constant",
         "with the least mean loss. With a custom objective XGBoost starts from 1/2, LightGBM and CatBoost from 0,",
-        "unless they are given the intercept: see [objectives](objectives.md).",
+        "unless they are given the intercept: see [objectives](objectives.md). scikit-learn asks the loss for it.",
     ]
     for library, title in TITLES.items():
         lines += ["", f"## {title}", "", *table(library)]

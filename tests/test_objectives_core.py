@@ -334,6 +334,14 @@ def test_a_compiled_loss_is_an_objective_too() -> None:
         lf.objective(welsch, library="lightgbm", c=1.0)
 
 
+@pytest.mark.parametrize("library", ["xgboost", "lightgbm", "catboost"])
+def test_several_targets_are_refused_where_a_library_has_one(library: str) -> None:
+    with pytest.raises(ValueError, match=r"aft_logistic_interval has 2 targets, y, ratio; .* is given one a sample"):
+        lf.objective("aft_logistic_interval", library=library)
+    interval = core("aft_logistic_interval", "exact")
+    assert interval.derivatives([[1.0, 2.0]], [0.5])[0].shape == (1,)
+
+
 def test_a_library_that_is_none() -> None:
     with pytest.raises(ValueError, match=r"library is 'xgbost'; expected one of .*; did you mean 'xgboost'"):
         lf.objective("huber", library="xgbost")

@@ -48,6 +48,7 @@ class CatBoostObjective(Objective):
     ValueError for a loss with several raw scores that are no classes: CatBoost has no place for them.
     """
 
+    one_target = True
     no_jit = True  # CatBoost would try to compile the methods with Numba, and warn that it cannot
 
     def __init__(self, loss: Any, curvature: str | None = None) -> None:

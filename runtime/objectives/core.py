@@ -30,14 +30,22 @@ class Objective:
     Targets are those of the loss; where it asks for labels -1 and 1, labels 0 and 1 are understood, and the other way
     round. Raw scores have shape (n,), or (n, K) for K classes or predictions. Everything is computed in float64.
 
-    Pickles as the loss (formula and parameters) and the name of the curvature.
+    Pickles as the loss (formula and parameters) and the name of the curvature. Raises ValueError for a curvature that
+    the loss does not have, and for several targets where the library has one.
     """
 
     OPTIONS: tuple[str, ...] = ()  # the names that `objective` hands to the constructor
     higher_is_better = False
+    one_target = False  # whether the library hands an objective a single target of each sample
     precision: type[np.floating[Any]] = np.float64  # in which the library keeps the derivatives
 
     def __init__(self, loss: Any, curvature: str | None = None) -> None:
+        targets = [name for name, a in loss.facts["arguments"].items() if a["role"] == "target"]
+        if self.one_target and len(targets) > 1:
+            raise ValueError(
+                f"{loss.name} has {len(targets)} targets, {', '.join(targets)}; {type(self).__name__} is given one a "
+                "sample; fix the others with a loss of your own, or train by PyTorch, JAX or scipy"
+            )
         self.loss = loss
         self.curvature: Curvature = choose(loss, curvature)
 

@@ -31,6 +31,7 @@ class LightGBMObjective(Objective):
     with raw scores where the objective is custom; `predict` of this object turns raw scores into means.
     """
 
+    one_target = True
     precision = np.float32
 
     def __call__(self, first: Any, second: Any, weight: Any = None, group: Any = None) -> tuple[Array, Array]:

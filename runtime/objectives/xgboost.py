@@ -27,6 +27,7 @@ class XGBoostObjective(Objective):
     probabilities for losses with that link, and the right side of 0 for the others.
     """
 
+    one_target = True
     precision = np.float32
 
     def __call__(self, first: Any, second: Any, sample_weight: Any = None) -> tuple[Array, Array]:
