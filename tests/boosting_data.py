@@ -24,6 +24,11 @@ CASES = [
     ("softmax_cross_entropy", CLASSES),
     ("gaussian_nll", REAL),
 ]
+# Of families that differ: convex and not, with a kink in the slope and without, of residuals and of labels.
+MAJORIZED = [
+    *((name, REAL) for name in ("pseudo_huber", "huber", "cauchy", "welsch", "smooth_pinball", "fair")),
+    *((name, BINARY) for name in ("logistic", "smoothed_hinge", "squared_hinge")),
+]
 NAMES = [name for name, _ in CASES]
 
 

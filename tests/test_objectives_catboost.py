@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.special
-from boosting_data import BINARY, CASES, CLASSES, COUNTS, NAMES, REAL, ROWS, WEIGHT, N, X
+from boosting_data import BINARY, CASES, CLASSES, COUNTS, MAJORIZED, NAMES, REAL, ROWS, WEIGHT, N, X
 from boosting_data import objective as shared_objective
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -151,6 +151,15 @@ def test_the_metric_is_the_mean_loss_and_falls(catboost: ModuleType) -> None:
     assert model.get_best_iteration() == int(np.argmin(history)) and 0 < int(np.argmin(history)) < len(history) < 300
     raw = start + model.predict(X[rest])  # of the best iteration: CatBoost shrinks the model to it
     assert min(history) == pytest.approx(own.mean_loss(np.float32(REAL[rest]), raw, WEIGHT[rest]), rel=1e-9)
+
+
+@pytest.mark.parametrize(("name", "y"), MAJORIZED, ids=[name for name, _ in MAJORIZED])
+def test_with_a_majorizer_no_step_raises_the_loss(catboost: ModuleType, name: str, y: Any) -> None:
+    """Full steps, no regularisation: each leaf goes to the least of a quadratic that lies above its loss."""
+    own, more = objective(name, "majorizer"), {"iterations": 30, "learning_rate": 1}
+    pool = catboost.Pool(X, y, weight=WEIGHT, baseline=own.baseline(y, WEIGHT))
+    (history,) = model_for(catboost, own, y, **more).fit(pool).evals_result_["learn"].values()
+    assert np.diff(history).max() < 1e-9
 
 
 def test_the_metric_of_several_classes(catboost: ModuleType) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from boosting_data import BINARY, CASES, CLASSES, COUNTS, NAMES, REAL, ROWS, WEIGHT, N, X
+from boosting_data import BINARY, CASES, CLASSES, COUNTS, MAJORIZED, NAMES, REAL, ROWS, WEIGHT, N, X
 from boosting_data import objective as shared_objective
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -172,6 +172,24 @@ def test_the_metric_is_the_mean_loss_and_falls(lightgbm: ModuleType) -> None:
     )  # fmt: skip
     assert model.evals_result_["valid_0"]["mean_pseudo_huber"] == history
     assert model.best_iteration_ == booster.best_iteration
+
+
+@pytest.mark.parametrize(("name", "y"), MAJORIZED, ids=[name for name, _ in MAJORIZED])
+def test_with_a_majorizer_no_step_raises_the_loss(lightgbm: ModuleType, name: str, y: Any) -> None:
+    """Full steps, no regularisation: each leaf goes to the least of a quadratic that lies above its loss."""
+    own, seen = objective(name, "majorizer"), {}
+    data = lightgbm.Dataset(X, y, weight=WEIGHT, init_score=own.init_score(y, WEIGHT))
+    free = {**PARAMETERS, **own.parameters(y), "learning_rate": 1.0, "min_sum_hessian_in_leaf": 1e-9}
+    record = [lightgbm.record_evaluation(seen)]
+    lightgbm.train(free, data, 30, valid_sets=[data], valid_names=["t"], feval=own.metric, callbacks=record)
+    assert np.diff(seen["t"][own.metric_name]).max() < 1e-6
+
+
+def test_cross_validation(lightgbm: ModuleType) -> None:
+    own = objective("pseudo_huber")
+    data = lightgbm.Dataset(X, REAL, init_score=own.init_score(REAL), free_raw_data=False)
+    done = lightgbm.cv({**PARAMETERS, **own.parameters(REAL)}, data, 10, nfold=3, feval=own.metric, stratified=False)
+    assert done["valid mean_pseudo_huber-mean"][-1] < done["valid mean_pseudo_huber-mean"][0]
 
 
 def test_bad_numbers_reach_the_user(lightgbm: ModuleType) -> None:

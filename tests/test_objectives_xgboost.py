@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pickle
 from functools import partial
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 import scipy.special
-from boosting_data import BINARY, CASES, CLASSES, COUNTS, NAMES, REAL, ROWS, WEIGHT, N, X
+from boosting_data import BINARY, CASES, CLASSES, COUNTS, MAJORIZED, NAMES, REAL, ROWS, WEIGHT, N, X
 from boosting_data import objective as shared_objective
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -131,6 +132,39 @@ def test_the_metric_is_the_mean_loss_and_falls(xgboost: ModuleType) -> None:
     )
     assert model.evals_result()["validation_0"]["mean_pseudo_huber"] == pytest.approx(history, abs=1e-6)
     assert model.best_iteration == booster.best_iteration
+
+
+def history(xgboost: ModuleType, own: Any, y: Any) -> Any:
+    """The mean loss after each of 30 full steps, without regularisation."""
+    seen: dict[str, Any] = {}
+    data = xgboost.DMatrix(X, y, weight=WEIGHT)
+    free = {"nthread": 1, "max_depth": 3, "eta": 1.0, "lambda": 0, "min_child_weight": 0, **own.parameters(y, WEIGHT)}
+    xgboost.train(
+        free, data, 30, obj=own, custom_metric=own.metric, evals=[(data, "t")], evals_result=seen, verbose_eval=False
+    )
+    return np.array(seen["t"][own.metric_name])
+
+
+@pytest.mark.parametrize(("name", "y"), MAJORIZED, ids=[name for name, _ in MAJORIZED])
+def test_with_a_majorizer_no_step_raises_the_loss(xgboost: ModuleType, name: str, y: Any) -> None:
+    """Full steps, no regularisation: each leaf goes to the least of a quadratic that lies above its loss."""
+    assert np.diff(history(xgboost, objective(name, "majorizer"), y)).max() < 1e-5
+    if name == "cauchy":  # whose exact curvature is negative in the tails
+        assert np.diff(history(xgboost, objective(name, "floored"), y)).max() > 0.01
+
+
+def test_cross_validation_and_saving(xgboost: ModuleType, tmp_path: Path) -> None:
+    own = objective("pseudo_huber")
+    parameters = {**PARAMETERS, **own.parameters(REAL)}
+    done = xgboost.cv(
+        parameters, xgboost.DMatrix(X, REAL), 10, nfold=3, obj=own, custom_metric=own.metric, as_pandas=False
+    )
+    assert done["test-mean_pseudo_huber-mean"][-1] < done["test-mean_pseudo_huber-mean"][0]
+    model = xgboost.XGBRegressor(objective=own, **WRAPPER, **own.parameters(REAL)).fit(X, REAL)
+    model.save_model(tmp_path / "model.json")
+    again = xgboost.XGBRegressor()
+    again.load_model(tmp_path / "model.json")
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
 
 
 def test_a_metric_never_has_a_name_that_xgboost_maximises(xgboost: ModuleType) -> None:
