@@ -46,14 +46,14 @@ parameter_option = click.option(
 
 def refuse_unneeded(parameters: Mapping[str, str], *given: str) -> None:
     """Raise BadInput for parameters where no formula stands that they could belong to."""
-    if not parameters or any(not _is_path(text) and text not in catalogue() for text in given):
+    if not parameters or any(not is_path(text) and text not in catalogue() for text in given):
         return
     option = f"-p {next(iter(parameters))!r}"
     said = " and ".join(f"{text} has its own" for text in given) or "the catalogue's losses have their own"
     raise BadInput(f"parameters are declared only for formulas given as text, and {said}; leave out {option}")
 
 
-def _is_path(text: str) -> bool:
+def is_path(text: str) -> bool:
     return text.endswith(".toml") or (len(text) < 256 and "\n" not in text and Path(text).is_file())
 
 
@@ -80,7 +80,7 @@ def resolve(text: str, parameters: Mapping[str, str] | None = None) -> Loss:
     if text in CATALOG:
         return CATALOG[text]
     with spec_errors():
-        if _is_path(text):
+        if is_path(text):
             from ..spec.file import load
 
             try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .facts import GENERATED, Facts, catalogue
-from .losses import resolve, spec_errors
+from .losses import is_path, resolve, spec_errors
 from .status import BadInput, Finding
 
 if TYPE_CHECKING:
@@ -119,7 +118,7 @@ def _command(
     loss: str, domains: Mapping[str, str], target: str, chosen: Mapping[str, float], curvature: str | None
 ) -> str:
     """The command that writes this file anew, the same wherever it is written to."""
-    given = loss if loss in catalogue() or os.sep not in loss else Path(loss).name
+    given = Path(loss).name if is_path(loss) else loss
     options = [f"-p{name}={domain}" for name, domain in domains.items()]
     options += ["--target", target, *(f"--set={name}={value}" for name, value in chosen.items())]
     return shlex.join(["lossforge", "build", given, *options, *(["--curvature", curvature] if curvature else [])])

@@ -37,7 +37,7 @@ CARRIED = (
 # What objectives ask of the facts of a loss; the rest is documentation.
 KNOWN = (
     "name", "base", "size", "arguments", "parameters", "inverse_link", "link", "kinks", "curvatures", "preferred",
-    "intercept", "smoothed", "kernels",
+    "intercept", "smoothed", "kernels", "properties",
 )  # fmt: skip
 WIDTH = 112  # of a line of the facts
 
@@ -66,6 +66,8 @@ def objective_file(
         own = curvature.partition("(")[0].strip()
         kept["curvatures"] = {n: c for n, c in facts.get("curvatures", {}).items() if n in ("exact", own)}
         kept["preferred"] = [n for n in facts.get("preferred", ()) if n in kept["curvatures"]]
+    asked = {name for module in carried for name in re.findall(r'"(\w+)"', module.text)}
+    kept["properties"] = {n: {"verdict": p["verdict"]} for n, p in facts["properties"].items() if n in asked}
     kernels, wanted = Module(numpy_text), _wanted(kept, carried)
     context = {
         "title": facts["title"],

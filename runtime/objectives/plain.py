@@ -90,7 +90,7 @@ class PlainLoss:
             found = self.kernels[f"{kernel}_index" if labels else kernel](*arguments, *self.parameters.values())
         if signature.stacked:
             columns = {name: np.broadcast_to(x, len(f)) for name, x in zip(self._columns(kernel), found, strict=True)}
-            found = tuple(signature.assemble(output, columns) for output in _OUTPUTS[kernel])
+            found = tuple(np.array(signature.assemble(output, columns)) for output in _OUTPUTS[kernel])
         else:
             shapes = signature.shapes(_OUTPUTS[kernel], f.shape[: f.ndim - signature.vector], f.shape)
             found = tuple(np.array(np.broadcast_to(x, s), np.float64) for x, s in zip(found, shapes, strict=True))
