@@ -21,7 +21,7 @@ from .facts import dumps, facts
 from .kernels import kernels
 from .render import Artifact, Header, render
 
-KINDS = ("numpy", "c", "facts")
+KINDS = ("numpy", "c", "torch", "jax", "facts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def artifacts(
     """The files of one loss: code for each target, and the facts; with `proofs` also what is proved, and how."""
     derivation = derive(loss)
     lowered = kernels(derivation)
-    header = Header(loss.name, loss.title, text(loss.expression), regenerate, __version__)
+    header = Header(loss.name, loss.title, text(loss.expression), regenerate, __version__, loss)
     files = [render(lowered, target, header) for target in targets]
     about = statement_of(derivation)
     shown = certificates.properties(about, proofs) if about is not None and proofs is not None else {}
@@ -55,7 +55,10 @@ def artifacts(
 
 def catalogue_artifacts(proofs: Mapping[str, Document]) -> list[Artifact]:
     """The files of every loss of the catalogue, with an index for `list`; `proofs` by name of the loss."""
-    files = [a for loss in CATALOG.values() for a in artifacts(loss, proofs=proofs.get(loss.name))]
+    targets = [kind for kind in KINDS if kind != "facts"]
+    files = [
+        a for loss in CATALOG.values() for a in artifacts(loss, targets=targets, proofs=proofs.get(loss.name))
+    ]
     index = {
         loss.name: {
             "title": loss.title,

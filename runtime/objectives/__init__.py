@@ -1,0 +1,1 @@
+"""How is a loss handed to another library? One module a library, imported when asked for."""
