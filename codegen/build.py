@@ -56,9 +56,7 @@ def artifacts(
 def catalogue_artifacts(proofs: Mapping[str, Document]) -> list[Artifact]:
     """The files of every loss of the catalogue, with an index for `list`; `proofs` by name of the loss."""
     targets = [kind for kind in KINDS if kind != "facts"]
-    files = [
-        a for loss in CATALOG.values() for a in artifacts(loss, targets=targets, proofs=proofs.get(loss.name))
-    ]
+    files = [a for loss in CATALOG.values() for a in artifacts(loss, targets=targets, proofs=proofs.get(loss.name))]
     index = {
         loss.name: {
             "title": loss.title,

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ..spec.model import Loss
 from .environment import environment
 from .ir import Kernel
 from .passes import optimise
-from ..spec.model import Loss
 from .target import TargetError, refuse_unknown
 from .targets import TARGETS
 from .write_arrays import array_functions

@@ -123,7 +123,10 @@ class Printer:
                 return f"{self._at(left, own)} {op} {self._at(right, own + 1)}", own
             case Cmp(op, left, right):
                 # One level up: numpy's & and | bind more tightly than comparisons.
-                return f"({self._at(left, _BINDING[op] + 1)} {op} {self._at(right, _BINDING[op] + 1)})", _ATOMIC
+                a, b = self._at(left, _BINDING[op] + 1), self._at(right, _BINDING[op] + 1)
+                if _is_number(left) and _is_number(right):
+                    a = self.target.argument.format(a)
+                return f"({a} {op} {b})", _ATOMIC
             case BoolOp(op, operands):
                 parts = [self._at(o, _ATOMIC) for o in operands]
                 if op == "not":

@@ -51,7 +51,8 @@ def tensor_module(loss: Loss, target: Target) -> dict[str, Any]:
     names = {p.name: parameters.allocate(p.name) for p in loss.parameters}
     passed = ["y", "f", *names.values()]
     split = []
-    for whole, group in (("y", loss.targets), ("f", loss.predictions)):
+    groups: dict[str, tuple[Argument, ...]] = {"y": loss.targets, "f": loss.predictions}
+    for whole, group in groups.items():
         if len(group) == 1:
             names[group[0].name] = whole
         else:

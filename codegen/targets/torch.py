@@ -11,6 +11,13 @@ _SIGN = """
 def sign(x):
     return torch.where(x == x, torch.sign(x), x)
 """
+# torch.fmod(1e308, 0.1) is nan: the quotient overflows.
+_FMOD = """
+def fmod(x, y):
+    # torch.fmod gives NaN where x / y overflows; so x is first reduced by a large multiple of y, which changes nothing.
+    multiple = 2.0**100 if x.dtype == torch.float32 else 2.0**900
+    return torch.fmod(torch.fmod(x, multiple * y), y)
+"""
 
 TORCH = Target(
     name="torch",
@@ -21,13 +28,14 @@ TORCH = Target(
         "erf": "torch.erf({0})",
         "sign": "sign({0})",
         "pow": "torch.pow({0}, {1})",
+        "fmod": "fmod({0}, {1})",
         "nearest": "torch.round({0})",  # halves to even, as rint
     },
     literal=literal,
     select="torch.where({c}, {a}, {b})",
     typed="number({0})",
     boolean={"and": "&", "or": "|", "not": "~"},
-    reserved=RESERVED_PYTHON | {"torch", "partial", "K", "classes", "number", "exp_difference", "sign"},
+    reserved=RESERVED_PYTHON | {"torch", "partial", "K", "classes", "number", "exp_difference", "sign", "fmod"},
     precisions=(FLOAT64,),
     eager_select=True,
     arrays=Arrays(
@@ -41,7 +49,7 @@ TORCH = Target(
         broadcast="torch.broadcast_to({0}, {1}).clone()",
         classes="torch.arange({0}.shape[1], device={0}.device)",
         fill="torch.zeros_like({1}) + {0}",
-        helpers={"sign": _SIGN, "exp_difference": exp_difference("torch")},
+        helpers={"sign": _SIGN, "fmod": _FMOD, "exp_difference": exp_difference("torch")},
     ),
     argument="number({0})",
     of_number={

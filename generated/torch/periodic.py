@@ -135,9 +135,15 @@ class ForwardHessian(Hessian):
 FORWARD_MODE = {Loss: ForwardLoss, Gradient: ForwardGradient, Hessian: ForwardHessian}
 
 
+def fmod(x, y):
+    # torch.fmod gives NaN where x / y overflows; so x is first reduced by a large multiple of y, which changes nothing.
+    multiple = 2.0**100 if x.dtype == torch.float32 else 2.0**900
+    return torch.fmod(torch.fmod(x, multiple * y), y)
+
+
 def loss(y, f, c):
     r = f - y
-    t0 = torch.fmod(r, c)
+    t0 = fmod(r, c)
     t1 = torch.sin(3.141592653589793 * (t0 - c * torch.round(t0 / c)) / c)
     return (
         2.0 * t1 * t1,
@@ -146,7 +152,7 @@ def loss(y, f, c):
 
 def gradient(y, f, c):
     r = f - y
-    t0 = torch.fmod(r, c)
+    t0 = fmod(r, c)
     return (
         6.283185307179586 * torch.sin(6.283185307179586 * (t0 - c * torch.round(t0 / c)) / c) / c,
     )
@@ -156,7 +162,7 @@ def hessian(y, f, c):
     t0 = 3.141592653589793 / c
     c1 = 4.0 * t0 * t0
     r = f - y
-    t1 = torch.fmod(r, c)
+    t1 = fmod(r, c)
     return (
         c1 * torch.cos(6.283185307179586 * (t1 - c * torch.round(t1 / c)) / c),
     )
@@ -164,7 +170,7 @@ def hessian(y, f, c):
 
 def loss_gradient(y, f, c):
     r = f - y
-    t0 = torch.fmod(r, c)
+    t0 = fmod(r, c)
     t1 = t0 - c * torch.round(t0 / c)
     t2 = torch.sin(3.141592653589793 * t1 / c)
     return (
@@ -177,7 +183,7 @@ def gradient_hessian(y, f, c):
     t2 = 3.141592653589793 / c
     c1 = 4.0 * t2 * t2
     r = f - y
-    t0 = torch.fmod(r, c)
+    t0 = fmod(r, c)
     t1 = 6.283185307179586 * (t0 - c * torch.round(t0 / c)) / c
     return (
         6.283185307179586 * torch.sin(t1) / c,
@@ -189,7 +195,7 @@ def loss_gradient_hessian(y, f, c):
     t4 = 3.141592653589793 / c
     c1 = 4.0 * t4 * t4
     r = f - y
-    t0 = torch.fmod(r, c)
+    t0 = fmod(r, c)
     t1 = t0 - c * torch.round(t0 / c)
     t2 = torch.sin(3.141592653589793 * t1 / c)
     t3 = 6.283185307179586 * t1 / c

@@ -5,6 +5,8 @@ Needs PyTorch alone. To call: `tweedie`. Then follow its derivatives for autogra
 functions of tensors of one floating type, whose answers are tuples of new tensors.
 """
 
+from functools import partial
+
 import torch
 
 __all__ = ["tweedie"]
@@ -157,6 +159,7 @@ def loss(y, f, p):
 
 
 def gradient(y, f, p):
+    number = partial(y.new_full, ())
     c0 = 0.25 * (1.0 - p)
     c1 = 0.25 * p
     t0 = (y == 0.0)
@@ -164,7 +167,7 @@ def gradient(y, f, p):
     t2 = (1.0 - y / torch.where(t0, 1.0, f) == 0.0)
     t3 = f - y
     t4 = torch.pow(f, -c1)
-    t5 = torch.where(t0, torch.where((1.0 == 0.0), 0.0, t1 * t1 * t1 * t1), torch.where(((1.0 < f) & (-p < 0.0)), torch.where(t2, 0.0, (1.0 - y / torch.where(t0, 1.0, torch.where(t2, 1.0, f))) * t1 * t1 * t1 * t1), torch.where((t3 == 0.0), 0.0, t3 * t4 * t4 * t4 * t4)))
+    t5 = torch.where(t0, torch.where((number(1.0) == 0.0), 0.0, t1 * t1 * t1 * t1), torch.where(((1.0 < f) & (-p < 0.0)), torch.where(t2, 0.0, (1.0 - y / torch.where(t0, 1.0, torch.where(t2, 1.0, f))) * t1 * t1 * t1 * t1), torch.where((t3 == 0.0), 0.0, t3 * t4 * t4 * t4 * t4)))
     t6 = 1.0 - y / f
     return (
         torch.where((y == y), torch.where((f == f), torch.where((p < 1.0), t5, torch.where((p <= 1.0), t6, torch.where((p < 2.0), t5, torch.where((p <= 2.0), t6 / f, t5)))), f), y),
@@ -189,6 +192,7 @@ def hessian(y, f, p):
 
 
 def loss_gradient(y, f, p):
+    number = partial(y.new_full, ())
     t2 = (p < 1.0)
     t3 = 1.0 - p
     t5 = 2.0 - p
@@ -217,7 +221,7 @@ def loss_gradient(y, f, p):
     t21 = (1.0 - y / torch.where(t20, 1.0, f) == 0.0)
     t22 = f - y
     t23 = torch.pow(f, -c10)
-    t24 = torch.where(t20, torch.where((1.0 == 0.0), 0.0, t13 * t13 * t13 * t13), torch.where((t8 & (-p < 0.0)), torch.where(t21, 0.0, (1.0 - y / torch.where(t20, 1.0, torch.where(t21, 1.0, f))) * t13 * t13 * t13 * t13), torch.where((t22 == 0.0), 0.0, t22 * t23 * t23 * t23 * t23)))
+    t24 = torch.where(t20, torch.where((number(1.0) == 0.0), 0.0, t13 * t13 * t13 * t13), torch.where((t8 & (-p < 0.0)), torch.where(t21, 0.0, (1.0 - y / torch.where(t20, 1.0, torch.where(t21, 1.0, f))) * t13 * t13 * t13 * t13), torch.where((t22 == 0.0), 0.0, t22 * t23 * t23 * t23 * t23)))
     t25 = 1.0 - t19
     return (
         torch.where(t0, torch.where(t1, torch.where(t2, t14, torch.where(t15, f - y * t16, torch.where(t17, t14, torch.where(t18, t19 + t16, t14)))), f), y),
@@ -226,6 +230,7 @@ def loss_gradient(y, f, p):
 
 
 def gradient_hessian(y, f, p):
+    number = partial(y.new_full, ())
     t2 = (p < 1.0)
     t4 = 1.0 - p
     c3 = 0.25 * p
@@ -244,7 +249,7 @@ def gradient_hessian(y, f, p):
     t7 = (1.0 - y / torch.where(t3, 1.0, f) == 0.0)
     t8 = f - y
     t9 = torch.pow(f, -c3)
-    t10 = torch.where(t3, torch.where((1.0 == 0.0), 0.0, t5 * t5 * t5 * t5), torch.where((t6 & (-p < 0.0)), torch.where(t7, 0.0, (1.0 - y / torch.where(t3, 1.0, torch.where(t7, 1.0, f))) * t5 * t5 * t5 * t5), torch.where((t8 == 0.0), 0.0, t8 * t9 * t9 * t9 * t9)))
+    t10 = torch.where(t3, torch.where((number(1.0) == 0.0), 0.0, t5 * t5 * t5 * t5), torch.where((t6 & (-p < 0.0)), torch.where(t7, 0.0, (1.0 - y / torch.where(t3, 1.0, torch.where(t7, 1.0, f))) * t5 * t5 * t5 * t5), torch.where((t8 == 0.0), 0.0, t8 * t9 * t9 * t9 * t9)))
     t12 = y / f
     t13 = 1.0 - t12
     t16 = p * y
@@ -261,6 +266,7 @@ def gradient_hessian(y, f, p):
 
 
 def loss_gradient_hessian(y, f, p):
+    number = partial(y.new_full, ())
     t2 = (p < 1.0)
     t3 = 1.0 - p
     t5 = 2.0 - p
@@ -292,7 +298,7 @@ def loss_gradient_hessian(y, f, p):
     t21 = (1.0 - y / torch.where(t20, 1.0, f) == 0.0)
     t22 = f - y
     t23 = torch.pow(f, -c10)
-    t24 = torch.where(t20, torch.where((1.0 == 0.0), 0.0, t13 * t13 * t13 * t13), torch.where((t8 & (-p < 0.0)), torch.where(t21, 0.0, (1.0 - y / torch.where(t20, 1.0, torch.where(t21, 1.0, f))) * t13 * t13 * t13 * t13), torch.where((t22 == 0.0), 0.0, t22 * t23 * t23 * t23 * t23)))
+    t24 = torch.where(t20, torch.where((number(1.0) == 0.0), 0.0, t13 * t13 * t13 * t13), torch.where((t8 & (-p < 0.0)), torch.where(t21, 0.0, (1.0 - y / torch.where(t20, 1.0, torch.where(t21, 1.0, f))) * t13 * t13 * t13 * t13), torch.where((t22 == 0.0), 0.0, t22 * t23 * t23 * t23 * t23)))
     t25 = 1.0 - t19
     t26 = p * y
     t27 = (-t26 == 0.0)

@@ -5,6 +5,8 @@ Needs PyTorch alone. To call: `tweedie_log_link`. Then follow its derivatives fo
 functions of tensors of one floating type, whose answers are tuples of new tensors.
 """
 
+from functools import partial
+
 import torch
 
 __all__ = ["tweedie_log_link"]
@@ -161,6 +163,7 @@ def loss(y, f, p):
 
 
 def gradient(y, f, p):
+    number = partial(y.new_full, ())
     t1 = 1.0 - p
     c1 = 0.25 * (1.0 + t1)
     c2 = 0.25 * t1
@@ -170,7 +173,7 @@ def gradient(y, f, p):
     t4 = 1.0 - y * t3 * t3
     t5 = torch.exp(f) - y
     t6 = torch.exp(f * c2)
-    t7 = torch.where(t0, torch.where((1.0 == 0.0), 0.0, t2 * t2 * t2 * t2), torch.where(((0.0 < f) & (t1 < 0.0)), torch.where((t4 == 0.0), 0.0, t4 * t2 * t2 * t2 * t2), torch.where((t5 == 0.0), 0.0, t5 * t6 * t6 * t6 * t6)))
+    t7 = torch.where(t0, torch.where((number(1.0) == 0.0), 0.0, t2 * t2 * t2 * t2), torch.where(((0.0 < f) & (t1 < 0.0)), torch.where((t4 == 0.0), 0.0, t4 * t2 * t2 * t2 * t2), torch.where((t5 == 0.0), 0.0, t5 * t6 * t6 * t6 * t6)))
     return (
         torch.where((y == y), torch.where((f == f), torch.where((p < 1.0), t7, torch.where((p <= 1.0), t5, torch.where((p < 2.0), t7, torch.where((p <= 2.0), 1.0 - y * torch.where(t0, 0.0, torch.exp(-f)), t7)))), f), y),
     )
@@ -197,6 +200,7 @@ def hessian(y, f, p):
 
 
 def loss_gradient(y, f, p):
+    number = partial(y.new_full, ())
     t2 = (p < 1.0)
     t3 = 1.0 - p
     t5 = 2.0 - p
@@ -229,7 +233,7 @@ def loss_gradient(y, f, p):
     t26 = torch.exp(-t15)
     t27 = 1.0 - y * t26 * t26
     t28 = t21 - y
-    t29 = torch.where(t24, torch.where((1.0 == 0.0), 0.0, t9 * t9 * t9 * t9), torch.where(t10, torch.where((t27 == 0.0), 0.0, t27 * t9 * t9 * t9 * t9), torch.where((t28 == 0.0), 0.0, t28 * t18 * t18 * t18 * t18)))
+    t29 = torch.where(t24, torch.where((number(1.0) == 0.0), 0.0, t9 * t9 * t9 * t9), torch.where(t10, torch.where((t27 == 0.0), 0.0, t27 * t9 * t9 * t9 * t9), torch.where((t28 == 0.0), 0.0, t28 * t18 * t18 * t18 * t18)))
     return (
         torch.where(t0, torch.where(t1, torch.where(t2, t19, torch.where(t20, t21 - torch.where((t21 == torch.inf), 0.0, f * y), torch.where(t22, t19, torch.where(t23, f + t25, t19)))), f), y),
         torch.where(t0, torch.where(t1, torch.where(t2, t29, torch.where(t20, t28, torch.where(t22, t29, torch.where(t23, 1.0 - t25, t29)))), f), y),
@@ -237,6 +241,7 @@ def loss_gradient(y, f, p):
 
 
 def gradient_hessian(y, f, p):
+    number = partial(y.new_full, ())
     t2 = (p < 1.0)
     t4 = 1.0 - p
     t15 = (p <= 1.0)
@@ -257,7 +262,7 @@ def gradient_hessian(y, f, p):
     t11 = torch.exp(f)
     t12 = t11 - y
     t13 = torch.exp(f * c3)
-    t14 = torch.where(t3, torch.where((1.0 == 0.0), 0.0, t6 * t6 * t6 * t6), torch.where(t7, torch.where((t10 == 0.0), 0.0, t10 * t6 * t6 * t6 * t6), torch.where((t12 == 0.0), 0.0, t12 * t13 * t13 * t13 * t13)))
+    t14 = torch.where(t3, torch.where((number(1.0) == 0.0), 0.0, t6 * t6 * t6 * t6), torch.where(t7, torch.where((t10 == 0.0), 0.0, t10 * t6 * t6 * t6 * t6), torch.where((t12 == 0.0), 0.0, t12 * t13 * t13 * t13 * t13)))
     t18 = torch.exp(-f)
     t19 = y * torch.where(t3, 0.0, t18)
     t20 = y * t4
@@ -273,6 +278,7 @@ def gradient_hessian(y, f, p):
 
 
 def loss_gradient_hessian(y, f, p):
+    number = partial(y.new_full, ())
     t2 = (p < 1.0)
     t3 = 1.0 - p
     t5 = 2.0 - p
@@ -305,7 +311,7 @@ def loss_gradient_hessian(y, f, p):
     t26 = torch.exp(-t15)
     t27 = 1.0 - y * t26 * t26
     t28 = t21 - y
-    t29 = torch.where(t24, torch.where((1.0 == 0.0), 0.0, t9 * t9 * t9 * t9), torch.where(t10, torch.where((t27 == 0.0), 0.0, t27 * t9 * t9 * t9 * t9), torch.where((t28 == 0.0), 0.0, t28 * t18 * t18 * t18 * t18)))
+    t29 = torch.where(t24, torch.where((number(1.0) == 0.0), 0.0, t9 * t9 * t9 * t9), torch.where(t10, torch.where((t27 == 0.0), 0.0, t27 * t9 * t9 * t9 * t9), torch.where((t28 == 0.0), 0.0, t28 * t18 * t18 * t18 * t18)))
     t30 = y * t3
     t31 = t5 - t30 * t13
     t32 = t5 * t16 * t16 - t30

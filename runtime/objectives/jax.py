@@ -79,4 +79,3 @@ class JaxObjective:
     def __repr__(self) -> str:
         bound = "".join(f"{name}={value!r}, " for name, value in self._parameters.items())
         return f"JaxObjective({self.name}, {bound}reduction={self._reduction!r})"
-
