@@ -58,7 +58,8 @@ def tensor_module(loss: Loss, target: Target) -> dict[str, Any]:
         else:
             names |= {a.name: parameters.allocate(a.name) for a in group}
             split.append(f"{', '.join(names[a.name] for a in group)} = {dialect.split.format(whole)}")
-    arguments = ", ".join(names[a.name] for a in (*loss.arguments, *loss.parameters))
+    called = [*(a.name for a in loss.arguments), *(p.name for p in loss.parameters)]
+    arguments = ", ".join(names[n] for n in called)
     return {
         "name": Allocator(target.reserved | {*_DEFINED.split()}).allocate(loss.name),
         "loss_name": loss.name,

@@ -116,7 +116,7 @@ def test_what_a_target_cannot_say_is_refused() -> None:
     with pytest.raises(TargetError, match="numpy has no erf"):
         artifacts(loss, targets=("numpy",))
     assert artifacts(loss, targets=("c",))
-    assert set(TARGETS) == {"numpy", "c"}
+    assert set(TARGETS) == {"numpy", "c", "torch", "jax"}
 
 
 EXTREME = [0.0, -0.0, 5e-324, -5e-324, 1e-300, 1e-20, 1.0, -1.0, 30.0, -30.0, 88.0, 104.0, 709.0, -709.0, 745.0, -746.0,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from extent import some
+from tensor_samples import SCALAR, samples
 
 import lossforge as lf
 from lossforge.codegen.compile import tensor_source
@@ -80,7 +81,7 @@ def transformed(name: str) -> Callable[..., Any]:
 
 
 def without_subnormal(batch: Batch) -> Batch:
-    """XLA takes subnormal numbers for 0 on the CPU; points where an input or a difference of two is one are left out."""
+    """Leave out points where an input, or the difference of two, is subnormal: XLA takes them for 0 on the CPU."""
     values = [*batch.arguments.values()]
     values += [a - b for a in values for b in values if a is not b and a.shape == b.shape]
     keep = np.ones(len(batch), bool)
@@ -118,20 +119,6 @@ def test_a_wrong_gradient_is_seen() -> None:
         check_grads(lambda f: wrong(f, jnp.zeros(1)), (jnp.array([3.0]),), 1)
     right = JaxObjective.from_artifacts(lf.losses.huber().facts, source)
     check_grads(lambda f: right(f, jnp.zeros(1)), (jnp.array([3.0]),), 2)
-
-
-Y = {"{-1, 1}": (-1, 1), "{0, 1}": (0, 1), "[0, 1]": (0, 0.25, 1), "[0, oo)": (0.5, 1, 7), "(0, oo)": (1, 7)}
-SCALAR = sorted(name for name, loss in CATALOG.items() if len(loss.arguments) == 2 and loss.size is None)
-
-
-def samples(name: str) -> tuple[Any, Any]:
-    """Targets and predictions in their domains, at ordinary and at extreme places, and none at a kink."""
-    loss = CATALOG[name]
-    f = np.concatenate([rng.normal(0, 2, 40), [1e3, -1e3, 37.25, -37.25, 1e-9]])
-    domain = loss.predictions[0].domain.text
-    if domain != "(-oo, oo)":
-        f = {"[0, 1]": rng.uniform(0.01, 0.99, 45), "(0, 1)": rng.uniform(0.01, 0.99, 45)}.get(domain, np.abs(f))
-    return np.resize(Y.get(loss.targets[0].domain.text, (0.0, 1.0, -2.5)), f.size).astype(float), f
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
