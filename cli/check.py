@@ -210,9 +210,20 @@ def check_proofs(places: Sequence[str], as_json: bool, points: int | None = None
 
 
 def _review(facts: Facts, path: Path) -> Review:
-    from ..derive.certificates import loads, review
+    from ..derive.certificates import Review, loads, review, review_lemma
 
-    return review(facts, loads(path.read_text(encoding="utf-8")) if path.is_file() else None)
+    made = review(facts, loads(path.read_text(encoding="utf-8")) if path.is_file() else None)
+    lemmas = {p.stem: loads(p.read_text(encoding="utf-8")) for p in sorted(path.parent.glob(f"{path.stem}.*.json"))}
+    decided = [name for name, doc in lemmas.items() if doc is None or _is_decided(doc)]
+    wrong = {name: problem for name in decided if (problem := review_lemma(lemmas[name])) is not None}
+    return Review(
+        made.claims + len(lemmas), made.decided + len(decided), made.accepted + len(decided) - len(wrong),
+        (*made.problems, *wrong.items()),
+    )  # fmt: skip
+
+
+def _is_decided(lemma: Facts) -> bool:
+    return any(shown["claim"]["verdict"] != "undecided" for shown in lemma["claims"].values())
 
 
 def _reviewed(written: Sequence[tuple[Facts, Path]], jobs: int) -> Iterator[Review]:

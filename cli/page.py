@@ -13,6 +13,7 @@ from .facts import Facts
 PARTS = {"formula": "loss", "gradient": "gradient", "hessian": "Hessian", "inverse_link": "inverse link"}
 INDICES = {"gradient": "[j]", "hessian": "[j, k]", "inverse_link": "[k]"}  # of K classes, an entry is shown
 SETS = ("range", "minimizer")  # properties whose value is a set or a point, not a constant
+CHOICES = (" (first choice)", " (second choice)", *[" (later choice)"] * 5)
 ORDINALS = {0: "value", 1: "slope", 2: "second derivative"}
 
 
@@ -68,6 +69,41 @@ def claims(facts: Facts) -> list[tuple[str, str]]:
     return rows
 
 
+def training(facts: Facts) -> list[tuple[str, ...]]:
+    """Name and standing of each curvature, those that one would train with in their order, and the intercept."""
+    rows: list[tuple[str, ...]] = []
+    if not facts.get("properties") or facts["size"] or "text" not in facts["hessian"]:
+        return rows
+    for name, c in facts.get("curvatures", {}).items():
+        said = c["formula"]["text"] if "formula" in c else "the Hessian"
+        said += f", if {c['holds']['condition']}" if "condition" in c["holds"] else ""
+        rank = CHOICES[facts["preferred"].index(name)] if name in facts["preferred"] else ""
+        rows.append((name.replace("_", " "), f"{said}; {sign(c)}{rank}"))
+    return [*rows, ("intercept", intercept(facts))]
+
+
+def sign(c: Facts) -> str:
+    """What is proved about the sign of a curvature, in words."""
+    positive = c["positive"]
+    if positive["verdict"] == "conditional":
+        return f"positive if {positive['condition']}"
+    if positive["verdict"] == "proved":
+        return "positive"
+    if c["rule"] in ("even", "reweighted") and positive.get("nonnegative"):
+        return "0 only where the gradient is"
+    if witness := positive.get("witness"):
+        return failure(witness)
+    return "not positive everywhere" if positive["verdict"] == "refuted" else "of unknown sign"
+
+
+def intercept(facts: Facts) -> str:
+    known = facts["intercept"]
+    if known["statistic"] == "root":
+        return "the root of the mean gradient"
+    what = f"the {known['statistic']} of the targets" + (f", level {known['level']}" if "level" in known else "")
+    return what + (f", by {facts['link']['text']}" if known.get("link") else "")
+
+
 def failure(witness: Facts) -> str:
     """Where a property fails, and for which parameters and targets."""
     at = witness["at"]
@@ -88,6 +124,7 @@ def text(facts: Facts) -> str:
     for heading, items in (
         ("kinks", [kink(facts, entry) for entry in facts["kinks"]]),
         ("properties", table(list(claims(facts)), indent="") if claims(facts) else []),
+        ("for training", table(training(facts), indent="") if training(facts) else []),
         ("remarks", facts["remarks"]),
         ("elsewhere", facts["equivalents"]),
         ("sources", facts["references"]),
@@ -112,6 +149,7 @@ def markdown(facts: Facts) -> str:
     for heading, items in (
         ("Kinks", [kink(facts, entry) for entry in facts["kinks"]]),
         ("Properties", [f"{name}: {verdict}" for name, verdict in claims(facts)]),
+        ("For training", [f"{name}: {said}" for name, said in training(facts)]),
         ("Remarks", facts["remarks"]),
         ("Elsewhere", facts["equivalents"]),
         ("Sources", facts["references"]),

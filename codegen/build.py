@@ -7,18 +7,20 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .. import __version__
 from ..derive import certificates
 from ..derive.certificates import Document, Statement
-from ..derive.derivation import derive
+from ..derive.curvatures import Claimed, curvatures, lemmas
+from ..derive.derivation import Derivation, derive
 from ..derive.properties import statement_of
 from ..derive.proving import Tell, prove_losses
 from ..spec.catalog import CATALOG
 from ..spec.model import Loss
 from ..spec.notation import text
 from .facts import dumps, facts
-from .kernels import kernels
+from .kernels import extra_kernels, kernels
 from .render import Artifact, Header, render
 
 KINDS = ("numpy", "c", "torch", "jax", "facts")
@@ -40,23 +42,52 @@ def artifacts(
     loss: Loss,
     regenerate: str = "lossforge build",
     targets: Sequence[str] = ("numpy", "c"),
-    proofs: Document | None = None,
+    proofs: Mapping[str, Document] | None = None,
 ) -> list[Artifact]:
-    """The files of one loss: code for each target, and the facts; with `proofs` also what is proved, and how."""
+    """The files of one loss: code for each target, and the facts.
+
+    With `proofs`, documents by the name of what they are about (see `Ledger`), also what is proved, and how.
+    """
     derivation = derive(loss)
-    lowered = kernels(derivation)
+    known = {name: made for name, made in (proofs or {}).items() if name.split(".")[0] == loss.name}
+    claims = _claims(derivation, known)
+    shown = {
+        name: _only_claim(known[f"{loss.name}.{name}"])
+        for name in lemmas(derivation, claims)
+        if f"{loss.name}.{name}" in known
+    }
+    files = files_of(derivation, claims, shown, regenerate, targets)
+    return [*files, *(_certificates(name, made) for name, made in known.items())]
+
+
+def files_of(
+    derivation: Derivation, claims: Claimed, shown: Claimed, regenerate: str, targets: Sequence[str]
+) -> list[Artifact]:
+    """The files of a loss about which `claims` are known, and of its curvatures what is `shown`, both as data."""
+    loss = derivation.loss
+    found = curvatures(derivation, claims, shown)
+    lowered, more = kernels(derivation), extra_kernels(derivation, found.values())
     header = Header(loss.name, loss.title, text(loss.expression), regenerate, __version__, loss)
-    files = [render(lowered, target, header) for target in targets]
-    about = statement_of(derivation)
-    shown = certificates.properties(about, proofs) if about is not None and proofs is not None else {}
-    files.append(Artifact(f"facts/{loss.name}.json", dumps(facts(derivation, lowered, shown))))
-    return files if proofs is None else [*files, _certificates(loss.name, proofs)]
+    files = [render([*lowered, *(more if target == "numpy" else ())], target, header) for target in targets]
+    return [*files, Artifact(f"facts/{loss.name}.json", dumps(facts(derivation, lowered, claims, found)))]
+
+
+def _claims(derivation: Derivation, known: Mapping[str, Document]) -> dict[str, dict[str, Any]]:
+    """What is proved about a loss, as data; {} where nothing is."""
+    about, made = statement_of(derivation), known.get(derivation.loss.name)
+    return {} if about is None or made is None else certificates.properties(about, made)
+
+
+def _only_claim(made: Document) -> dict[str, Any]:
+    (shown,) = made["claims"].values()
+    claim: dict[str, Any] = shown["claim"]
+    return claim
 
 
 def catalogue_artifacts(proofs: Mapping[str, Document]) -> list[Artifact]:
-    """The files of every loss of the catalogue, with an index for `list`; `proofs` by name of the loss."""
+    """The files of every loss of the catalogue, with an index for `list`."""
     targets = [kind for kind in KINDS if kind != "facts"]
-    files = [a for loss in CATALOG.values() for a in artifacts(loss, targets=targets, proofs=proofs.get(loss.name))]
+    files = [a for loss in CATALOG.values() for a in artifacts(loss, targets=targets, proofs=proofs)]
     index = {
         loss.name: {
             "title": loss.title,
@@ -80,29 +111,40 @@ def _certificates(name: str, proofs: Document) -> Artifact:
 class Ledger:
     """What is proved about some losses, read from the files of a folder, and what has to be proved anew.
 
-    `proofs` are documents of certificates by the name of the loss; those of another formula or of another state of the
-    prover are `stale`, with the statements that are to be proved. Losses of vectors have neither.
+    `proofs` are documents of certificates, by the name of the loss, `huber`, and of the lemmas about its curvatures,
+    `huber.majorizer.concave`; those of another formula or of another state of the prover are `stale`, with the
+    statements that are to be proved, of which `asked` names the properties where not all are wanted. Losses of
+    vectors have neither.
     """
 
     proofs: dict[str, Document]
     stale: dict[str, Statement]
+    asked: dict[str, tuple[str, ...]]
+
+    def enter(self, name: str, about: Statement, roots: Sequence[Path]) -> bool:
+        """Take up the proofs of one statement: from the first folder that has fitting ones, else what the first has."""
+        written = [_read(root / f"facts/certificates/{name}.json") for root in roots]
+        fitting = [made for made in written if made is not None and certificates.fits(made, about)]
+        if not fitting:
+            self.stale[name] = about
+        for made in fitting or written[:1]:
+            if made is not None:
+                self.proofs[name] = made
+                break
+        return bool(fitting)
 
 
 def ledger(losses: Iterable[Loss], *roots: Path) -> Ledger:
-    """The proofs of each loss: from the first folder that has fitting ones, else what the first folder has."""
-    found = Ledger({}, {})
+    """The proofs of each loss and, where the loss's own are not stale, of its lemmas."""
+    found = Ledger({}, {}, {})
     for loss in losses:
-        about = statement_of(derive(loss))
-        if about is None:
+        derivation = derive(loss)
+        about = statement_of(derivation)
+        if about is None or not found.enter(loss.name, about, roots):
             continue
-        written = [_read(root / f"facts/certificates/{loss.name}.json") for root in roots]
-        fitting = [made for made in written if made is not None and certificates.fits(made, about)]
-        if not fitting:
-            found.stale[loss.name] = about
-        for made in fitting or written[:1]:
-            if made is not None:
-                found.proofs[loss.name] = made
-                break
+        for name, lemma in lemmas(derivation, _claims(derivation, found.proofs)).items():
+            if not found.enter(f"{loss.name}.{name}", lemma.about, roots):
+                found.asked[f"{loss.name}.{name}"] = (lemma.property,)
     return found
 
 
@@ -111,12 +153,16 @@ def _read(path: Path) -> Document | None:
 
 
 def prove(known: Ledger, root: Path, jobs: int | None = None, tell: Tell = lambda done, total: None) -> Ledger:
-    """Prove what is stale. Each loss is written down as soon as it is proved, so that no work is lost on the way."""
+    """Prove what is stale. Each statement is written down as soon as it is proved, so that no work is lost on the way.
+
+    What is proved about a loss decides which lemmas there are: take the ledger again afterwards.
+    """
     proofs = dict(known.proofs)
-    for name, claims in prove_losses(known.stale, jobs, tell):
-        proofs[name] = certificates.document(known.stale[name], claims)
+    for name, claims in prove_losses(known.stale, jobs, tell, known.asked):
+        about = known.stale[name]
+        proofs[name] = certificates.document(about, claims) | ({"about": about} if name in known.asked else {})
         write([_certificates(name, proofs[name])], root)
-    return Ledger(proofs, {})
+    return Ledger(proofs, {}, {})
 
 
 # Files -------------------------------------------------------------------------------------------

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Literal
 
+from ..derive.claiming import claim
+from ..derive.curvatures import NEEDED, lemmas
+from ..derive.derivation import derive
 from ..runtime.errors import EnvironmentLacking
 from ..runtime.function import LossFunction
 from ..runtime.native import compiler
 from ..spec.catalog import CATALOG
 from ..spec.model import Loss, expect_loss
-from .build import artifacts
+from .build import artifacts, files_of
+from .render import Artifact
 from .tiers import Tier
 
 Binder = Callable[[Mapping[str, Any]], LossFunction]
@@ -32,6 +36,22 @@ def compile_loss(
     not fit.
     """
     return _binder(expect_loss(loss, "lf.compile"))(backend, parameters, tier)
+
+
+def compile_proved(loss: Loss, **parameters: Any) -> LossFunction:
+    """`compile_loss`, with the curvatures and the intercept that objectives ask for: what they need is proved first."""
+    artifacts_ = proved_artifacts(expect_loss(loss, "lf.objective"))
+    texts = {a.path.split("/")[0]: a.text for a in artifacts_}
+    return LossFunction.from_artifacts(json.loads(texts["facts"]), texts["numpy"], texts["c"], parameters)
+
+
+@lru_cache(maxsize=64)
+def proved_artifacts(loss: Loss) -> tuple[Artifact, ...]:
+    """The files of a loss, with the curvatures and the intercept that objectives ask for."""
+    derivation = derive(loss)
+    claims = {name: derivation.properties[name].as_data() for name in NEEDED if name in derivation.properties}
+    shown = {name: claim(lemma.about, lemma.property)[0] for name, lemma in lemmas(derivation, claims).items()}
+    return tuple(files_of(derivation, claims, shown, "lossforge build FILE", ("numpy", "c")))
 
 
 def available() -> tuple[str, ...]:

@@ -11,9 +11,12 @@ from typing import Any
 
 from sympy import Expr
 
+from ..derive.curvatures import Claimed, Curvature, link, preferred
 from ..derive.derivation import Derivation, kept_definitions, upper_triangle
 from ..derive.forms import proved_base
+from ..derive.intercept import intercept
 from ..derive.present import presented
+from ..spec.catalog.smoothed import SMOOTHED
 from ..spec.model import Parameter
 from ..spec.notation import latex, text
 from .ir import Kernel
@@ -24,10 +27,17 @@ Facts = dict[str, Any]
 
 
 def facts(
-    derivation: Derivation, kernels: Iterable[Kernel] = (), properties: Mapping[str, Facts] | None = None
+    derivation: Derivation,
+    kernels: Iterable[Kernel] = (),
+    properties: Claimed | None = None,
+    curvatures: Mapping[str, Curvature] | None = None,
 ) -> Facts:
-    """The facts of one loss; `kernels` adds which kernels its files hold, `properties` what is proved about it."""
-    loss = derivation.loss
+    """The facts of one loss.
+
+    `kernels` adds which kernels its files hold, `properties` what is proved about it, `curvatures` what may stand for
+    its second derivative.
+    """
+    loss, back = derivation.loss, link(derivation)
     names = [p.name for p in loss.predictions]
     gradient: dict[str, Any]
     hessian: dict[str, Any]
@@ -58,13 +68,23 @@ def facts(
         "gradient": gradient,
         "hessian": hessian,
         "inverse_link": None if derivation.inverse_link is None else formula(derivation.inverse_link),
+        "link": None if back is None else formula(back),
         "kinks": [
             {"at": text(k.at), "order": k.order, "left": text(k.left), "right": text(k.right), "value": text(k.value)}
             for k in derivation.kinks
         ],
         "properties": dict(properties or {}),
+        "curvatures": {name: _curvature(c) for name, c in (curvatures or {}).items()},
+        "preferred": list(preferred(derivation, curvatures or {}, properties or {})),
+        "intercept": intercept(derivation, properties or {}),
+        "smoothed": list(SMOOTHED.get(loss.name, ())),
         "kernels": {k.name: [o.name for o in k.outputs] for k in kernels},
     }
+
+
+def _curvature(c: Curvature) -> Facts:
+    written = {} if c.formula is None else {"formula": formula(presented(c.formula))}
+    return {**written, "rule": c.rule, "holds": c.holds, "positive": c.positive}
 
 
 def formula(e: Expr) -> dict[str, str]:

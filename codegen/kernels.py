@@ -7,10 +7,12 @@ over K classes have a second set for targets given as class numbers.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import sympy as sp
 from sympy import Expr, KroneckerDelta, Symbol
 
+from ..derive.curvatures import MEAN, Curvature, link
 from ..derive.derivation import Derivation, base_variable, kept_definitions, upper_triangle
 from ..derive.vector import contract, without_cancellation
 from ..spec.declare import j, k
@@ -83,6 +85,32 @@ def _scalar_kernels(derivation: Derivation) -> tuple[Kernel, ...]:
                 domains=_domains(*loss.parameters),
             )
         )
+    return tuple(result)
+
+
+def extra_kernels(derivation: Derivation, curvatures: Iterable[Curvature]) -> tuple[Kernel, ...]:
+    """What an objective needs beside the kernels, and NumPy is fast enough for: other curvatures, and the link."""
+    loss, result = derivation.loss, []
+    parameters = tuple(p.name for p in loss.parameters)
+    for c in curvatures:
+        if c.formula is None:
+            continue
+        lowering = Lowering(targets=[t.symbol for t in loss.targets])
+        used = [d for d in loss.definitions if d.symbol in c.formula.free_symbols]
+        result.append(
+            Kernel(
+                c.name,
+                tuple(a.name for a in loss.arguments),
+                parameters,
+                (Assign(c.name, lowering(c.formula)),),
+                body=tuple(Assign(d.symbol.name, lowering(d.meaning)) for d in used),
+                weighted=False,
+                domains=_domains(*loss.arguments, *loss.parameters),
+            )
+        )
+    if (back := link(derivation)) is not None:
+        lowered = Assign("score", Lowering()(back))
+        result.append(Kernel("link", (MEAN.name,), parameters, (lowered,), weighted=False))
     return tuple(result)
 
 

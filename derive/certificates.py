@@ -147,6 +147,17 @@ def review(facts: Mapping[str, Any], made: Document | None) -> Review:
     return Review(len(claims), len(decided), sum(name not in wrong for name in decided), tuple(problems))
 
 
+def review_lemma(made: Document | None) -> str | None:
+    """What is wrong with a document about a lemma, which holds its statement; None where nothing is."""
+    if made is None or not isinstance(made.get("about"), dict) or len(made["claims"]) != 1:
+        return "the file is not a document about one lemma"
+    (shown,) = made["claims"].values()
+    about, cells = made["about"], dict[Any, Any]()
+    if made["loss"] != checker.digest(about):
+        return "the digest is that of another statement"
+    return _problem(about, entry(about, shown["claim"], shown["certificate"]), shown, cells)
+
+
 def _problem(
     about: Statement | None, said: dict[str, Any] | None, shown: dict[str, Any] | None, cells: dict[Any, Any]
 ) -> str | None:

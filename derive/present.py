@@ -31,6 +31,7 @@ def presented(e: Expr) -> Expr:
     plain = plain.replace(atoms.scaled, lambda x, s: x * sp.exp(-s))
     plain = plain.replace(xlog1py, lambda x, y: x * sp.log(1 + y))
     plain = plain.replace(lambda n: isinstance(n, WeightedAtom), lambda n: n.unguarded())
+    plain = plain.replace(atoms.tanhc, lambda u: atoms.tanh(u) / u)  # its value at 0 is the limit
     for atom in _SPELLED_OUT:
         plain = plain.replace(atom, ATOMS[atom.__name__].definition)
     best = plain

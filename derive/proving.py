@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 
 from .certificates import Proved, Statement
@@ -15,15 +15,19 @@ Tell = Callable[[int, int], None]  # is told how many claims are done, and of ho
 
 
 def prove_losses(
-    statements: Mapping[str, Statement], jobs: int | None = None, tell: Tell = lambda done, total: None
+    statements: Mapping[str, Statement],
+    jobs: int | None = None,
+    tell: Tell = lambda done, total: None,
+    asked: Mapping[str, Sequence[str]] | None = None,
 ) -> Iterator[tuple[str, dict[str, Proved]]]:
     """The claims about each loss with their certificates, by property; a loss comes as soon as it is done.
 
-    `jobs` processes share the work, by default as many as there are processors. Whatever ends the iteration early ends
-    the processes, too.
+    `asked` names the properties of those statements of which not all are wanted. `jobs` processes share the work, by
+    default as many as there are processors. Whatever ends the iteration early ends the processes, too.
     """
     jobs = jobs or os.cpu_count() or 1
-    tasks = [(loss, name) for loss, about in statements.items() for name in applicable(about)]
+    wanted = {loss: (asked or {}).get(loss) or applicable(about) for loss, about in statements.items()}
+    tasks = [(loss, name) for loss, names in wanted.items() for name in names]
     claims: dict[str, dict[str, Proved]] = {loss: {} for loss in statements}
     missing = {loss: sum(task[0] == loss for task in tasks) for loss in statements}
     tell(0, len(tasks))
@@ -32,7 +36,7 @@ def prove_losses(
         missing[loss] -= 1
         tell(done, len(tasks))
         if not missing[loss]:
-            yield loss, {name: claims[loss][name] for name in applicable(statements[loss])}
+            yield loss, {name: claims[loss][name] for name in wanted[loss]}
 
 
 Task = tuple[str, str]

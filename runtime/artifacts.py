@@ -108,7 +108,8 @@ class Artifacts:
     def _module(self, kind: str, source: str | None) -> ModuleType:
         if kind not in self._modules:
             if source is None and not self.catalogued:
-                raise ArtifactError(f"{self.name} was compiled without its code for {kind}")
+                remedy = "pass the formula, as from lf.parse, to lf.objective"
+                raise ArtifactError(f"{self.name} was compiled without its code for {kind}; {remedy}")
             self._modules[kind] = self._import(kind) if source is None else self._execute(kind, source)
         return self._modules[kind]
 

@@ -135,6 +135,11 @@ class LossFunction:
         return self._artifacts.facts
 
     @property
+    def artifacts(self) -> Artifacts:
+        """The generated files of the loss."""
+        return self._artifacts
+
+    @property
     def parameters(self) -> dict[str, float]:
         return dict(self._parameters)
 
@@ -215,6 +220,37 @@ class LossFunction:
             inputs = prepare(self._signature.without_targets(), 0.0, f, check_domain)
             done = self._run("inverse_link", inputs, None, out, count)[0]
         return done
+
+    def curvature(self, name: str, y: Any, f: Any, *, check_domain: bool = True) -> Array:
+        """What may stand for the second derivative of each sample: "majorizer", "fisher" and others.
+
+        Which ones there are, and what is proved of them, is in `facts["curvatures"]`. Computed by NumPy. Raises
+        ValueError for one that this loss does not have.
+        """
+        known = [n for n, c in self.facts.get("curvatures", {}).items() if "formula" in c]
+        if name not in known:
+            raise ValueError(f"{self.name} has no curvature {name!r}; it has {', '.join(known) or 'none'}")
+        inputs = prepare(self._signature, y, f, check_domain)
+        compute = getattr(self._artifacts.numpy_module(), name)
+        with np.errstate(all="ignore"):
+            (found,) = compute(*inputs.arrays, *self._scalars(inputs.dtype))
+        result = np.array(np.broadcast_to(found, inputs.sizes), inputs.dtype)
+        if inputs.nan is not None:
+            result[inputs.nan] = np.nan
+        return deliver(result, inputs.batch, None)
+
+    def gradient_curvature(self, name: str, y: Any, f: Any, *, check_domain: bool = True) -> tuple[Array, Array]:
+        """The gradient of each sample, and a curvature (see `curvature`)."""
+        found = self.curvature(name, y, f, check_domain=check_domain)
+        return self.gradient(y, f, check_domain=False), found
+
+    def link(self, mean: float) -> float:
+        """The raw score of a mean; the mean itself where the loss has no link."""
+        if not self.facts.get("link"):
+            return float(mean)
+        with np.errstate(all="ignore"):
+            (found,) = self._artifacts.numpy_module().link(np.asarray(mean, F64), *self._scalars(F64))
+        return float(found)
 
     def sum(self, y: Any, f: Any, *, sample_weight: Any = None, check_domain: bool = True, threads: int = 1) -> float:
         """The sum of the losses of all samples, times their weights; 0 of none.

@@ -73,6 +73,10 @@ class arctan(AtomFunction):
     """The inverse tangent, with a derivative whose square does not overflow."""
 
 
+class tanhc(AtomFunction):
+    """tanh(x)/x, and 1 where x is 0."""
+
+
 class sech(PositiveAtom):
     """1/cosh(x)."""
 
@@ -779,6 +783,14 @@ ATOMS: dict[str, Atom] = {
             (lambda x: sigmoid(x) * sigmoid(-x),),
             "(-oo, oo)",
             lambda x: Piecewise((Integer(1), x >= 0), (_exp_minus(x), True)) / (1 + _exp_minus(x)),
+        ),
+        Atom(
+            "tanhc",
+            tanhc,
+            lambda x: Piecewise((1, Eq(x, 0)), (tanh(x) / x, True)),
+            (lambda x: (sech(x) ** 2 - tanhc(x)) / x,),
+            "(-oo, oo)",
+            lambda x: Piecewise((1, Eq(x, 0)), (tanh(x) / x, True)),
         ),
         Atom(
             "sech",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from importlib import import_module
 from types import ModuleType
 
 import pytest
@@ -25,14 +26,33 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
-def torch() -> ModuleType:
-    """PyTorch, to compare results with. Where CI says that it is there, its absence is a failure."""
+def optional(name: str, install: str) -> ModuleType:
+    """A library that may be absent. Where CI says that it is there, its absence is a failure."""
     try:
-        import torch as module
+        return import_module(name)
     except ImportError:
-        reason = "PyTorch is not installed; `python3 dev.py test --peers` installs it"
+        reason = f"{name} is not installed; `{install}` installs it"
         if os.environ.get("CI", "").lower() in ("", "0", "false"):
             pytest.skip(reason)
         pytest.fail(reason)
-    return module
+
+
+@pytest.fixture(scope="session")
+def torch() -> ModuleType:
+    """PyTorch, to compare results with."""
+    return optional("torch", "python3 dev.py test --peers")
+
+
+@pytest.fixture(scope="session")
+def xgboost() -> ModuleType:
+    return optional("xgboost", "python3 -m pip install -e '.[xgboost]'")
+
+
+@pytest.fixture(scope="session")
+def lightgbm() -> ModuleType:
+    return optional("lightgbm", "python3 -m pip install -e '.[lightgbm]'")
+
+
+@pytest.fixture(scope="session")
+def catboost() -> ModuleType:
+    return optional("catboost", "python3 -m pip install -e '.[catboost]'")

@@ -191,7 +191,7 @@ def test_build_writes_into_a_folder_of_its_own(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     done = call("build", EXAMPLE)
     assert done.exit_code == 0, done.output
-    assert done.output == "4 files are written to lossforge_asymmetric_pseudo_huber\n"
+    assert done.output == "5 files are written to lossforge_asymmetric_pseudo_huber\n"
     assert [path.name for path in tmp_path.iterdir()] == ["lossforge_asymmetric_pseudo_huber"]
     assert call("build", EXAMPLE, "--check").exit_code == 0
 

@@ -48,7 +48,7 @@ def run_program(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
-@pytest.mark.parametrize("program", ["figures.py", "choosing.py", "catalogue.py"])
+@pytest.mark.parametrize("program", ["figures.py", "choosing.py", "catalogue.py", "curvatures.py"])
 def test_what_programs_write_is_fresh(program: str) -> None:
     done = run_program(program, "--check")
     assert done.returncode == 0, done.stderr

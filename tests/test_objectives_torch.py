@@ -34,12 +34,11 @@ except ImportError:
 from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional
 
-from lossforge.runtime.artifacts import Artifacts
 from lossforge.runtime.objectives.torch import TorchObjective
 
 # PyTorch's own forward mode still calls torch.jit.script, and its compiler makes an instance of a Function.
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:`torch.jit.script:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:<class 'torch.autograd.function.Function'> should not be:DeprecationWarning"),
 ]
 
@@ -68,8 +67,14 @@ class Differentiated:
         return losses.detach().numpy(), first.detach().numpy(), second.numpy()
 
 
+def made_of(name: str, parameters: Mapping[str, float] | None = None, **options: str) -> TorchObjective:
+    made = lf.objective(name, library="torch", **options, **(parameters or {}))
+    assert isinstance(made, TorchObjective)
+    return made
+
+
 def objective(name: str, parameters: Mapping[str, float] | None = None, kernel: str = "tensor") -> TorchObjective:
-    return TorchObjective.from_catalogue(name, parameters, reduction="none", kernel=kernel)
+    return made_of(name, parameters, reduction="none", kernel=kernel)
 
 
 def test_autograd_gives_the_exact_values() -> None:
@@ -86,10 +91,9 @@ def test_a_wrong_gradient_is_seen() -> None:
     planted = source.replace("sign(torch.where(t0, delta, r))", "sign(torch.where(t0, -delta, r))")
     planted = planted.replace("torch.where(t0, r, delta *", "torch.where(t0, 1.001 * r, delta *")
     assert planted != source
-    facts = lf.losses.huber().facts
     found = []
     for text in (source, planted):
-        made = Differentiated(TorchObjective.from_artifacts(facts, text, reduction="none"))
+        made = Differentiated(TorchObjective(lf.losses.huber(), reduction="none", source=text))
         report = check(CATALOG["huber"], {"torch": lambda p, made=made: made if p == {"delta": 1.0} else
                                           Differentiated(objective("huber", p))}, n=100, naive=False)  # fmt: skip
         found.append({f.output for f in report.findings})
@@ -134,21 +138,21 @@ def test_several_predictions_and_classes(kernel: str) -> None:
 
 def test_functional_transformations() -> None:
     y, f = map(torch.from_numpy, samples("huber"))
-    made = TorchObjective.from_catalogue("huber", {"delta": 1.5})
+    made = made_of("huber", {"delta": 1.5})
     first, second = lf.losses.huber(delta=1.5, backend="numpy").gradient_hessian(y.numpy(), f.numpy())
     grad, vmap = torch.func.grad, torch.func.vmap
     np.testing.assert_array_equal(vmap(grad(made))(f, y), first)
     np.testing.assert_array_equal(vmap(grad(grad(made)))(f, y), second)
     np.testing.assert_array_equal(vmap(grad(made), in_dims=(0, None))(f[:4], y[0]), first[:4] * 0 + vmap(grad(made))(
         f[:4], y[:1].expand(4)).numpy())  # fmt: skip
-    total = TorchObjective.from_catalogue("huber", {"delta": 1.5}, reduction="sum")
+    total = made_of("huber", {"delta": 1.5}, reduction="sum")
     hessian = torch.func.hessian(total)(f, y)
     np.testing.assert_array_equal(hessian, np.diag(second))
 
 
 def test_at_a_kink_the_mean_of_both_sides() -> None:
     f = torch.ones(1, dtype=torch.float64, requires_grad=True)
-    TorchObjective.from_catalogue("pinball", {"tau": 0.75})(f, torch.ones(1)).backward()
+    made_of("pinball", {"tau": 0.75})(f, torch.ones(1)).backward()
     assert f.grad == 0.5 - 0.75
 
 
@@ -160,10 +164,10 @@ def test_weights_and_reductions(kernel: str) -> None:
     inputs = torch.from_numpy(f).requires_grad_(), torch.from_numpy(y), torch.from_numpy(w)
     expected = {"mean": plain.mean, "sum": plain.sum, "none": plain.loss}
     for reduction, theirs in expected.items():
-        made = TorchObjective.from_catalogue("logistic", reduction=reduction, kernel=kernel)
+        made = made_of("logistic", reduction=reduction, kernel=kernel)
         np.testing.assert_allclose(made(*inputs).detach(), theirs(y, f, sample_weight=w), rtol=1e-13)
         np.testing.assert_allclose(made(*inputs[:2]).detach(), theirs(y, f), rtol=1e-13)
-    TorchObjective.from_catalogue("logistic", kernel=kernel)(*inputs).backward()
+    made_of("logistic", kernel=kernel)(*inputs).backward()
     np.testing.assert_allclose(inputs[0].grad, plain.gradient(y, f, sample_weight=w) / w.sum(), rtol=1e-12)
     assert made(inputs[0].half(), inputs[1]).dtype == torch.float32
 
@@ -179,7 +183,7 @@ def test_the_same_losses_in_torch() -> None:
         ("smooth_l1", {"beta": 0.5}, functional.smooth_l1_loss(f, y, beta=0.5)),
         ("squared_error", {}, functional.mse_loss(f, y)),
     ):
-        torch.testing.assert_close(TorchObjective.from_catalogue(name, parameters)(f, y), theirs)
+        torch.testing.assert_close(made_of(name, parameters)(f, y), theirs)
 
 
 BACKENDS = ["aot_eager", pytest.param("inductor", marks=pytest.mark.skipif(not shutil.which("g++"), reason="no g++"))]
@@ -192,7 +196,7 @@ def test_it_compiles_into_one_graph(name: str, kernel: str, backend: str) -> Non
     torch._dynamo.reset()
     y, f = torch.tensor([0, 1, 1, 0]), torch.randn(4, 2, dtype=torch.float64)
     f = (f[:, 0] if name == "focal" else f).clone().requires_grad_()
-    made = TorchObjective.from_catalogue(name, kernel=kernel)
+    made = made_of(name, kernel=kernel)
     compiled = torch.compile(made, fullgraph=True, backend=backend)
     results = [(loss := call(f, y), *torch.autograd.grad(loss, f)) for call in (made, compiled)]
     torch.testing.assert_close(*results, rtol=1e-12, atol=1e-15)
@@ -201,7 +205,7 @@ def test_it_compiles_into_one_graph(name: str, kernel: str, backend: str) -> Non
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_what_is_constant_cannot_be_differentiated(kernel: str) -> None:
     y, f = torch.ones(3, requires_grad=True), torch.zeros(3, requires_grad=True)
-    made = TorchObjective.from_catalogue("focal", kernel=kernel)
+    made = made_of("focal", kernel=kernel)
     with pytest.raises(ValueError, match=r"with respect to f only; pass y\.detach\(\)"):
         made(f, y)
     value = made(f, y.detach())
@@ -223,7 +227,7 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="kernel is 'gpu'; expected one of tensor, c"):
         objective("huber", kernel="gpu")
     with pytest.raises(ValueError, match="reduction is 'average'"):
-        TorchObjective.from_catalogue("huber", reduction="average")
+        made_of("huber", reduction="average")
 
 
 @pytest.mark.skipif(not shutil.which("cc"), reason="no C compiler")
@@ -242,10 +246,10 @@ def test_the_operators_keep_the_rules_of_torch() -> None:
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_it_is_a_module_that_can_be_pickled(kernel: str) -> None:
     y, f = map(torch.from_numpy, samples("tweedie_log_link"))
-    made = TorchObjective.from_catalogue("tweedie_log_link", {"p": 1.25}, "sum", kernel)
+    made = made_of("tweedie_log_link", {"p": 1.25}, reduction="sum", kernel=kernel)
     inside = f.abs() < 30
     for again in (pickle.loads(pickle.dumps(made)), copy.deepcopy(torch.nn.Sequential(made))[0]):
-        assert again.constants == {"p": 1.25}
+        assert again.loss.parameters == {"p": 1.25}
         assert again(f[inside], y[inside]) == made(f[inside], y[inside])
     assert not list(made.parameters()) and "p=1.25" in repr(made)
 
@@ -254,16 +258,10 @@ def test_it_is_a_module_that_can_be_pickled(kernel: str) -> None:
 def test_a_loss_of_ones_own_with_names_that_are_taken(kernel: str) -> None:
     parameters = {"delta": "(0, oo)", "torch": "(0, oo)", "grad": "(0, oo)"}
     loss = parse("delta*r**2 + torch*log(1 + exp(r)) + grad", parameters=parameters, name="gradient")
-    compiled = lf.compile(loss, delta=0.5, torch=2.0, grad=3.0)
-    made = TorchObjective.from_artifacts(
-        compiled.facts, tensor_source(loss, "torch"), compiled.parameters, "none", kernel, compiled._artifacts.c_source
-    )
+    made = lf.objective(loss, library="torch", reduction="none", kernel=kernel, delta=0.5, torch=2.0, grad=3.0)
     inputs = torch.randn(3, dtype=torch.float64, requires_grad=True), torch.zeros(3, dtype=torch.float64)
     assert gradcheck(made, inputs) and gradgradcheck(made, inputs)
     assert torch.equal(pickle.loads(pickle.dumps(made))(*inputs), made(*inputs))
-    if kernel == "tensor":
-        with_erf = tensor_source(parse("erf(r)*r", name="with_erf"), "torch")
-        assert "torch.erf(" in with_erf
 
 
 def test_a_generated_module_needs_pytorch_alone(tmp_path: Path) -> None:
@@ -277,6 +275,9 @@ def test_a_generated_module_needs_pytorch_alone(tmp_path: Path) -> None:
     assert done.stdout.strip() == "[0.25, 0.25] False"
 
 
-def test_a_module_that_was_not_generated_is_named() -> None:
-    with pytest.raises(lf.ArtifactError, match="compiled without its code for torch"):
-        Artifacts(lf.losses.huber().facts, "", "").tensor_module("torch")
+def test_what_it_lacks_is_named() -> None:
+    compiled = lf.compile(parse("r**4", name="quartic"))
+    with pytest.raises(lf.ArtifactError, match=r"compiled without its code for torch; pass the formula"):
+        lf.objective(compiled, library="torch")
+    with pytest.raises(ValueError, match="the exact Hessian, not 'majorizer'"):
+        lf.objective("huber", library="torch", curvature="majorizer")

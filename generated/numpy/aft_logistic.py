@@ -61,3 +61,10 @@ def loss_gradient_hessian(y, f, sigma):
         -(np.tanh(t3) / sigma),
         t5 * (0.5 * t5),
     )
+
+
+def majorizer(y, f, sigma):
+    c0 = 0.5 / (sigma * sigma)
+    return (
+        np.where((f == f), np.where((y == y), c0, y), f),
+    )

@@ -64,3 +64,10 @@ def loss_gradient_hessian(y, f, sigma):
         t3 / sigma,
         t3 * (np.where((0.0 <= -t0), 1.0, t1) / t2) / c0,
     )
+
+
+def majorizer(y, f, sigma):
+    c0 = 0.25 / (sigma * sigma)
+    return (
+        np.where((f == f), np.where((y == y), c0, y), f),
+    )

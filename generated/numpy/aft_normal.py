@@ -57,3 +57,10 @@ def loss_gradient_hessian(y, f, sigma):
         (f - t0) / t2,
         np.where((f == f), np.where((y == y), c1, y), f),
     )
+
+
+def majorizer(y, f, sigma):
+    c0 = 1.0 / (sigma * sigma)
+    return (
+        np.where((f == f), np.where((y == y), c0, y), f),
+    )

@@ -135,3 +135,10 @@ def loss_gradient_hessian(y, f, sigma):
         np.where(t1, t5, t10 / (1.0 - t11)) / sigma,
         np.where((t0 < -1.2676506002282294e+30), 1.0, t23 * np.where(t13, t17, t23 + t12)) / c0,
     )
+
+
+def majorizer(y, f, sigma):
+    c0 = 1.0 / (sigma * sigma)
+    return (
+        np.where((f == f), np.where((y == y), c0, y), f),
+    )

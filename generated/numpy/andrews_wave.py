@@ -85,3 +85,9 @@ def loss_gradient_hessian(y, f, c):
         np.where(t0, np.where(t3, c * np.sin(t4), 0.0), r),
         np.where(t0, np.where(t6, np.cos(np.where(t6, r, t2) / c), np.where((t2 < t1), dtype(0.0), -0.5)), r),
     )
+
+
+def majorizer(y, f, c):
+    return (
+        np.where((f == f), np.where((y == y), 1.0, y), f),
+    )

@@ -96,3 +96,16 @@ def loss_gradient_hessian(y, f, c):
         np.where(t2, np.minimum(c, np.abs(r)) / t5, c / (t7 * t6 * t9)) * np.sign(t0),
         (4.0 * t10 - 3.0) * t10,
     )
+
+
+def majorizer(y, f, c):
+    r = f - y
+    t0 = np.abs(r / c)
+    t1 = np.minimum(1.0, t0)
+    t2 = t1 * t1
+    t3 = np.maximum(1.0, t0)
+    t4 = t3 * t3
+    t5 = t4 * t4
+    return (
+        np.where((t0 <= 1.0), 1.0 / (1.0 + t2 * t2), 1.0 / (t5 * (1.0 + 1.0 / t5))),
+    )

@@ -279,3 +279,29 @@ def loss_gradient_hessian(y, z, gamma_pos, gamma_neg, shift):
         np.where(t10, -(t30 * (gamma_neg * t4 * t12 + t14)), np.where(t31, 0.0, np.where(t33, (gamma_neg * np.power(t39, t40) * np.where((-0.5 <= shift - t37), np.log1p(-t39), np.log(t41)) - np.power(t39, gamma_neg) / t41) * t29 * t37 * t38, c8 * t9 / c9))) - t5 * (gamma_pos * t14 * t8 + t4),
         t5 * np.where(t45, 0.0, gamma_pos * (gamma_pos * (t13 / t46) * t47 + t48) - (gamma_pos * t47 - 1.0 - gamma_pos) * t48) * t14 + np.where(t10, -(t30 * np.where(t49, 0.0, (c10 - gamma_neg * t50) * t52 + gamma_neg * (gamma_neg * (t2 / t51) * t50 + t52)) * t4), np.where(t18, 0.0, ((t27 * np.power(t25, c11) * c12 - t53 / t26 - c13 * t54 / t26) * t22 * t24 + t55 * t24 - t55 * t22) * t29 * t22 * t24)),
     )
+
+
+def reweighted(y, z, gamma_pos, gamma_neg, shift):
+    t9 = 1.0 - shift
+    c2 = shift - 1.0
+    c6 = gamma_neg - 1.0
+    t10 = np.where((0.25 <= shift), np.log1p((2.0 * shift - 1.0) / t9), np.log(shift / t9))
+    t13 = np.exp(-np.abs(t10))
+    t14 = 1.0 + t13
+    t15 = np.where((0.0 <= -t10), 1.0, t13) / t14
+    c7 = 0.5 * np.power(0.0, gamma_neg) * t15 * (np.where((0.0 <= t10), 1.0, t13) / t14)
+    c8 = shift + t15
+    t0 = y - 1.0
+    t1 = np.exp(-np.abs(z))
+    t2 = 1.0 + t1
+    t3 = np.where((0.0 <= z), 1.0, t1) / t2
+    t4 = 1.0 - y
+    t5 = -z
+    t6 = np.where((0.0 <= t5), 1.0, t1) / t2
+    t7 = t4 * t6 - y * t3
+    t8 = np.log1p(t1)
+    t11 = np.where((t10 <= z), c2 * np.expm1(t10 - z) * t3, shift * np.expm1(z - t10) * t6)
+    t12 = shift + t6
+    return (
+        np.where((shift <= 0.0), -(t0 * np.power(t3, gamma_neg) * t7 * (gamma_neg * t6 * (t8 + np.maximum(0.0, z)) + t3)), np.where((z < t10), 0.0, np.where((t10 < z), t7 * t0 * (gamma_neg * np.power(t11, c6) * np.where((-0.5 <= shift - t3), np.log1p(-t11), np.log(t12)) - np.power(t11, gamma_neg) / t12) * t3 * t6, c7 * (t7 * t4) / c8))) - y * np.power(t6, gamma_pos) * t7 * (gamma_pos * t3 * (t8 + np.maximum(0.0, t5)) + t6),
+    )

@@ -130,3 +130,10 @@ def loss_gradient_hessian(y, f, tau, delta):
         np.where(t13, np.where(t14, -t1, np.where(t16, tau * np.where(t16, t15, 0.0), np.where(t18, t10 * np.where(t18, t17, delta), t12))), r),
         np.where(t13, np.where(t14, 0.0, np.where((t3 < r), np.where((r < 0.0), tau, np.where((0.0 < r), np.where((r < delta), t10, np.where((delta < r), 0.0, c7)), 0.5)), t6)), r),
     )
+
+
+def majorizer(y, f, tau, delta):
+    c0 = np.maximum(tau, 1.0 - tau)
+    return (
+        np.where((f == f), np.where((y == y), c0, y), f),
+    )

@@ -281,3 +281,23 @@ def loss_gradient_hessian(y, f, alpha, c):
         np.where(t0, np.where(t1, t43, np.where(t27, 1.4142135623730951 * (np.where(t32, t33 / t44, 1.0 / ((1.0 + t36) * t35)) * np.sign(t30)) / c, np.where(t37, t43, np.where(t38, r / t45, t43)))), r),
         np.where(t0, np.where(t1, t50, np.where(t27, (2.0 * t53 - 1.0) * t53 / t45, np.where(t37, t50, np.where(t38, c26, t50)))), r),
     )
+
+
+def majorizer(y, f, alpha, c):
+    t0 = c * np.sqrt(np.abs(2.0 - alpha))
+    t3 = alpha - 2.0
+    t4 = c * c
+    c1 = 1.2676506002282294e+30 * t0
+    c4 = np.power(t0, t3)
+    c5 = 1.0 / t4
+    r = f - y
+    t1 = np.abs(r)
+    t2 = (c1 < t1)
+    t5 = np.where(t2, np.power(np.where(t2, t1, 1.0), t3) / c4, np.power(np.hypot(1.0, r / t0), t3)) / t4
+    t6 = np.abs(0.7071067811865476 * r / c)
+    t7 = np.minimum(1.0, t6)
+    t8 = np.minimum(1.0, 1.0 / np.maximum(1.0, t6))
+    t9 = t8 * t8
+    return (
+        np.where((r == r), np.where((alpha < 0.0), t5, np.where((alpha <= 0.0), np.where((t6 <= 1.0), 1.0 / (1.0 + t7 * t7), t9 / (1.0 + t9)) / t4, np.where((alpha < 2.0), t5, np.where((alpha <= 2.0), c5, t5)))), r),
+    )

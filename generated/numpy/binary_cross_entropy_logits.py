@@ -73,3 +73,36 @@ def inverse_link(z):
     return (
         np.where((0.0 <= z), 1.0, t0) / (1.0 + t0),
     )
+
+
+def majorizer(y, z):
+    t0 = 0.5 * z
+    t1 = (t0 == 0.0)
+    return (
+        0.25 * np.where(t1, 1.0, np.tanh(t0) / np.where(t1, 1.0, t0)),
+    )
+
+
+def fisher(y, z):
+    t0 = np.exp(-np.abs(z))
+    t1 = 1.0 + t0
+    return (
+        np.where((0.0 <= -z), 1.0, t0) / t1 * (np.where((0.0 <= z), 1.0, t0) / t1),
+    )
+
+
+def gauss_newton(y, z):
+    t0 = np.exp(-np.abs(z))
+    t1 = 1.0 + t0
+    t2 = np.where((0.0 <= z), 1.0, t0) / t1
+    t3 = np.where((0.0 <= -z), 1.0, t0) / t1
+    return (
+        t2 * t2 * (1.0 - y) + y * (t3 * t3),
+    )
+
+
+def link(mean):
+    t0 = 1.0 - mean
+    return (
+        np.where((0.25 <= mean), np.log1p((2.0 * mean - 1.0) / t0), np.log(mean / t0)),
+    )

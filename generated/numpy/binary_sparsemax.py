@@ -74,3 +74,20 @@ def loss_gradient_hessian(y, f):
         np.where(t0, 0.0, np.where(t2, -y, 0.5 * y * (t3 - 1.0))),
         np.where((m == m), np.where((1.0 < m), 0.0, np.where((m < 1.0), np.where((m < -1.0), 0.0, np.where((-1.0 < m), dtype(0.5), 0.25)), 0.25)), m),
     )
+
+
+def majorizer(y, f):
+    m = f * y
+    t0 = np.abs(m)
+    return (
+        np.where((m == m), np.where((1.0 <= t0), 0.5 / t0, 0.5), m),
+    )
+
+
+def reweighted(y, f):
+    m = f * y
+    t0 = np.exp(-np.abs(m))
+    t1 = np.where((0.0 <= m), 1.0, t0) / (1.0 + t0)
+    return (
+        np.where((1.0 <= m), 0.0, np.where((m <= -1.0), t1, -(0.5 * (m - 1.0) * t1))),
+    )

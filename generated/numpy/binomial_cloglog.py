@@ -108,3 +108,9 @@ def inverse_link(f):
     return (
         -np.expm1(-np.exp(f)),
     )
+
+
+def link(mean):
+    return (
+        np.log(-np.log1p(-mean)),
+    )

@@ -205,3 +205,9 @@ def inverse_link(f):
     return (
         np.where((f < 0.0), t6, 1.0 - t6),
     )
+
+
+def majorizer(y, f):
+    return (
+        np.where((f == f), np.where((y == y), 1.0, y), f),
+    )

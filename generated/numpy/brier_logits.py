@@ -77,3 +77,30 @@ def inverse_link(z):
     return (
         np.where((0.0 <= z), 1.0, t0) / (1.0 + t0),
     )
+
+
+def fisher(y, z):
+    t0 = np.exp(-np.abs(z))
+    t1 = 1.0 + t0
+    t2 = np.where((0.0 <= z), 1.0, t0) / t1
+    t3 = np.where((0.0 <= -z), 1.0, t0) / t1
+    return (
+        2.0 * t2 * t2 * (t3 * t3),
+    )
+
+
+def gauss_newton(y, z):
+    t0 = np.exp(-np.abs(z))
+    t1 = 1.0 + t0
+    t2 = np.where((0.0 <= z), 1.0, t0) / t1
+    t3 = np.where((0.0 <= -z), 1.0, t0) / t1
+    return (
+        2.0 * t2 * t2 * (t3 * t3),
+    )
+
+
+def link(mean):
+    t0 = 1.0 - mean
+    return (
+        np.where((0.25 <= mean), np.log1p((2.0 * mean - 1.0) / t0), np.log(mean / t0)),
+    )

@@ -108,3 +108,14 @@ def loss_gradient_hessian(y, f, c):
         np.where(t5, np.minimum(c, t1) / t10, c / ((1.0 + t9) * t8)) * np.sign(t3),
         (2.0 * t13 - 1.0) * t13,
     )
+
+
+def majorizer(y, f, c):
+    r = f - y
+    t0 = np.abs(r / c)
+    t1 = np.minimum(1.0, t0)
+    t2 = np.minimum(1.0, 1.0 / np.maximum(1.0, t0))
+    t3 = t2 * t2
+    return (
+        np.where((t0 <= 1.0), 1.0 / (1.0 + t1 * t1), t3 / (1.0 + t3)),
+    )

@@ -67,3 +67,10 @@ def loss_gradient_hessian(y, f, epsilon):
         np.where((t2 <= 1.0), t3 / np.hypot(1.0, t3), 1.0 / np.hypot(1.0, 1.0 / np.maximum(1.0, t2))) * np.sign(t1),
         1.0 / (t4 * t4 * t0),
     )
+
+
+def majorizer(y, f, epsilon):
+    r = f - y
+    return (
+        1.0 / (epsilon * np.hypot(1.0, r / epsilon)),
+    )

@@ -89,3 +89,22 @@ def loss_gradient_hessian(y, f, q):
         np.where(t3, -y, -(q * y * t5 / (t1 * t4))),
         np.where(t0, np.where(t6, 0.0, np.where(t8, q * np.power(t2 / t9, q) / (t9 * t9), c2)), m),
     )
+
+
+def majorizer(y, f, q):
+    t0 = 1.0 + q
+    c1 = t0 * t0 / q
+    return (
+        np.where((f == f), np.where((y == y), c1, y), f),
+    )
+
+
+def reweighted(y, f, q):
+    t0 = 1.0 + q
+    t1 = q / t0
+    m = f * y
+    t2 = np.exp(-np.abs(m))
+    t3 = np.where((0.0 <= m), 1.0, t2) / (1.0 + t2)
+    return (
+        np.where((m <= t1), t3, q * np.power(t1 / m, q) * t3 / (m * t0)),
+    )

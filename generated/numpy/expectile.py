@@ -77,3 +77,11 @@ def loss_gradient_hessian(y, f, tau):
         np.where(t0, c2 * t2, t4 * t3),
         np.where((r == r), np.where(t0, c3, np.where((r < 0.0), t4, 1.0)), r),
     )
+
+
+def majorizer(y, f, tau):
+    t0 = 2.0 * tau
+    c1 = np.maximum(t0, 2.0 - t0)
+    return (
+        np.where((f == f), np.where((y == y), c1, y), f),
+    )

@@ -87,3 +87,10 @@ def loss_gradient_hessian(y, f, c):
         np.where((t1 <= 1.0), np.minimum(c, t0) / (1.0 + np.minimum(1.0, t1)), c / (1.0 + 1.0 / np.maximum(1.0, t1))) * np.sign(r),
         1.0 / (t10 * t10),
     )
+
+
+def majorizer(y, f, c):
+    r = f - y
+    return (
+        1.0 / (1.0 + np.abs(r) / c),
+    )

@@ -154,3 +154,28 @@ def inverse_link(z, gamma, alpha):
     return (
         np.where((0.0 <= z), 1.0, t0) / (1.0 + t0),
     )
+
+
+def reweighted(y, z, gamma, alpha):
+    t8 = 1.0 - alpha
+    c2 = alpha * gamma
+    c1 = gamma * t8
+    t0 = 1.0 - y
+    t1 = -z
+    t2 = np.exp(-np.abs(z))
+    t3 = 1.0 + t2
+    t4 = np.where((0.0 <= t1), 1.0, t2) / t3
+    t5 = np.where((0.0 <= z), 1.0, t2) / t3
+    t6 = np.power(t5, gamma)
+    t7 = np.log1p(t2)
+    t9 = np.power(t4, gamma)
+    return (
+        (t0 * t4 - y * t5) * (t0 * t6 * t4 * (t7 + np.maximum(0.0, z)) * c1 + t8 * t6 * t0 * t5 - alpha * y * t9 * t4 - y * t9 * t5 * (t7 + np.maximum(0.0, t1)) * c2),
+    )
+
+
+def link(mean, gamma, alpha):
+    t0 = 1.0 - mean
+    return (
+        np.where((0.25 <= mean), np.log1p((2.0 * mean - 1.0) / t0), np.log(mean / t0)),
+    )

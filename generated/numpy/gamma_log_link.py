@@ -60,3 +60,21 @@ def inverse_link(f):
     return (
         np.exp(f),
     )
+
+
+def fisher(y, f):
+    return (
+        np.where((f == f), np.where((y == y), 1.0, y), f),
+    )
+
+
+def gauss_newton(y, f):
+    return (
+        2.0 * y * np.exp(-f) - 1.0,
+    )
+
+
+def link(mean):
+    return (
+        np.log(mean),
+    )

@@ -108,3 +108,15 @@ def loss_gradient_hessian(y, f, c):
         t8 * t11 / c,
         ((2.0 * t11 - 1.0) * t11 - 2.0 * t8 * t8) * t11 / c0,
     )
+
+
+def majorizer(y, f, c):
+    r = f - y
+    t0 = np.abs(r / c)
+    t1 = np.minimum(1.0, t0)
+    t2 = np.minimum(1.0, 1.0 / np.maximum(1.0, t0))
+    t3 = t2 * t2
+    t4 = np.where((t0 <= 1.0), 1.0 / (1.0 + t1 * t1), t3 / (1.0 + t3)) / c
+    return (
+        t4 * t4,
+    )

@@ -144,3 +144,13 @@ def loss_gradient_hessian(y, f, a, b, c):
         np.where(t0, np.where(t2, r, np.where(t6, a * np.sign(t7), np.where(t11, a * t14 * np.sign(t13) / c, 0.0))), r),
         np.where(t0, np.where(t15, 1.0, np.where(t17, np.where(t19, 0.0, np.where(t21, np.where(t23, -c5, np.where((t10 < np.abs(np.where(t23, t10, t22))), 0.0, t24)), t24)), 0.5)), r),
     )
+
+
+def majorizer(y, f, a, b, c):
+    t1 = a + b
+    t2 = c + t1
+    r = f - y
+    t0 = np.abs(r)
+    return (
+        np.where((r == r), np.where((t0 <= a), 1.0, np.where((t0 <= t1), a / t0, np.where((t0 <= t2), a * (t2 - t0) / (c * t0), 0.0))), r),
+    )

@@ -70,3 +70,11 @@ def loss_gradient_hessian(y, f, delta):
         np.where(t1, r, delta * np.sign(t3)),
         np.where((r == r), np.where((t0 < delta), 1.0, np.where((delta < t0), dtype(0.0), 0.5)), r),
     )
+
+
+def majorizer(y, f, delta):
+    r = f - y
+    t0 = np.abs(r)
+    return (
+        np.where((t0 <= delta), 1.0, delta / t0),
+    )

@@ -125,3 +125,10 @@ def loss_gradient_hessian(y, f, tau, delta):
         np.where(t9, np.where(t2, -tau, np.where(t10, np.where(t10, t4, t7) / delta, t5)), r),
         np.where(t9, np.where(t2, 0.0, np.where(t11, np.where(t13, c9, np.where((t7 < np.where(t13, t7, t12)), 0.0, t14)), t14)), r),
     )
+
+
+def majorizer(y, f, tau, delta):
+    c0 = 1.0 / delta
+    return (
+        np.where((f == f), np.where((y == y), c0, y), f),
+    )

@@ -90,3 +90,31 @@ def inverse_link(z, epsilon):
     return (
         np.where((0.0 <= z), 1.0, t0) / (1.0 + t0),
     )
+
+
+def majorizer(y, z, epsilon):
+    t0 = 0.5 * z
+    t1 = (t0 == 0.0)
+    return (
+        0.25 * np.where(t1, 1.0, np.tanh(t0) / np.where(t1, 1.0, t0)),
+    )
+
+
+def gauss_newton(y, z, epsilon):
+    c0 = 2.0 * epsilon
+    t0 = np.exp(-np.abs(z))
+    t1 = 1.0 + t0
+    t2 = np.where((0.0 <= z), 1.0, t0) / t1
+    t3 = y * c0
+    t4 = 2.0 * y
+    t5 = np.where((0.0 <= -z), 1.0, t0) / t1
+    return (
+        0.5 * t2 * t2 * (2.0 + t3 - epsilon - t4) - 0.5 * t5 * t5 * (t3 - epsilon - t4),
+    )
+
+
+def link(mean, epsilon):
+    t0 = 1.0 - mean
+    return (
+        np.where((0.25 <= mean), np.log1p((2.0 * mean - 1.0) / t0), np.log(mean / t0)),
+    )

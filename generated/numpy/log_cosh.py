@@ -63,3 +63,11 @@ def loss_gradient_hessian(y, f):
         np.tanh(r),
         t3 * t3,
     )
+
+
+def majorizer(y, f):
+    r = f - y
+    t0 = (r == 0.0)
+    return (
+        np.where(t0, 1.0, np.tanh(r) / np.where(t0, 1.0, r)),
+    )

@@ -87,3 +87,9 @@ def inverse_link(f, tau):
     return (
         np.exp(f),
     )
+
+
+def link(mean, tau):
+    return (
+        np.log(mean),
+    )

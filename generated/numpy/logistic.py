@@ -70,3 +70,19 @@ def inverse_link(f):
     return (
         np.where((0.0 <= f), 1.0, t0) / (1.0 + t0),
     )
+
+
+def majorizer(y, f):
+    m = f * y
+    t0 = 0.5 * m
+    t1 = (t0 == 0.0)
+    return (
+        0.25 * np.where(t1, 1.0, np.tanh(t0) / np.where(t1, 1.0, t0)),
+    )
+
+
+def link(mean):
+    t0 = 1.0 - mean
+    return (
+        np.where((0.25 <= mean), np.log1p((2.0 * mean - 1.0) / t0), np.log(mean / t0)),
+    )

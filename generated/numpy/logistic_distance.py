@@ -66,3 +66,12 @@ def loss_gradient_hessian(y, f):
         np.tanh(t0),
         0.5 * t4 * t4,
     )
+
+
+def majorizer(y, f):
+    r = f - y
+    t0 = 0.5 * r
+    t1 = (t0 == 0.0)
+    return (
+        0.5 * np.where(t1, 1.0, np.tanh(t0) / np.where(t1, 1.0, t0)),
+    )

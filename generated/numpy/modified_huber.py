@@ -72,3 +72,20 @@ def loss_gradient_hessian(y, f):
         np.where(t3, np.where(t0, np.where(t4, 0.0, 2.0 * y * (np.where(t4, 1.0, t1) - 1.0)), -(4.0 * y)), m),
         np.where(t3, np.where((-1.0 < m), np.where((1.0 < m), 0.0, np.where((m < 1.0), dtype(2.0), 1.0)), np.where((m < -1.0), dtype(0.0), 1.0)), m),
     )
+
+
+def majorizer(y, f):
+    m = f * y
+    t0 = np.abs(m)
+    return (
+        np.where((m == m), np.where((1.0 < t0), 2.0 / t0, 2.0), m),
+    )
+
+
+def reweighted(y, f):
+    m = f * y
+    t0 = np.exp(-np.abs(m))
+    t1 = np.where((0.0 <= m), 1.0, t0) / (1.0 + t0)
+    return (
+        np.where((-1.0 <= m), np.where((1.0 < m), 0.0, -(2.0 * (m - 1.0) * t1)), 4.0 * t1),
+    )

@@ -91,3 +91,26 @@ def inverse_link(f, alpha):
     return (
         np.exp(f),
     )
+
+
+def fisher(y, f, alpha):
+    return (
+        1.0 / (alpha + np.exp(-f)),
+    )
+
+
+def gauss_newton(y, f, alpha):
+    t0 = 2.0 * alpha
+    c1 = alpha * alpha
+    t1 = (y == 0.0)
+    t2 = np.exp(-(2.0 * f))
+    t3 = np.exp(-(0.5 * f))
+    return (
+        (t0 * (y * np.where(t1, 0.0, np.exp(-f))) + y * np.where(t1, 0.0, t2) - alpha) / (t0 * t3 * t3 + c1 + t2),
+    )
+
+
+def link(mean, alpha):
+    return (
+        np.log(mean),
+    )

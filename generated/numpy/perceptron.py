@@ -50,3 +50,12 @@ def loss_gradient_hessian(y, f):
         np.where((m == m), np.where((0.0 < m), 0.0, np.where((m < 0.0), -y, -(0.5 * y))), m),
         np.where((f == f), np.where((y == y), 0.0, y), f),
     )
+
+
+def reweighted(y, f):
+    m = f * y
+    t0 = np.exp(-np.abs(m))
+    t1 = np.where((0.0 <= m), 1.0, t0) / (1.0 + t0)
+    return (
+        np.where((0.0 < m), 0.0, np.where((m < 0.0), t1, 0.5 * t1)),
+    )

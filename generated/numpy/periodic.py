@@ -70,3 +70,11 @@ def loss_gradient_hessian(y, f, c):
         6.283185307179586 * np.sin(t3) / c,
         c1 * np.cos(t3),
     )
+
+
+def majorizer(y, f, c):
+    t0 = 3.141592653589793 / c
+    c1 = 4.0 * (t0 * t0)
+    return (
+        np.where((f == f), np.where((y == y), c1, y), f),
+    )

@@ -55,3 +55,21 @@ def inverse_link(f):
     return (
         np.exp(f),
     )
+
+
+def fisher(y, f):
+    return (
+        np.exp(f),
+    )
+
+
+def gauss_newton(y, f):
+    return (
+        y,
+    )
+
+
+def link(mean):
+    return (
+        np.log(mean),
+    )

@@ -78,3 +78,10 @@ def loss_gradient_hessian(y, f, delta):
         np.where(t2, np.minimum(delta, np.abs(r)) / t4, delta / t6) * t7,
         1.0 / (t8 * t8 * t8),
     )
+
+
+def majorizer(y, f, delta):
+    r = f - y
+    return (
+        1.0 / np.hypot(1.0, r / delta),
+    )

@@ -54,3 +54,13 @@ def loss_gradient_hessian(y, f):
         np.where((m == m), np.where((1.0 < m), 0.0, np.where((m < 1.0), np.where((m < 0.0), 0.0, np.where((0.0 < m), -y, t0)), t0)), m),
         np.where((f == f), np.where((y == y), 0.0, y), f),
     )
+
+
+def reweighted(y, f):
+    m = f * y
+    t0 = np.exp(-np.abs(m))
+    t1 = np.where((0.0 <= m), 1.0, t0) / (1.0 + t0)
+    t2 = 0.5 * t1
+    return (
+        np.where((1.0 < m), 0.0, np.where((m < 1.0), np.where((m < 0.0), 0.0, np.where((0.0 < m), t1, t2)), t2)),
+    )

@@ -73,3 +73,10 @@ def loss_gradient_hessian(y, f, a):
         np.where(t4, 0.0, r) * t3,
         np.where(t4, 0.0, 1.0 - t0) * t3,
     )
+
+
+def majorizer(y, f, a):
+    r = f - y
+    return (
+        np.exp(-(a * np.abs(r))),
+    )

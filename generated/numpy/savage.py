@@ -73,3 +73,20 @@ def loss_gradient_hessian(y, f):
         -(t3 * (2.0 * y) * t4),
         2.0 * t2 * t2 * (2.0 * t4 - t2) * t4,
     )
+
+
+def majorizer(y, f):
+    return (
+        np.where((f == f), np.where((y == y), 0.15405857012135052, y), f),
+    )
+
+
+def reweighted(y, f):
+    m = f * y
+    t0 = np.exp(-np.abs(m))
+    t1 = 1.0 + t0
+    t2 = np.where((0.0 <= m), 1.0, t0) / t1
+    t3 = np.where((0.0 <= -m), 1.0, t0) / t1
+    return (
+        2.0 * t2 * t2 * (t3 * t3),
+    )

@@ -67,3 +67,19 @@ def loss_gradient_hessian(y, f):
         -(y * t3 * t2),
         t2 * t3 * np.tanh(0.5 * m),
     )
+
+
+def majorizer(y, f):
+    return (
+        np.where((f == f), np.where((y == y), 0.09622504486493763, y), f),
+    )
+
+
+def reweighted(y, f):
+    m = f * y
+    t0 = np.exp(-np.abs(m))
+    t1 = 1.0 + t0
+    t2 = np.where((0.0 <= m), 1.0, t0) / t1
+    return (
+        t2 * t2 * (np.where((0.0 <= -m), 1.0, t0) / t1),
+    )

@@ -75,3 +75,12 @@ def loss_gradient_hessian(y, f, beta):
         np.where(t1, t2 / beta, np.sign(r)),
         np.where((r == r), np.where(t3, c1, np.where((beta < np.abs(np.where(t3, beta, r))), 0.0, c2)), r),
     )
+
+
+def majorizer(y, f, beta):
+    c0 = 1.0 / beta
+    r = f - y
+    t0 = np.abs(r)
+    return (
+        np.where((t0 <= beta), c0, 1.0 / t0),
+    )

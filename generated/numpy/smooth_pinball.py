@@ -78,3 +78,13 @@ def loss_gradient_hessian(y, f, tau, alpha):
         t1 * t5 - tau * t6,
         t5 * t6 / alpha,
     )
+
+
+def majorizer(y, f, tau, alpha):
+    r = f - y
+    t0 = 0.5 * r
+    t1 = (t0 / alpha == 0.0)
+    t2 = t0 / np.where(t1, 1.0, alpha)
+    return (
+        0.25 * np.where(t1, 1.0, np.tanh(t2) / np.where(t1, 1.0, t2)) / alpha,
+    )

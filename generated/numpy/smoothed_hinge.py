@@ -103,3 +103,20 @@ def loss_gradient_hessian(y, f, gamma):
         np.where(t6, np.where(t0, 0.0, np.where(t3, y * (t4 - 1.0) / gamma, -y)), m),
         np.where(t6, np.where(t7, 0.0, np.where(t9, np.where(t11, c3, np.where((np.where(t11, t1, t10) < t1), 0.0, t12)), t12)), m),
     )
+
+
+def majorizer(y, f, gamma):
+    c0 = 1.0 / gamma
+    return (
+        np.where((f == f), np.where((y == y), c0, y), f),
+    )
+
+
+def reweighted(y, f, gamma):
+    c0 = 1.0 - gamma
+    m = f * y
+    t0 = np.exp(-np.abs(m))
+    t1 = np.where((0.0 <= m), 1.0, t0) / (1.0 + t0)
+    return (
+        np.where((1.0 <= m), 0.0, np.where((c0 <= m), -((m - 1.0) * t1 / gamma), t1)),
+    )

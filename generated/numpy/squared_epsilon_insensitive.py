@@ -69,3 +69,9 @@ def loss_gradient_hessian(y, f, epsilon):
         np.where(t2, 0.0, 2.0 * (np.abs(t3) - epsilon) * np.sign(t3)),
         np.where((r == r), np.where(t2, 0.0, np.where((epsilon < t0), dtype(2.0), 1.0)), r),
     )
+
+
+def majorizer(y, f, epsilon):
+    return (
+        np.where((f == f), np.where((y == y), 2.0, y), f),
+    )

@@ -61,3 +61,17 @@ def loss_gradient_hessian(y, f):
         np.where(t1, 0.0, 2.0 * y * (np.where(t1, 1.0, m) - 1.0)),
         np.where((m == m), np.where(t1, 0.0, np.where((m < 1.0), dtype(2.0), 1.0)), m),
     )
+
+
+def majorizer(y, f):
+    return (
+        np.where((f == f), np.where((y == y), 2.0, y), f),
+    )
+
+
+def reweighted(y, f):
+    m = f * y
+    t0 = np.exp(-np.abs(m))
+    return (
+        np.where((1.0 < m), 0.0, -(2.0 * (m - 1.0) * (np.where((0.0 <= m), 1.0, t0) / (1.0 + t0)))),
+    )

@@ -53,3 +53,9 @@ def loss_gradient_hessian(y, f):
         2.0 * y * (m - 1.0),
         np.where((f == f), np.where((y == y), 2.0, y), f),
     )
+
+
+def majorizer(y, f):
+    return (
+        np.where((f == f), np.where((y == y), 2.0, y), f),
+    )

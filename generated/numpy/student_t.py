@@ -119,3 +119,16 @@ def loss_gradient_hessian(y, f, nu):
         np.where(t6, t7 / t11, 1.0 / ((1.0 + t10) * t9)) * np.sign(t4) * t12 / t0,
         t12 * (2.0 * t15 - 1.0) * t15 / nu,
     )
+
+
+def majorizer(y, f, nu):
+    c0 = np.sqrt(nu)
+    c1 = 1.0 + nu
+    r = f - y
+    t0 = np.abs(r / c0)
+    t1 = np.minimum(1.0, t0)
+    t2 = np.minimum(1.0, 1.0 / np.maximum(1.0, t0))
+    t3 = t2 * t2
+    return (
+        c1 * np.where((t0 <= 1.0), 1.0 / (1.0 + t1 * t1), t3 / (1.0 + t3)) / nu,
+    )

@@ -73,3 +73,14 @@ def loss_gradient_hessian(y, f):
         -(4.0 * y * t3 * t4),
         8.0 * t3 * t4 * np.tanh(m),
     )
+
+
+def reweighted(y, f):
+    m = f * y
+    t0 = np.exp(-np.abs(m))
+    t1 = 2.0 * m
+    t2 = np.exp(-np.abs(t1))
+    t3 = 1.0 + t2
+    return (
+        4.0 * (np.where((0.0 <= m), 1.0, t0) / (1.0 + t0)) * (np.where((0.0 <= -t1), 1.0, t2) / t3) * (np.where((0.0 <= t1), 1.0, t2) / t3),
+    )

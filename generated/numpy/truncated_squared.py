@@ -73,3 +73,12 @@ def loss_gradient_hessian(y, f, c):
         np.where(t4, r, np.where(t5, 0.0, 0.5 * r)),
         np.where(t0, np.where(t4, 1.0, np.where(t5, dtype(0.0), 0.5)), r),
     )
+
+
+def majorizer(y, f, c):
+    dtype = y.dtype.type
+    r = f - y
+    t0 = np.abs(r)
+    return (
+        np.where((r == r), np.where((t0 < c), 1.0, np.where((c < t0), dtype(0.0), 0.5)), r),
+    )

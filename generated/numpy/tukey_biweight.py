@@ -81,3 +81,12 @@ def loss_gradient_hessian(y, f, c):
         np.where(t0, np.where(t1, t5 * t5 * t2, 0.0), r),
         np.where(t0, np.where(t1, (1.0 - 5.0 * t3 * t3) * t5, 0.0), r),
     )
+
+
+def majorizer(y, f, c):
+    r = f - y
+    t0 = r / c
+    t1 = 1.0 - t0 * t0
+    return (
+        np.where((r == r), np.where((np.abs(r) <= c), t1 * t1, 0.0), r),
+    )

@@ -193,3 +193,17 @@ def inverse_link(f, p):
     return (
         np.exp(f),
     )
+
+
+def fisher(y, f, p):
+    c0 = 2.0 - p
+    t0 = np.exp(f * c0)
+    return (
+        np.where((f == f), np.where((p < 1.0), t0, np.where((p <= 1.0), np.exp(f), np.where((p < 2.0), t0, np.where((p <= 2.0), 1.0, t0)))), f),
+    )
+
+
+def link(mean, p):
+    return (
+        np.log(mean),
+    )

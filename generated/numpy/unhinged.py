@@ -50,3 +50,11 @@ def loss_gradient_hessian(y, f):
         np.where(t0, -y, f),
         np.where(t0, np.where((y == y), 0.0, y), f),
     )
+
+
+def reweighted(y, f):
+    m = f * y
+    t0 = np.exp(-np.abs(m))
+    return (
+        np.where((0.0 <= m), 1.0, t0) / (1.0 + t0),
+    )

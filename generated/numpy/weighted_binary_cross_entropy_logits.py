@@ -69,3 +69,11 @@ def loss_gradient_hessian(y, z, w_pos):
         t4 * t6 - t0 * t7,
         (1.0 + t0 - y) * t6 * t7,
     )
+
+
+def majorizer(y, z, w_pos):
+    t0 = 0.5 * z
+    t1 = (t0 == 0.0)
+    return (
+        0.25 * (1.0 + w_pos * y - y) * np.where(t1, 1.0, np.tanh(t0) / np.where(t1, 1.0, t0)),
+    )

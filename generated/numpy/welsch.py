@@ -69,3 +69,11 @@ def loss_gradient_hessian(y, f, c):
         np.where(t3, 0.0, r) * t2,
         np.where(t3, 0.0, 1.0 - 2.0 * t0 * t0) * t2,
     )
+
+
+def majorizer(y, f, c):
+    r = f - y
+    t0 = r / c
+    return (
+        np.exp(-(t0 * t0)),
+    )

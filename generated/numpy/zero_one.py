@@ -53,3 +53,9 @@ def loss_gradient_hessian(y, f):
         t0,
         t0,
     )
+
+
+def reweighted(y, f):
+    return (
+        np.where((f == f), np.where((y == y), 0.0, y), f),
+    )

@@ -6,55 +6,43 @@ grad, jacfwd and their compositions. Needs JAX.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import jax
 
-from ..artifacts import Artifacts, Facts, catalogue_facts
-from ..parameters import bind
+from ..artifacts import Artifacts, Facts
+from ..function import LossFunction
 
 
 class JaxObjective:
-    """A loss with its parameters bound: immutable, picklable, and the same function wherever it is called.
+    """A loss with its parameters bound, as a function for jax.grad and its kin: immutable, and picklable.
 
-    `facts` are the generated facts of the loss, and `parameters` the numbers bound. Made by `from_catalogue` or
-    `from_artifacts`, which raise ParameterError for parameters that do not fit.
+    `reduction` is "mean", "sum" or "none". `source` is the generated module of a loss that is not of the catalogue; it
+    is executed: never pass text that others wrote. JAX differentiates twice, so there is no curvature to choose:
+    ValueError for one other than "exact". ArtifactError where a loss of one's own comes without its source.
     """
 
-    __slots__ = ("_artifacts", "_function", "_parameters", "_reduction")
+    OPTIONS = ("reduction", "source")
 
-    def __init__(self, artifacts: Artifacts, parameters: Mapping[str, Any], reduction: str = "mean") -> None:
-        self._artifacts = artifacts
-        self._parameters = bind(artifacts.name, artifacts.facts["parameters"], parameters)
-        self._reduction = reduction
-        self._function = artifacts.tensor_function("jax", self._parameters)
-
-    @classmethod
-    def from_catalogue(
-        cls, name: str, parameters: Mapping[str, Any] | None = None, reduction: str = "mean"
-    ) -> JaxObjective:
-        """A loss of the catalogue."""
-        return cls(Artifacts(catalogue_facts(name)), parameters or {}, reduction)
-
-    @classmethod
-    def from_artifacts(
-        cls, facts: Facts, source: str, parameters: Mapping[str, Any] | None = None, reduction: str = "mean"
-    ) -> JaxObjective:
-        """A loss from its generated module for JAX. It is executed: never pass text that others wrote."""
-        return cls(Artifacts(facts, tensor_sources={"jax": source}), parameters or {}, reduction)
+    def __init__(
+        self, loss: LossFunction, curvature: str | None = None, *, reduction: str = "mean", source: str | None = None
+    ) -> None:
+        if curvature not in (None, "exact"):
+            raise ValueError(f"{loss.name}: in JAX the curvature is the exact Hessian, not {curvature!r}; leave it out")
+        self.loss, self.reduction, self._source = loss, reduction, source
+        artifacts = loss.artifacts if source is None else Artifacts(loss.facts, tensor_sources={"jax": source})
+        self._function = artifacts.tensor_function("jax", loss.parameters)
 
     @property
     def name(self) -> str:
-        return self._artifacts.name
+        """The name of the loss."""
+        return self.loss.name
 
     @property
     def facts(self) -> Facts:
-        return self._artifacts.facts
-
-    @property
-    def parameters(self) -> dict[str, float]:
-        return dict(self._parameters)
+        """Formula, gradient, domains, properties, references: the generated facts."""
+        return self.loss.facts
 
     def __call__(self, f: Any, y: Any, sample_weight: Any = None, reduction: str | None = None) -> jax.Array:
         """The loss of predictions f: a scalar, or of the shape (...) of the samples with the reduction "none".
@@ -66,16 +54,13 @@ class JaxObjective:
         Raises ValueError for shapes that do not fit, and where targets or parameters are differentiated.
         """
         losses: jax.Array = self._function(
-            f, y, sample_weight=sample_weight, reduction=self._reduction if reduction is None else reduction
+            f, y, sample_weight=sample_weight, reduction=self.reduction if reduction is None else reduction
         )
         return losses
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self._artifacts.catalogued:
-            return JaxObjective.from_catalogue, (self.name, self._parameters, self._reduction)
-        source = self._artifacts.tensor_sources["jax"]
-        return JaxObjective.from_artifacts, (self.facts, source, self._parameters, self._reduction)
+        return partial(JaxObjective, reduction=self.reduction, source=self._source), (self.loss,)
 
     def __repr__(self) -> str:
-        bound = "".join(f"{name}={value!r}, " for name, value in self._parameters.items())
-        return f"JaxObjective({self.name}, {bound}reduction={self._reduction!r})"
+        bound = "".join(f"{name}={value!r}, " for name, value in self.loss.parameters.items())
+        return f"JaxObjective({self.name}, {bound}reduction={self.reduction!r})"

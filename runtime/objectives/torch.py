@@ -8,76 +8,65 @@ operators, for tensors on the CPU; torch.func does not differentiate these. Need
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..artifacts import Artifacts, Facts, catalogue_facts
+from ..artifacts import Artifacts, Facts
 from ..errors import ArtifactError
 from ..function import LossFunction
-from ..parameters import bind
 
 KERNELS = ("tensor", "c")
 REDUCTIONS = ("mean", "sum", "none")
 
 
 class TorchObjective(torch.nn.Module):
-    """A loss with its parameters bound.
+    """A loss with its parameters bound; picklable.
 
-    `constants` are the numbers bound (`parameters` is taken: a module's are tensors to be trained), `facts` the
-    generated facts. Made by `from_catalogue` or `from_artifacts`, which raise ParameterError for parameters that do not
-    fit, ValueError for an unknown kernel or reduction, and for `kernel="c"` EnvironmentLacking where C cannot be had.
-    Pickled as what it was made from.
+    `reduction` is "mean", "sum" or "none"; `kernel` is "tensor" or "c". `source` is the generated module of a loss that
+    is not of the catalogue; it is executed: never pass text that others wrote. PyTorch differentiates twice, so there
+    is no curvature to choose. Raises ValueError for an unknown kernel or reduction and for a curvature other than
+    "exact", ArtifactError where a loss of one's own comes without its source, and for `kernel="c"` EnvironmentLacking
+    where C cannot be had.
     """
 
+    OPTIONS = ("reduction", "kernel", "source")
+
     def __init__(
-        self, artifacts: Artifacts, parameters: Mapping[str, Any], reduction: str = "mean", kernel: str = "tensor"
-    ) -> None:
-        super().__init__()
-        for what, value, known in (("kernel", kernel, KERNELS), ("reduction", reduction, REDUCTIONS)):
-            if value not in known:
-                raise ValueError(f"{artifacts.name}: {what} is {value!r}; expected one of {', '.join(known)}")
-        self.constants = bind(artifacts.name, artifacts.facts["parameters"], parameters)
-        self.reduction, self.kernel = reduction, kernel
-        self._artifacts = artifacts
-        self._code = artifacts.tensor_module("torch")
-        self._function = artifacts.tensor_function("torch", self.constants)
-        self._key = _register(artifacts, self.constants) if kernel == "c" else ""
-
-    @classmethod
-    def from_catalogue(
-        cls, name: str, parameters: Mapping[str, Any] | None = None, reduction: str = "mean", kernel: str = "tensor"
-    ) -> TorchObjective:
-        """A loss of the catalogue."""
-        return cls(Artifacts(catalogue_facts(name)), parameters or {}, reduction, kernel)
-
-    @classmethod
-    def from_artifacts(
-        cls,
-        facts: Facts,
-        source: str,
-        parameters: Mapping[str, Any] | None = None,
+        self,
+        loss: LossFunction,
+        curvature: str | None = None,
+        *,
         reduction: str = "mean",
         kernel: str = "tensor",
-        c_source: str = "",
-    ) -> TorchObjective:
-        """A loss from its generated module for PyTorch, and for `kernel="c"` its C source.
-
-        They are executed: never pass text that others wrote.
-        """
-        return cls(Artifacts(facts, None, c_source, {"torch": source}), parameters or {}, reduction, kernel)
+        source: str | None = None,
+    ) -> None:
+        super().__init__()
+        if curvature not in (None, "exact"):
+            raise ValueError(
+                f"{loss.name}: in PyTorch the curvature is the exact Hessian, not {curvature!r}; leave it out"
+            )
+        for what, value, known in (("kernel", kernel, KERNELS), ("reduction", reduction, REDUCTIONS)):
+            if value not in known:
+                raise ValueError(f"{loss.name}: {what} is {value!r}; expected one of {', '.join(known)}")
+        self.loss, self.reduction, self.kernel, self._source = loss, reduction, kernel, source
+        artifacts = loss.artifacts if source is None else Artifacts(loss.facts, tensor_sources={"torch": source})
+        self._code = artifacts.tensor_module("torch")
+        self._function = artifacts.tensor_function("torch", loss.parameters)
+        self._key = _register(loss) if kernel == "c" else ""
 
     @property
     def name(self) -> str:
-        return self._artifacts.name
+        """The name of the loss."""
+        return self.loss.name
 
     @property
     def facts(self) -> Facts:
-        return self._artifacts.facts
+        """Formula, gradient, domains, properties, references: the generated facts."""
+        return self.loss.facts
 
     def forward(self, f: Tensor, y: Tensor, sample_weight: Tensor | None = None) -> Tensor:
         """The loss of predictions f: a scalar, or of the shape (...) of the samples with the reduction "none".
@@ -98,15 +87,12 @@ class TorchObjective(torch.nn.Module):
         return self._code.reduced(c_loss(y, f, self._key), sample_weight, self.reduction)
 
     def extra_repr(self) -> str:
-        bound = "".join(f"{name}={value!r}, " for name, value in self.constants.items())
+        bound = "".join(f"{name}={value!r}, " for name, value in self.loss.parameters.items())
         return f"{self.name}, {bound}reduction={self.reduction!r}, kernel={self.kernel!r}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        about = self.constants, self.reduction, self.kernel
-        if self._artifacts.catalogued:
-            return TorchObjective.from_catalogue, (self.name, *about)
-        source = self._artifacts.tensor_sources["torch"]
-        return TorchObjective.from_artifacts, (self.facts, source, *about, self._artifacts.c_source)
+        options = {"reduction": self.reduction, "kernel": self.kernel, "source": self._source}
+        return partial(TorchObjective, **options), (self.loss,)
 
 
 # The C kernels as operators ----------------------------------------------------------------------
@@ -117,15 +103,14 @@ class TorchObjective(torch.nn.Module):
 _OWN: dict[str, LossFunction] = {}
 
 
-def _register(artifacts: Artifacts, constants: Mapping[str, float]) -> str:
+def _register(loss: LossFunction) -> str:
     """The key of a loss, whose C code is compiled now."""
-    if artifacts.catalogued:
-        key = json.dumps([artifacts.name, dict(constants)])
+    if loss.artifacts.catalogued:
+        key = json.dumps([loss.name, loss.parameters, loss.tier])
         _named(key)
         return key
-    function = LossFunction(artifacts, constants, "c")
-    key = f"{artifacts.name} {len(_OWN)}"
-    _OWN[key] = function
+    key = f"{loss.name} {len(_OWN)}"
+    _OWN[key] = LossFunction(loss.artifacts, loss.parameters, "c", loss.tier)
     return key
 
 
@@ -135,8 +120,8 @@ def _named(key: str) -> LossFunction:
         return _OWN[key]
     if not key.startswith("["):
         raise ArtifactError(f"the operator of the loss {key} was made in another process; make its objective here, too")
-    name, constants = json.loads(key)
-    return LossFunction.from_catalogue(name, constants, "c")
+    name, parameters, tier = json.loads(key)
+    return LossFunction.from_catalogue(name, parameters, "c", tier)
 
 
 def _evaluated(kernel: str, y: Tensor, f: Tensor, key: str) -> Tensor:

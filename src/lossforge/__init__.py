@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .cli.check import check_loss as check
     from .codegen.compile import compile_loss as compile
+    from .codegen.objective import objective as objective
     from .derive.compare import compare as diff
     from .derive.derivation import derive as derive
     from .runtime import ArtifactError, DomainViolation, EnvironmentLacking, LossFunction, ParameterError, losses
@@ -43,12 +44,13 @@ _HOMES = {
     "load": ("spec.file", "load"),
     "loss": ("spec.declare", "loss"),
     "losses": ("runtime", "losses"),
+    "objective": ("codegen.objective", "objective"),
     "parse": ("spec.text", "parse"),
 }
 
 __all__ = [
     "ArtifactError", "DomainViolation", "EnvironmentLacking", "LossFunction", "ParameterError", "__version__",
-    "catalog", "check", "combine", "compile", "derive", "diff", "load", "loss", "losses", "parse",
+    "catalog", "check", "combine", "compile", "derive", "diff", "load", "loss", "losses", "objective", "parse",
 ]  # fmt: skip
 
 
