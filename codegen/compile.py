@@ -78,8 +78,8 @@ def bindings(loss: Loss, backends: Sequence[str] = (), tiers: Sequence[Tier] = (
     return found
 
 
-def tensor_source(loss: Loss, library: Literal["torch", "jax"]) -> str:
-    """The module of a loss for PyTorch or JAX, which needs nothing but that library.
+def tensor_source(loss: Loss, library: str) -> str:
+    """The module of a loss for "torch" or "jax", which needs nothing but that library.
 
     Raises DerivationError or TargetError when the formula cannot be derived or written.
     """

@@ -91,8 +91,8 @@ class TorchObjective(torch.nn.Module):
         return f"{self.name}, {bound}reduction={self.reduction!r}, kernel={self.kernel!r}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        options = {"reduction": self.reduction, "kernel": self.kernel, "source": self._source}
-        return partial(TorchObjective, **options), (self.loss,)
+        made = partial(TorchObjective, reduction=self.reduction, kernel=self.kernel, source=self._source)
+        return made, (self.loss,)
 
 
 # The C kernels as operators ----------------------------------------------------------------------
