@@ -23,7 +23,7 @@ from .facts import dumps, facts
 from .kernels import extra_kernels, kernels
 from .render import Artifact, Header, render
 
-KINDS = ("numpy", "c", "facts")
+KINDS = ("numpy", "c", "torch", "jax", "facts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def files_of(
     loss = derivation.loss
     found = curvatures(derivation, claims, shown)
     lowered, more = kernels(derivation), extra_kernels(derivation, found.values())
-    header = Header(loss.name, loss.title, text(loss.expression), regenerate, __version__)
+    header = Header(loss.name, loss.title, text(loss.expression), regenerate, __version__, loss)
     files = [render([*lowered, *(more if target == "numpy" else ())], target, header) for target in targets]
     return [*files, Artifact(f"facts/{loss.name}.json", dumps(facts(derivation, lowered, claims, found)))]
 
@@ -86,7 +86,8 @@ def _only_claim(made: Document) -> dict[str, Any]:
 
 def catalogue_artifacts(proofs: Mapping[str, Document]) -> list[Artifact]:
     """The files of every loss of the catalogue, with an index for `list`."""
-    files = [a for loss in CATALOG.values() for a in artifacts(loss, proofs=proofs)]
+    targets = [kind for kind in KINDS if kind != "facts"]
+    files = [a for loss in CATALOG.values() for a in artifacts(loss, targets=targets, proofs=proofs)]
     index = {
         loss.name: {
             "title": loss.title,

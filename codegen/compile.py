@@ -78,6 +78,15 @@ def bindings(loss: Loss, backends: Sequence[str] = (), tiers: Sequence[Tier] = (
     return found
 
 
+def tensor_source(loss: Loss, library: str) -> str:
+    """The module of a loss for "torch" or "jax", which needs nothing but that library.
+
+    Raises DerivationError or TargetError when the formula cannot be derived or written.
+    """
+    made = artifacts(loss, regenerate="lossforge build FILE", targets=(library,))
+    return next(a.text for a in made if a.path.startswith(f"{library}/"))
+
+
 def _catalogued(name: str, backend: str, parameters: Mapping[str, Any], tier: str) -> LossFunction:
     return LossFunction.from_catalogue(name, parameters, backend, tier)
 

@@ -26,7 +26,10 @@ def objective(loss: str | LossFunction | Loss, library: str, curvature: str | No
     """
     if isinstance(loss, str | LossFunction):
         return of_function(loss, library, curvature, **options)
-    from .compile import compile_proved
+    from .compile import compile_loss, compile_proved, tensor_source
 
     parameters = {p.name: options.pop(p.name) for p in getattr(loss, "parameters", ()) if p.name in options}
+    if library == "torch" or library == "jax":
+        compiled = compile_loss(loss, **parameters)
+        return of_function(compiled, library, curvature, source=tensor_source(loss, library), **options)
     return of_function(compile_proved(loss, **parameters), library, curvature, **options)

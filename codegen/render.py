@@ -10,13 +10,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ..spec.model import Loss
 from .environment import environment
 from .ir import Kernel
 from .passes import optimise
-from .target import refuse_unknown
+from .target import TargetError, refuse_unknown
 from .targets import TARGETS
+from .write_arrays import array_functions
 from .write_c import c_file
-from .write_numpy import numpy_file
+from .write_tensors import DIALECTS, tensor_module
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Header:
     formula: str
     regenerate: str
     version: str
+    loss: Loss | None = None  # for targets whose files hold a function to call
 
 
 def render(kernels: Iterable[Kernel], target_name: str, header: Header) -> Artifact:
@@ -54,7 +57,11 @@ def render(kernels: Iterable[Kernel], target_name: str, header: Header) -> Artif
     if target.name == "c":
         context |= c_file(ready, target, header.name)
     else:
-        context |= numpy_file(ready, target)
+        context |= array_functions(ready, target)
+    if target.name in DIALECTS:
+        if header.loss is None:
+            raise TargetError(f"a file for {target.name} has a function to call: the header must name the loss")
+        context |= {"summary": say(header.loss.summary), **tensor_module(header.loss, target)}
     text = environment().get_template(target.template).render(context)
     return Artifact(f"{target.name}/{header.name}{target.extension}", text)
 

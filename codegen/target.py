@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from ..spec.model import SpecError
@@ -35,11 +35,30 @@ FLOAT32 = Precision("f32", "float", "f", "f")
 
 
 @dataclass(frozen=True, slots=True)
+class Arrays:
+    """How a library of arrays writes what goes beyond single elements.
+
+    `head` is the first line of a function with typed literals. `fill` gives an output that is a number or an input the
+    shape of the predictions, in an array of its own; None where the caller does that. `helpers` are functions that the
+    library has not, by the name that kernels call.
+    """
+
+    head: str
+    reduce: Mapping[str, str]
+    take: str
+    broadcast: str
+    classes: str
+    fill: str | None
+    helpers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """One language.
 
     `calls` are formats of the printed arguments and of the function suffix {s} (in capitals {S});
-    `typed` gives a literal the precision of the kernel where no array beside it does.
+    `typed` gives a literal the precision of the kernel where no array beside it does. Where functions take no
+    numbers, `argument` makes an array of one, unless `of_number` has a call whose first argument is a number.
     """
 
     name: str
@@ -53,6 +72,9 @@ class Target:
     reserved: frozenset[str]
     precisions: tuple[Precision, ...]
     eager_select: bool
+    arrays: Arrays | None = None
+    argument: str = "{0}"
+    of_number: Mapping[str, str] = field(default_factory=dict)
 
     def with_calls(self, calls: Mapping[str, str]) -> Target:
         """The same language, some functions by other names."""
@@ -62,6 +84,7 @@ class Target:
 # How tightly an operator binds; what binds less tightly than its place asks for gets parentheses.
 _BINDING = {"or": 1, "and": 2, "not": 3, "<": 4, "<=": 4, "==": 4, "!=": 4, "+": 5, "-": 5, "*": 6, "/": 6, "neg": 7}
 _ATOMIC = 9
+_INFINITY = Call("infinity", ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +123,10 @@ class Printer:
                 return f"{self._at(left, own)} {op} {self._at(right, own + 1)}", own
             case Cmp(op, left, right):
                 # One level up: numpy's & and | bind more tightly than comparisons.
-                return f"({self._at(left, _BINDING[op] + 1)} {op} {self._at(right, _BINDING[op] + 1)})", _ATOMIC
+                a, b = self._at(left, _BINDING[op] + 1), self._at(right, _BINDING[op] + 1)
+                if _is_number(left) and _is_number(right):
+                    a = self.target.argument.format(a)
+                return f"({a} {op} {b})", _ATOMIC
             case BoolOp(op, operands):
                 parts = [self._at(o, _ATOMIC) for o in operands]
                 if op == "not":
@@ -108,14 +134,24 @@ class Printer:
                 return f"({f' {self.target.boolean[op]} '.join(parts)})", _ATOMIC
             case Select(condition, then, otherwise):
                 c, a, b = (self(n) for n in (condition, then, otherwise))
-                if isinstance(then, Const) and isinstance(otherwise, Const):
+                if _is_number(then) and _is_number(otherwise):
                     a = self.target.typed.format(a)
                 return self.target.select.format(c=c, a=a, b=b), _ATOMIC
             case Call(function, arguments):
                 texts = [self(a) for a in arguments]
+                numbers = [_is_number(a) for a in arguments]
+                call = self.target.calls[function]
+                if numbers[:1] == [True] and function in self.target.of_number:
+                    call, numbers[0] = self.target.of_number[function], False
+                texts = [self.target.argument.format(t) if n else t for t, n in zip(texts, numbers, strict=True)]
                 suffix = self.precision.function_suffix
-                return self.target.calls[function].format(*texts, s=suffix, S=suffix.upper()), _ATOMIC
+                return call.format(*texts, s=suffix, S=suffix.upper()), _ATOMIC
         raise TargetError(f"{self.target.name} cannot print {type(node).__name__}")
+
+
+def _is_number(node: Node) -> bool:
+    """Whether a node is printed as a plain number."""
+    return isinstance(node, Const) or node in (_INFINITY, Neg(_INFINITY))
 
 
 def refuse_unknown(kernel: Kernel, target: Target) -> None:

@@ -135,6 +135,11 @@ class LossFunction:
         return self._artifacts.facts
 
     @property
+    def artifacts(self) -> Artifacts:
+        """The generated files of the loss."""
+        return self._artifacts
+
+    @property
     def parameters(self) -> dict[str, float]:
         return dict(self._parameters)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ..target import Target
 from .c import C
+from .jax import JAX
 from .numpy import NUMPY
+from .torch import TORCH
 
-TARGETS: dict[str, Target] = {target.name: target for target in (NUMPY, C)}
+TARGETS: dict[str, Target] = {target.name: target for target in (NUMPY, C, TORCH, JAX)}
