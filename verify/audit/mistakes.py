@@ -1,0 +1,139 @@
+"""What may somebody have typed instead of this derivative?
+
+Each slip of the pen is planted at every place of the expression where it can stand, and says of itself what it is. These
+are hypotheses: one that gives the very numbers of the foreign code, on points that it was not chosen by, explains them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import sympy as sp
+
+from ...spec import atoms
+from ...spec.notation import text
+
+# Of long Hessians the outer places come first; the rest is left out.
+MOST = 260
+_TURNED = {sp.StrictLessThan: sp.StrictGreaterThan, sp.LessThan: sp.GreaterThan,
+           sp.StrictGreaterThan: sp.StrictLessThan, sp.GreaterThan: sp.LessThan}  # fmt: skip
+_SQUASHING = (sp.exp, sp.tanh, sp.log, atoms.sigmoid, atoms.softplus)
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """What was typed, and what is wrong with it: a kind, and a sentence that names the place."""
+
+    kind: str
+    words: str
+    typed: sp.Expr
+
+
+def mistakes(forms: Iterable[sp.Expr]) -> list[Mistake]:
+    """The slips that are possible in any of the forms of an expression, each once, outer places first."""
+    found: dict[sp.Expr, Mistake] = {}
+    for form in forms:
+        layers = sorted(_anywhere(form, 0), key=lambda pair: pair[0])
+        for _, m in layers[:MOST]:
+            if m.typed != form and not m.typed.has(sp.nan, sp.zoo, sp.oo):
+                found.setdefault(m.typed, m)
+    return list(found.values())
+
+
+def _anywhere(e: Any, depth: int) -> Iterator[tuple[int, Mistake]]:
+    for m in _here(e):
+        yield depth, m
+    if isinstance(e, sp.Piecewise):
+        yield from ((depth, m) for m in _pieces(e))
+        return
+    for i, argument in enumerate(e.args):
+        for deep, m in _anywhere(argument, depth + 1):
+            try:
+                yield deep, Mistake(m.kind, m.words, e.func(*e.args[:i], m.typed, *e.args[i + 1 :]))
+            except (TypeError, ValueError, NotImplementedError):
+                continue
+
+
+def _here(e: Any) -> Iterator[Mistake]:
+    if e.is_Add:
+        for i, term in enumerate(e.args):
+            rest = sp.Add(*e.args[:i], *e.args[i + 1 :])
+            shown = text(term)
+            yield Mistake("missing term", f"the term {shown} is missing", rest)
+            yield Mistake("sign of a term", f"the term {shown} has the wrong sign", rest - term)
+            yield Mistake("factor of a term", f"the term {shown} is there twice", rest + 2 * term)
+            yield Mistake("factor of a term", f"the term {shown} is halved", rest + term / 2)
+    if e.is_Mul:
+        for i, factor in enumerate(e.args):
+            rest = sp.Mul(*e.args[:i], *e.args[i + 1 :])
+            yield Mistake("missing factor", f"the factor {text(factor)} is missing", rest)
+            if not factor.is_Number:
+                yield Mistake("exponent", f"the factor {text(factor)} is squared", e * factor)
+    if e.is_Pow:
+        yield Mistake("exponent", f"{text(e)} has an exponent that is 1 too large", e.base ** (e.exp + 1))
+        yield Mistake("exponent", f"{text(e)} has an exponent that is 1 too small", e.base ** (e.exp - 1))
+        if not e.exp.is_Number:
+            yield Mistake("exponent", f"{text(e)} has lost its exponent", e.base)
+    if isinstance(e, _SQUASHING) and not e.args[0].is_Number:
+        typed = e.func(-e.args[0])
+        yield Mistake("sign of an argument", f"{text(e)} has the sign of its argument turned", typed)
+    if isinstance(e, atoms.sigmoid):
+        yield Mistake("wrong function", f"tanh stands where {text(e)} belongs", sp.tanh(e.args[0]))
+    if isinstance(e, sp.Abs):
+        yield Mistake("missing absolute value", f"{text(e)} is without its absolute value", e.args[0])
+    if isinstance(e, sp.sign):
+        yield Mistake("missing factor", f"the factor {text(e)} is missing", sp.Integer(1))
+    if isinstance(e, sp.Max | sp.Min):
+        other = sp.Min if isinstance(e, sp.Max) else sp.Max
+        yield Mistake("pieces", f"{text(e)} takes the other of the two", other(*e.args))
+
+
+def _pieces(e: sp.Piecewise) -> Iterator[Mistake]:
+    pairs = [(value, condition) for value, condition in e.args]
+    for i, (value, condition) in enumerate(pairs):
+
+        def put(*new: tuple[Any, Any], at: int = i) -> sp.Expr:
+            return sp.Piecewise(*pairs[:at], *new, *pairs[at + 1 :], evaluate=False)
+
+        where = f" where {text(condition)}" if condition != sp.true else " in the last piece"
+        for kind, words, typed in _of_a_piece(value):
+            yield Mistake(kind, words + where, put((typed, condition)))
+        for wrong in _turned(condition):
+            yield Mistake("comparison", f"the comparison {text(condition)} is turned", put((value, wrong)))
+        if i + 1 < len(pairs):
+            following = pairs[i + 1]
+            exchanged = ((following[0], condition), (value, following[1]))
+            yield Mistake("pieces", f"the piece{where} and the next are exchanged",
+                          sp.Piecewise(*pairs[:i], *exchanged, *pairs[i + 2 :], evaluate=False))  # fmt: skip
+            dropped = put()
+            if not isinstance(condition, sp.Eq):
+                yield Mistake("pieces", f"the piece{where} is missing: the next one stands for it", dropped)
+        if condition == sp.true and i > 0:
+            yield Mistake("pieces", f"the last piece is missing: {text(pairs[i - 1][0])} stands everywhere",
+                          sp.Piecewise(*pairs[: i - 1], (pairs[i - 1][0], True), evaluate=False))  # fmt: skip
+
+
+def _of_a_piece(value: sp.Expr) -> Iterator[tuple[str, str, sp.Expr]]:
+    for _, m in _anywhere(value, 0):
+        yield m.kind, m.words, m.typed
+    if value != 0:
+        yield "sign", "the sign is wrong", -value
+        yield "factor", "it is twice the truth", 2 * value
+        yield "factor", "it is half the truth", value / 2
+        yield "pieces", "it is 0", sp.Integer(0)
+    if value != 1:
+        yield "pieces", "it is 1", sp.Integer(1)
+
+
+def _turned(c: Any) -> Iterator[Any]:
+    if type(c) in _TURNED:
+        yield _TURNED[type(c)](*c.args)
+        for i, side in enumerate(c.args):
+            if isinstance(side, sp.Abs):
+                yield c.func(*c.args[:i], side.args[0], *c.args[i + 1 :])
+    if isinstance(c, sp.And | sp.Or):
+        for i, part in enumerate(c.args):
+            for wrong in _turned(part):
+                yield c.func(*c.args[:i], wrong, *c.args[i + 1 :])
