@@ -13,6 +13,7 @@ from ...derive.present import presented
 from ...spec.domains import FiniteSet, parse_domain
 from ...spec.model import Loss, SpecError
 from ...spec.notation import text
+from ...runtime.errors import EnvironmentLacking
 from ...spec.text import parse_expression
 from ..floats import evaluate
 from ..truth import OUTPUTS
@@ -91,6 +92,8 @@ def examine(oracle: Oracle, name: str, loss: Loss, parameters: Mapping[str, floa
     given = dict(keywords or {})
     try:
         about = oracle.start()
+        if "error" in about:
+            _unloadable(name, about)
         taken = {p["name"] for p in about.get("parameters", ())}
         passed = {n: v for n, v in parameters.items() if n in taken} | given
         trial, said = find(oracle, ground, library, output, passed)
@@ -343,6 +346,14 @@ def _dead(oracle: Oracle, name: str, ground: Ground, how: str) -> Report:
             findings = [crash(asker, ground.fresh.take(np.arange(4)), how, ground)]
             break
     return Report(name, ground.loss.name, dict(ground.parameters), (), (), tuple(findings))
+
+
+def _unloadable(name: str, about: Mapping[str, Any]) -> None:
+    """What could not be loaded has not been audited: that is no finding."""
+    said = f"{about['error']}: {about['message']}" + (f", in {about['line']}" if about.get("line") else "")
+    if about["error"] in ("ModuleNotFoundError", "ImportError"):
+        raise EnvironmentLacking(f"{name} cannot be imported: {said}")
+    raise SpecError(f"{name} cannot be loaded: {said}")
 
 
 def _uncallable(name: str, ground: Ground, said: Mapping[str, Any]) -> Report:

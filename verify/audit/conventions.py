@@ -213,17 +213,22 @@ def find(oracle: Oracle, ground: Ground, library: str | None, wanted: Sequence[s
         return None, about
     best: Trial | None = None
     said: Message = {}
+    tried: list[Trial] = []
     forms, certain = forms_of(about, library, {**ground.parameters, **keywords})
     for order, c in enumerate(_conventions(about, forms, library, ground)):
         trials = list(_tried(oracle, ground, c, wanted, keywords, said))
         for t in trials:
             scored = replace(t, score=t.score - 0.01 * order - (0.6 if c.targets or c.predictions else 0.0))
+            tried.append(scored)
             if best is None or scored.score > best.score:
                 best = scored
-        if trials and all(t.score <= 0 for t in trials) and certain and best is None:
-            best = trials[0]
         if best is not None and best.score >= 4 * len(best.answers) - 0.9:
             break
+    if best is not None and best.score < 1 and not (certain and len({t.convention.outputs for t in tried}) == 1):
+        # Nothing fits at once, and there is a choice: whichever way makes a known mistake of it.
+        closer = [replace(t, score=t.score + sum(_score(ground, o, a, True) for o, a in t.answers.items()))
+                  for t in tried]  # fmt: skip
+        best = max(closer, key=lambda t: t.score)
     if best is not None:
         weight = weight_of(about, best.convention.form)
         best = replace(best, convention=replace(best.convention, weighable=weight))
@@ -287,12 +292,12 @@ def _tried(oracle: Oracle, ground: Ground, c: Convention, wanted: Sequence[str],
         found = {}
         for name, data in zip(names, message["outputs"], strict=False):
             values = np.broadcast_to(unpacked(data).reshape(-1), (n,)) * (shown.sign if name != "loss" else 1)
-            found[name] = Answers(values, len(ground.fit))
+            found[name] = Answers(values)
         yield Trial(shown, found, sum(_score(ground, o, a) for o, a in found.items()))
 
 
-def _score(ground: Ground, output: str, answers: Answers) -> float:
-    """4 for the truth, less for what is like it."""
+def _score(ground: Ground, output: str, answers: Answers, closely: bool = False) -> float:
+    """4 for the truth, less for what is like it, as far as that shows at once or, `closely`, after some thought."""
     relations = relations_of(ground, output)
     right = relations.is_right(answers)
     if right.all():
@@ -300,6 +305,6 @@ def _score(ground: Ground, output: str, answers: Answers) -> float:
     nearly = relations.is_right(answers, 1e-4)
     if nearly.all():
         return 3.5
-    found = relations.diagnose(answers)
+    found = relations.diagnose(answers)[:1] if closely else [d for d in [relations.plainly(answers)] if d]
     plain = 2.5 if found and found[0].kind in ("sign", "factor", "sign and factor", "offset") else 1.5 if found else 0.0
     return max(plain, 3.0 * float(np.mean(right)) if right.mean() > 0.3 else 0.0)

@@ -6,8 +6,9 @@ are hypotheses: one that gives the very numbers of the foreign code, on points t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 import sympy as sp
@@ -16,7 +17,7 @@ from ...spec import atoms
 from ...spec.notation import text
 
 # Of long Hessians the outer places come first; the rest is left out.
-MOST = 260
+MOST = 160
 _TURNED = {sp.StrictLessThan: sp.StrictGreaterThan, sp.LessThan: sp.GreaterThan,
            sp.StrictGreaterThan: sp.StrictLessThan, sp.GreaterThan: sp.LessThan}  # fmt: skip
 _SQUASHING = (sp.exp, sp.tanh, sp.log, atoms.sigmoid, atoms.softplus)
@@ -35,25 +36,31 @@ def mistakes(forms: Iterable[sp.Expr]) -> list[Mistake]:
     """The slips that are possible in any of the forms of an expression, each once, outer places first."""
     found: dict[sp.Expr, Mistake] = {}
     for form in forms:
-        layers = sorted(_anywhere(form, 0), key=lambda pair: pair[0])
-        for _, m in layers[:MOST]:
+        for m in islice(_anywhere(form), MOST):
             if m.typed != form and not m.typed.has(sp.nan, sp.zoo, sp.oo):
                 found.setdefault(m.typed, m)
     return list(found.values())
 
 
-def _anywhere(e: Any, depth: int) -> Iterator[tuple[int, Mistake]]:
-    for m in _here(e):
-        yield depth, m
-    if isinstance(e, sp.Piecewise):
-        yield from ((depth, m) for m in _pieces(e))
-        return
-    for i, argument in enumerate(e.args):
-        for deep, m in _anywhere(argument, depth + 1):
-            try:
-                yield deep, Mistake(m.kind, m.words, e.func(*e.args[:i], m.typed, *e.args[i + 1 :]))
-            except (TypeError, ValueError, NotImplementedError):
-                continue
+def _anywhere(e: Any) -> Iterator[Mistake]:
+    """The slips at every place of a tree, layer by layer, each with the whole tree around it."""
+    layer: list[tuple[Any, Callable[[Any], Any]]] = [(e, lambda typed: typed)]
+    while layer:
+        below: list[tuple[Any, Callable[[Any], Any]]] = []
+        for node, put in layer:
+            here = chain(_here(node), _pieces(node)) if isinstance(node, sp.Piecewise) else _here(node)
+            for m in here:
+                try:
+                    yield Mistake(m.kind, m.words, put(m.typed))
+                except (TypeError, ValueError, NotImplementedError):
+                    continue
+            if not isinstance(node, sp.Piecewise):
+                below += [(a, _putting(node, i, put)) for i, a in enumerate(node.args)]
+        layer = below
+
+
+def _putting(node: Any, i: int, put: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda typed: put(node.func(*node.args[:i], typed, *node.args[i + 1 :]))
 
 
 def _here(e: Any) -> Iterator[Mistake]:
@@ -116,7 +123,7 @@ def _pieces(e: sp.Piecewise) -> Iterator[Mistake]:
 
 
 def _of_a_piece(value: sp.Expr) -> Iterator[tuple[str, str, sp.Expr]]:
-    for _, m in _anywhere(value, 0):
+    for m in _anywhere(value):
         yield m.kind, m.words, m.typed
     if value != 0:
         yield "sign", "the sign is wrong", -value

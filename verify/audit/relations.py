@@ -15,13 +15,14 @@ import numpy as np
 import sympy as sp
 
 from ...runtime import losses
+from ...spec.atoms import define_atoms
 from ...spec.notation import text
 from ..floats import FloatError
 from .ground import Floats, Ground, Sample
 from .mistakes import mistakes
 
 # The same number, but for a dozen roundings; and for what single precision makes of one.
-CLOSE, SINGLE = 1e-9, 3e-6
+CLOSE, SINGLE, ROUGH = 1e-9, 3e-6, 2e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +43,16 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What the foreign code said of one output at the points to fit, then at the fresh ones."""
+    """What the foreign code said of one output at the points to fit, then at the fresh ones; `rough` asks for less."""
 
     values: Floats
-    fitted: int
+    rough: bool = False
 
     @property
     def tolerance(self) -> float:
         """What rounding explains: much more, if all numbers are those of single precision."""
+        if self.rough:
+            return ROUGH
         finite = self.values[np.isfinite(self.values)]
         with np.errstate(over="ignore"):
             single = np.array_equal(finite.astype(np.float32).astype(np.float64), finite)
@@ -223,20 +226,50 @@ class Relations:
     def is_right(self, answers: Answers, tolerance: float | None = None) -> Any:
         return fits(answers.values, self.truth, answers.tolerance if tolerance is None else tolerance)
 
+    def plainly(self, answers: Answers) -> Diagnosis | None:
+        """A relation that needs no hypotheses, such as a factor; looked for at once."""
+        if not np.isfinite(answers.values).all():
+            return None
+        return next(iter(self._whole(answers.values, self.truth, answers.tolerance)), None)
+
     def diagnose(self, answers: Answers) -> list[Diagnosis]:
-        """The relations that hold, the plainest first; none where nothing is known to explain the numbers."""
+        """The relations that hold, the plainest first; none where nothing is known to explain the numbers.
+
+        Where nothing explains them to the last digits, they are looked at once more, as numbers of half the digits.
+        """
+        found = self._diagnosed(answers)
+        if found or answers.rough:
+            return found
+        return self._diagnosed(replace(answers, rough=True))
+
+    def _diagnosed(self, answers: Answers) -> list[Diagnosis]:
         everywhere = np.ones(len(self.truth), np.bool_)
         found = self._relations(answers, everywhere)
         parts = self._parts(answers)
         if parts is not None:
             words, where = parts
             inner = self._relations(answers, where)
-            described = f"; there {inner[0].words}" if inner and inner[0].kind not in _PLAIN else ""
-            if inner and inner[0].kind in _PLAIN:
-                described = f"; there {inner[0].words}"
+            described = f"; there, {inner[0].words}" if inner else ""
             part = Diagnosis("part", f"it is wrong {words} only{described}")
-            found = [*found[:2], part, *(d for d in inner if d.kind not in {x.kind for x in found})][:4]
-        return found
+            others = [replace(d, words=f"{d.words}, {words}") for d in inner if d.kind not in {x.kind for x in found}]
+            return [*found[:2], part, *others][:4]
+        return found or self._each_part(answers)
+
+    def _each_part(self, answers: Answers) -> list[Diagnosis]:
+        """Where the whole has no explanation: one for each of the two targets."""
+        values = np.unique(self.y)
+        if len(values) != 2:
+            return []
+        parts = [(v, self._relations(answers, self.y == v) or self._right_there(answers, v)) for v in values]
+        if not all(d for _, d in parts):
+            return []
+        words = "; ".join(f"for y = {v:g}, {d[0].words}" for v, d in parts)
+        return [Diagnosis("part", words), *(replace(d[0], words=f"{d[0].words}, for y = {v:g}") for v, d in parts)]
+
+    def _right_there(self, answers: Answers, target: float) -> list[Diagnosis]:
+        there = self.y == target
+        right = fits(answers.values[there], self.truth[there], answers.tolerance).all()
+        return [Diagnosis("right", "it is right")] if right else []
 
     def _relations(self, answers: Answers, where: Any) -> list[Diagnosis]:
         found = list(self._search(answers, where))
@@ -250,19 +283,19 @@ class Relations:
         tolerance = answers.tolerance
         if not np.isfinite(u).all() or len(u) < 3:
             return
-        yield from self._whole(u, t, tolerance)
+        plain = list(self._whole(u, t, tolerance))
+        yield from plain
+        if any(d.kind in ("sign", "factor", "sign and factor", "zero", "constant") for d in plain):
+            return
         hypotheses, table = self.hypotheses, self.table[:, where]
-        exact = [i for i in range(len(hypotheses)) if fits(u, table[i], tolerance).all()]
+        exact = np.flatnonzero(_agree(u, table, tolerance)).tolist()
         for i in exact[:4]:
             yield Diagnosis(hypotheses[i].kind, hypotheses[i].words)
         if exact:
             return
-        for i, row in enumerate(table):
-            c = _constant(u, row, tolerance)
-            if c is not None:
-                words = f"{hypotheses[i].words}, times {self._constant_name(c)}"
-                yield Diagnosis(hypotheses[i].kind, words, c)
-                return
+        for i, c in _multiples(u, table, tolerance)[:1]:
+            yield Diagnosis(hypotheses[i].kind, f"{hypotheses[i].words}, times {self._constant_name(c)}", c)
+            return
         yield from self._fitted(u, t, where, tolerance)
 
     def _whole(self, u: Floats, t: Floats, tolerance: float) -> Iterator[Diagnosis]:
@@ -332,6 +365,7 @@ class Relations:
             yield Diagnosis("offset", f"it is the truth plus {self._constant_name(c)}")
             return
         yield from self._other_parameter(u, where, loose)
+        yield from self._recombined(u, where, loose)
 
     @functools.cached_property
     def _terms(self) -> list[tuple[str, Floats]]:
@@ -363,6 +397,27 @@ class Relations:
             p = 1 / (1 + np.exp(-self.f))
         listed += [("p", p), ("1 - p", 1 - p), ("p*(1 - p)", p * (1 - p)), ("exp(f)", np.exp(np.minimum(self.f, 700)))]
         return [(w, v) for w, v in listed if np.isfinite(v).all()]
+
+    def _recombined(self, u: Floats, where: Any, tolerance: float) -> Iterator[Diagnosis]:
+        """Other coefficients of the terms, and the target at another term, as when two terms are mixed up."""
+        y = self.ground.target.symbol
+        for form in self.ground.forms[self.output]:
+            cores: dict[sp.Expr, None] = {}
+            for term in sp.Add.make_args(sp.expand(define_atoms(form))):
+                core = sp.Mul(*(a for a in sp.Mul.make_args(term) if a.has(self.ground.prediction.symbol)))
+                cores.setdefault(core)
+            basis = [b for core in list(cores)[:6] for b in (core, y * core)]
+            columns = np.array([self._formula(b)[where] for b in basis]).T
+            if not 1 < len(basis) < len(u) / 2 or not np.isfinite(columns).all():
+                continue
+            sizes = np.abs(columns).max(axis=0) + 1e-300
+            c = np.linalg.lstsq(columns / sizes, u, rcond=1e-10)[0] / sizes
+            c = np.where(np.abs(c) * sizes < 1e-8 * np.abs(c * sizes).max(), 0, c)
+            if fits(u, columns @ c, max(tolerance, 1e-7)).all():
+                shown = " ".join(f"{'-' if v < 0 else '+'} {self._constant_name(abs(v))}*({text(b)})"
+                                 for v, b in zip(c, basis, strict=True) if v)  # fmt: skip
+                yield Diagnosis("terms mixed up", f"what it computes is {shown.removeprefix('+ ')}")
+                return
 
     def _other_parameter(self, u: Floats, where: Any, tolerance: float) -> Iterator[Diagnosis]:
         """The value of one parameter for which the numbers would be right."""
@@ -425,7 +480,7 @@ class Relations:
     def _constant_name(self, c: float) -> str:
         """A constant as a person would write it."""
         known: list[tuple[str, float]] = [
-            ("2", 2.0), ("1/2", 0.5), ("4", 4.0), ("1/4", 0.25), ("3", 3.0), ("1/3", 1 / 3), ("log(2)", np.log(2)),
+            ("1", 1.0), ("2", 2.0), ("1/2", 0.5), ("4", 4.0), ("1/4", 0.25), ("3", 3.0), ("1/3", 1 / 3), ("log(2)", np.log(2)),
             ("1/log(2)", 1 / np.log(2)), ("log(10)", np.log(10)), ("1/log(10)", 1 / np.log(10)),
         ]  # fmt: skip
         for name, v in self.ground.parameters.items():
@@ -453,6 +508,27 @@ def _constant(u: Floats, t: Floats, tolerance: float) -> float | None:
     if not np.isfinite(c) or c == 0 or not fits(u, c * t, max(tolerance, 1e-8)).all():
         return None
     return c
+
+
+def _agree(u: Floats, table: Floats, tolerance: float) -> Any:
+    """Which rows of the table the numbers agree with, as `fits` has it."""
+    if not len(table):
+        return np.zeros(0, np.bool_)
+    with np.errstate(all="ignore"):
+        scale = np.median(np.abs(table), axis=1, keepdims=True)
+        return np.all((np.abs(u - table) <= tolerance * (np.abs(table) + 1e-3 * scale)) | (u == table), axis=1)
+
+
+def _multiples(u: Floats, table: Floats, tolerance: float) -> list[tuple[int, float]]:
+    """The rows of which the numbers are a multiple, with the constants."""
+    if not len(table):
+        return []
+    places = np.argmax(np.abs(table), axis=1)
+    with np.errstate(all="ignore"):
+        constants = u[places] / table[np.arange(len(table)), places]
+        constants = np.where(np.isfinite(constants), constants, 0.0)
+    right = _agree(u, constants[:, None] * table, max(tolerance, 1e-8)) & (constants != 0)
+    return [(int(i), float(constants[i])) for i in np.flatnonzero(right)]
 
 
 def _minimum(off: Callable[[float], float], low: float, high: float) -> float:
