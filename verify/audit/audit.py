@@ -9,10 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ...derive.present import presented
 from ...spec.domains import FiniteSet, parse_domain
 from ...spec.model import Loss, SpecError
-from ...spec.notation import text
 from ...runtime.errors import EnvironmentLacking
 from ...spec.text import parse_expression
 from ..floats import evaluate
@@ -166,18 +164,8 @@ def _unexplained(relations: Relations, values: Floats) -> Diagnosis:
 
 def _first_failing(ground: Ground, asker: Asker, relations: Relations, tolerance: float) -> dict[str, Any]:
     """The plainest input at which the output is wrong, with both values."""
-    base = ground.loss.base == "residual"
-    plain = (0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 3.0, -3.0, 0.25, 5.0, -5.0)
-    raw = ground.prediction.domain.text == "(-oo, oo)"
-    rows = [(y, (y + f if base else f)) for f in plain for y in ground.targets]
-    if not raw:
-        from .ground import _inside
-
-        rows = [(y, f) for y, f in rows if _inside(ground.prediction.domain, f)]
-    rows = [(y, f) for y, f in rows if ground.is_smooth(y, f)]
-    rows += list(zip(relations.y.tolist(), relations.f.tolist(), strict=True))
-    y, f = (np.array(v) for v in zip(*rows, strict=True))
-    sample = ground.sample(y, f)
+    sample = ground.plainest
+    y, f = sample.y, sample.f
     try:
         values, _ = asker.at(y, f)
     except ChildDied:
@@ -330,9 +318,7 @@ def _binary() -> FiniteSet:
 
 
 def _formulas(ground: Ground, c: Convention) -> tuple[Right, ...]:
-    d = ground.derivation
-    known = {"loss": ground.loss.expression, "gradient": presented(d.gradients[0]), "hessian": presented(d.hessians[0])}
-    return tuple(Right(o, text(known[o])) for o in c.outputs)
+    return tuple(Right(o, ground.shown[o]) for o in c.outputs)
 
 
 def _dead(oracle: Oracle, name: str, ground: Ground, how: str) -> Report:

@@ -214,12 +214,16 @@ def find(oracle: Oracle, ground: Ground, library: str | None, wanted: Sequence[s
     best: Trial | None = None
     said: Message = {}
     tried: list[Trial] = []
+    answered: set[str] = set()
     forms, certain = forms_of(about, library, {**ground.parameters, **keywords})
     for order, c in enumerate(_conventions(about, forms, library, ground)):
+        if c.split and c.form in answered:  # it takes arrays
+            continue
         trials = list(_tried(oracle, ground, c, wanted, keywords, said))
         for t in trials:
             scored = replace(t, score=t.score - 0.01 * order - (0.6 if c.targets or c.predictions else 0.0))
             tried.append(scored)
+            answered.add(c.form)
             if best is None or scored.score > best.score:
                 best = scored
         if best is not None and best.score >= 4 * len(best.answers) - 0.9:

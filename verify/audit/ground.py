@@ -16,8 +16,10 @@ import sympy as sp
 from numpy.typing import NDArray
 
 from ...derive.derivation import Derivation, derive
+from ...derive.present import presented
 from ...spec.domains import Domain, FiniteSet, Integers, Interval
 from ...spec.model import Argument, Loss, SpecError
+from ...spec.notation import text
 from ..floats import evaluate
 from ..points import Batch, switch_roots
 from ..truth import OUTPUTS, Coordinates, TruthTable, coordinates, setting_of, truth_table
@@ -85,7 +87,7 @@ class Ground:
         plain = self.loss.full_expression
         kinked = plain.has(sp.Abs, sp.Max, sp.Min, sp.Piecewise)
         for output, own, order in zip(OUTPUTS, (d.stable, d.gradients[0], d.hessians[0]), (0, 1, 2), strict=True):
-            forms = [own.xreplace(meanings)]
+            forms = [e.xreplace(meanings) for e in ((presented(own), own) if order else (own,))]
             if not kinked:
                 typed = sp.diff(plain, f, order) if order else plain
                 forms += [typed, sp.expand(typed)]
@@ -174,6 +176,25 @@ class Ground:
                 return [0.0, 1.5, -2.25, 4.0]
             case other:
                 raise SpecError(f"the audit takes losses of one scalar target; that of {self.loss.name} is {other}")
+
+    @functools.cached_property
+    def plainest(self) -> Sample:
+        """Inputs that a person would try, the plainest first, then the ordinary ones."""
+        numbers = (0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 3.0, -3.0, 0.25, 5.0, -5.0)
+        base = self.loss.base == "residual"
+        rows = [(y, y + f if base else f) for f in numbers for y in self.targets]
+        rows = [(y, f) for y, f in rows if _inside(self.prediction.domain, f) and self.is_smooth(y, f)]
+        rows += list(zip(self.fit.y.tolist(), self.fit.f.tolist(), strict=True))
+        rows += list(zip(self.fresh.y.tolist(), self.fresh.f.tolist(), strict=True))
+        y, f = zip(*rows, strict=True)
+        return self.sample(y, f)
+
+    @functools.cached_property
+    def shown(self) -> dict[str, str]:
+        """The right formulas, for a reader."""
+        d = self.derivation
+        known = {"loss": self.loss.expression, "gradient": presented(d.gradients[0]), "hessian": presented(d.hessians[0])}
+        return {o: text(e) for o, e in known.items()}
 
     @functools.cached_property
     def kinks(self) -> list[tuple[float, float]]:

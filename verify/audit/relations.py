@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import sympy as sp
@@ -253,7 +253,8 @@ class Relations:
             part = Diagnosis("part", f"it is wrong {words} only{described}")
             others = [replace(d, words=f"{d.words}, {words}") for d in inner if d.kind not in {x.kind for x in found}]
             return [*found[:2], part, *others][:4]
-        return found or self._each_part(answers)
+        last = (self._other_parameter, self._each_part, self._recombined, self._multiple_somewhere)
+        return found or next((d for search in last for d in [search(answers)] if d), [])
 
     def _each_part(self, answers: Answers) -> list[Diagnosis]:
         """Where the whole has no explanation: one for each of the two targets."""
@@ -265,6 +266,18 @@ class Relations:
             return []
         words = "; ".join(f"for y = {v:g}, {d[0].words}" for v, d in parts)
         return [Diagnosis("part", words), *(replace(d[0], words=f"{d[0].words}, for y = {v:g}") for v, d in parts)]
+
+    def _multiple_somewhere(self, answers: Answers) -> list[Diagnosis]:
+        """Where it is a multiple of the truth on a part with a name, that, and what it is elsewhere."""
+        u, t = answers.values, self.truth
+        for words, where in self._named_parts:
+            c = _constant(u[where], t[where], answers.tolerance) if where.mean() > 0.3 else None
+            if c is not None:
+                rest = self._relations(answers, ~where)
+                elsewhere = f"elsewhere, {rest[0].words}" if rest else "elsewhere, no known relation holds"
+                part = Diagnosis("part", f"it is {self._constant_name(c)} times the truth {words}; {elsewhere}")
+                return [part, *(replace(d, words=f"{d.words}, not {words}") for d in rest)]
+        return []
 
     def _right_there(self, answers: Answers, target: float) -> list[Diagnosis]:
         there = self.y == target
@@ -336,110 +349,123 @@ class Relations:
         loose = max(tolerance, 1e-7)
         with np.errstate(all="ignore"):
             gap, ratio = u - t, u / t
-        for words, values in self._terms:
-            c = _constant(gap, values[where], loose)
-            if c is not None and abs(c) > 1e-6:
+        words, table = self._terms
+        for i, c in _multiples(gap, table[:, where], loose):
+            if abs(c) > 1e-6:
                 if np.isclose(c, -1, rtol=1e-7):
-                    yield Diagnosis("missing term", f"the term {words} is missing")
+                    yield Diagnosis("missing term", f"the term {words[i]} is missing")
                 elif np.isclose(c, -2, rtol=1e-7):
-                    yield Diagnosis("sign of a term", f"the term {words} has the wrong sign")
+                    yield Diagnosis("sign of a term", f"the term {words[i]} has the wrong sign")
                 else:
-                    yield Diagnosis("factor of a term", f"the term {words} counts {self._constant_name(1 + c)} times")
+                    times = self._constant_name(1 + c)
+                    yield Diagnosis("factor of a term", f"the term {words[i]} counts {times} times")
                 return
         big = np.abs(t) > 1e-3 * float(np.median(np.abs(t)))
-        for words, values in self._factors:
-            v = values[where]
-            for power in (1, -1, 2, -2):
-                with np.errstate(all="ignore"):
-                    c = _constant(ratio[big], v[big] ** power, loose)
-                if c is not None:
-                    much = "" if np.isclose(c, 1, rtol=1e-7) else f", and {self._constant_name(c)} times the truth"
-                    shown = words if abs(power) == 1 else f"({words})**2"
-                    if power > 0:
-                        yield Diagnosis("extra factor", f"the factor {shown} is one too many{much}")
-                    else:
-                        yield Diagnosis("missing factor", f"the factor {shown} is missing{much}")
-                    return
+        words, table = self._factors
+        for i, c in _multiples(ratio[big], table[:, where][:, big], loose)[:1]:
+            much = "" if np.isclose(c, 1, rtol=1e-7) else f", and {self._constant_name(c)} times the truth"
+            what, verb = words[i]
+            yield Diagnosis(f"{verb} factor", f"the factor {what} is {_VERBS[verb]}{much}")
+            return
         c = _constant(gap, np.ones_like(gap), loose)
         if c is not None:
             yield Diagnosis("offset", f"it is the truth plus {self._constant_name(c)}")
-            return
-        yield from self._other_parameter(u, where, loose)
-        yield from self._recombined(u, where, loose)
 
     @functools.cached_property
-    def _terms(self) -> list[tuple[str, Floats]]:
-        """Summands of the forms of the derivative, at their numbers."""
+    def _terms(self) -> tuple[list[str], Floats]:
+        """Summands of the forms of the derivative, with their numbers."""
         found: dict[sp.Expr, Floats] = {}
         for form in self.ground.forms[self.output]:
             for e in sp.preorder_traversal(form):
                 if isinstance(e, sp.Add) and len(found) < 120:
                     for term in e.args:
-                        if term.free_symbols and term not in found:
+                        if term not in found:
                             found[term] = self._formula(term)
-        return [(text(e), v) for e, v in found.items() if np.isfinite(v).all()]
+        kept = [(text(e), v) for e, v in found.items() if np.isfinite(v).all() and v.any()]
+        return [w for w, _ in kept], self._stacked([v for _, v in kept])
 
     @functools.cached_property
-    def _factors(self) -> list[tuple[str, Floats]]:
+    def _factors(self) -> tuple[list[tuple[str, Literal["extra", "missing"]]], Floats]:
+        """What may be a factor too many or too few: parts of the forms, and the usual suspects, up to their squares."""
         found: dict[sp.Expr, Floats] = {}
+        own = {self.ground.target.name, self.ground.prediction.name}
         for form in self.ground.forms[self.output]:
             for e in sp.preorder_traversal(form):
                 parts = e.args if isinstance(e, sp.Mul | sp.Add) else (e,) if isinstance(e, sp.Expr) else ()
                 for part in parts:
                     base = part.base if isinstance(part, sp.Pow) else part
                     if len(found) < 160 and isinstance(base, sp.Expr) and base not in found:
-                        symbols = {str(s) for s in base.free_symbols}
-                        if symbols & {self.ground.target.name, self.ground.prediction.name}:
+                        if own & {str(s) for s in base.free_symbols}:
                             found[base] = self._formula(base)
-        listed = [(text(e), v) for e, v in found.items()]
-        listed += [("y", self.y), (self.ground.prediction.name, self.f), ("y - f", self.f - self.y)]
         with np.errstate(all="ignore"):
-            p = 1 / (1 + np.exp(-self.f))
-        listed += [("p", p), ("1 - p", 1 - p), ("p*(1 - p)", p * (1 - p)), ("exp(f)", np.exp(np.minimum(self.f, 700)))]
-        return [(w, v) for w, v in listed if np.isfinite(v).all()]
+            p, mean = 1 / (1 + np.exp(-self.f)), np.exp(self.f)
+        usual = [("y", self.y), (self.ground.prediction.name, self.f), ("(f - y)", self.f - self.y), ("p", p),
+                 ("(1 - p)", 1 - p), ("p*(1 - p)", p * (1 - p)), ("exp(f)", mean)]  # fmt: skip
+        words: list[tuple[str, Literal["extra", "missing"]]] = []
+        rows: list[Floats] = []
+        for shown, v in [*((text(e), v) for e, v in found.items()), *usual]:
+            for power in (1, -1, 2, -2):
+                with np.errstate(all="ignore"):
+                    row = v**power
+                if np.isfinite(row).all():
+                    rows.append(row)
+                    words.append((shown if abs(power) == 1 else f"({shown})**2", "extra" if power > 0 else "missing"))
+        return words, self._stacked(rows)
 
-    def _recombined(self, u: Floats, where: Any, tolerance: float) -> Iterator[Diagnosis]:
+    def _stacked(self, rows: list[Floats]) -> Floats:
+        return np.array(rows) if rows else np.empty((0, len(self.truth)))
+
+    def _recombined(self, answers: Answers) -> list[Diagnosis]:
         """Other coefficients of the terms, and the target at another term, as when two terms are mixed up."""
-        y = self.ground.target.symbol
+        u, y = answers.values, self.ground.target.symbol
+        if not np.isfinite(u).all():
+            return []
         for form in self.ground.forms[self.output]:
             cores: dict[sp.Expr, None] = {}
             for term in sp.Add.make_args(sp.expand(define_atoms(form))):
-                core = sp.Mul(*(a for a in sp.Mul.make_args(term) if a.has(self.ground.prediction.symbol)))
-                cores.setdefault(core)
+                cores.setdefault(sp.Mul(*(a for a in sp.Mul.make_args(term) if a.has(self.ground.prediction.symbol))))
             basis = [b for core in list(cores)[:6] for b in (core, y * core)]
-            columns = np.array([self._formula(b)[where] for b in basis]).T
+            columns = np.array([self._formula(b) for b in basis]).T
             if not 1 < len(basis) < len(u) / 2 or not np.isfinite(columns).all():
                 continue
             sizes = np.abs(columns).max(axis=0) + 1e-300
             c = np.linalg.lstsq(columns / sizes, u, rcond=1e-10)[0] / sizes
             c = np.where(np.abs(c) * sizes < 1e-8 * np.abs(c * sizes).max(), 0, c)
-            if fits(u, columns @ c, max(tolerance, 1e-7)).all():
-                shown = " ".join(f"{'-' if v < 0 else '+'} {self._constant_name(abs(v))}*({text(b)})"
+            if fits(u, columns @ c, max(answers.tolerance, 1e-7)).all():
+                shown = " ".join(f"{'-' if v < 0 else '+'} {self._constant_name(abs(v))}*{text(b)}"
                                  for v, b in zip(c, basis, strict=True) if v)  # fmt: skip
-                yield Diagnosis("terms mixed up", f"what it computes is {shown.removeprefix('+ ')}")
-                return
+                return [Diagnosis("terms mixed up", f"what it computes is {shown.removeprefix('+ ')}")]
+        return []
 
-    def _other_parameter(self, u: Floats, where: Any, tolerance: float) -> Iterator[Diagnosis]:
+    @functools.cached_property
+    def _by_parameter(self) -> dict[str, tuple[Floats, Floats]]:
+        """For each parameter, values on a grid and the numbers that each would give."""
+        grid = np.unique(np.concatenate([np.linspace(0.02, 0.98, 17), np.geomspace(1e-2, 64, 30)]))
+        return {p.name: (grid, np.array([self._formula(self._declared_form, changed={p.name: v}) for v in grid.tolist()]))
+                for p in self.ground.loss.parameters}  # fmt: skip
+
+    def _other_parameter(self, answers: Answers) -> list[Diagnosis]:
         """The value of one parameter for which the numbers would be right."""
-        y, f = self.y[where], self.f[where]
-        for p in self.ground.loss.parameters:
-            given = self.ground.parameters[p.name]
+        u = answers.values
+        if not np.isfinite(u).all():
+            return []
+        for name, (grid, table) in self._by_parameter.items():
+            with np.errstate(all="ignore"):
+                off = np.nan_to_num(np.median(np.abs(table - u) / (np.abs(u) + 1e-12), axis=1), nan=np.inf)
+            best = int(np.argmin(off))
+            if not off[best] < 0.3:
+                continue
 
-            def off(value: float, name: str = p.name) -> float:
-                with np.errstate(all="ignore"):
-                    found = self._formula(self._declared_form, y, f, {name: value})
-                    gap = float(np.median(np.abs(found - u) / (np.abs(u) + 1e-12)))
-                return gap if np.isfinite(gap) else np.inf
+            def gap(value: float, name: str = name) -> float:
+                found = self._formula(self._declared_form, changed={name: value})
+                return float(np.nan_to_num(np.median(np.abs(found - u) / (np.abs(u) + 1e-12)), nan=np.inf))
 
-            grid = np.unique(np.concatenate([np.linspace(0.02, 0.98, 25), np.geomspace(1e-3, 64, 49)]))
-            best = int(np.argmin([off(v) for v in grid]))
-            low, high = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
-            value = _minimum(off, float(low), float(high))
-            found = self._formula(self._declared_form, y, f, {p.name: value})
-            if fits(u, found, max(1e-6, tolerance)).all():
-                shown = f"{value:.6g}"
-                yield Diagnosis("parameter off", f"it is right for {p.name} = {shown}, not for {p.name} = {given:g}")
-                return
+            value = _minimum(gap, float(grid[max(best - 1, 0)]), float(grid[min(best + 1, len(grid) - 1)]))
+            if fits(u, self._formula(self._declared_form, changed={name: value}), max(1e-6, answers.tolerance)).all():
+                given = self.ground.parameters[name]
+                words = f"it is right for {name} = {value:.6g}, not for {name} = {given:g}"
+                return [Diagnosis("parameter off", words)]
+        return []
 
     def _parts(self, answers: Answers) -> tuple[str, Any] | None:
         """The part of the inputs on which the numbers are wrong, where that is a part with a name."""
@@ -494,7 +520,7 @@ class Relations:
         return f"{c:.6g}"
 
 
-_PLAIN = ("sign", "factor", "sign and factor", "constant", "zero", "clipped", "floored")
+_VERBS = {"extra": "one too many", "missing": "missing"}
 
 
 def _constant(u: Floats, t: Floats, tolerance: float) -> float | None:
