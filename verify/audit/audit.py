@@ -86,6 +86,12 @@ def _expect(library: str | None, output: Sequence[str]) -> None:
 def examine(oracle: Oracle, name: str, loss: Loss, parameters: Mapping[str, float], *, library: str | None = None,
             output: Sequence[str] = (), keywords: Mapping[str, Any] | None = None) -> Report:  # fmt: skip
     """The steps: the convention, each output at ordinary points, then kinks, range, weights and the rest."""
+    with np.errstate(all="ignore"):
+        return _examined(oracle, name, loss, parameters, library, output, keywords)
+
+
+def _examined(oracle: Oracle, name: str, loss: Loss, parameters: Mapping[str, float], library: str | None,
+              output: Sequence[str], keywords: Mapping[str, Any] | None) -> Report:  # fmt: skip
     ground = ground_of(loss, parameters)
     given = dict(keywords or {})
     try:

@@ -15,7 +15,7 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
-from ...derive.derivation import Derivation, derive
+from ...derive.derivation import Derivation, base_variable, derive
 from ...derive.present import presented
 from ...spec.domains import Domain, FiniteSet, Integers, Interval
 from ...spec.model import Argument, Loss, SpecError
@@ -78,21 +78,22 @@ class Ground:
 
     @functools.cached_property
     def forms(self) -> dict[str, list[sp.Expr]]:
-        """Each output as formulas in y and f: as derived, and as SymPy differentiates what the author wrote."""
-        meanings = {d.symbol: d.meaning for d in self.loss.definitions}
-        d, f = self.derivation, self.prediction.symbol
+        """Each output as formulas: as derived, and as SymPy differentiates, expands and factors what the author wrote."""
+        d = self.derivation
+        x, slope = base_variable(self.loss, self.prediction)
         # Parameters of a choice of pieces are put in: nobody types the other branches.
         values = {p.symbol: sp.nsimplify(self.parameters[p.name], rational=True) for p in self.loss.parameters}
         found: dict[str, list[sp.Expr]] = {}
-        plain = self.loss.full_expression
+        plain = _decided(self.loss.expression, values)
         kinked = plain.has(sp.Abs, sp.Max, sp.Min, sp.Piecewise)
         for output, own, order in zip(OUTPUTS, (d.stable, d.gradients[0], d.hessians[0]), (0, 1, 2), strict=True):
-            forms = [e.xreplace(meanings) for e in ((presented(own), own) if order else (own,))]
+            forms = [presented(own), own] if order else [own]
             if not kinked:
-                typed = sp.diff(plain, f, order) if order else plain
+                typed = slope**order * sp.diff(plain, x, order) if order else plain
                 forms += [typed, sp.expand(typed)]
-            forms = [_decided(e, values) for e in forms]
-            found[output] = list(dict.fromkeys(forms))
+                if sp.count_ops(typed) < 80:
+                    forms += [sp.factor(typed), sp.together(typed), sp.powsimp(sp.expand(typed))]
+            found[output] = list(dict.fromkeys(_decided(e, values) for e in forms))
         return found
 
     def batch(self, y: Any, f: Any) -> Batch:
@@ -126,6 +127,7 @@ class Ground:
     def formula(self, e: sp.Expr, y: Floats, f: Floats, changed: Mapping[str, float] | None = None) -> Floats:
         """An expression in y, f and the parameters, in plain floating point."""
         values = {**self.parameters, **(changed or {}), self.target.name: y, self.prediction.name: f}
+        values |= {"residual": {"r": f - y}, "margin": {"m": y * f}}.get(self.loss.base or "", {})
         return np.broadcast_to(np.asarray(evaluate(e, values), np.float64), y.shape)
 
     # Samples -----------------------------------------------------------------------------------------------------

@@ -32,11 +32,12 @@ class Mistake:
     typed: sp.Expr
 
 
-def mistakes(forms: Iterable[sp.Expr]) -> list[Mistake]:
+def mistakes(forms: Iterable[sp.Expr], parameters: Iterable[sp.Symbol] = ()) -> list[Mistake]:
     """The slips that are possible in any of the forms of an expression, each once, outer places first."""
     found: dict[sp.Expr, Mistake] = {}
+    own = tuple(parameters)
     for form in forms:
-        for m in islice(_anywhere(form), MOST):
+        for m in chain(islice(_anywhere(form), MOST), _of_parameters(form, own)):
             if m.typed != form and not m.typed.has(sp.nan, sp.zoo, sp.oo):
                 found.setdefault(m.typed, m)
     return list(found.values())
@@ -59,8 +60,25 @@ def _anywhere(e: Any) -> Iterator[Mistake]:
         layer = below
 
 
+def _of_parameters(form: Any, parameters: tuple[sp.Symbol, ...]) -> Iterator[Mistake]:
+    """Another value of a parameter at one of the places where it stands."""
+    layer: list[tuple[Any, Callable[[Any], Any]]] = [(form, lambda typed: typed)]
+    for _ in range(12):
+        below: list[tuple[Any, Callable[[Any], Any]]] = []
+        for node, put in layer:
+            if node in parameters:
+                for value, kind in ((sp.Integer(1), "ignored"), (1 - node, "swapped"), (node + 1, "off"),
+                                    (node - 1, "off"), (1 / node, "off"), (2 * node, "off")):  # fmt: skip
+                    words = f"in one place {text(value)} stands where {node} belongs"
+                    yield Mistake(f"parameter {kind}", words, put(value))
+            elif node.has(*parameters) if parameters else False:
+                below += [(a, _putting(node, i, put)) for i, a in enumerate(node.args)]
+        layer = below
+
+
 def _putting(node: Any, i: int, put: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda typed: put(node.func(*node.args[:i], typed, *node.args[i + 1 :]))
+    more = {"evaluate": False} if isinstance(node, sp.Piecewise) else {}
+    return lambda typed: put(node.func(*node.args[:i], typed, *node.args[i + 1 :], **more))
 
 
 def _here(e: Any) -> Iterator[Mistake]:
@@ -78,7 +96,10 @@ def _here(e: Any) -> Iterator[Mistake]:
             yield Mistake("missing factor", f"the factor {text(factor)} is missing", rest)
             if not factor.is_Number:
                 yield Mistake("exponent", f"the factor {text(factor)} is squared", e * factor)
+        yield from _powers(e)
     if e.is_Pow:
+        if e.exp.is_Number and e.exp < 0 and not e.base.is_Number:
+            yield Mistake("missing factor", f"it is multiplied by {text(1 / e)}, not divided", 1 / e)
         yield Mistake("exponent", f"{text(e)} has an exponent that is 1 too large", e.base ** (e.exp + 1))
         yield Mistake("exponent", f"{text(e)} has an exponent that is 1 too small", e.base ** (e.exp - 1))
         if not e.exp.is_Number:
@@ -95,6 +116,17 @@ def _here(e: Any) -> Iterator[Mistake]:
     if isinstance(e, sp.Max | sp.Min):
         other = sp.Min if isinstance(e, sp.Max) else sp.Max
         yield Mistake("pieces", f"{text(e)} takes the other of the two", other(*e.args))
+
+
+def _powers(e: Any) -> Iterator[Mistake]:
+    """Slips in (a/b)**2, which SymPy holds as a**2*b**(-2)."""
+    squares = [a for a in e.args if a.is_Pow and abs(a.exp) == 2]
+    if len(squares) < 2:
+        return
+    rest = sp.Mul(*(a for a in e.args if a not in squares))
+    base = sp.Mul(*(a.base ** (a.exp / 2) for a in squares))
+    for power, words in ((3, "too large"), (1, "too small")):
+        yield Mistake("exponent", f"({text(base)})**2 has an exponent that is 1 {words}", rest * base**power)
 
 
 def _pieces(e: sp.Piecewise) -> Iterator[Mistake]:

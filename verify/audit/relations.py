@@ -56,7 +56,7 @@ class Answers:
         finite = self.values[np.isfinite(self.values)]
         with np.errstate(over="ignore"):
             single = np.array_equal(finite.astype(np.float32).astype(np.float64), finite)
-        plain = np.array_equal(np.round(finite * 2.0**12), finite * 2.0**12)
+            plain = np.array_equal(np.round(finite * 2.0**12), finite * 2.0**12)
         return SINGLE if single and not plain else CLOSE
 
 
@@ -179,8 +179,7 @@ class Relations:
     @functools.cached_property
     def _declared_form(self) -> sp.Expr:
         d = self.ground.derivation
-        expression = {"loss": d.stable, "gradient": d.gradients[0], "hessian": d.hessians[0]}[self.output]
-        return expression.xreplace({x.symbol: x.meaning for x in self.ground.loss.definitions})
+        return {"loss": d.stable, "gradient": d.gradients[0], "hessian": d.hessians[0]}[self.output]
 
     def _arguments(self) -> Iterator[tuple[str, str, Floats]]:
         """The truth for other conventions of target and prediction."""
@@ -203,7 +202,7 @@ class Relations:
             yield "arguments exchanged", "target and prediction are exchanged", self._formula(e, f, y)
 
     def _mistakes(self) -> Iterator[tuple[str, str, Floats]]:
-        for m in mistakes(self.ground.forms[self.output]):
+        for m in mistakes(self.ground.forms[self.output], [p.symbol for p in self.ground.loss.parameters]):
             yield m.kind, m.words, self._formula(m.typed)
 
     def _others(self) -> Iterator[tuple[str, str, Floats]]:
@@ -388,7 +387,7 @@ class Relations:
     def _factors(self) -> tuple[list[tuple[str, Literal["extra", "missing"]]], Floats]:
         """What may be a factor too many or too few: parts of the forms, and the usual suspects, up to their squares."""
         found: dict[sp.Expr, Floats] = {}
-        own = {self.ground.target.name, self.ground.prediction.name}
+        own = {self.ground.target.name, self.ground.prediction.name, "r", "m"}
         for form in self.ground.forms[self.output]:
             for e in sp.preorder_traversal(form):
                 parts = e.args if isinstance(e, sp.Mul | sp.Add) else (e,) if isinstance(e, sp.Expr) else ()
@@ -422,8 +421,9 @@ class Relations:
             return []
         for form in self.ground.forms[self.output]:
             cores: dict[sp.Expr, None] = {}
+            variables = (self.ground.prediction.symbol, *(d.symbol for d in self.ground.loss.definitions))
             for term in sp.Add.make_args(sp.expand(define_atoms(form))):
-                cores.setdefault(sp.Mul(*(a for a in sp.Mul.make_args(term) if a.has(self.ground.prediction.symbol))))
+                cores.setdefault(sp.Mul(*(a for a in sp.Mul.make_args(term) if a.has(*variables))))
             basis = [b for core in list(cores)[:6] for b in (core, y * core)]
             columns = np.array([self._formula(b) for b in basis]).T
             if not 1 < len(basis) < len(u) / 2 or not np.isfinite(columns).all():
@@ -499,8 +499,7 @@ class Relations:
     @functools.cached_property
     def _conditions(self) -> list[Any]:
         plain = [self.ground.loss.expression, *self.ground.forms[self.output]]
-        meanings = {d.symbol: d.meaning for d in self.ground.loss.definitions}
-        found = [c.xreplace(meanings) for e in plain for c in e.atoms(sp.core.relational.Relational)]
+        found = [c for e in plain for c in e.atoms(sp.core.relational.Relational)]
         return list(dict.fromkeys(c for c in found if not isinstance(c, sp.Eq | sp.logic.boolalg.BooleanAtom)))[:8]
 
     def _constant_name(self, c: float) -> str:
@@ -547,7 +546,7 @@ def _agree(u: Floats, table: Floats, tolerance: float) -> Any:
 
 def _multiples(u: Floats, table: Floats, tolerance: float) -> list[tuple[int, float]]:
     """The rows of which the numbers are a multiple, with the constants."""
-    if not len(table):
+    if not len(table) or len(u) < 3:
         return []
     places = np.argmax(np.abs(table), axis=1)
     with np.errstate(all="ignore"):
