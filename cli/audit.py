@@ -38,8 +38,8 @@ def audit_code(
     """Find out what is wrong with somebody's gradient, Hessian or loss; `lf.audit`.
 
     `target` is a callable, a CatBoost objective, or a text: `module:function`, `file.py:function`, `file.c:function`,
-    `library.so:function`; behind the colon may stand an expression, as in `focal.py:Focal(gamma=2).objective`. `loss` is
-    a name of the catalogue or a `Loss`, `parameters` are its own; those that have a default need not be given.
+    `library.so:function`; behind the colon may stand an expression, as in `focal.py:Focal(gamma=2).objective`. `loss`
+    is a name of the catalogue or a `Loss`, `parameters` are its own; those that have a default need not be given.
 
     How the code is called need not be said. `library` (one of xgboost, lightgbm, catboost, sklearn, torch, jax) or
     `output` ("gradient", or several) settle it where there is doubt. `keywords` are passed on to the code. It runs in a
@@ -93,12 +93,14 @@ def bound(loss: Loss, given: Mapping[str, float]) -> dict[str, float]:
     for p in loss.parameters:
         if p.name not in given and p.default is None:
             raise ParameterError(f"the parameter {p.name} of {loss.name} has no default; give it a value")
-        value = float(given[p.name]) if p.name in given else float(p.default)
+        value = float(given.get(p.name, p.default if p.default is not None else 0))
         if isinstance(p.domain, Interval):
             low, high = float(p.domain.low), float(p.domain.high)
             above = value > low if p.domain.low_open else value >= low
             if not (above and (value < high if p.domain.high_open else value <= high)):
-                raise ParameterError(f"{p.name} = {value:g} does not lie in {p.domain.text}, where {loss.name} is defined")
+                raise ParameterError(
+                    f"{p.name} = {value:g} does not lie in {p.domain.text}, where {loss.name} is defined"
+                )
         found[p.name] = value
     return found
 
@@ -115,11 +117,21 @@ def with_code(report: Report, loss: Loss) -> Report:
 def code_of(loss: Loss, outputs: Sequence[str]) -> str:
     """The generated NumPy functions of these outputs, with what they need."""
     text = _numpy_text(loss)
-    functions = {n.name: ast.get_source_segment(text, n) or "" for n in ast.parse(text).body if isinstance(n, ast.FunctionDef)}
+    functions = {
+        n.name: ast.get_source_segment(text, n) or "" for n in ast.parse(text).body if isinstance(n, ast.FunctionDef)
+    }
     together = "_".join(outputs)
     chosen = [together] if together in functions else [o for o in outputs if o in functions]
     body = "\n\n\n".join(functions[name] for name in chosen)
-    kernels = {"loss", "gradient", "hessian", "loss_gradient", "gradient_hessian", "loss_gradient_hessian", "inverse_link"}
+    kernels = {
+        "loss",
+        "gradient",
+        "hessian",
+        "loss_gradient",
+        "gradient_hessian",
+        "loss_gradient_hessian",
+        "inverse_link",
+    }
     helpers = [source for name, source in functions.items() if name not in kernels and f"{name}(" in body]
     return "\n\n\n".join(["import numpy as np", *helpers, body])
 
@@ -160,7 +172,9 @@ def _values(ctx: click.Context, option: click.Parameter, given: tuple[str, ...])
 @click.option("--output", "outputs", type=click.Choice(OUTPUTS), multiple=True, help="What it returns, in order.")
 @click.option("--gradient", metavar="FORMULA", help="Audit a formula for the gradient, in place of TARGET.")
 @click.option("--hessian", metavar="FORMULA", help="Audit a formula for the Hessian, in place of TARGET.")
-@click.option("--prototype", metavar="TEXT", help='Of a C function without source, as in "double g(double y, double f)".')
+@click.option(
+    "--prototype", metavar="TEXT", help='Of a C function without source, as in "double g(double y, double f)".'
+)
 @click.option("--python", "python", metavar="PATH", help="The interpreter that runs the code.")
 @click.option("--seconds", type=click.FloatRange(min=0.01), default=10.0, show_default=True, help="Limit for one call.")
 @click.option("--memory", type=click.IntRange(min=64), default=4096, show_default=True, help="Limit in MiB.")
@@ -209,8 +223,9 @@ def command(
             if target is None:
                 reports = [with_code(audit_formula(f, o, spec, given), spec) for o, f in formulas.items()]
             else:
-                reports = [audit_code(target, spec, library=library, output=outputs, python=python, prototype=prototype,
-                                      seconds=seconds, memory=memory << 20, **given)]  # fmt: skip
+                options: dict[str, Any] = {"library": library, "output": outputs, "python": python, **given}
+                options |= {"prototype": prototype, "seconds": seconds, "memory": memory << 20}
+                reports = [audit_code(target, spec, **options)]
     except ParameterError as error:
         raise BadInput(f"{error}") from None
     except EnvironmentLacking as error:

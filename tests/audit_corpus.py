@@ -33,7 +33,8 @@ R = "r = y_pred - y_true"
 OBJECTIVES = [
     Objective("huber", {"delta": 1.5}, R, "np.where(np.abs(r) <= delta, r, delta * np.sign(r))",
               "np.where(np.abs(r) <= delta, 1.0, 0.0)"),
-    Objective("pseudo_huber", {"delta": 1.5}, f"{R}\ns = 1 + (r / delta) ** 2", "r / np.sqrt(s)", "1 / (s * np.sqrt(s))"),
+    Objective("pseudo_huber", {"delta": 1.5}, f"{R}\ns = 1 + (r / delta) ** 2", "r / np.sqrt(s)",
+              "1 / (s * np.sqrt(s))"),
     Objective("log_cosh", {}, R, "np.tanh(r)", "1 - np.tanh(r) ** 2"),
     Objective("pinball", {"tau": 0.3}, R, "np.where(r > 0, 1 - tau, -tau)", "0 * r"),
     Objective("expectile", {"tau": 0.3}, R, "2 * np.where(r > 0, 1 - tau, tau) * r",

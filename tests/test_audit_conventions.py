@@ -173,7 +173,9 @@ def test_right_formulas_that_fail_in_floating_point(loss: str, code: Any, output
 
 def test_a_threshold_is_narrowed_down() -> None:
     """exp(f)/(1 + exp(f)) is NaN where exp overflows, for f > 709.78."""
-    report = lf.audit(lambda y, f: np.exp(f) / (1 + np.exp(f)) - y, loss="binary_cross_entropy_logits", output="gradient")
+    report = lf.audit(
+        lambda y, f: np.exp(f) / (1 + np.exp(f)) - y, loss="binary_cross_entropy_logits", output="gradient"
+    )
     (fault,) = [f for f in report.faults if f.kind == "NaN"]
     assert 709.78 <= fault.given["z"] <= 710.5
 
@@ -213,7 +215,10 @@ def test_c_functions(source: Path) -> None:
     assert lf.audit(f"{source}:gradient_of_one", loss="log_cosh", output="gradient").ok
     many = lf.audit(f"{source}:gradient_of_many", loss="log_cosh")
     assert [v.verdict for v in many.verdicts] == ["right", "wrong"] and many.kinds("hessian") == ["factor of a term"]
-    assert lf.audit(f"{source}:with_a_parameter", loss="huber", delta=1.5, output="gradient").verdicts[0].verdict == "right"
+    assert (
+        lf.audit(f"{source}:with_a_parameter", loss="huber", delta=1.5, output="gradient").verdicts[0].verdict
+        == "right"
+    )
     crash = lf.audit(f"{source}:dies", loss="log_cosh")
     assert crash.kinds() == ["crash"] and "SIGSEGV" in crash.faults[0].words
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ...runtime.errors import EnvironmentLacking
 from ...spec.domains import FiniteSet, parse_domain
 from ...spec.model import Loss, SpecError
-from ...runtime.errors import EnvironmentLacking
 from ...spec.text import parse_expression
 from ..floats import evaluate
 from ..truth import OUTPUTS
@@ -155,7 +155,9 @@ def _judge(ground: Ground, asker: Asker, trial: Trial, output: str) -> tuple[Ver
     found = [_at(Finding("fault", d.kind, output, d.words if n == 0 else f"in other words, {d.words}"),
                  where if n == 0 else {}) for n, d in enumerate(diagnoses)]  # fmt: skip
     share = float(np.mean(~right))
-    words = f"{verdict}: {first.words}" if verdict != "wrong" else f"wrong at {share:.0%} of ordinary inputs: {first.words}"
+    words = (
+        f"{verdict}: {first.words}" if verdict != "wrong" else f"wrong at {share:.0%} of ordinary inputs: {first.words}"
+    )
     return Verdict(output, verdict, None, words), found  # type: ignore[arg-type]
 
 
@@ -296,7 +298,7 @@ def _reduced(ground: Ground, asker: Asker, trial: Trial) -> Iterator[Finding]:
     if np.isclose(together[o][0], np.ravel(total)[0], rtol=1e-9):
         yield Finding("note", "sum reduction", "call", "the loss is the sum over the rows")
     elif np.isclose(together[o][0] * len(y), np.ravel(total)[0], rtol=1e-9):
-        yield Finding("note", "mean reduction", "call", "the loss is the mean over the rows: of n rows, the derivatives "
+        yield Finding("note", "mean reduction", "call", "the loss is the mean over the rows: of n rows, derivatives "
                       "are those of one row divided by n")  # fmt: skip
 
 
@@ -350,7 +352,7 @@ def _unloadable(name: str, about: Mapping[str, Any]) -> None:
 
 def _uncallable(name: str, ground: Ground, said: Mapping[str, Any]) -> Report:
     line = f", in {said['line']}" if said.get("line") else ""
-    words = f"no way of calling it works; the last one raised {said.get('error')}: {said.get('message')}{line}"
+    words = f"no way of calling it works; the first one raised {said.get('error')}: {said.get('message')}{line}"
     return Report(name, ground.loss.name, dict(ground.parameters), (), (), (Finding("fault", "raises", "call", words),))
 
 

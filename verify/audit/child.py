@@ -107,8 +107,7 @@ def described(function: Any) -> Message:
     try:
         for p in inspect.signature(function).parameters.values():
             if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY):
-                default = p.default if isinstance(p.default, int | float) and not isinstance(p.default, bool) else None
-                named.append({"name": p.name, "needed": p.default is p.empty, "default": default,
+                named.append({"name": p.name, "needed": p.default is p.empty, "none": p.default is None,
                               "keyword": p.kind is p.KEYWORD_ONLY})  # fmt: skip
         known = True
     except (TypeError, ValueError):
@@ -241,7 +240,7 @@ def outputs_of(result: Any, rows: int) -> list[Any]:
 
 def as_array(value: Any) -> Any:
     if hasattr(value, "detach"):
-        value = value.detach().cpu().numpy()
+        value = value.detach().cpu().numpy(force=True)
     array = np.asarray(value)
     if array.dtype == object or not np.issubdtype(array.dtype, np.number):
         array = array.astype(np.float64)

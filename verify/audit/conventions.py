@@ -154,7 +154,8 @@ def forms_of(about: Message, library: str | None, parameters: Mapping[str, float
     """Ways to order the arguments, the likeliest first, and whether their names leave no doubt."""
     if about["kind"] == "catboost" or library == "catboost":
         return ["catboost"], True
-    taken = [p["name"] for p in about["parameters"] if p["needed"] and not p["keyword"] and p["name"] not in parameters]
+    taken = [p["name"] for p in about["parameters"] if not p["keyword"] and p["name"] not in parameters
+             and (p["needed"] or (p["none"] and LETTERS.get(p["name"]) in ("y", "f")))]  # fmt: skip
     if about["known"] and not taken:
         taken = [p["name"] for p in about["parameters"] if not p["keyword"] and p["name"] not in parameters][:2]
     letters = [LETTERS.get(name.lower().lstrip("_"), "?") for name in taken]
@@ -192,8 +193,12 @@ def interpretations(count: int, automatic: bool, wanted: Sequence[str]) -> list[
         return [OUTPUTS]
     if wanted:
         return [tuple(wanted)[:count]]
-    return {1: [("gradient",), ("loss",), ("hessian",)], 2: [("gradient", "hessian"), ("loss", "gradient")],
-            3: [OUTPUTS]}.get(count, [])  # fmt: skip
+    known: dict[int, list[tuple[str, ...]]] = {
+        1: [("gradient",), ("loss",), ("hessian",)],
+        2: [("gradient", "hessian"), ("loss", "gradient")],
+        3: [OUTPUTS],
+    }
+    return known.get(count, [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +248,7 @@ def _conventions(about: Message, forms: Sequence[str], library: str | None, grou
     containers = [c for c, modules in _AUTOMATIC.items() if library == c or modules & set(about["modules"])]
     if library in _AUTOMATIC:
         containers = [library]
-    ways = [{"container": c} for c in containers] + [{}]
+    ways: list[dict[str, Any]] = [*({"container": c} for c in containers), {}]
     if "math" in about["modules"]:
         ways.append({"split": True, "number": True})
     elif not containers:
@@ -252,7 +257,7 @@ def _conventions(about: Message, forms: Sequence[str], library: str | None, grou
         for form in forms:
             for way in ways:
                 sign = -1 if form == "catboost" else 1
-                yield Convention(form, targets=targets, predictions=predictions, sign=sign, **way)  # type: ignore[arg-type]
+                yield Convention(form, targets=targets, predictions=predictions, sign=sign, **way)
 
 
 def _inputs(ground: Ground) -> list[tuple[str, str]]:
@@ -277,7 +282,8 @@ def _tried(oracle: Oracle, ground: Ground, c: Convention, wanted: Sequence[str],
     asker = Asker(oracle, c, keywords)
     message = asker._ask(some.y, some.f, None, c.split)
     if "error" in message:
-        said.update(message)
+        for key, value in message.items():
+            said.setdefault(key, value)  # of several ways, the first says most
         return
     sizes = [int(np.prod(o["shape"])) for o in message["outputs"]]
     # A number for all rows: a sum or a mean. Rows by themselves then; what it is, is looked at later.

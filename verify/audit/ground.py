@@ -78,7 +78,7 @@ class Ground:
 
     @functools.cached_property
     def forms(self) -> dict[str, list[sp.Expr]]:
-        """Each output as formulas: as derived, and as SymPy differentiates, expands and factors what the author wrote."""
+        """Each output as formulas: as derived, and as SymPy differentiates, expands and factors the author's."""
         d = self.derivation
         x, slope = base_variable(self.loss, self.prediction)
         # Parameters of a choice of pieces are put in: nobody types the other branches.
@@ -154,9 +154,10 @@ class Ground:
                     f[place % each] = y + np.round(size * 2.0**14) / 2.0**14
             ys.append(np.full(len(f), y))
             fs.append(f)
-        y, f = np.concatenate(ys), np.concatenate(fs)
-        keep = np.array([self.is_smooth(a, b) for a, b in zip(y.tolist(), f.tolist(), strict=True)])
-        sample = self.sample(y[keep], f[keep])
+        targets, predictions = np.concatenate(ys), np.concatenate(fs)
+        rows = zip(targets.tolist(), predictions.tolist(), strict=True)
+        keep = np.array([self.is_smooth(a, b) for a, b in rows])
+        sample = self.sample(targets[keep], predictions[keep])
         known = np.all([np.isfinite(v) for v in sample.exact.values()], axis=0)
         return sample.take(known)
 
@@ -195,7 +196,11 @@ class Ground:
     def shown(self) -> dict[str, str]:
         """The right formulas, for a reader."""
         d = self.derivation
-        known = {"loss": self.loss.expression, "gradient": presented(d.gradients[0]), "hessian": presented(d.hessians[0])}
+        known = {
+            "loss": self.loss.expression,
+            "gradient": presented(d.gradients[0]),
+            "hessian": presented(d.hessians[0]),
+        }
         return {o: text(e) for o, e in known.items()}
 
     @functools.cached_property
@@ -247,7 +252,9 @@ def ground_of(loss: Loss, parameters: Mapping[str, float]) -> Ground:
     Raises SpecError for losses of several predictions or of K classes.
     """
     if loss.size is not None or len(loss.predictions) != 1 or len(loss.targets) != 1:
-        raise SpecError(f"the audit takes losses of one scalar prediction and one target; {loss.name} is of another kind")
+        raise SpecError(
+            f"the audit takes losses of one scalar prediction and one target; {loss.name} is of another kind"
+        )
     return _ground(loss, tuple(sorted(parameters.items())))
 
 

@@ -1,8 +1,8 @@
 """Over which range is right code right, to how many ulps, and what happens beyond?
 
 Predictions are followed outwards until an answer is NaN, an infinity, a wrong number, or has lost all its digits; the
-place is then narrowed down. What is wrong at scores that somebody may have, by more than rounding of ordinary values, is
-a fault. A tiny number that has lost its digits, and trouble beyond any score, are notes.
+place is then narrowed down. What is wrong at scores that somebody may have, by more than rounding of ordinary values,
+is a fault. A tiny number that has lost its digits, and trouble beyond any score, are notes.
 """
 
 from __future__ import annotations
@@ -76,17 +76,17 @@ def beyond(ground: Ground, asker: Asker, relations: dict[str, Relations], answer
             yield crash(asker, sample, f"{death}", ground)
             continue
         up = way[-1] > way[0]
-        for output in answers:
-            states = _states(relations[output], answers[output], sample, output, values[output], raised)
+        for output, known in answers.items():
+            states = _states(relations[output], known, sample, output, values[output], raised)
             seen: set[str] = set()
             for i, state in enumerate(states):
                 if not state or state in seen:
                     continue
                 seen.add(state)
                 start = way[i - 1] if i and not states[i - 1] else None
-                f = way[i] if start is None else _narrowed(ground, asker, relations[output], answers[output], output,
+                f = way[i] if start is None else _narrowed(ground, asker, relations[output], known, output,
                                                            state, y, start, way[i])  # fmt: skip
-                finding = _finding(ground, asker, relations[output], answers[output], output, state, y, f, up,
+                finding = _finding(ground, asker, relations[output], known, output, state, y, f, up,
                                    raised.get(i, ""))  # fmt: skip
                 size = abs(f - (y if ground.loss.base == "residual" else 0))
                 key = (output, finding.kind, up)
@@ -197,7 +197,7 @@ def _finding(ground: Ground, asker: Asker, relations: Relations, answers: Answer
     if not trouble.harmful:
         words += "; its size is harmless" if state != "zero" else ""
     harmful = trouble.harmful and (near or abs(size) <= WIDE) and not _at_an_end(ground, f)
-    given = {**{ground.target.name: y, ground.prediction.name: f}, **ground.parameters}
+    given = {ground.target.name: y, ground.prediction.name: f, **ground.parameters}
     return Finding("fault" if harmful else "note", trouble.kind, output, words, given,
                    float(values[output][0]), float(sample.exact[output][0]))  # fmt: skip
 
@@ -232,7 +232,7 @@ def at_kinks(ground: Ground, asker: Asker, outputs: Sequence[str], tolerance: fl
             given = {ground.target.name: float(y[i]), ground.prediction.name: float(f[i]), **ground.parameters}
             if min(sides) - slack <= u <= max(sides) + slack:
                 side = "left" if abs(u - sides[1]) <= slack else "right" if abs(u - sides[2]) <= slack else ""
-                words = f"at the kink it takes the derivative of the {side} side, one of the values that are right there" \
+                words = f"at the kink it takes the derivative of the {side} side, which is one of the right values" \
                     if side else "at the kink it takes a value between the one-sided derivatives"  # fmt: skip
                 finding = Finding("note", "value at the kink", output, words, given, u, t)
             else:

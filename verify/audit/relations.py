@@ -1,13 +1,13 @@
 """Which known relation to the truth do the numbers of the foreign code have?
 
-A hypothesis is a sentence and the numbers that it foretells. Ratio and difference of the foreign and the exact values are
-held against all of them at ordinary points; what fits has to fit at fresh points as well.
+A hypothesis is a sentence and the numbers that it foretells. Ratio and difference of the foreign and the exact values
+are held against all of them at ordinary points; what fits has to fit at fresh points as well.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from ...runtime import losses
 from ...spec.atoms import define_atoms
 from ...spec.notation import text
 from ..floats import FloatError
-from .ground import Floats, Ground, Sample
+from .ground import Floats, Ground
 from .mistakes import mistakes
 
 # The same number, but for a dozen roundings; and for what single precision makes of one.
@@ -122,8 +122,8 @@ class Relations:
             else:
                 words = f"it is taken with respect to {name} instead of the raw score"
                 yield "with respect to the probability", words, through / slope**2
-                yield "Gauss-Newton", f"it is the Gauss-Newton Hessian: the term of the gradient times the second " \
-                    f"derivative of {name} is missing", through  # fmt: skip
+                missing = f"the gradient times the second derivative of {name} is missing"
+                yield "Gauss-Newton", f"it is the Gauss-Newton Hessian: {missing}", through
                 yield "chain factor", f"the second derivative by {name}, multiplied by {factor} once", through / slope
                 yield "chain factor", f"it is multiplied by {factor} once too often", h * slope
                 yield "chain factor", f"it is off by {factor}", h / slope
@@ -360,15 +360,15 @@ class Relations:
                     yield Diagnosis("factor of a term", f"the term {words[i]} counts {times} times")
                 return
         big = np.abs(t) > 1e-3 * float(np.median(np.abs(t)))
-        words, table = self._factors
-        for i, c in _multiples(ratio[big], table[:, where][:, big], loose)[:1]:
+        names, powers = self._factors
+        for i, c in _multiples(ratio[big], powers[:, where][:, big], loose)[:1]:
             much = "" if np.isclose(c, 1, rtol=1e-7) else f", and {self._constant_name(c)} times the truth"
-            what, verb = words[i]
+            what, verb = names[i]
             yield Diagnosis(f"{verb} factor", f"the factor {what} is {_VERBS[verb]}{much}")
             return
-        c = _constant(gap, np.ones_like(gap), loose)
-        if c is not None:
-            yield Diagnosis("offset", f"it is the truth plus {self._constant_name(c)}")
+        offset = _constant(gap, np.ones_like(gap), loose)
+        if offset is not None:
+            yield Diagnosis("offset", f"it is the truth plus {self._constant_name(offset)}")
 
     @functools.cached_property
     def _terms(self) -> tuple[list[str], Floats]:
@@ -393,9 +393,9 @@ class Relations:
                 parts = e.args if isinstance(e, sp.Mul | sp.Add) else (e,) if isinstance(e, sp.Expr) else ()
                 for part in parts:
                     base = part.base if isinstance(part, sp.Pow) else part
-                    if len(found) < 160 and isinstance(base, sp.Expr) and base not in found:
-                        if own & {str(s) for s in base.free_symbols}:
-                            found[base] = self._formula(base)
+                    new = len(found) < 160 and isinstance(base, sp.Expr) and base not in found
+                    if new and own & {str(s) for s in base.free_symbols}:
+                        found[base] = self._formula(base)
         with np.errstate(all="ignore"):
             p, mean = 1 / (1 + np.exp(-self.f)), np.exp(self.f)
         usual = [("y", self.y), (self.ground.prediction.name, self.f), ("(f - y)", self.f - self.y), ("p", p),
@@ -441,8 +441,11 @@ class Relations:
     def _by_parameter(self) -> dict[str, tuple[Floats, Floats]]:
         """For each parameter, values on a grid and the numbers that each would give."""
         grid = np.unique(np.concatenate([np.linspace(0.02, 0.98, 17), np.geomspace(1e-2, 64, 30)]))
-        return {p.name: (grid, np.array([self._formula(self._declared_form, changed={p.name: v}) for v in grid.tolist()]))
-                for p in self.ground.loss.parameters}  # fmt: skip
+
+        def numbers(name: str) -> Floats:
+            return np.array([self._formula(self._declared_form, changed={name: v}) for v in grid.tolist()])
+
+        return {p.name: (grid, numbers(p.name)) for p in self.ground.loss.parameters}
 
     def _other_parameter(self, answers: Answers) -> list[Diagnosis]:
         """The value of one parameter for which the numbers would be right."""
@@ -505,8 +508,8 @@ class Relations:
     def _constant_name(self, c: float) -> str:
         """A constant as a person would write it."""
         known: list[tuple[str, float]] = [
-            ("1", 1.0), ("2", 2.0), ("1/2", 0.5), ("4", 4.0), ("1/4", 0.25), ("3", 3.0), ("1/3", 1 / 3), ("log(2)", np.log(2)),
-            ("1/log(2)", 1 / np.log(2)), ("log(10)", np.log(10)), ("1/log(10)", 1 / np.log(10)),
+            ("1", 1.0), ("2", 2.0), ("1/2", 0.5), ("4", 4.0), ("1/4", 0.25), ("3", 3.0), ("1/3", 1 / 3),
+            ("log(2)", np.log(2)), ("1/log(2)", 1 / np.log(2)), ("log(10)", np.log(10)), ("1/log(10)", 1 / np.log(10)),
         ]  # fmt: skip
         for name, v in self.ground.parameters.items():
             known += [(name, v), (f"1/{name}", 1 / v if v else np.inf), (f"{name}**2", v * v), (f"(1 - {name})", 1 - v),
@@ -612,8 +615,4 @@ def _name(output: str) -> str:
     return {"hessian": "Hessian"}.get(output, output)
 
 
-def without(found: Sequence[Diagnosis], kind: str) -> list[Diagnosis]:
-    return [d for d in found if d.kind != kind]
-
-
-__all__ = ["CLOSE", "SINGLE", "Answers", "Diagnosis", "Relations", "Sample", "fits", "relations_of", "replace"]
+__all__ = ["CLOSE", "SINGLE", "Answers", "Diagnosis", "Relations", "fits", "relations_of"]

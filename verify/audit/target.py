@@ -1,11 +1,11 @@
 """What is audited, and where does it lie?
 
-    module:function            an attribute of a module, or an expression of its names: module:Focal(gamma=2).objective
-    file.py:function           the same, of a file
-    file.c:function            a C function, compiled with the compiler and the flags of lossforge's own kernels
-    library.so:function        a function of a shared library; its prototype is read from the source beside it, or given
-    a live callable            run after a fork
-    an object with calc_ders_range   a CatBoost objective
+module:function            an attribute of a module, or an expression of its names: module:Focal(gamma=2).objective
+file.py:function           the same, of a file
+file.c:function            a C function, compiled with the compiler and the flags of lossforge's own kernels
+library.so:function        a function of a shared library; its prototype is read from the source beside it, or given
+a live callable            run after a fork
+an object with calc_ders_range   a CatBoost objective
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ARGUMENT = re.compile(r"(?P<const>const\s+)?(?P<type>\w+)(?:\s+const)?\s*(?P<po
                        r"(?P<name>\w+)(?P<array>\[\s*\w*\s*\])?$")  # fmt: skip
 
 
-def target_of(given: str | Callable[..., Any], prototype: str | None = None) -> Target:
+def target_of(given: Any, prototype: str | None = None) -> Target:
     """The target that a text names, or a live object as it is.
 
     `prototype` is that of a C function without source, such as "double g(double y, double f)". Raises SpecError for a
