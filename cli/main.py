@@ -21,7 +21,7 @@ import click
 from .. import __version__
 from .status import BadInput, Lacking
 
-COMMANDS = ("list", "show", "new", "derive", "check", "build", "diff", "doctor")
+COMMANDS = ("list", "show", "new", "derive", "check", "audit", "build", "diff", "doctor")
 
 
 class Commands(click.Group):
@@ -49,7 +49,7 @@ def lossforge() -> None:
 
     \b
     Exit status: 0  all well
-                 1  a finding: a check failed, files drifted, losses differ
+                 1  a finding: a check failed, files drifted, losses differ, an audit found a fault
                  2  the input or the usage is wrong
                  3  the environment lacks something
     """

@@ -2,7 +2,8 @@
 
 `losses.huber(delta=1.5)` is a function over arrays. The formula behind it is
 `catalog["huber"]`, a `Loss`; `parse`, `load`, `loss` and `combine` make more of
-these, and `derive`, `compile`, `check` and `diff` take them.
+these, and `derive`, `compile`, `check` and `diff` take them; `audit` holds
+somebody else's code against one.
 
 Each is imported when first asked for: `lf.losses` and evaluation pay for NumPy
 alone, what works on formulas for SymPy, and `lossforge --help` for neither.
@@ -14,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .cli.audit import audit_code as audit
     from .cli.check import check_loss as check
     from .codegen.compile import compile_loss as compile
     from .codegen.objective import objective as objective
@@ -35,6 +37,7 @@ _HOMES = {
     "EnvironmentLacking": ("runtime", "EnvironmentLacking"),
     "LossFunction": ("runtime", "LossFunction"),
     "ParameterError": ("runtime", "ParameterError"),
+    "audit": ("cli.audit", "audit_code"),
     "catalog": ("spec.catalog", "CATALOG"),
     "check": ("cli.check", "check_loss"),
     "combine": ("spec.algebra", "combine"),
@@ -50,7 +53,7 @@ _HOMES = {
 
 __all__ = [
     "ArtifactError", "DomainViolation", "EnvironmentLacking", "LossFunction", "ParameterError", "__version__",
-    "catalog", "check", "combine", "compile", "derive", "diff", "load", "loss", "losses", "objective", "parse",
+    "audit", "catalog", "check", "combine", "compile", "derive", "diff", "load", "loss", "losses", "objective", "parse",
 ]  # fmt: skip
 
 

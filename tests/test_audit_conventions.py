@@ -1,0 +1,240 @@
+"""Does the audit find out how code is called, whatever its conventions, and see where they are broken?"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lossforge as lf
+
+Array = Any
+
+
+def sigmoid(x: Array) -> Array:
+    return 1 / (1 + np.exp(-x))
+
+
+def of_labels(y_true: Array, y_pred: Array) -> Any:
+    return y_pred - y_true, np.ones_like(y_pred)
+
+
+def reversed_order(preds: Array, labels: Array) -> Any:
+    return preds - labels, np.ones_like(preds)
+
+
+def without_names(a: Array, b: Array) -> Any:
+    return b - a
+
+
+def without_names_reversed(a: Array, b: Array) -> Any:
+    return a - b
+
+
+def native(pred: Array, dtrain: Any) -> Any:
+    w = dtrain.get_weight()
+    w = np.ones_like(pred) if w is None or len(w) == 0 else w
+    return (pred - dtrain.get_label()) * w, w
+
+
+def weighted(y: Array, f: Array, w: Array) -> Any:
+    return w * (f - y), w
+
+
+def of_one_number(y: float, f: float) -> float:
+    return math.exp(f) / (1 + math.exp(f)) - y
+
+
+def value_and_gradient(y: Array, f: Array) -> Any:
+    return (f - y) ** 2 / 2, f - y
+
+
+def mean_value_and_gradient(y: Array, f: Array) -> Any:
+    return np.mean((f - y) ** 2 / 2), (f - y) / len(y)
+
+
+def pairs(y: Array, f: Array) -> Any:
+    return [(b - a, 1.0) for a, b in zip(y, f, strict=True)]
+
+
+class OfCatBoost:
+    def calc_ders_range(self, approxes: Array, targets: Array, weights: Array) -> Any:
+        w = [1.0] * len(approxes) if weights is None else weights
+        return [((t - a) * v, -v) for a, t, v in zip(approxes, targets, w, strict=True)]
+
+
+CALLED = [
+    (of_labels, "half_squared_error", "called with (targets, predictions)"),
+    (reversed_order, "half_squared_error", "called with (predictions, targets)"),
+    (without_names, "half_squared_error", "called with (targets, predictions)"),
+    (without_names_reversed, "half_squared_error", "called with (predictions, targets)"),
+    (native, "half_squared_error", "called with (predictions, data set)"),
+    (weighted, "half_squared_error", "called with (targets, predictions, weights)"),
+    (of_one_number, "binary_cross_entropy_logits", "number by number"),
+    (value_and_gradient, "half_squared_error", "answers with loss, gradient"),
+    (pairs, "half_squared_error", "answers with gradient, Hessian"),
+    (OfCatBoost(), "half_squared_error", "called as CatBoost does"),
+    (lambda y, p: 2 * (p - y) * p * (1 - p), "brier_logits", "with the probability in place of the raw score"),
+    (lambda y, f: sigmoid(f) - (y + 1) / 2, "binary_cross_entropy_logits", "with labels -1 and 1"),
+    (lambda y, f: sigmoid(f) - y, "logistic", "with labels 0 and 1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "loss", "said"), CALLED)
+def test_the_convention_is_found(code: Any, loss: str, said: str) -> None:
+    report = lf.audit(code, loss=loss)
+    assert said in "; ".join(report.convention), report.text()
+    assert {v.verdict for v in report.verdicts} == {"right"}, report.text()
+
+
+def test_names_of_arguments_outweigh_a_sign() -> None:
+    """A wrong sign is not explained away by exchanging arguments whose names say what they are."""
+
+    def wrong(y_true: Array, y_pred: Array) -> Array:
+        return y_true - y_pred
+
+    assert lf.audit(wrong, loss="half_squared_error").kinds() == ["sign"]
+
+
+WEIGHED = [
+    (lambda y, f, w: (w**2 * (f - y), w), "weights twice"),
+    (lambda y, f, w: (f - y, np.ones_like(f)), "weights ignored"),
+    (lambda y, f, w: (w / w.mean() * (f - y), w / w.mean()), "weights normalised"),
+    (lambda y, f, w: (np.sqrt(w) * (f - y), np.sqrt(w)), "weights rooted"),
+]
+
+
+@pytest.mark.parametrize(("code", "kind"), WEIGHED)
+def test_weights_are_multiplied_once(code: Any, kind: str) -> None:
+    report = lf.audit(code, loss="half_squared_error", output=("gradient", "hessian"))
+    assert kind in report.kinds("gradient"), report.text()
+
+
+def test_catboost_wants_negated_derivatives() -> None:
+    class Wrong(OfCatBoost):
+        def calc_ders_range(self, approxes: Array, targets: Array, weights: Array) -> Any:
+            return [(-a, -b) for a, b in super().calc_ders_range(approxes, targets, weights)]
+
+    report = lf.audit(Wrong(), loss="half_squared_error")
+    assert [report.kinds(o) for o in ("gradient", "hessian")] == [["sign"], ["sign"]]
+
+
+def test_a_mean_is_seen() -> None:
+    report = lf.audit(mean_value_and_gradient, loss="half_squared_error")
+    assert "mean reduction" in [f.kind for f in report.findings], report.text()
+
+
+def test_what_code_does_beside_its_work_is_seen() -> None:
+    def changes(y: Array, f: Array) -> Array:
+        f -= y
+        return f
+
+    def centres(y: Array, f: Array) -> Array:
+        return f - y - 1e-3 * np.mean(f)
+
+    generator = np.random.default_rng(1)
+
+    def noisy(y: Array, f: Array) -> Array:
+        return (f - y) * (1 + 1e-11 * generator.normal(size=f.shape))
+
+    assert "changes its inputs" in lf.audit(changes, loss="half_squared_error").kinds()
+    assert not lf.audit(centres, loss="half_squared_error").ok
+    assert "random" in lf.audit(noisy, loss="half_squared_error").kinds()
+
+
+NUMERICAL = [
+    ("log_cosh", lambda y, f: np.log(np.cosh(f - y)), "loss", "infinite"),
+    ("binary_cross_entropy_logits", lambda y, f: np.log(1 + np.exp(f)) - y * f, "loss", "infinite"),
+    ("binary_cross_entropy_logits", lambda y, f: -(y * np.log(sigmoid(f)) + (1 - y) * np.log(1 - sigmoid(f))),
+     "loss", "infinite"),
+    ("binary_cross_entropy_logits", lambda y, f: np.exp(f) / (1 + np.exp(f)) - y, "gradient", "NaN"),
+    ("binary_cross_entropy_logits", lambda y, f: np.clip(sigmoid(f), 1e-7, 1 - 1e-7) - y, "gradient", "wrong tail"),
+    ("logistic", lambda y, f: np.exp(-y * f) / (1 + np.exp(-y * f)) ** 2, "hessian", "NaN"),
+    ("absolute_error", lambda y, f: (f - y) / np.abs(f - y), "gradient", "NaN"),
+    ("pseudo_huber", lambda y, f: (f - y) / np.sqrt(1 + (f - y) ** 2 + 1e-4), "gradient", "approximate"),
+    ("poisson_log_link", lambda y, f: np.clip(np.exp(f), 0, 1e3) - y, "gradient", "wrong tail"),
+    ("log_cosh", lambda y, f: np.sinh(f - y) / np.cosh(f - y), "gradient", "NaN"),
+    ("huber", lambda y, f: np.where(abs(f - y) < 1, f - y, np.where(abs(f - y) > 1, np.sign(f - y), 0)), "gradient",
+     "wrong at the kink"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("loss", "code", "output", "kind"), NUMERICAL)
+def test_right_formulas_that_fail_in_floating_point(loss: str, code: Any, output: str, kind: str) -> None:
+    report = lf.audit(code, loss=loss, output=output)
+    assert kind in report.kinds(output) or (kind == "approximate" and not report.ok), report.text()
+    assert any(f.given for f in report.faults)
+
+
+def test_a_threshold_is_narrowed_down() -> None:
+    """exp(f)/(1 + exp(f)) is NaN where exp overflows, for f > 709.78."""
+    report = lf.audit(
+        lambda y, f: np.exp(f) / (1 + np.exp(f)) - y, loss="binary_cross_entropy_logits", output="gradient"
+    )
+    (fault,) = [f for f in report.faults if f.kind == "NaN"]
+    assert 709.78 <= fault.given["z"] <= 710.5
+
+
+def test_small_losses_of_digits_are_notes() -> None:
+    """1 - sigmoid(f) loses all its digits beyond 37, where the truth is 1e-16: worth a note, no fault."""
+    report = lf.audit(lambda y, f: sigmoid(f) - y, loss="binary_cross_entropy_logits", output="gradient")
+    assert report.ok and report.notes
+
+
+C_SOURCE = """
+#include <math.h>
+#include <stddef.h>
+double gradient_of_one(double y, double f) { return tanh(f - y); }
+void gradient_of_many(const double *y, const double *f, double *gradient, double *hessian, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        gradient[i] = tanh(f[i] - y[i]);
+        hessian[i] = 2 - pow(tanh(f[i] - y[i]), 2);  /* 1 - tanh**2 is right */
+    }
+}
+double with_a_parameter(double y, double f, double delta) { return fmax(-delta, fmin(delta, f - y)); }
+double dies(double y, double f) { return *(volatile double *)8; }
+"""
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    if not shutil.which("cc") and not shutil.which("gcc"):
+        pytest.skip("there is no C compiler")
+    path = tmp_path / "mine.c"
+    path.write_text(C_SOURCE, encoding="utf-8")
+    return path
+
+
+def test_c_functions(source: Path) -> None:
+    assert lf.audit(f"{source}:gradient_of_one", loss="log_cosh", output="gradient").ok
+    many = lf.audit(f"{source}:gradient_of_many", loss="log_cosh")
+    assert [v.verdict for v in many.verdicts] == ["right", "wrong"] and many.kinds("hessian") == ["factor of a term"]
+    assert (
+        lf.audit(f"{source}:with_a_parameter", loss="huber", delta=1.5, output="gradient").verdicts[0].verdict
+        == "right"
+    )
+    crash = lf.audit(f"{source}:dies", loss="log_cosh")
+    assert crash.kinds() == ["crash"] and "SIGSEGV" in crash.faults[0].words
+
+
+def test_torch_functions(torch: ModuleType) -> None:
+    functional = torch.nn.functional
+
+    def wrong(pred: Any, target: Any) -> Any:
+        return functional.softplus(pred) - 2 * target * pred
+
+    report = lf.audit(wrong, loss="binary_cross_entropy_logits", library="torch")
+    assert [v.output for v in report.verdicts] == ["loss", "gradient", "hessian"]
+    assert {v.output: v.verdict for v in report.verdicts}["hessian"] == "right" and not report.ok
+
+    def mean(pred: Any, target: Any) -> Any:
+        return functional.mse_loss(pred, target)
+
+    report = lf.audit(mean, loss="squared_error", library="torch")
+    assert report.ok and "mean reduction" in [f.kind for f in report.notes], report.text()

@@ -1,0 +1,364 @@
+"""What is wrong with foreign code? The audit, step by step."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ...runtime.errors import EnvironmentLacking
+from ...spec.domains import FiniteSet, parse_domain
+from ...spec.model import Loss, SpecError
+from ...spec.text import parse_expression
+from ..floats import evaluate
+from ..truth import OUTPUTS
+from .conventions import LIBRARIES, Asker, Convention, Local, Oracle, Trial, find
+from .ground import Floats, Ground, ground_of
+from .process import Child, ChildDied, Limits
+from .range import at_kinks, beyond, crash, ulps
+from .relations import CLOSE, Diagnosis, Relations, fits, relations_of
+from .report import Finding, Report, Right, Verdict
+from .target import target_of
+
+_WEIGHTS = (1.0, 2.0, 0.5, 3.0, 0.25)
+_UP_TO_FACTOR = ("sign", "factor", "sign and factor")
+
+
+def audit(
+    target: str | Callable[..., Any],
+    loss: Loss,
+    parameters: Mapping[str, float],
+    *,
+    library: str | None = None,
+    output: Sequence[str] = (),
+    keywords: Mapping[str, Any] | None = None,
+    python: str | None = None,
+    limits: Limits | None = None,
+    prototype: str | None = None,
+) -> Report:
+    """Hold foreign code against the loss it is said to be of.
+
+    `target` is a text that names it (see `target`) or a live callable; it runs in a child process, with the interpreter
+    `python` where it is named by a place. `parameters` are those of the loss, each given. `library` is one of
+    `conventions.LIBRARIES`; `output` names what is returned, such as ("gradient", "hessian"), where the numbers do not
+    show it. `keywords` are passed on. Raises SpecError for what cannot be meant, EnvironmentLacking for a compiler or
+    interpreter that is not there.
+    """
+    _expect(library, output)
+    name = target if isinstance(target, str) else getattr(target, "__qualname__", type(target).__qualname__)
+    with Child(target_of(target, prototype), limits or Limits(), python or sys.executable) as child:
+        return examine(child, name, loss, parameters, library=library, output=output, keywords=keywords)
+
+
+def audit_formula(formula: str, output: str, loss: Loss, parameters: Mapping[str, float]) -> Report:
+    """Hold a formula in text, in the symbols of the loss, against one of its outputs.
+
+    Raises TextError, with the place, for a formula that cannot be read.
+    """
+    _expect(None, (output,))
+    symbols = {str(s): s for a in loss.arguments for s in (a.symbol,)} | {p.name: p.symbol for p in loss.parameters}
+    meanings = {d.symbol: d.meaning for d in loss.definitions}
+    expression = parse_expression(formula, symbols | {str(s): s for s in meanings}).xreplace(meanings)
+
+    def typed(y: Floats, f: Floats) -> Floats:
+        values = {loss.targets[0].name: y, loss.predictions[0].name: f, **parameters}
+        return np.broadcast_to(np.asarray(evaluate(expression, values), np.float64), f.shape)
+
+    return examine(Local(typed), formula, loss, parameters, output=(output,))
+
+
+def audit_trusted(function: Callable[..., Any], loss: Loss, parameters: Mapping[str, float], **options: Any) -> Report:
+    """The same for a function that may run in this process."""
+    return examine(Local(function), getattr(function, "__qualname__", "function"), loss, parameters, **options)
+
+
+def _expect(library: str | None, output: Sequence[str]) -> None:
+    if library is not None and library not in LIBRARIES:
+        raise SpecError(f"the library is one of {', '.join(LIBRARIES)}; got {library!r}")
+    for o in output:
+        if o not in OUTPUTS:
+            raise SpecError(f"an output is one of {', '.join(OUTPUTS)}; got {o!r}")
+
+
+def examine(oracle: Oracle, name: str, loss: Loss, parameters: Mapping[str, float], *, library: str | None = None,
+            output: Sequence[str] = (), keywords: Mapping[str, Any] | None = None) -> Report:  # fmt: skip
+    """The steps: the convention, each output at ordinary points, then kinks, range, weights and the rest."""
+    with np.errstate(all="ignore"):
+        return _examined(oracle, name, loss, parameters, library, output, keywords)
+
+
+def _examined(oracle: Oracle, name: str, loss: Loss, parameters: Mapping[str, float], library: str | None,
+              output: Sequence[str], keywords: Mapping[str, Any] | None) -> Report:  # fmt: skip
+    ground = ground_of(loss, parameters)
+    given = dict(keywords or {})
+    try:
+        about = oracle.start()
+        if "error" in about:
+            _unloadable(name, about)
+        taken = {p["name"] for p in about.get("parameters", ())}
+        passed = {n: v for n, v in parameters.items() if n in taken} | given
+        trial, said = find(oracle, ground, library, output, passed)
+        narrowed = _labels_only(trial, ground)
+        if narrowed is not None:
+            ground = narrowed
+            trial, said = find(oracle, ground, library, output, passed)
+    except ChildDied as death:
+        return _dead(oracle, name, ground, f"{death}")
+    if trial is None:
+        return _uncallable(name, ground, said)
+    asker = Asker(oracle, trial.convention, passed)
+    findings: list[Finding] = []
+    verdicts: list[Verdict] = []
+    if narrowed is not None:
+        findings.append(Finding("note", "labels", "call", "it is right for the labels 0 and 1 alone, not between them"))
+    for o in trial.convention.outputs:
+        verdict, found = _judge(ground, asker, trial, o)
+        verdicts.append(verdict)
+        findings += found
+    findings += _together(trial, ground, verdicts, findings)
+    findings += _further(ground, asker, trial, verdicts)
+    ranked = sorted(findings, key=lambda f: (f.severity != "fault", OUTPUTS.index(f.output) if f.output in OUTPUTS
+                                             else 9))  # fmt: skip
+    return Report(name, loss.name, dict(parameters), tuple(trial.convention.words), tuple(verdicts),
+                  tuple(_unrepeated(ranked)), _formulas(ground, trial.convention),
+                  points=len(ground.fit) + len(ground.fresh))  # fmt: skip
+
+
+def _judge(ground: Ground, asker: Asker, trial: Trial, output: str) -> tuple[Verdict, list[Finding]]:
+    """Is one output right at ordinary points, and if not, what is it?"""
+    relations, answers = relations_of(ground, output), trial.answers[output]
+    right = relations.is_right(answers)
+    if right.all():
+        sample = ground.sample(relations.y, relations.f)
+        worst = ulps(ground, sample, output, answers.values)
+        words = f"right to {_sized(worst)} ulp over ordinary inputs"
+        if answers.tolerance > CLOSE and worst > 2**20:
+            words = f"right to single precision over ordinary inputs ({worst:.2g} ulp of double precision)"
+        return Verdict(output, "right", worst, words), []
+    with np.errstate(all="ignore"):
+        scale = float(np.median(np.abs(relations.truth)))
+        off = float(np.max(np.abs(answers.values - relations.truth) / np.maximum(np.abs(relations.truth), scale)))
+    where = _first_failing(ground, asker, relations, answers.tolerance)
+    if off < 1e-4:
+        severity = "fault" if off > 1e-6 else "note"
+        words = f"nearly right: off by {off:.1e} of its size at worst, as an added epsilon or a difference quotient is"
+        return Verdict(output, "nearly right", None, words), [
+            _at(Finding(severity, "approximate", output, words), where)]  # type: ignore[arg-type]  # fmt: skip
+    diagnoses = relations.diagnose(answers)
+    if not diagnoses:
+        diagnoses = [_unexplained(relations, answers.values)]
+    first = diagnoses[0]
+    verdict = "right up to a factor" if first.kind in _UP_TO_FACTOR else "wrong"
+    found = [_at(Finding("fault", d.kind, output, d.words if n == 0 else f"in other words, {d.words}"),
+                 where if n == 0 else {}) for n, d in enumerate(diagnoses)]  # fmt: skip
+    share = float(np.mean(~right))
+    words = (
+        f"{verdict}: {first.words}" if verdict != "wrong" else f"wrong at {share:.0%} of ordinary inputs: {first.words}"
+    )
+    return Verdict(output, verdict, None, words), found  # type: ignore[arg-type]
+
+
+def _unexplained(relations: Relations, values: Floats) -> Diagnosis:
+    bad = ~np.isfinite(values)
+    if bad.any():
+        place = int(np.flatnonzero(bad)[0])
+        what = "NaN" if np.isnan(values[place]) else "infinite"
+        return Diagnosis(what, f"{what} at ordinary inputs ({bad.mean():.0%} of them)")
+    return Diagnosis("unknown", "no known relation to the truth explains it")
+
+
+def _first_failing(ground: Ground, asker: Asker, relations: Relations, tolerance: float) -> dict[str, Any]:
+    """The plainest input at which the output is wrong, with both values."""
+    sample = ground.plainest
+    y, f = sample.y, sample.f
+    try:
+        values, _ = asker.at(y, f)
+    except ChildDied:
+        return {}
+    u, t = values[relations.output], sample.exact[relations.output]
+    off = np.flatnonzero(~fits(u, t, tolerance) & np.isfinite(t))
+    if not len(off):
+        return {}
+    i = int(off[0])
+    return {"given": {ground.target.name: float(y[i]), ground.prediction.name: float(f[i]), **ground.parameters},
+            "computed": float(u[i]), "expected": float(t[i])}  # fmt: skip
+
+
+def _at(finding: Finding, where: Mapping[str, Any]) -> Finding:
+    return replace(finding, **where) if where else finding
+
+
+def _together(trial: Trial, ground: Ground, verdicts: Sequence[Verdict], findings: Sequence[Finding]
+              ) -> Iterator[Finding]:  # fmt: skip
+    """What several outputs say only together: one factor in all of them."""
+    factors = {}
+    for v in verdicts:
+        if v.verdict == "right up to a factor":
+            relations = relations_of(ground, v.output)
+            d = relations.diagnose(trial.answers[v.output])
+            factors[v.output] = d[0].constant
+    if len(factors) > 1 and len(factors) == len(verdicts):
+        first, *rest = factors.values()
+        if all(c is not None and first is not None and np.isclose(c, first) for c in rest):
+            yield Finding("note", "scale", "call", "all outputs have the same factor: the loss itself is scaled by it")
+    if factors.get("gradient") == -1 and trial.convention.form != "catboost":
+        yield Finding("note", "scale", "call", "CatBoost wants negated derivatives; no other library does")
+
+
+def _further(ground: Ground, asker: Asker, trial: Trial, verdicts: Sequence[Verdict]) -> Iterator[Finding]:
+    """Kinks and range of what is right; weights, other rows and what is done to the inputs."""
+    right = [v.output for v in verdicts if v.verdict in ("right", "nearly right")]
+    relations = {o: relations_of(ground, o) for o in right}
+    answers = {o: trial.answers[o] for o in right}
+    if right:
+        tolerance = max(a.tolerance for a in answers.values())
+        yield from at_kinks(ground, asker, right, tolerance)
+        yield from beyond(ground, asker, relations, answers)
+    try:
+        yield from _weights(ground, asker, trial.convention)
+        yield from _rows(ground, asker, trial)
+    except ChildDied as death:
+        yield crash(asker, ground.fresh, f"{death}", ground)
+    if asker.changed:
+        yield Finding("fault", "changes its inputs", "call", "it writes into the arrays that it is given")
+
+
+def _weights(ground: Ground, asker: Asker, c: Convention) -> Iterator[Finding]:
+    """Are sample weights multiplied exactly once?"""
+    if not c.weighable or c.automatic:
+        return
+    y, f = ground.fresh.y, ground.fresh.f
+    w = np.resize(_WEIGHTS, len(y))
+    weighed = asker
+    if c.weighable != "form":
+        return
+    plain, _ = asker.at(y, f, np.ones(len(y)))
+    values, _ = weighed.at(y, f, w)
+    for o in c.outputs:
+        u, v = plain[o], values[o]
+        if not np.isfinite(u).all() or not u.any():
+            continue
+        known = {
+            "ignored": ("weights ignored", "sample weights are not applied at all", u),
+            "twice": ("weights twice", "sample weights are applied twice", u * w**2),
+            "mean": ("weights normalised", "sample weights are divided by their mean", u * w / w.mean()),
+            "sum": ("weights normalised", "sample weights are divided by their sum", u * w / w.sum()),
+            "root": ("weights rooted", "the square root of the sample weights is applied", u * np.sqrt(w)),
+        }
+        if fits(v, u * w, 1e-6).all():
+            continue
+        for kind, words, expected in known.values():
+            if fits(v, expected, 1e-6).all():
+                yield Finding(_gravity(c, kind), kind, o, words)
+                break
+        else:
+            yield Finding("fault", "weights", o, "sample weights change it in an unknown way")
+
+
+def _gravity(c: Convention, kind: str) -> Any:
+    """Of a data set, weights that are ignored may be meant so; where they are an argument, they may not."""
+    return "note" if kind == "weights ignored" and set(c.form) & {"d"} else "fault"
+
+
+def _rows(ground: Ground, asker: Asker, trial: Trial) -> Iterator[Finding]:
+    """Does a row's answer depend on the rows beside it, or on chance?"""
+    if asker.convention.split:
+        yield from _reduced(ground, asker, trial)
+        return
+    y, f = ground.fit.y, ground.fit.f
+    half = len(y) // 2
+    whole, _ = asker.at(y, f)
+    part, _ = asker.at(y[:half], f[:half])
+    again, _ = asker.at(y, f)
+    for o in asker.convention.outputs:
+        if not np.array_equal(whole[o], again[o], equal_nan=True):
+            yield Finding("fault", "random", o, "the same inputs give different answers")
+        elif not fits(part[o], whole[o][:half], 1e-6).all() and np.isfinite(whole[o]).all():
+            ratio = fits(part[o], whole[o][:half] * len(y) / half, 1e-6).all()
+            words = "it is divided by the number of rows" if ratio else "a row's answer depends on the other rows"
+            yield Finding("fault", "mean reduction" if ratio else "depends on other rows", o, words)
+
+
+def _reduced(ground: Ground, asker: Asker, trial: Trial) -> Iterator[Finding]:
+    """Of a single number for all rows: is it their sum or their mean?"""
+    whole = Asker(asker.oracle, replace(asker.convention, split=False), asker.keywords)
+    y, f = ground.fit.y, ground.fit.f
+    o = "gradient" if asker.convention.automatic else asker.convention.outputs[0]
+    if asker.convention.number:
+        return
+    alone, _ = asker.at(y, f)
+    message = whole._ask(y, f, None, False)
+    if "error" in message or o not in alone:
+        return
+    together, _ = whole.at(y, f)
+    total = alone[o].sum() if o == "loss" else alone[o]
+    if np.isclose(together[o][0], np.ravel(total)[0], rtol=1e-9):
+        yield Finding("note", "sum reduction", "call", "the loss is the sum over the rows")
+    elif np.isclose(together[o][0] * len(y), np.ravel(total)[0], rtol=1e-9):
+        yield Finding("note", "mean reduction", "call", "the loss is the mean over the rows: of n rows, derivatives "
+                      "are those of one row divided by n")  # fmt: skip
+
+
+def _labels_only(trial: Trial | None, ground: Ground) -> Ground | None:
+    """For code that is right at the labels 0 and 1 of a target that may lie between them: the loss of labels alone."""
+    if trial is None or ground.target.domain.text != "[0, 1]" or trial.convention.targets:
+        return None
+    for o, a in trial.answers.items():
+        relations = relations_of(ground, o)
+        ends = (relations.y == 0) | (relations.y == 1)
+        if relations.is_right(a, 1e-4).all() or not relations.is_right(a, 1e-4)[ends].any():
+            continue
+        inside = relations.is_right(a, 1e-4)
+        if inside[ends].mean() > 0.4 and not inside[~ends].any():
+            target = replace(ground.target, domain=_binary())
+            arguments = tuple(target if x.role == "target" else x for x in ground.loss.arguments)
+            return ground_of(replace(ground.loss, arguments=arguments), ground.parameters)
+    return None
+
+
+def _binary() -> FiniteSet:
+    domain = parse_domain("{0, 1}")
+    assert isinstance(domain, FiniteSet)
+    return domain
+
+
+def _formulas(ground: Ground, c: Convention) -> tuple[Right, ...]:
+    return tuple(Right(o, ground.shown[o]) for o in c.outputs)
+
+
+def _dead(oracle: Oracle, name: str, ground: Ground, how: str) -> Report:
+    """The process ended before anything was known: the input that does it, if it is one."""
+    findings = [Finding("fault", "hangs" if "took more" in how else "crash", "call", how)]
+    for form in ("yf", "fd"):
+        asker = Asker(oracle, Convention(form, outputs=("gradient",)), {})
+        try:
+            asker.at(ground.fresh.y[:1], ground.fresh.f[:1])
+        except ChildDied:
+            findings = [crash(asker, ground.fresh.take(np.arange(4)), how, ground)]
+            break
+    return Report(name, ground.loss.name, dict(ground.parameters), (), (), tuple(findings))
+
+
+def _unloadable(name: str, about: Mapping[str, Any]) -> None:
+    """What could not be loaded has not been audited: that is no finding."""
+    said = f"{about['error']}: {about['message']}" + (f", in {about['line']}" if about.get("line") else "")
+    if about["error"] in ("ModuleNotFoundError", "ImportError"):
+        raise EnvironmentLacking(f"{name} cannot be imported: {said}")
+    raise SpecError(f"{name} cannot be loaded: {said}")
+
+
+def _uncallable(name: str, ground: Ground, said: Mapping[str, Any]) -> Report:
+    line = f", in {said['line']}" if said.get("line") else ""
+    words = f"no way of calling it works; the first one raised {said.get('error')}: {said.get('message')}{line}"
+    return Report(name, ground.loss.name, dict(ground.parameters), (), (), (Finding("fault", "raises", "call", words),))
+
+
+def _unrepeated(findings: Sequence[Finding]) -> list[Finding]:
+    return list({(f.severity, f.kind, f.output, f.words): f for f in findings}.values())
+
+
+def _sized(value: float) -> str:
+    return f"{value:.2g}" if value < 1000 else f"{value:.1e}"
