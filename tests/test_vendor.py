@@ -60,7 +60,8 @@ def test_trains_without_lossforge(library: str, tmp_path: Path) -> None:
         capture_output=True, text=True, cwd=tmp_path,
     )  # fmt: skip
     assert done_.returncode == 0, done_.stderr
-    found = np.load(results)
+    with np.load(results) as archive:
+        found = dict(archive)
     for name, (_, curvature, parameters) in LOSSES.items():
         loss = lf.losses[name](backend="numpy", **parameters)
 
