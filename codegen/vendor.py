@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -58,8 +59,7 @@ def objective_file(
     `curvature` and `parameters` become the defaults in the file; of another curvature than the one named no kernel is
     carried. Raises TargetError when the modules cannot stand in one file.
     """
-    carried = [Module.read(place) for place in (*CARRIED, f"runtime/objectives/{library}.py")]
-    sections = one_namespace(carried)
+    carried, sections = _carried(library)
     kept = {name: facts[name] for name in KNOWN if name in facts}
     kept["properties"] = {name: facts["properties"][name] for name in ("convex",) if name in facts["properties"]}
     if curvature is not None:
@@ -88,6 +88,13 @@ def objective_file(
         "bound": ", ".join(f"{name}={name}" for name in facts["parameters"]),
     }
     return environment().get_template("vendor.py.j2").render(context)
+
+
+@cache
+def _carried(library: str) -> tuple[list[Module], list[str]]:
+    """The modules that an adapter needs, itself the last, and their sections of the file."""
+    modules = [Module.read(place) for place in (*CARRIED, f"runtime/objectives/{library}.py")]
+    return modules, one_namespace(modules)
 
 
 # Modules as text ---------------------------------------------------------------------------------

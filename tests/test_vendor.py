@@ -17,6 +17,7 @@ from training import REAL, TARGETS, TRAIN
 
 import lossforge as lf
 from lossforge.cli.main import lossforge
+from lossforge.cli.vendor import TENSORS
 from lossforge.codegen.target import TargetError
 from lossforge.codegen.vendor import CARRIED, Module, imports, literal, one_namespace
 from lossforge.runtime import DomainViolation, ParameterError
@@ -59,7 +60,8 @@ def test_trains_without_lossforge(library: str, tmp_path: Path) -> None:
         capture_output=True, text=True, cwd=tmp_path,
     )  # fmt: skip
     assert done_.returncode == 0, done_.stderr
-    found = np.load(results)
+    with np.load(results) as archive:
+        found = dict(archive)
     for name, (_, curvature, parameters) in LOSSES.items():
         loss = lf.losses[name](backend="numpy", **parameters)
 
@@ -222,3 +224,27 @@ def test_carried_modules_need_only_those_before_them() -> None:
 def test_literals_are_what_they_say() -> None:
     data = {"a": [1, 2.5, None, True], "b": {"c": 'say "x"\\', "d": []}, "long": ["word " * 9] * 9}
     assert eval(literal(data)) == data
+
+
+@pytest.mark.parametrize("library", TENSORS)
+def test_tensor_code_is_its_own_file(library: str, tmp_path: Path) -> None:
+    """What is generated for PyTorch and JAX needs nothing to be carried: the file is that module."""
+    optional(library, "python3 -m pip install -e '.[libraries]'")
+    generated = ROOT / "generated" / library / "huber.py"
+    assert build("huber", "--target", library, "--out", tmp_path).exit_code == 0
+    assert (tmp_path / f"huber_{library}.py").read_text() == generated.read_text()
+    program = (
+        "import sys, importlib, numpy as np\n"
+        "from training import Absent\n"
+        "sys.meta_path.insert(0, Absent())\n"
+        f"library = importlib.import_module({'torch' if library == 'torch' else 'jax.numpy'!r})\n"
+        f"huber = importlib.import_module('huber_{library}').huber\n"
+        "array = getattr(library, 'tensor', None) or library.asarray\n"
+        "print(float(huber(array([3.0, 0.5]), array([0.0, 0.0]), delta=2)))\n"
+    )
+    path = f"import sys; sys.path[:0] = [{str(ROOT / 'tests')!r}, {str(tmp_path)!r}]\n"
+    done = subprocess.run([sys.executable, "-I", "-c", path + program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) == pytest.approx((4.0 + 0.125) / 2)
+    done_ = build("huber", "--target", library, "--set", "delta=2")
+    assert done_.exit_code == 2 and "takes parameters when it is called" in done_.output
