@@ -105,7 +105,7 @@ def examples_that_print_what_they_show(page: Path) -> int:
 
 
 def test_the_python_of_the_readme_prints_what_it_shows() -> None:
-    assert examples_that_print_what_they_show(README) == 4
+    assert examples_that_print_what_they_show(README) == 6
 
 
 def test_the_python_of_the_objectives_prints_what_it_shows(
