@@ -346,3 +346,12 @@ def test_a_library_that_is_none() -> None:
     with pytest.raises(ValueError, match=r"library is 'xgbost'; expected one of .*; did you mean 'xgboost'"):
         lf.objective("huber", library="xgbost")
     assert list(LIBRARIES)[:3] == ["xgboost", "lightgbm", "catboost"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("focall", "did you mean 'focal'"), ("delta**2*r", r"pass lf\.parse")],
+)
+def test_a_loss_that_is_not_there(name: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        lf.objective(name, library="xgboost")

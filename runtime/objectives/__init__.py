@@ -30,7 +30,7 @@ def objective(loss: str | LossFunction, library: str, curvature: str | None = No
 
     `loss` is a name of the catalogue, with its parameters among the options, or a function made by `lf.losses` or
     `lf.compile`. `curvature` names what stands for the second derivative (see `Objective`). What else an adapter
-    takes is in the documentation of its class. Raises ValueError for a library or curvature that is none,
+    takes is in the documentation of its class. Raises ValueError for a loss, library or curvature that is none,
     ParameterError for parameters that do not fit, ModuleNotFoundError where the library is not installed.
     """
     if library not in LIBRARIES:
@@ -40,6 +40,10 @@ def objective(loss: str | LossFunction, library: str, curvature: str | None = No
     adapter = getattr(import_module(f".{library}", __name__), LIBRARIES[library])
     own = {name: options.pop(name) for name in adapter.OPTIONS if name in options}
     if isinstance(loss, str):
+        if loss not in losses:
+            near = get_close_matches(loss, losses, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "of a formula of your own, pass lf.parse(...)"
+            raise ValueError(f"the catalogue has no loss {loss!r}; {hint}")
         loss = losses[loss](**options)
     elif options:
         raise TypeError(f"the parameters of {loss.name} are bound already, got {', '.join(options)} as well")
