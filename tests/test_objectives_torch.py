@@ -111,7 +111,7 @@ def test_it_agrees_with_numpy(name: str, dtype: Any) -> None:
         np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=2.0**-1060 if dtype is np.float64 else 1e-7)
 
 
-@pytest.mark.parametrize("name", some(SCALAR, 4))
+@pytest.mark.parametrize("name", some(SCALAR[::2], 2))
 def test_gradcheck_and_gradgradcheck(name: str) -> None:
     y, f = samples(name)
     inside = np.abs(f) < 4
