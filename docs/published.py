@@ -118,7 +118,9 @@ def cell(r: Report, output: str) -> str:
 
 def beyond(r: Report) -> str:
     kinds = dict.fromkeys(
-        f.kind for f in r.faults if any(v.output == f.output and "right" in v.verdict for v in r.verdicts)
+        f.kind
+        for f in r.faults
+        if any(v.output == f.output and v.verdict in ("right", "nearly right") for v in r.verdicts)
     )
     return ", ".join(kinds) or "nothing"
 

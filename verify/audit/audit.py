@@ -279,9 +279,8 @@ def _weights(ground: Ground, asker: Asker, c: Convention) -> Iterator[Finding]:
             continue
         for kind, words, expected in known.values():
             if fits(v, expected, 1e-6).all():
-                if kind == "weights ignored" and "d" in c.form:
-                    words = "the sample weights of the data set are not applied, and no library applies them for it"
-                yield Finding(_gravity(c, kind), kind, o, words)
+                more = " (of the data set: no library does it instead)" if "d" in c.form else ""
+                yield Finding(_gravity(c, kind), kind, o, words + more * (kind == "weights ignored"))
                 break
         else:
             yield Finding("fault", "weights", o, "sample weights change it in an unknown way")
