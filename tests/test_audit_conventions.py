@@ -124,6 +124,19 @@ def test_catboost_wants_negated_derivatives() -> None:
     assert [report.kinds(o) for o in ("gradient", "hessian")] == [["sign"], ["sign"]]
 
 
+def test_a_parameter_that_is_ignored_is_seen_at_its_default() -> None:
+    """Right for delta = 1 alone, which is what the audit is asked about; but it takes delta, and does not use it."""
+
+    def ignores(y_true: Array, y_pred: Array, delta: float = 1.0) -> Array:
+        return np.clip(y_pred - y_true, -1, 1)
+
+    def uses(y_true: Array, y_pred: Array, delta: float = 1.0) -> Array:
+        return np.clip(y_pred - y_true, -delta, delta)
+
+    assert lf.audit(ignores, loss="huber", output="gradient").kinds() == ["parameter ignored"]
+    assert lf.audit(uses, loss="huber", output="gradient").ok
+
+
 def test_a_mean_is_seen() -> None:
     report = lf.audit(mean_value_and_gradient, loss="half_squared_error")
     assert "mean reduction" in [f.kind for f in report.findings], report.text()

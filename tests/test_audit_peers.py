@@ -125,10 +125,15 @@ def test_scipy() -> None:
 
 @pytest.mark.parametrize(
     ("name", "called", "parameters"),
-    [
-        ("huber", "huber_loss", {"delta": 1.0}),
-        ("binary_cross_entropy_logits", "sigmoid_binary_cross_entropy", {}),
-    ],
+    some(
+        [
+            ("huber", "huber_loss", {"delta": 1.0}),
+            ("binary_cross_entropy_logits", "sigmoid_binary_cross_entropy", {}),
+            ("half_squared_error", "l2_loss", {}),
+            ("log_cosh", "log_cosh", {}),
+        ],
+        4,
+    ),
 )
 def test_optax(name: str, called: str, parameters: dict[str, float]) -> None:
     library("optax")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 
 import numpy as np
 import pytest
 from audit_corpus import OBJECTIVES, Objective, function_of, planted
-from extent import some
+from extent import WHOLE
 
 import lossforge as lf
 from lossforge.verify.audit import Report
@@ -46,6 +47,9 @@ NAMES: dict[str, set[str]] = {
     "parameter": {*PARAMETERS, *FACTORS, "part", "pieces"},
 }
 
+# Of the planted errors: half of them in CI, which is 549; all of them with `dev.py test --all`.
+EVERY = 1 if os.environ.get("LOSSFORGE_TESTS") == "all" else 2 if WHOLE else 6
+
 
 def told(report: Report, output: str) -> list[str]:
     """The kinds of those diagnoses that foretell the numbers; a part of the inputs alone does not."""
@@ -71,7 +75,7 @@ def test_planted_errors_are_caught_and_named(capsys: pytest.CaptureFixture[str])
     missed, unnamed, counts = [], [], Counter[str]()
     for objective in OBJECTIVES:
         for output in ("gradient", "hessian"):
-            for error in some(planted(objective, output), 2):
+            for error in [*planted(objective, output)][::EVERY]:
                 if not differs(objective, objective.text(output), error.expression):
                     continue
                 function = function_of(objective, error.expression)
@@ -91,7 +95,7 @@ def test_planted_errors_are_caught_and_named(capsys: pytest.CaptureFixture[str])
         print(f"\n{dict(counts)} in {time.perf_counter() - began:.0f} s")
     assert missed == []
     assert counts["explained"] >= 0.95 * counts["planted"]
-    assert counts["planted"] >= 400
+    assert counts["planted"] * EVERY >= 1000  # 1096 in all
     assert counts["named"] >= 0.9 * counts["planted"], "\n".join(unnamed)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...runtime.errors import EnvironmentLacking
-from ...spec.domains import FiniteSet, parse_domain
+from ...spec.domains import FiniteSet, Interval, parse_domain
 from ...spec.model import Loss, SpecError
 from ...spec.text import parse_expression
 from ..floats import evaluate
@@ -220,10 +220,37 @@ def _further(ground: Ground, asker: Asker, trial: Trial, verdicts: Sequence[Verd
     try:
         yield from _weights(ground, asker, trial.convention)
         yield from _rows(ground, asker, trial)
+        yield from _other_parameters(ground, asker, trial, right)
     except ChildDied as death:
         yield crash(asker, ground.fresh, f"{death}", ground)
     if asker.changed:
         yield Finding("fault", "changes its inputs", "call", "it writes into the arrays that it is given")
+
+
+def _other_parameters(ground: Ground, asker: Asker, trial: Trial, right: Sequence[str]) -> Iterator[Finding]:
+    """Code that takes a parameter of the loss by name: is it right for another value, too?"""
+    for p in ground.loss.parameters:
+        if p.name not in asker.keywords or not isinstance(p.domain, Interval) or not right:
+            continue
+        low, high, value = float(p.domain.low), float(p.domain.high), ground.parameters[p.name]
+        bounded = np.isfinite(low) and np.isfinite(high)
+        other = (
+            low + (high - low) * (0.7 if value < low + (high - low) / 2 else 0.35) if bounded else value * 1.5 + 0.25
+        )
+        there = ground_of(ground.loss, {**ground.parameters, p.name: other})
+        sample = there.fresh
+        values, _ = replace(asker, keywords={**asker.keywords, p.name: other}).at(sample.y, sample.f)
+        before, _ = asker.at(sample.y, sample.f)
+        for o in right:
+            wrong = np.flatnonzero(~fits(values[o], sample.exact[o], max(trial.answers[o].tolerance, 1e-6)))
+            if len(wrong):
+                ignored = np.array_equal(values[o], before[o], equal_nan=True)
+                kind = "parameter ignored" if ignored else "parameter off"
+                words = f"the parameter {p.name} is ignored" if ignored else f"it is wrong for {p.name} = {other:g}"
+                i = int(wrong[0])
+                given = {ground.target.name: float(sample.y[i]), ground.prediction.name: float(sample.f[i])}
+                yield Finding("fault", kind, o, words, {**given, **there.parameters}, float(values[o][i]),
+                              float(sample.exact[o][i]))  # fmt: skip
 
 
 def _weights(ground: Ground, asker: Asker, c: Convention) -> Iterator[Finding]:
@@ -252,7 +279,8 @@ def _weights(ground: Ground, asker: Asker, c: Convention) -> Iterator[Finding]:
             continue
         for kind, words, expected in known.values():
             if fits(v, expected, 1e-6).all():
-                yield Finding(_gravity(c, kind), kind, o, words)
+                more = " (of the data set: no library does it instead)" if "d" in c.form else ""
+                yield Finding(_gravity(c, kind), kind, o, words + more * (kind == "weights ignored"))
                 break
         else:
             yield Finding("fault", "weights", o, "sample weights change it in an unknown way")

@@ -268,6 +268,20 @@ def jax_outputs(function: Any, form: str, keywords: Message, y: Any, f: Any, w: 
     """The same of a JAX function."""
     jax = importlib.import_module("jax")
     jax.config.update("jax_enable_x64", True)
+    # JAX compiles anew for every length: whole blocks, filled up with the last row, unless all rows make one number.
+    n = len(f)
+    filled = n if n == 1 else -(-n // 128) * 128
+    found = _jax_outputs(jax, function, form, keywords, *(_filled(v, filled) for v in (y, f, w)))
+    if filled == n or all(np.size(o) == filled for o in found):
+        return [o if np.size(o) == 1 else o[:n] for o in found]
+    return _jax_outputs(jax, function, form, keywords, y, f, w)
+
+
+def _filled(values: Any, n: int) -> Any:
+    return None if values is None else np.concatenate([values, np.repeat(values[-1:], n - len(values))])
+
+
+def _jax_outputs(jax: Any, function: Any, form: str, keywords: Message, y: Any, f: Any, w: Any) -> list[Any]:
     target, raw, weight = (None if v is None else jax.numpy.asarray(v, jax.numpy.float64) for v in (y, f, w))
 
     def value(x: Any) -> Any:
@@ -275,7 +289,7 @@ def jax_outputs(function: Any, form: str, keywords: Message, y: Any, f: Any, w: 
 
     result = value(raw)
     if isinstance(result, tuple | list):
-        return outputs_of(result, len(f))
+        return outputs_of(tuple(np.asarray(v) for v in result), len(f))
     first = jax.grad(lambda x: value(x).sum())
     second = jax.grad(lambda x: first(x).sum())
     return [np.asarray(result), np.asarray(first(raw)), np.asarray(second(raw))]

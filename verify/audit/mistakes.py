@@ -1,7 +1,8 @@
 """What may somebody have typed instead of this derivative?
 
 Each slip of the pen is planted at every place of the expression where it can stand, and says of itself what it is.
-These are hypotheses: one that gives the very numbers of the foreign code, on points that it was not chosen by, explains them.
+These are hypotheses: one that gives the very numbers of the foreign code, on points that it was not chosen by, explains
+them.
 """
 
 from __future__ import annotations

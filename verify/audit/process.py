@@ -1,7 +1,8 @@
 """How does foreign code run without harming us? In a child process, with limits on time and memory.
 
 A live function is run after a fork; what is named by a place (a module, a file, a library) by an interpreter of its
-own, which may be that of another environment. A child that dies, hangs or eats memory is replaced; its death is an answer.
+own, which may be that of another environment. A child that dies, hangs or eats memory is replaced; its death is an
+answer.
 """
 
 from __future__ import annotations

@@ -105,7 +105,8 @@ def _states(relations: Relations, answers: Answers, sample: Sample, output: str,
             raised: dict[int, str]) -> list[str]:  # fmt: skip
     """What is wrong at each point, "" where nothing is."""
     truth, exact = sample.truths[output], sample.exact[output]
-    single = answers.tolerance > 1e-8
+    # What is known to be rough is not wrong for being so.
+    single = answers.tolerance > 1e-8 or not relations.is_right(answers).all()
     scale = float(np.median(np.abs(relations.truth))) or float(np.max(np.abs(relations.truth))) or 1.0
     states = []
     for i in range(len(sample)):
