@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from conftest import optional
 
 import lossforge as lf
 from lossforge.cli.main import lossforge
@@ -140,6 +141,16 @@ def test_misbehaviour_of_a_live_function_is_a_finding() -> None:
 
     assert lf.audit(ends, loss="huber").kinds() == ["crash"]
     assert lf.audit(hangs, loss="huber", seconds=0.3).kinds() == ["hangs"]
+
+
+def test_a_live_function_is_audited_beside_the_threads_of_jax() -> None:
+    """JAX warns of every fork once it has computed something, and pytest makes errors of warnings."""
+    optional("jax", "python3 dev.py test --peers")
+    import jax.numpy as jnp
+
+    assert float(jnp.ones(3).sum()) == 3
+    report = lf.audit(lambda y, f: 2 * (f - y), loss="half_squared_error")
+    assert [f.kind for f in report.faults] == ["factor"]
 
 
 def test_a_crash_far_out_is_found_with_its_input(code: Path) -> None:

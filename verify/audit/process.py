@@ -101,7 +101,10 @@ class Child:
         theirs_in, self._to = os.pipe()
         self._from, theirs_out = os.pipe()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of Python 3.12, where this process has threads
+            # Python 3.12 warns where this process has threads, and so does JAX once it is imported. What the child may
+            # then wait for in vain, the limit on its time ends.
+            for category in (DeprecationWarning, RuntimeWarning):
+                warnings.simplefilter("ignore", category)
             self._pid = os.fork()
         if self._pid == 0:
             status = 70
