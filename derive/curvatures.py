@@ -84,8 +84,8 @@ class Candidate:
 def candidates(derivation: Derivation, claims: Claimed) -> tuple[Candidate, ...]:
     """The curvatures of a loss of one scalar prediction on the whole line that its proved properties leave room for."""
     loss = derivation.loss
-    if loss.size is not None or len(loss.predictions) != 1 or not _on_the_line(loss):
-        return ()
+    if not claims or loss.size is not None or len(loss.predictions) != 1 or not _on_the_line(loss):
+        return ()  # about a loss of which nothing is proved, nothing more is looked for
     majorizer = _even_majorizer(derivation) or _smooth_majorizer(loss, claims)
     elicited = claims.get("elicits", {}).get("value")
     proper = isinstance(elicited, dict) and elicited.get("statistic") == "mean"
