@@ -213,7 +213,10 @@ def _review(facts: Facts, path: Path) -> Review:
     from ..derive.certificates import Review, loads, review, review_lemma
 
     made = review(facts, loads(path.read_text(encoding="utf-8")) if path.is_file() else None)
-    lemmas = {p.stem: loads(p.read_text(encoding="utf-8")) for p in sorted(path.parent.glob(f"{path.stem}.*.json"))}
+    named = {f"{path.stem}.{c}.{lemma}" for c, of in facts["curvatures"].items() for lemma in of.get("lemmas", ())}
+    named |= {p.stem for p in path.parent.glob(f"{path.stem}.*.json")}
+    lemmas = {n: loads(p.read_text(encoding="utf-8")) if (p := path.with_name(f"{n}.json")).is_file() else None
+              for n in sorted(named)}  # fmt: skip
     decided = [name for name, doc in lemmas.items() if doc is None or _is_decided(doc)]
     wrong = {name: problem for name in decided if (problem := review_lemma(lemmas[name])) is not None}
     return Review(

@@ -135,13 +135,14 @@ class Ledger:
 
 
 def ledger(losses: Iterable[Loss], *roots: Path) -> Ledger:
-    """The proofs of each loss and, where the loss's own are not stale, of its lemmas."""
+    """The proofs of each loss, and of the lemmas that follow from what is proved about it."""
     found = Ledger({}, {}, {})
     for loss in losses:
         derivation = derive(loss)
         about = statement_of(derivation)
-        if about is None or not found.enter(loss.name, about, roots):
+        if about is None:
             continue
+        found.enter(loss.name, about, roots)
         for name, lemma in lemmas(derivation, _claims(derivation, found.proofs)).items():
             if not found.enter(f"{loss.name}.{name}", lemma.about, roots):
                 found.asked[f"{loss.name}.{name}"] = (lemma.property,)

@@ -84,7 +84,7 @@ def facts(
 
 def _curvature(c: Curvature) -> Facts:
     written = {} if c.formula is None else {"formula": formula(presented(c.formula))}
-    return {**written, "rule": c.rule, "holds": c.holds, "positive": c.positive}
+    return {**written, "rule": c.rule, "holds": c.holds, "positive": c.positive, "lemmas": list(c.lemmas)}
 
 
 def formula(e: Expr) -> dict[str, str]:

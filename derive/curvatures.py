@@ -398,6 +398,7 @@ class Curvature:
     rule: str
     holds: dict[str, Any]
     positive: dict[str, Any]
+    lemmas: tuple[str, ...] = ()  # whose certificates show it
 
 
 def curvatures(derivation: Derivation, claims: Claimed, shown: Claimed) -> dict[str, Curvature]:
@@ -412,13 +413,14 @@ def curvatures(derivation: Derivation, claims: Claimed, shown: Claimed) -> dict[
         if c.rule == "reweighted":
             positive = {"verdict": "undecided", "nonnegative": True}
             if holds["verdict"] == "proved" and _bends_down(claims):
-                found[c.name] = Curvature(c.name, c.formula, c.rule, holds, positive)
+                found[c.name] = Curvature(c.name, c.formula, c.rule, holds, positive, tuple(c.lemmas))
             continue
         positive = _sign(shown.get(f"{c.name}.values", {}))
         if positive["verdict"] == "undecided" and c.rule == "smooth" and _bends(claims):
             positive = {"verdict": "proved"}
         if holds["verdict"] in ("proved", "conditional") and positive["verdict"] != "undecided":
-            found[c.name] = Curvature(c.name, c.formula, c.rule, holds, positive)
+            needed = tuple(n for n in (*c.lemmas, "values") if f"{c.name}.{n}" in shown)
+            found[c.name] = Curvature(c.name, c.formula, c.rule, holds, positive, needed)
     return found
 
 

@@ -35,6 +35,11 @@ def call(*arguments: str | Path) -> Result:
     return CliRunner().invoke(lossforge, [str(argument) for argument in arguments])
 
 
+def lemmas_of(name: str) -> list[Path]:
+    """The certificates about the curvatures of a loss."""
+    return sorted((FACTS / "certificates").glob(f"{name}.*.json"))
+
+
 def facts(name: str) -> dict[str, Any]:
     known: dict[str, Any] = json.loads((FACTS / f"{name}.json").read_text(encoding="utf-8"))
     return known
@@ -146,7 +151,7 @@ def test_what_only_reads_needs_no_flint(arguments: list[str]) -> None:
 def folder(tmp_path: Path) -> Path:
     """A folder like generated/, with one loss."""
     (tmp_path / "facts" / "certificates").mkdir(parents=True)
-    for path in ("huber.json", "certificates/huber.json"):
+    for path in ("huber.json", "certificates/huber.json", *(f"certificates/{p.name}" for p in lemmas_of("huber"))):
         (tmp_path / "facts" / path).write_bytes((FACTS / path).read_bytes())
     return tmp_path
 
@@ -161,7 +166,7 @@ def test_check_says_how_many_claims_are_shown(folder: Path) -> None:
     for place in ("huber", folder):
         done = call("check", "--proofs", place)
         assert done.exit_code == 0, done.output
-        claims = len(facts("huber")["properties"])
+        claims = len(facts("huber")["properties"]) + len(lemmas_of("huber"))
         assert f"{claims} claims, {claims} decided, {claims} accepted" in done.stdout
 
 
@@ -209,6 +214,26 @@ PROBLEMS: dict[str, tuple[str, Any, str]] = {
         lambda d: d["claims"]["convex"].update(certificate=7),
         "certificate",
     ),
+    "a lemma's verdict": (
+        "certificates/huber.majorizer.concave.json",
+        lambda d: d["claims"]["convex"]["claim"].update(verdict="refuted"),
+        "the certificate",
+    ),
+    "a lemma about something else": (
+        "certificates/huber.majorizer.concave.json",
+        lambda d: d["about"].update(formula="-s"),
+        "the digest is that of another statement",
+    ),
+    "no lemma": (
+        "certificates/huber.majorizer.concave.json",
+        lambda d: d.clear(),
+        "not a document about one lemma",
+    ),
+    "a lemma that is not there": (
+        "huber.json",
+        lambda d: d["curvatures"]["majorizer"]["lemmas"].append("else"),
+        "not a document about one lemma",
+    ),
     "no document": ("certificates/huber.json", lambda d: d.clear(), "there is no certificate"),
 }
 
@@ -239,7 +264,7 @@ def test_the_json_document_counts(folder: Path) -> None:
     document = json.loads(call("check", "--proofs", "--all", "--json").stdout)
     assert document["schema"] == 1 and document["ok"]
     assert document["decided"] == document["accepted"] <= document["claims"]
-    assert document["claims"] == sum(len(facts(name)["properties"]) for name in CATALOG)
+    assert document["claims"] == sum(len(facts(name)["properties"]) + len(lemmas_of(name)) for name in CATALOG)
     assert set(document["losses"]) == set(CATALOG)
 
 
@@ -248,15 +273,16 @@ def test_the_json_document_counts(folder: Path) -> None:
 
 @pytest.fixture
 def proved(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the losses that `build` proves; nothing is proved in earnest."""
+    """The names of the losses, not of the lemmas, that `build` proves; nothing is proved in earnest."""
     names: list[str] = []
 
     def pretend(
-        statements: Mapping[str, Any], jobs: int | None = None, tell: Any = None
+        statements: Mapping[str, Any], jobs: Any, tell: Any, asked: Mapping[str, Any]
     ) -> Iterator[tuple[str, Claimed]]:
         for name in statements:
-            names.append(name)
-            yield name, {"convex": ({"property": "convex", "verdict": "undecided", "reason": "not tried"}, None)}
+            names.extend([] if "." in name else [name])
+            of = asked.get(name, ["convex"])[0]
+            yield name, {of: ({"property": of, "verdict": "undecided", "reason": "not tried"}, None)}
 
     monkeypatch.setattr(build, "prove_losses", pretend)
     return names
@@ -285,7 +311,8 @@ def test_stale_certificates_are_changed_files(
     monkeypatch.setattr(certificates, "prover_digest", lambda about: "another")
     done = call("build", "3*r**2", "--out", tmp_path, "--check")
     assert done.exit_code == 1
-    assert done.stdout == "changed  facts/certificates/custom.json\n"
+    changed = [f"custom{lemma}.json" for lemma in ("", ".majorizer.concave", ".majorizer.values")]
+    assert sorted(done.stdout.splitlines()) == [f"changed  facts/certificates/{name}" for name in sorted(changed)]
     assert "mend them with: lossforge build '3*r**2' --out" in done.stderr
     monkeypatch.undo()
     (tmp_path / "facts" / "certificates" / "custom.json").unlink()
