@@ -199,7 +199,8 @@ def check_proofs(places: Sequence[str], as_json: bool, points: int | None = None
         click.echo(f"{counted}; {seconds:.1f} s")
         if points is not None:
             wrong = sum(map(len, contradictions.values()))
-            click.echo(f"{total['decided']} claims of {len(losses)} losses at {points} points: {wrong} contradictions")
+            held = sum(c["verdict"] != "undecided" for facts in losses.values() for c in facts["properties"].values())
+            click.echo(f"{held} claims of {len(losses)} losses at {points} points: {wrong} contradictions")
     problems = []
     if unshown:
         problems.append(f"{len(unshown)} of {len(reviews)} losses have claims that are not shown: {', '.join(unshown)}")

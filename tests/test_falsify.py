@@ -932,7 +932,8 @@ def call(*arguments: str | Path) -> Result:
 def folder(tmp_path: Path) -> Path:
     """A folder like generated/, with one loss."""
     (tmp_path / "facts" / "certificates").mkdir(parents=True)
-    for path in ("huber.json", "certificates/huber.json"):
+    lemmas = (f"certificates/{path.name}" for path in (FACTS / "certificates").glob("huber.*.json"))
+    for path in ("huber.json", "certificates/huber.json", *lemmas):
         (tmp_path / "facts" / path).write_bytes((FACTS / path).read_bytes())
     return tmp_path
 
