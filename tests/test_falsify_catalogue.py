@@ -1,4 +1,4 @@
-"""Does what the facts claim survive the falsifier? Here of every other loss of the catalogue, at few points.
+"""Does what the facts claim survive the falsifier? Here of every fourth loss of the catalogue, at few points.
 
 `lossforge check --proofs --falsify --all` looks at 10000 for each loss, and takes a quarter of an hour.
 """
@@ -20,7 +20,7 @@ from lossforge.verify.falsify.reading import Formula
 POINTS = 600
 
 
-@pytest.mark.parametrize("name", some([*CATALOG][::2], 4))
+@pytest.mark.parametrize("name", some([*CATALOG][::4], 2))
 def test_no_claim_of_the_catalogue_is_contradicted(name: str) -> None:
     facts = json.loads((FACTS / f"{name}.json").read_text(encoding="utf-8"))
     assert falsify_loss(facts, POINTS) == []
