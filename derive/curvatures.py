@@ -355,12 +355,16 @@ def _in_mean(e: Expr, mean: Expr, f: Symbol) -> Expr | None:
 
 
 def _fraction(e: Expr, f: Symbol) -> Expr:
-    """A fraction of polynomials in MEAN, in powers of 1/MEAN where both would be infinite for a large one."""
+    """A fraction of polynomials in MEAN = exp(f), so written that no power overflows that does not overflow the whole.
+
+    Divided by its leading power where that leaves no sum below; else so for f > 0 alone.
+    """
     above, below = sp.fraction(sp.cancel(sp.powsimp(e)))
     if e.has(f) or not (above.is_polynomial(MEAN) and below.is_polynomial(MEAN)):
         return sp.expand(sp.powsimp(sp.expand(e.xreplace({MEAN: sp.exp(f)}))))
     power = MEAN ** sp.degree(below, MEAN)
-    return above / below if power == 1 else sp.expand(above / power) / sp.expand(below / power)
+    divided = sp.expand(above / power) / sp.expand(below / power)
+    return choice(f > 0, divided, above / below) if sp.expand(below).is_Add else divided
 
 
 # Statements --------------------------------------------------------------------------------------
@@ -468,7 +472,8 @@ def _bends(claims: Claimed) -> bool:
     """Whether a loss is shown not to be a straight line: it stays above 0, and is unbounded."""
     reach = claims.get("range", {})
     above = claims.get("nonnegative", {}).get("verdict") == "proved"
-    return above and reach.get("verdict") == "proved" and str(reach["value"]).endswith(", oo)")
+    ranges = [part.split(" if ")[0].strip() for part in str(reach.get("value")).split(" else ")]
+    return above and reach.get("verdict") == "proved" and all(r.endswith(", oo)") for r in ranges)
 
 
 def _begins_above_zero(interval: str) -> bool:

@@ -49,7 +49,8 @@ If you name none, the first of these that is proved positive with your parameter
 4. the Hessian; 5. `reweighted`, which is 0 only where the gradient is; 6. `gauss_newton`.
 
 A loss that has none of them is refused, with the place where its Hessian fails and a smooth loss close to it, if the
-catalogue has one. Positive means: everywhere, but perhaps at single points.
+catalogue has one. Positive means: in exact arithmetic, everywhere, but perhaps at single points. Rounded, a tiny
+curvature may be 0: that of a wrong label is exp(-|f|), which is 0 in float64 beyond 745.
 
 ## Why a majorizer is one
 

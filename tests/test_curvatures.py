@@ -100,6 +100,14 @@ def test_a_curvature_a_little_smaller_is_no_majorizer(name: str) -> None:
     assert excess(name, 0.999) > 1e-9  # those of even functions are the least ones there are
 
 
+def test_a_smoothness_constant_that_may_be_0_is_not_called_positive() -> None:
+    """With a = b = 0 the asymmetric square is no loss at all, and so is its constant max(2*a, 2*b)."""
+    assert "majorizer" not in facts("asymmetric_squared")["curvatures"]
+    assert choose(lf.losses.asymmetric_squared(a=1, b=2), None).name == "exact"
+    with pytest.raises(ValueError, match="positive only if a > 0 and b > 0"):
+        choose(lf.losses.asymmetric_squared(a=0, b=0), None)
+
+
 def test_what_is_not_proved_is_not_offered() -> None:
     """E(sqrt(s)) is not concave, or the quotient is infinite at 0, or the odd part bends."""
     for name in ("tolerant", "absolute_error", "power_error", "linex", "exponential", "poisson_log_link"):
@@ -159,6 +167,22 @@ def test_the_signs_that_are_proved_are_seen(name: str) -> None:
             gradient, value = function.gradient_curvature(curvature, np.array(targets[:1]), np.array([f]))
             assert value[0] >= 0
             assert value[0] > 0 or gradient[0] == 0, (curvature, targets, f)
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_no_curvature_is_lost_far_out(name: str) -> None:
+    """No NaN for scores up to 1e150, nor a sign that is refuted; what is positive may round to 0."""
+    sizes = [0.0, 5e-324, 1e-160, 1e-8, 1.0, 37.0, 354.0, 356.0, 709.0, 711.0, 1e4, 1e8, 1e16, 1e150]
+    f = np.array([sign * size for size in sizes for sign in (1, -1)])
+    targets = {"{-1, 1}": (-1.0, 1.0), "{0, 1}": (0.0, 1.0), "[0, 1]": (0.0, 0.3, 1.0), "(-oo, oo)": (0.0,)}
+    for curvature, c in facts(name)["curvatures"].items():
+        if "formula" not in c or len(CATALOG[name].targets) != 1:
+            continue
+        signed = c["positive"]["verdict"] == "proved" or c["positive"].get("nonnegative")
+        for y in targets.get(CATALOG[name].targets[0].domain.text, (1e-8, 1.0, 1e8)):
+            found = bound(name).curvature(curvature, np.full(f.shape, y), f)
+            assert not np.isnan(found).any(), (curvature, y, f[np.isnan(found)])
+            assert not signed or (found >= 0).all()
 
 
 def test_a_curvature_that_is_refuted_is_negative_somewhere() -> None:

@@ -75,10 +75,3 @@ def loss_gradient_hessian(y, f, a, b):
         np.where(t0, t3 * t1, t4 * t2),
         np.where((r == r), np.where(t0, t3, np.where((r < 0.0), t4, c2)), r),
     )
-
-
-def majorizer(y, f, a, b):
-    c0 = np.maximum(2.0 * a, 2.0 * b)
-    return (
-        np.where((f == f), np.where((y == y), c0, y), f),
-    )

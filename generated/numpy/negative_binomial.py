@@ -94,19 +94,23 @@ def inverse_link(f, alpha):
 
 
 def fisher(y, f, alpha):
+    t0 = np.exp(0.5 * f)
     return (
-        1.0 / (alpha + np.exp(-f)),
+        np.where((0.0 < f), 1.0 / (alpha + np.exp(-f)), np.exp(f) / (1.0 + alpha * t0 * t0)),
     )
 
 
 def gauss_newton(y, f, alpha):
     t0 = 2.0 * alpha
-    c1 = alpha * alpha
+    t5 = alpha * alpha
     t1 = (y == 0.0)
     t2 = np.exp(-(2.0 * f))
-    t3 = np.exp(-(0.5 * f))
+    t3 = 0.5 * f
+    t4 = np.exp(-t3)
+    t6 = np.exp(f)
+    t7 = np.exp(t3)
     return (
-        (t0 * (y * np.where(t1, 0.0, np.exp(-f))) + y * np.where(t1, 0.0, t2) - alpha) / (t0 * t3 * t3 + c1 + t2),
+        np.where((y == y), np.where((0.0 < f), (t0 * (y * np.where(t1, 0.0, np.exp(-f))) + y * np.where(t1, 0.0, t2) - alpha) / (t0 * t4 * t4 + t5 + t2), (y + t0 * (y * np.where(t1, 0.0, t6)) - alpha * t6 * t6) / (t0 * t7 * t7 + (1.0 + t5 * t6 * t6))), y),
     )
 
 
