@@ -7,7 +7,9 @@ Hessian against the exact Hessian at the mean for the target; a smooth variant a
 from __future__ import annotations
 
 import copy
+import itertools
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import mpmath
@@ -20,6 +22,7 @@ import lossforge as lf
 from lossforge.cli.facts import FACTS
 from lossforge.codegen.compile import compile_proved
 from lossforge.derive.certificates import loads, review_lemma
+from lossforge.runtime.domains import contains, read_domain
 from lossforge.runtime.function import LossFunction
 from lossforge.runtime.objectives.curvature import choose
 from lossforge.spec.atoms import define_atoms
@@ -167,6 +170,32 @@ def test_the_signs_that_are_proved_are_seen(name: str) -> None:
             gradient, value = function.gradient_curvature(curvature, np.array(targets[:1]), np.array([f]))
             assert value[0] >= 0
             assert value[0] > 0 or gradient[0] == 0, (curvature, targets, f)
+
+
+def settings(name: str) -> Iterator[dict[str, float]]:
+    """Values of the parameters: ordinary ones and the ends that belong to their ranges, in all combinations."""
+    columns = []
+    for p in CATALOG[name].parameters:
+        ends = [float(e) for e in (p.domain.low, p.domain.high) if e.is_finite]  # type: ignore[union-attr]
+        columns.append([v for v in {*ends, 0.3, 1.0, 2.5, -1.0} if contains(read_domain(p.domain.text), v)])
+    for values in itertools.product(*columns):
+        yield dict(zip([p.name for p in CATALOG[name].parameters], values, strict=True))
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_what_is_proved_positive_is_so_at_the_ends_of_the_parameters_too(name: str) -> None:
+    f = np.array([-3.0, -0.25, 0.0, 0.5, 2.0])
+    for parameters in settings(name):
+        function = lf.losses[name](backend="numpy", **parameters)
+        for curvature, c in facts(name)["curvatures"].items():
+            if "formula" not in c or c["positive"]["verdict"] != "proved" or len(CATALOG[name].targets) != 1:
+                continue
+            try:
+                choose(function, curvature)
+            except ValueError:  # it does not hold with these parameters
+                continue
+            for targets, *_ in samples(name, 5):
+                assert (function.curvature(curvature, np.full(5, targets[0]), f) > 0).all(), (parameters, targets)
 
 
 @pytest.mark.parametrize("name", CATALOG)
