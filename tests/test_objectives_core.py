@@ -355,3 +355,29 @@ def test_a_library_that_is_none() -> None:
 def test_a_loss_that_is_not_there(name: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         lf.objective(name, library="xgboost")
+
+
+@pytest.mark.parametrize(
+    ("mean", "deviation"), [(0, 1), (5e6, 1e7), (1e-7, 1e-8), (1e12, 1), (-3, 1e-12), (0, 1e150), (1e-40, 1e-30)]
+)
+def test_a_mean_and_a_deviation_of_any_size(mean: float, deviation: float) -> None:
+    """The normal distribution with the least negative log-likelihood has the mean and the deviation of the sample."""
+    y = mean + deviation * np.random.default_rng(0).normal(size=50)
+    found = Objective(lf.losses.gaussian_nll(), "constant").intercept(y)
+    assert abs(found[0] - y.mean()) <= 1e-6 * y.std() + 2 * np.spacing(abs(y.mean()))
+    assert abs(found[1] - np.log(y.std())) <= 1e-6
+
+
+def test_a_deviation_of_0_has_no_finite_logarithm() -> None:
+    with pytest.raises(ValueError, match="no finite intercept"):
+        Objective(lf.losses.gaussian_nll(), "constant").intercept(np.full(3, 2.0))
+
+
+@pytest.mark.parametrize("name", ["welsch", "tukey_biweight", "cauchy", "geman_mcclure", "truncated_squared"])
+@pytest.mark.parametrize("scale", [1.0, 1e3, 1e6, 1e9])
+def test_no_minimum_is_jumped_over(name: str, scale: float) -> None:
+    """Two close targets far from a third: a step that lands in the flat tail behind them must not be taken for one."""
+    y = np.array([0.0, scale, scale + 1.0])
+    objective = Objective(lf.losses[name]())
+    best = min(objective.mean_loss(y, np.full(3, c)) for c in scale + np.linspace(-2, 3, 501))
+    assert objective.mean_loss(y, np.full(3, objective.intercept(y))) <= best + 1e-9

@@ -6,6 +6,7 @@ bracket for one raw score, by damped Newton steps for several.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 DOUBLINGS = 1100  # from 1 to beyond the largest number
+NEWTON_STEPS = 2000  # a log scale moves by 1/2 in a step from far below
+SHORTEST = 1e-100  # of the whole Newton step
 VANISHED = 1e-30  # a slope below this is on its way to 0 at infinity, not at a minimum
 STARTS = 33  # quantiles of the targets, where a loss may have several minima
 
@@ -89,7 +92,7 @@ def _root(loss: Any, y: Array, weight: Array) -> float:
 
     starts = _starts(loss, y, weight, low, high)
     start = min(starts, key=lambda c: (not np.isfinite(height(c)), height(c)))
-    return _bracketed(slope, *_bracket(loss, slope, start, low, high, y))
+    return _bracketed(slope, *_bracket(loss, slope, height, start, low, high, y))
 
 
 def _starts(loss: Any, y: Array, weight: Array, low: float, high: float) -> list[float]:
@@ -112,23 +115,37 @@ def _ends(loss: Any) -> tuple[float, float]:
 
 
 def _bracket(
-    loss: Any, slope: Callable[[float], float], start: float, low: float, high: float, y: Array
+    loss: Any,
+    slope: Callable[[float], float],
+    height: Callable[[float], float],
+    start: float,
+    low: float,
+    high: float,
+    y: Array,
 ) -> tuple[float, float]:
-    """Two places around a minimum, downhill from the start in steps that double."""
+    """Two places around a minimum, downhill from the start in steps that double.
+
+    A step that leads uphill without a slope that turns has jumped over a minimum, as into the flat tail of a loss that
+    redescends: it is taken again, shorter.
+    """
     here = slope(start)
     if here == 0:
         return start, start
-    way = -np.sign(here)
+    way = -math.copysign(1.0, here)
     end = high if way > 0 else low
-    step, before, place = 1e-3 * max(1.0, abs(start)), start, start
+    step, before, place, level = 1e-3 * max(1.0, abs(start)), start, start, height(start)
     for _ in range(DOUBLINGS):
-        place = start + way * step if np.isinf(end) else end - (end - start) * 0.5 ** (step / 1e-3 - 1)
-        value = slope(place) if np.isfinite(place) and place != end else np.nan
+        place = before + way * step if np.isinf(end) else end - (end - before) * 0.5 ** (step / 1e-3)
+        value = slope(place) if np.isfinite(place) and place not in (end, before) else np.nan
         if np.isnan(value) or (value == 0 and abs(here) < VANISHED):
             break
-        if value * way >= 0:
+        reached = height(place)
+        if value * way > 0 or (value == 0 and reached <= level):
             return (before, place) if way > 0 else (place, before)
-        before, here, step = place, value, step * 2
+        if value == 0 or reached > level:
+            step /= 8
+            continue
+        before, here, step, level = place, value, step * 2, reached
     raise ValueError(_infinite(loss, y, float(end)))
 
 
@@ -174,19 +191,26 @@ def _several(loss: Any, y: Array, weight: Array) -> Array:
         with np.errstate(all="ignore"):
             return float(weight @ loss.loss(targets, np.broadcast_to(f, (len(targets), size)).copy()))
 
-    for _ in range(200):
+    for _ in range(NEWTON_STEPS):
         gradients, hessians = loss.gradient_hessian(targets, np.broadcast_to(f, (len(targets), size)).copy())
         gradient, hessian = weight @ gradients, np.tensordot(weight, hessians, 1)
-        values, vectors = np.linalg.eigh(hessian)
-        sizes = np.maximum(np.abs(values), 1e-12 * max(1e-300, np.abs(values).max()))
-        parts = vectors.T @ gradient
+        # In units in which every raw score bends by 1, so that a mean of 1e7 and a logarithm stand beside each other.
+        bends = np.abs(np.diagonal(hessian))
+        units = np.sqrt(np.where(bends > 0, bends, 1.0))
+        with np.errstate(all="ignore"):
+            values, vectors = np.linalg.eigh(np.nan_to_num(hessian / np.outer(units, units)))
+        parts = vectors.T @ (gradient / units)
         # A direction in which nothing bends and nothing slopes, such as (1, ..., 1) of a softmax, is left alone.
-        parts[np.abs(values) <= 1e-12 * np.abs(values).max()] = 0.0
-        step = -vectors @ (parts / sizes)
+        parts[(np.abs(values) <= 1e-9) & (np.abs(parts) <= 1e-9)] = 0.0
+        step = -(vectors @ (parts / np.maximum(np.abs(values), 1e-3))) / units
         here, scale = mean_loss(f), 1.0
-        while scale > 1e-10 and not mean_loss(f + scale * step) <= here:
+        while scale > SHORTEST and not mean_loss(f + scale * step) <= here:
             scale /= 2
-        if scale <= 1e-10 or np.all(np.abs(scale * step) <= 1e-15 * np.maximum(1.0, np.abs(f))):
+        if scale <= SHORTEST or np.all(np.abs(scale * step) <= 1e-15 * np.maximum(1.0, np.abs(f))):
             break
         f = f + scale * step
+    if not np.abs(gradient / units).max() <= 1e-2:  # what rounding leaves where the mean is 1e13 deviations
+        raise ValueError(
+            f"{loss.name}: no finite intercept is found, the mean loss still falls at {f}; give one yourself"
+        )
     return f - f.mean() if loss.facts["size"] else f
