@@ -193,6 +193,18 @@ def test_a_threshold_is_narrowed_down() -> None:
     assert 709.78 <= fault.given["z"] <= 710.5
 
 
+def test_what_single_precision_leaves_is_no_fault() -> None:
+    """1 - p of float32 numbers has lost digits where p is near 1: so has everybody's."""
+
+    def single(y: Array, f: Array) -> Any:
+        p = 1 / (1 + np.exp(-f.astype(np.float32)))
+        return p - y.astype(np.float32), p * (1 - p)
+
+    report = lf.audit(single, loss="binary_cross_entropy_logits")
+    assert {f.kind for f in report.findings} >= {"approximate"}
+    assert "approximate" not in {f.kind for f in report.faults}
+
+
 def test_small_losses_of_digits_are_notes() -> None:
     """1 - sigmoid(f) loses all its digits beyond 37, where the truth is 1e-16: worth a note, no fault."""
     report = lf.audit(lambda y, f: sigmoid(f) - y, loss="binary_cross_entropy_logits", output="gradient")

@@ -143,8 +143,10 @@ def _judge(ground: Ground, asker: Asker, trial: Trial, output: str) -> tuple[Ver
         off = float(np.max(np.abs(answers.values - relations.truth) / np.maximum(np.abs(relations.truth), scale)))
     where = _first_failing(ground, asker, relations, answers.tolerance)
     if off < 1e-4:
-        severity = "fault" if off > 1e-6 else "note"
-        words = f"nearly right: off by {off:.1e} of its size at worst, as an added epsilon or a difference quotient is"
+        single = answers.tolerance > CLOSE
+        severity = "fault" if off > 1e-6 and not single else "note"
+        cause = "single precision leaves it" if single else "an added epsilon or a difference quotient is"
+        words = f"nearly right: off by {off:.1e} of its size at worst, as {cause}"
         return Verdict(output, "nearly right", None, words), [
             _at(Finding(severity, "approximate", output, words), where)]  # type: ignore[arg-type]  # fmt: skip
     diagnoses = relations.diagnose(answers)
