@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .facts import GENERATED
-from .losses import parameter_option, refuse_unneeded, resolve, spec_errors
+from .losses import numbers, parameter_option, refuse_unneeded, resolve, spec_errors
 from .status import BadInput, Finding, Lacking
 
 if TYPE_CHECKING:
@@ -149,24 +149,11 @@ def _numpy_text(loss: Loss) -> str:
 # The command -------------------------------------------------------------------------------------
 
 
-def _values(ctx: click.Context, option: click.Parameter, given: tuple[str, ...]) -> dict[str, float]:
-    values = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        try:
-            values[name.strip()] = float(value)
-        except ValueError:
-            equals = ""
-        if not equals:
-            raise click.BadParameter(f"expected NAME=NUMBER, such as gamma=2, got {text!r}", ctx, option)
-    return values
-
-
 @click.command("audit", short_help="Find what is wrong with a gradient written by hand.")
 @click.argument("target", required=False)
 @click.option("--loss", "loss", required=True, metavar="LOSS", help="What the code is said to be of.")
 @parameter_option
-@click.option("-P", "--set", "values", metavar="NAME=NUMBER", multiple=True, callback=_values,
+@click.option("-P", "--set", "values", metavar="NAME=NUMBER", multiple=True, callback=numbers,
               help="The value of a parameter of the loss, such as -P gamma=2. May be repeated.")  # fmt: skip
 @click.option("--library", type=click.Choice(LIBRARIES), help="Whose conventions the code follows.")
 @click.option("--output", "outputs", type=click.Choice(OUTPUTS), multiple=True, help="What it returns, in order.")

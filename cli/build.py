@@ -7,10 +7,9 @@ from pathlib import Path
 
 import click
 
-from .losses import parameter_option, refuse_unneeded, resolve, spec_errors
+from .losses import numbers, parameter_option, refuse_unneeded, resolve, spec_errors
 from .progress import progress
 from .status import BadInput, Finding
-from .vendor import build_target, values
 
 ROOT = Path(__file__).resolve().parent.parent
 GENERATED = ROOT / "generated"
@@ -21,7 +20,9 @@ GENERATED = ROOT / "generated"
 @parameter_option
 @click.option("--target", metavar="LIBRARY", help="One file for that library; see below.")
 @click.option("--curvature", help="With --target: what stands for the second derivative.")
-@click.option("--set", "chosen", metavar="NAME=VALUE", multiple=True, callback=values, help="With --target: a default.")
+@click.option(
+    "-P", "--set", "chosen", metavar="NAME=NUMBER", multiple=True, callback=numbers, help="With --target: a default."
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -53,6 +54,8 @@ def command(
     if target is not None:
         if loss is None:
             raise click.UsageError("--target writes one loss; name it")
+        from .vendor import build_target
+
         build_target(loss, parameters, target, chosen, curvature, out, only_check)
         return
     if curvature or chosen:

@@ -33,6 +33,20 @@ def _domains(ctx: click.Context, option: click.Parameter, values: tuple[str, ...
     return domains
 
 
+def numbers(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, float]:
+    """NAME=NUMBER, several times: values of parameters."""
+    found: dict[str, float] = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        try:
+            found[name.strip()] = int(text) if text.strip().lstrip("+-").isdigit() else float(text)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise click.BadParameter(f"expected NAME=NUMBER, such as delta=2, got {value!r}", ctx, option)
+    return found
+
+
 parameter_option = click.option(
     "-p",
     "--parameter",

@@ -23,18 +23,6 @@ if TYPE_CHECKING:
 TENSORS = ("torch", "jax")
 
 
-def values(ctx: click.Context, option: click.Parameter, given: tuple[str, ...]) -> dict[str, float]:
-    """NAME=VALUE, several times, as numbers."""
-    found: dict[str, float] = {}
-    for text in given:
-        name, _, value = text.partition("=")
-        try:
-            found[name.strip()] = int(value) if value.strip().lstrip("+-").isdigit() else float(value)
-        except ValueError:
-            raise click.BadParameter(f"expected NAME=NUMBER, such as delta=2, got {text!r}", ctx, option) from None
-    return found
-
-
 def build_target(
     loss: str,
     domains: Mapping[str, str],
