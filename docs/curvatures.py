@@ -67,9 +67,9 @@ margin, or the raw score. For residuals these are the weights of iteratively rew
 logistic loss, tanh(*x*/2)/(2*x*) is the bound of Jaakkola and Jordan (2000).
 
 That *E* is what it should be is proved for each loss and all its parameters, as three of the prover's ordinary claims
-about formulas made from the author's by substitution: *L*(*x*) − *L*(−*x*) is convex and concave, and −*L*(√*s*) −
-*L*(−√*s*) is convex. Their certificates lie beside the others (`generated/facts/certificates/NAME.majorizer.*.json`),
-and `lossforge check --proofs NAME` follows them.
+about formulas made from the author's by substitution (a condition on √*s* is written as one on *s*): *L*(*x*) −
+*L*(−*x*) is convex and concave, and −*L*(√*s*) − *L*(−√*s*) is convex. Their certificates lie beside the others
+(`generated/facts/certificates/NAME.majorizer.*.json`), and `lossforge check --proofs NAME` follows them.
 
 Elsewhere the smoothness constant serves: |*L*″| ≤ *c* gives *L*(*z*) ≤ *L*(*x*) + *L*′(*x*)(*z* − *x*) + *c*(*z* −
 *x*)²/2.
@@ -83,7 +83,8 @@ Elsewhere the smoothness constant serves: |*L*″| ≤ *c* gives *L*(*z*) ≤ *L
   is that of logistic regression with weights φ′(*c*).
 - `diagonal_bound`: a symmetric matrix *H* and the diagonal *D* of the sums of its rows' absolute values: *D* − *H*
   has rows whose diagonal entry is no smaller than the others together, so it is positive semidefinite (Gershgorin).
-  For the softmax it is 2*p*(1 − *p*).
+  For the softmax it is 2*p*(1 − *p*). It is positive there, but need not be elsewhere: that of `gaussian_nll` is 0
+  for the deviation where a target is met exactly.
 
 ## Every loss
 

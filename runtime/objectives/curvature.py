@@ -26,7 +26,7 @@ _CALL = re.compile(r"(\w+)\s*(?:\(\s*([^()\s]+)\s*\))?")
 
 @dataclass(frozen=True, slots=True)
 class Curvature:
-    """A curvature by its name: `exact`, `majorizer`, `fisher`, `gauss_newton`, `diagonal_bound`, `floored`, `constant`.
+    """A curvature by its name: that of a formula in the facts, or `exact`, `diagonal_bound`, `floored`, `constant`.
 
     `number` is the floor or the constant.
     """
