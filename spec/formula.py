@@ -10,9 +10,10 @@ long.
 
 from __future__ import annotations
 
+import functools
 import math
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -156,6 +157,7 @@ class _Builder:
             wanted = f"{low} to {high} arguments" if low < high else f"{low} argument{'s' * (low > 1)}"
             raise self.error(f"{name} takes {wanted}, got {count}", node)
         arguments = [self.number(child) for child in node.children]
+        _check_powers(name, arguments)
         if not any(a.free_symbols for a in arguments):
             _float_call(name, [approximate(a) for a in arguments])
         result: Expr = FUNCTIONS[name](*arguments)
@@ -263,6 +265,22 @@ def _check_exponent(exponent: Expr) -> None:
             raise _Refusal(f"a number in an exponent is at most {MAX_EXPONENT}")
 
 
+def _check_powers(name: str, arguments: Sequence[Expr]) -> None:
+    """The powers inside an atom have exponents like those of the text."""
+    if name in ATOMS:
+        variables, exponents = _exponents(name)
+        for exponent in exponents:
+            _check_exponent(exponent.xreplace(dict(zip(variables, arguments, strict=True))))
+
+
+@functools.cache
+def _exponents(name: str) -> tuple[tuple[Expr, ...], frozenset[Expr]]:
+    """Variables for the arguments of an atom, and what stands in exponents of its definition, in them."""
+    variables = tuple(sp.Dummy(real=True) for _ in range(arity(name)[0]))
+    powers = ATOMS[name].definition(*variables).atoms(Pow)
+    return variables, frozenset(p.exp for p in powers if p.exp.free_symbols)
+
+
 def _check_digits(number: Rational) -> None:
     """Every number of a formula can be written down again: 40 digits and an exponent."""
     for integer in (abs(number.p), number.q):
@@ -281,7 +299,8 @@ def _letters(name: str) -> str:
 _FLOATS: dict[str, Callable[..., float]] = {
     "exp": math.exp, "log": math.log, "Abs": abs, "sign": lambda x: float((x > 0) - (x < 0)), "Min": min, "Max": max,
     "sin": math.sin, "cos": math.cos, "atan": math.atan, "sinh": math.sinh, "cosh": math.cosh, "erf": math.erf,
-    "log1p": math.log1p, "expm1": math.expm1, "tanh": math.tanh, "hypot": math.hypot,
+    "log1p": math.log1p, "expm1": math.expm1, "tanh": math.tanh, "hypot": math.hypot, "arctan": math.atan,
+    "fmod": math.fmod, "nearest": lambda x: float(round(x)),
 }  # fmt: skip
 _SYMPY_NAME = {"abs": "Abs", "min": "Min", "max": "Max"}
 
@@ -295,7 +314,9 @@ def _float_call(name: str, arguments: list[float]) -> float:
             return known(*arguments)
         stable = ATOMS[name].stable
         assert stable is not None
-        return approximate(stable(*(Rational(*a.as_integer_ratio()) for a in arguments)))
+        exact = [Rational(*a.as_integer_ratio()) for a in arguments]
+        _check_powers(name, exact)
+        return approximate(stable(*exact))
     except OverflowError:
         raise _Refusal(f"{shown} is too large for a float64") from None
     except ValueError:

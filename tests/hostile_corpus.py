@@ -112,6 +112,10 @@ CODE = [
 ]
 
 NUMBERS = [
+    "r*cofocal_term_curvature(3, 1e20, pi)",
+    "focal_term(1, e**600, 1/3)*r",
+    "focal_term(1, 999.5, 0.999999999)*r",
+    "hypot1_power(r, 1e6)",
     "9**9**9**9",
     "r*9**9**9**9",
     "(10**999)**999",

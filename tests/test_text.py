@@ -77,6 +77,7 @@ r + 1) | 1:6 | expected an operator or the end of the formula, got ')' | ^
 r*dleta | 1:3 | unknown name 'dleta'; did you mean 'delta'? A parameter is declared with | ^^^^^
 r + log(-1) | 1:5 | log(-1) is not a real number | ^^^^^^^
 r + 9**9**9**9 | 1:8 | a number in an exponent is at most 1000 | ^^^^^^^
+r + focal_term(1, 1e20, pi) | 1:5 | a number in an exponent is at most 1000 | ^^^^^^^^^^^^^^^^^^^^^^^
 r/(1 - 1) | 1:3 | division by zero | ^^^^^^^
 r + (r < 1) | 1:5 | expected a number, got a condition | ^^^^^^^
 r if r + 1 else 0 | 1:6 | expected a condition such as r > 0, got a number | ^^^^^
@@ -344,3 +345,11 @@ def test_every_habit_is_refused() -> None:
         with pytest.raises(TextError) as caught:
             parse(f"r {habit} r")
         assert advice in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["ndtr", "log_ndtr", "arctan_square", "sigmoid", "softplus", "focal_term"])
+def test_an_atom_of_a_constant(name: str) -> None:
+    """Its size is known by then; what it is stays as it was written."""
+    arguments = "1, 2, 1/3" if name == "focal_term" else "-2"
+    expression = parse_expression(f"r*{name}({arguments})", SYMBOLS)
+    assert expression.has(FUNCTIONS[name])
