@@ -393,6 +393,8 @@ def test_many_callers_at_once(door: str) -> None:
             assert found == mean
 
 
+# Whatever has threads in this process, JAX or another test's, warns of a fork; the child uses none of it.
+@pytest.mark.filterwarnings("ignore:.*fork.*:RuntimeWarning", "ignore:.*fork.*:DeprecationWarning")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("door", DOORS)
 def test_fork_and_pickle(door: str) -> None:

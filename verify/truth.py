@@ -7,6 +7,7 @@ independent of the others: more processes give the same table.
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -124,7 +125,7 @@ def truth_table(loss: Loss, batches: Sequence[Batch] | None = None, *, n: int = 
     if jobs > 1 and len(wanted) > 32:
         # Small strided parts: hard points cluster.
         parts = [wanted[i :: jobs * 4] for i in range(jobs * 4)]
-        with ProcessPoolExecutor(jobs) as pool:
+        with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:  # safe beside threads
             found = dict(pair for part in pool.map(_compute, [loss] * len(parts), parts) for pair in part)
     else:
         found = dict(_compute(loss, wanted))
