@@ -71,7 +71,7 @@ class Candidate:
     """A curvature before anything is proved: its formula, why it is one, and what has to be shown.
 
     `lemmas` must hold for it to be a curvature of its name; `values` is the lemma about the values that it takes, where
-    these do not follow from the others.
+    these do not follow from the others, and do not show by their factors.
     """
 
     name: str
@@ -89,7 +89,7 @@ def candidates(derivation: Derivation, claims: Claimed) -> tuple[Candidate, ...]
     majorizer = _even_majorizer(derivation) or _smooth_majorizer(loss, claims)
     elicited = claims.get("elicits", {}).get("value")
     proper = isinstance(elicited, dict) and elicited.get("statistic") == "mean"
-    fisher = _fisher(derivation) if proper else None
+    fisher = (_fisher(derivation) if proper else None) or _fisher_of_shares(derivation)
     found = (majorizer, fisher, _gauss_newton(derivation), _reweighted(derivation))
     return tuple(c for c in found if c is not None)
 
@@ -294,6 +294,25 @@ def _fisher(derivation: Derivation) -> Candidate | None:
 
 
 @functools.lru_cache(maxsize=256)
+def _fisher_of_shares(derivation: Derivation) -> Candidate | None:
+    """The Hessian at the mean p for a target of [0, 1], of a loss whose gradient g is (y - p)*dg/dy: -dp/df*dg/dy.
+
+    It is wanted where it is a product of positive factors, so that nothing cancels and nothing is left to prove.
+    """
+    loss, mean = derivation.loss, derivation.inverse_link
+    if mean is None or len(loss.targets) != 1 or loss.base is not None or loss.targets[0].domain.text != "[0, 1]":
+        return None
+    y, f, gradient = loss.targets[0].symbol, loss.predictions[0].symbol, derivation.gradients[0]
+    by_target = sp.diff(gradient, y)
+    if gradient.has(Piecewise) or sp.expand(sp.diff(by_target, y)) != 0:
+        return None
+    if sp.simplify(define_atoms(gradient).xreplace({y: define_atoms(mean)}).rewrite(sp.erf)) != 0:
+        return None
+    formula = recognise(tidy(sp.powsimp(sp.expand(-sp.diff(mean, f) * by_target))))
+    return Candidate("fisher", formula, "share", {}, None) if formula.is_positive else None
+
+
+@functools.lru_cache(maxsize=256)
 def _gauss_newton(derivation: Derivation) -> Candidate | None:
     """The second derivative in the mean, times the square of the mean's slope."""
     loss = derivation.loss
@@ -419,7 +438,7 @@ def curvatures(derivation: Derivation, claims: Claimed, shown: Claimed) -> dict[
             if holds["verdict"] == "proved" and _bends_down(claims):
                 found[c.name] = Curvature(c.name, c.formula, c.rule, holds, positive, tuple(c.lemmas))
             continue
-        positive = _sign(shown.get(f"{c.name}.values", {}))
+        positive = _sign(shown.get(f"{c.name}.values", {})) if c.values else {"verdict": "proved"}
         if positive["verdict"] == "undecided" and c.rule == "smooth" and _bends(claims):
             positive = {"verdict": "proved"}
         if holds["verdict"] in ("proved", "conditional") and positive["verdict"] != "undecided":
@@ -490,9 +509,12 @@ def preferred(derivation: Derivation, known: Mapping[str, Curvature], claims: Cl
     The exact one, if it does not depend on the target but by a factor (then the samples of a leaf share it, and a
     leaf's step is a Newton step of their mean loss) or is bounded away from 0. Else the expected one, which is its
     mean; else a majorizer, whose steps never raise the loss, also if it is 0 where the gradient is; else what is
-    positive.
+    positive. The expected one of a share comes last: where the share is all but 0 or 1 it vanishes faster than any
+    gradient.
     """
     order = ["fisher", "majorizer", "exact", "reweighted", "gauss_newton"]
+    if "fisher" in known and known["fisher"].rule == "share":
+        order = [*order[1:], "fisher"]
     if claims.get("strongly_convex", {}).get("verdict") == "proved" or _shared(derivation):
         order = ["exact", "fisher", "majorizer", "reweighted", "gauss_newton"]
     return tuple(name for name in order if name in known and _serves(known[name]))

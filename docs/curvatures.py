@@ -46,7 +46,9 @@ If you name none, the first of these that is proved positive with your parameter
    stand at one raw score then share it, and the step is a Newton step of their mean loss;
 2. `fisher`, which is the mean of the Hessians;
 3. `majorizer`, also if it is 0 where the gradient is 0;
-4. the Hessian; 5. `reweighted`, which is 0 only where the gradient is; 6. `gauss_newton`.
+4. the Hessian; 5. `reweighted`, which is 0 only where the gradient is; 6. `gauss_newton`;
+7. `fisher` of a share that is not the sigmoid of the raw score, as with the probit: where the share is all but 0 or 1,
+   it vanishes faster than the gradient.
 
 A loss that has none of them is refused, with the place where its Hessian fails and a smooth loss close to it, if the
 catalogue has one. Positive means: in exact arithmetic, everywhere, but perhaps at single points. Rounded, a tiny
@@ -77,7 +79,9 @@ Elsewhere the smoothness constant serves: |*L*″| ≤ *c* gives *L*(*z*) ≤ *L
 ## Why the others are what they are
 
 - `fisher`: the Hessian is affine in the target, so its expectation is its value at the mean. The loss is proved to
-  elicit the mean; its range says that it is positive.
+  elicit the mean; its range says that it is positive. Of a share *y* with the mean *p*(*f*), the gradient is
+  (*y* − *p*)*g* with a *g* that does not depend on *y*, and at *y* = *p* its slope is −*p*′*g*, a product of factors
+  that are positive.
 - `reweighted`: with the cross entropy *c* of the label, *L* = φ(*c*), and *L*′ = φ′(*c*)*c*′; so φ′(*c*)*c*″ =
   *L*′*c*″/*c*′. It is not negative because *L* is proved to fall with the margin, and 0 only where *L*′ is. The step
   is that of logistic regression with weights φ′(*c*).

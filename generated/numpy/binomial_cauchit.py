@@ -133,3 +133,19 @@ def inverse_link(f):
     return (
         0.5 + np.arctan(f) / 3.141592653589793,
     )
+
+
+def fisher(y, f):
+    t0 = -f
+    t1 = np.maximum(1.0, f)
+    t2 = 1.0 / t1
+    t3 = np.abs(f)
+    t4 = np.minimum(1.0, t3)
+    t5 = np.minimum(1.0, 1.0 / np.maximum(1.0, t3))
+    t6 = t5 * t5
+    t7 = np.where((t3 <= 1.0), 1.0 / (1.0 + t4 * t4), t6 / (1.0 + t6))
+    t8 = np.maximum(1.0, t0)
+    t9 = 1.0 / t8
+    return (
+        (np.where((t0 < -1.0), t2 / np.arctan(t2) / ((1.0 + 1.0 / (t1 * t1)) * t1), t7 / (1.5707963267948966 + np.arctan(np.maximum(-1.0, t0)))) + np.where((f < -1.0), t9 / np.arctan(t9) / ((1.0 + 1.0 / (t8 * t8)) * t8), t7 / (1.5707963267948966 + np.arctan(np.maximum(-1.0, f))))) * t7 / 3.141592653589793,
+    )

@@ -110,6 +110,15 @@ def inverse_link(f):
     )
 
 
+def fisher(y, f):
+    t0 = np.exp(np.maximum(-40.0, f))
+    t1 = np.exp(0.5 * t0)
+    t2 = np.exp(f)
+    return (
+        np.where((f <= -40.0), 1.0, -(np.minimum(1.2676506002282294e+30, t0) / t1 / t1 / np.expm1(-t0))) * np.exp(f - t2) + np.exp(2.0 * f - t2),
+    )
+
+
 def link(mean):
     return (
         np.log(-np.log1p(-mean)),
