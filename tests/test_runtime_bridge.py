@@ -326,7 +326,7 @@ def test_nothing_is_kept(door: str) -> None:
     after = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     assert [sys.getrefcount(x) for x in counted] == references
-    assert after - before < 5_000  # less than a byte a round
+    assert after - before < 40_000  # the smallest object has twice as much a round; threads of other tests have some
 
 
 @pytest.mark.parametrize("door", [*DOORS, "none", "numpy"])

@@ -31,6 +31,7 @@ from lossforge.verify.truth import OUTPUTS, TruthTable, truth_table
 from lossforge.verify.ulps import FLOAT64
 
 SCALAR = sorted(name for name, loss in CATALOG.items() if loss.size is None and len(loss.predictions) == 1)
+PLANTED = SCALAR[::2]
 
 
 @cache
@@ -123,7 +124,7 @@ def _apart(a: iv.Interval, b: iv.Interval) -> bool:
         return False
 
 
-@pytest.mark.parametrize("name", some(SCALAR, 7))
+@pytest.mark.parametrize("name", some(PLANTED, 4))
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_right_code_raises_no_alarm(name: str, output: str) -> None:
     table, expressions = prepared(name)
@@ -136,7 +137,7 @@ def test_right_code_raises_no_alarm(name: str, output: str) -> None:
 CAUGHT: Counter[str] = Counter()
 
 
-@pytest.mark.parametrize("name", some(SCALAR, 7))
+@pytest.mark.parametrize("name", some(PLANTED, 4))
 def test_planted_errors_are_caught(name: str) -> None:
     table, expressions = prepared(name)
     loss: Loss = table.loss
@@ -161,6 +162,6 @@ def test_a_small_relative_error_is_caught(name: str) -> None:
 
 def test_enough_errors_were_planted() -> None:
     count = sum(len(mutants(e, [p.symbol for p in CATALOG[name].parameters]))
-                for name in SCALAR for e in derived(name).values())  # fmt: skip
+                for name in PLANTED for e in derived(name).values())  # fmt: skip
     assert count >= 400
     print(f"{count} planted, {dict(CAUGHT)}")
