@@ -72,7 +72,7 @@ def test_exit_status(code: Path) -> None:
         (f"{code}:absent", *huber),
         (f"{code}:right", "--loss", "huber", "-P", "delta=-1"),
         (f"{code}:right", "--loss", "huber", "-P", "gamma=1"),
-        (f"{code}:right", "--loss", "softmax_cross_entropy"),
+        (f"{code}:right", "--loss", "aft_logistic_interval"),
         ("absent.py:right", *huber),
         (*huber,),
         ("--gradient", "clip(r", *huber),

@@ -77,11 +77,16 @@ class Point:
         return self.oracle.enclose(values, precision)
 
     def unit(self, slot: int) -> int:
-        """The exponent of the scale of a coordinate; below 2**-60 only a smooth formula has scale 1."""
+        """The exponent of the scale of a coordinate; below 2**-60 only a smooth formula has scale 1.
+
+        So has one whose difference from another coordinate may matter, however huge both are.
+        """
         value = self.raw[slot]
         exponent = iv.magnitude(value) if value[1] else -100
         if exponent > -60:
-            return min(exponent, 0) if self.oracle.oscillates else exponent
+            others = (iv.magnitude(v) for i, v in enumerate(self.raw) if i != slot and v[1])
+            matched = exponent > STEP_BITS // 2 and any(abs(o - exponent) <= 2 for o in others)
+            return min(exponent, 0) if matched or self.oracle.oscillates else exponent
         wide = list(self.values)
         reach = libmp.from_man_exp(1, -40)
         wide[slot] = (mpf_sub(value, reach), mpf_add(value, reach))

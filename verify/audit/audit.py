@@ -15,6 +15,7 @@ from ...spec.model import Loss, SpecError
 from ...spec.text import parse_expression
 from ..floats import evaluate
 from ..truth import OUTPUTS
+from . import several
 from .conventions import LIBRARIES, Asker, Convention, Local, Oracle, Trial, find
 from .ground import Floats, Ground, ground_of
 from .process import Child, ChildDied, Limits
@@ -59,6 +60,8 @@ def audit_formula(formula: str, output: str, loss: Loss, parameters: Mapping[str
     Raises TextError, with the place, for a formula that cannot be read.
     """
     _expect(None, (output,))
+    if loss.size is not None or len(loss.predictions) > 1:
+        raise SpecError(f"a formula is held against losses of one raw score, and {loss.name} has several; audit code")
     symbols = {str(s): s for a in loss.arguments for s in (a.symbol,)} | {p.name: p.symbol for p in loss.parameters}
     meanings = {d.symbol: d.meaning for d in loss.definitions}
     expression = parse_expression(formula, symbols | {str(s): s for s in meanings}).xreplace(meanings)
@@ -92,7 +95,8 @@ def examine(oracle: Oracle, name: str, loss: Loss, parameters: Mapping[str, floa
 
 def _examined(oracle: Oracle, name: str, loss: Loss, parameters: Mapping[str, float], library: str | None,
               output: Sequence[str], keywords: Mapping[str, Any] | None) -> Report:  # fmt: skip
-    ground = ground_of(loss, parameters)
+    one = loss.size is None and len(loss.predictions) == 1
+    ground = ground_of(loss, parameters) if one else None
     given = dict(keywords or {})
     try:
         about = oracle.start()
@@ -100,13 +104,15 @@ def _examined(oracle: Oracle, name: str, loss: Loss, parameters: Mapping[str, fl
             _unloadable(name, about)
         taken = {p["name"] for p in about.get("parameters", ())}
         passed = {n: v for n, v in parameters.items() if n in taken} | given
+        if ground is None:
+            return several.examine(oracle, about, name, loss, parameters, library, output, passed)
         trial, said = find(oracle, ground, library, output, passed)
         narrowed = _labels_only(trial, ground)
         if narrowed is not None:
             ground = narrowed
             trial, said = find(oracle, ground, library, output, passed)
     except ChildDied as death:
-        return _dead(oracle, name, ground, f"{death}")
+        return _dead(oracle, name, loss, parameters, f"{death}")
     if trial is None:
         return _uncallable(name, ground, said)
     asker = Asker(oracle, trial.convention, passed)
@@ -359,9 +365,12 @@ def _formulas(ground: Ground, c: Convention) -> tuple[Right, ...]:
     return tuple(Right(o, ground.shown[o]) for o in c.outputs)
 
 
-def _dead(oracle: Oracle, name: str, ground: Ground, how: str) -> Report:
+def _dead(oracle: Oracle, name: str, loss: Loss, parameters: Mapping[str, float], how: str) -> Report:
     """The process ended before anything was known: the input that does it, if it is one."""
     findings = [Finding("fault", "hangs" if "took more" in how else "crash", "call", how)]
+    if loss.size is not None or len(loss.predictions) > 1:
+        return Report(name, loss.name, dict(parameters), (), (), tuple(findings))
+    ground = ground_of(loss, parameters)
     for form in ("yf", "fd"):
         asker = Asker(oracle, Convention(form, outputs=("gradient",)), {})
         try:

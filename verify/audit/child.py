@@ -103,6 +103,8 @@ def described(function: Any) -> Message:
     kind = "function"
     if hasattr(function, "calc_ders_range"):
         kind = "catboost"
+    elif hasattr(function, "calc_ders_multi"):
+        kind = "catboost_multi"
     named = []
     try:
         for p in inspect.signature(function).parameters.values():
@@ -169,6 +171,8 @@ def arranged(form: str, y: Any, f: Any, w: Any) -> tuple[Any, ...]:
 def called(function: Any, request: Message) -> Message:
     """One call, in the form asked for; the outputs, or what was raised."""
     y, f = unpacked(request["y"]), unpacked(request["f"])
+    if request.get("integers"):
+        y = y.astype(np.int64)
     w = unpacked(request["w"]) if request.get("w") else None
     keywords = request.get("keywords", {})
     form, container = request["form"], request.get("container", "numpy")
@@ -190,13 +194,27 @@ def called(function: Any, request: Message) -> Message:
 def plain(function: Any, form: str, keywords: Message, y: Any, f: Any, w: Any) -> list[Any]:
     if form == "catboost":
         return outputs_of(function.calc_ders_range(f, y, w), len(y))
-    return outputs_of(function(*arranged(form, y, f, w), **keywords), len(np.atleast_1d(f)))
+    if form == "catboost_multi":
+        weights = np.ones(len(y)) if w is None else w
+        found = [function.calc_ders_multi(list(f[i]), y[i], weights[i]) for i in range(len(y))]
+        return [np.array([np.asarray(o[k], np.float64) for o in found]) for k in (0, 1)]
+    result = weightless(function, form, keywords, y, f) if w is None and "d" in form else \
+        function(*arranged(form, y, f, w), **keywords)  # fmt: skip
+    return outputs_of(result, len(np.atleast_1d(f)), np.ndim(f) == 2)
+
+
+def weightless(function: Any, form: str, keywords: Message, y: Any, f: Any) -> Any:
+    """Called with a data set that has no weights: LightGBM's answers with None then, XGBoost's with an empty array."""
+    try:
+        return function(*arranged(form, y, f, None), **keywords)
+    except (AttributeError, TypeError):
+        return function(*arranged(form, y, f, np.empty(0)), **keywords)
 
 
 def by_row(function: Any, form: str, container: str, keywords: Message, y: Any, f: Any, w: Any, number: bool
            ) -> Message:  # fmt: skip
     """Row by row, as numbers or as arrays of one; what raises in a row is its own affair."""
-    rows: list[list[float]] = []
+    rows: list[list[Any]] = []
     raised: dict[int, str] = {}
     for i in range(len(f)):
         try:
@@ -206,7 +224,7 @@ def by_row(function: Any, form: str, container: str, keywords: Message, y: Any, 
                 found = differentiate(function, form, keywords, *(v if v is None else np.atleast_1d(v) for v in one))
             else:
                 found = plain(function, form, keywords, *one)
-            rows.append([float(np.asarray(o, np.float64).reshape(-1)[0]) for o in found])
+            rows.append([np.asarray(o, np.float64).reshape(-1) for o in found])
         except BaseException as error:
             raised[i] = f"{type(error).__name__}: {error}"[:200]
             rows.append([])
@@ -214,26 +232,33 @@ def by_row(function: Any, form: str, container: str, keywords: Message, y: Any, 
     if width == 0:
         first = raised[0]
         return {"error": first.partition(":")[0], "message": first.partition(": ")[2], "line": ""}
-    table = np.array([row + [np.nan] * (width - len(row)) for row in rows])
-    return {"outputs": [packed(table[:, k]) for k in range(width)], "raised": {str(i): m for i, m in raised.items()},
+    outputs = []
+    for k in range(width):
+        size = max(len(row[k]) for row in rows if len(row) > k) if f.ndim == 2 else 1
+        empty = np.full(size, np.nan)
+        outputs.append(packed([row[k][:size] if len(row) > k and len(row[k]) >= size else empty for row in rows]))
+    return {"outputs": outputs, "raised": {str(i): m for i, m in raised.items()},
             "automatic": container in ("torch", "jax")}  # fmt: skip
 
 
-def outputs_of(result: Any, rows: int) -> list[Any]:
-    """What was returned, as arrays: one for each output."""
+def outputs_of(result: Any, rows: int, several: bool = False) -> list[Any]:
+    """What was returned, as arrays: one for each output.
+
+    With `several` raw scores a row, no array is taken for a pair of outputs.
+    """
     if result is None:
         raise TypeError("it returned None")
     if isinstance(result, tuple | list):
         parts = [v for v in result if not isinstance(v, str | bool | np.bool_)]
         pairs = len(parts) == rows and all(isinstance(v, tuple | list | np.ndarray) and np.size(v) in (1, 2, 3)
                                            for v in parts)  # fmt: skip
-        if pairs and not (rows <= 3 and isinstance(result, tuple)):
+        if pairs and not several and not (rows <= 3 and isinstance(result, tuple)):
             return list(np.array([np.ravel(as_array(v)) for v in parts]).T)
         if len(parts) <= 3 or isinstance(result, tuple):
             return [as_array(v) for v in parts]
         return [as_array(parts)]
     array = as_array(result)
-    if array.ndim == 2 and array.shape == (rows, 2) and rows > 2:
+    if array.ndim == 2 and array.shape == (rows, 2) and rows > 2 and not several:
         return list(array.T)
     return [array]
 
@@ -252,16 +277,22 @@ def torch_outputs(function: Any, form: str, keywords: Message, y: Any, f: Any, w
     torch = importlib.import_module("torch")
     torch.set_num_threads(1)
     raw = torch.tensor(f, dtype=torch.float64, requires_grad=True)
-    target, weight = (None if v is None else torch.tensor(v, dtype=torch.float64) for v in (y, w))
+    target, weight = (None if v is None else torch.tensor(v) for v in (y, w))
     value = function(*arranged(form, target, raw, weight), **keywords)
     if isinstance(value, tuple | list) or not value.requires_grad:
-        return outputs_of(value, len(f))
+        return outputs_of(value, len(f), f.ndim == 2)
     (first,) = torch.autograd.grad(value.sum(), raw, create_graph=True)
-    second = torch.zeros_like(first)
-    if first.requires_grad:
-        (found,) = torch.autograd.grad(first.sum(), raw, allow_unused=True)
-        second = second if found is None else found
-    return [as_array(value), as_array(first), as_array(second)]
+
+    def second(part: Any) -> Any:
+        found = None
+        if part.requires_grad:
+            (found,) = torch.autograd.grad(part.sum(), raw, allow_unused=True, retain_graph=True)
+        return np.zeros(f.shape) if found is None else as_array(found)
+
+    if f.ndim == 2:
+        whole = np.stack([second(first[:, k]) for k in range(f.shape[1])], axis=1)
+        return [as_array(value), first.detach().numpy(), whole]
+    return [as_array(value), as_array(first), second(first)]
 
 
 def jax_outputs(function: Any, form: str, keywords: Message, y: Any, f: Any, w: Any) -> list[Any]:
@@ -272,25 +303,28 @@ def jax_outputs(function: Any, form: str, keywords: Message, y: Any, f: Any, w: 
     n = len(f)
     filled = n if n == 1 else -(-n // 128) * 128
     found = _jax_outputs(jax, function, form, keywords, *(_filled(v, filled) for v in (y, f, w)))
-    if filled == n or all(np.size(o) == filled for o in found):
+    if filled == n or all(len(np.atleast_1d(o)) == filled for o in found):
         return [o if np.size(o) == 1 else o[:n] for o in found]
     return _jax_outputs(jax, function, form, keywords, y, f, w)
 
 
 def _filled(values: Any, n: int) -> Any:
-    return None if values is None else np.concatenate([values, np.repeat(values[-1:], n - len(values))])
+    return None if values is None else np.concatenate([values, np.repeat(values[-1:], n - len(values), axis=0)])
 
 
 def _jax_outputs(jax: Any, function: Any, form: str, keywords: Message, y: Any, f: Any, w: Any) -> list[Any]:
-    target, raw, weight = (None if v is None else jax.numpy.asarray(v, jax.numpy.float64) for v in (y, f, w))
+    target, raw, weight = (None if v is None else jax.numpy.asarray(v) for v in (y, f, w))
 
     def value(x: Any) -> Any:
         return function(*arranged(form, target, x, weight), **keywords)
 
     result = value(raw)
     if isinstance(result, tuple | list):
-        return outputs_of(tuple(np.asarray(v) for v in result), len(f))
+        return outputs_of(tuple(np.asarray(v) for v in result), len(f), f.ndim == 2)
     first = jax.grad(lambda x: value(x).sum())
+    if f.ndim == 2:
+        columns = [jax.grad(lambda x, k=k: first(x)[:, k].sum())(raw) for k in range(f.shape[1])]
+        return [np.asarray(result), np.asarray(first(raw)), np.stack(columns, axis=1)]
     second = jax.grad(lambda x: first(x).sum())
     return [np.asarray(result), np.asarray(first(raw)), np.asarray(second(raw))]
 

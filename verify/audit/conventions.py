@@ -245,9 +245,7 @@ def find(oracle: Oracle, ground: Ground, library: str | None, wanted: Sequence[s
 
 
 def _conventions(about: Message, forms: Sequence[str], library: str | None, ground: Ground) -> Iterator[Convention]:
-    containers = [c for c, modules in _AUTOMATIC.items() if library == c or modules & set(about["modules"])]
-    if library in _AUTOMATIC:
-        containers = [library]
+    containers = ways_of(about, library)[:-1]
     ways: list[dict[str, Any]] = [*({"container": c} for c in containers), {}]
     if "math" in about["modules"]:
         ways.append({"split": True, "number": True})
@@ -258,6 +256,13 @@ def _conventions(about: Message, forms: Sequence[str], library: str | None, grou
             for way in ways:
                 sign = -1 if form == "catboost" else 1
                 yield Convention(form, targets=targets, predictions=predictions, sign=sign, **way)
+
+
+def ways_of(about: Message, library: str | None) -> list[str]:
+    """What arrays the code may want, the likeliest first, NumPy's the last."""
+    if library in _AUTOMATIC:
+        return [library, "numpy"]
+    return [*(c for c, modules in _AUTOMATIC.items() if modules & set(about["modules"])), "numpy"]
 
 
 def _inputs(ground: Ground) -> list[tuple[str, str]]:

@@ -112,7 +112,7 @@ class Ground:
             (found,) = truth_table(self.loss, [part]).truths
             for place, i in enumerate(missing):
                 self._known[keys[i]] = {o: t.take([place]) for o, t in found.items()}
-        truths = {o: _joined([self._known[k][o] for k in keys]) for o in OUTPUTS}
+        truths = {o: joined([self._known[k][o] for k in keys]) for o in OUTPUTS}
         return Sample(*batch_columns(self, batch), {o: t.values() for o, t in truths.items()}, truths)
 
     def table(self, sample: Sample) -> TruthTable:
@@ -145,7 +145,7 @@ class Ground:
     def _ordinary(self, rng: np.random.Generator, each: int) -> Sample:
         ys, fs = [], []
         for y in self.targets:
-            f = _ordinary_predictions(self.prediction.domain, each, rng)
+            f = ordinary_predictions(self.prediction.domain, each, rng)
             if self.loss.base == "residual":
                 f = f + y
                 # Parameters set the scale of the residual on which the formula changes.
@@ -164,21 +164,7 @@ class Ground:
     @functools.cached_property
     def targets(self) -> list[float]:
         """A few ordinary targets."""
-        match self.target.domain:
-            case FiniteSet(values):
-                return [float(v) for v in values]
-            case Integers(low):
-                return [float(max(low, 0)) + k for k in (0, 1, 2, 5)]
-            case Interval(low, high, low_open, _):
-                a, b = float(low), float(high)
-                if np.isfinite(a) and np.isfinite(b):
-                    inner = [a + (b - a) * w for w in (0.25, 0.625)]
-                    return inner if low_open else [a, b, *inner]
-                if np.isfinite(a):
-                    return [*([] if low_open else [a]), a + 0.5, a + 1, a + 2.5, a + 7]
-                return [0.0, 1.5, -2.25, 4.0]
-            case other:
-                raise SpecError(f"the audit takes losses of one scalar target; that of {self.loss.name} is {other}")
+        return ordinary_targets(self.loss, self.target)
 
     @functools.cached_property
     def plainest(self) -> Sample:
@@ -186,7 +172,7 @@ class Ground:
         numbers = (0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 3.0, -3.0, 0.25, 5.0, -5.0)
         base = self.loss.base == "residual"
         rows = [(y, y + f if base else f) for f in numbers for y in self.targets]
-        rows = [(y, f) for y, f in rows if _inside(self.prediction.domain, f) and self.is_smooth(y, f)]
+        rows = [(y, f) for y, f in rows if is_inside(self.prediction.domain, f) and self.is_smooth(y, f)]
         rows += list(zip(self.fit.y.tolist(), self.fit.f.tolist(), strict=True))
         rows += list(zip(self.fresh.y.tolist(), self.fresh.f.tolist(), strict=True))
         y, f = zip(*rows, strict=True)
@@ -211,7 +197,7 @@ class Ground:
             values = {**self.parameters, self.target.name: y}
             expression = self.loss.full_expression
             for root in switch_roots(expression, self.prediction.name, values):
-                if _inside(self.prediction.domain, root) and not self.is_smooth(y, root):
+                if is_inside(self.prediction.domain, root) and not self.is_smooth(y, root):
                     found.append((y, root))
         return found[:12]
 
@@ -227,7 +213,7 @@ class Ground:
                 if np.isfinite(end):
                     span = high - low if np.isfinite(high - low) else 1.0
                     steps = [end - sign * span * 2.0**-k for k in (3, 5, 8, 10, 14, 20, 27, 34, 40, 47, 60, 200, 900)]
-                    way = [s for s in dict.fromkeys(steps) if _inside(domain, s)]
+                    way = [s for s in dict.fromkeys(steps) if is_inside(domain, s)]
                 else:
                     way = [base + sign * s for s in _LADDER]
                 ways.append((y, way))
@@ -249,12 +235,10 @@ def _ground(loss: Loss, parameters: tuple[tuple[str, float], ...]) -> Ground:
 def ground_of(loss: Loss, parameters: Mapping[str, float]) -> Ground:
     """The ground of a loss, shared by all who ask for the same one.
 
-    Raises SpecError for losses of several predictions or of K classes.
+    Raises SpecError for losses of several targets; those of several raw scores have a `several.Table`.
     """
-    if loss.size is not None or len(loss.predictions) != 1 or len(loss.targets) != 1:
-        raise SpecError(
-            f"the audit takes losses of one scalar prediction and one target; {loss.name} is of another kind"
-        )
+    if len(loss.targets) != 1:
+        raise SpecError(f"the audit takes losses of one target; {loss.name} has {len(loss.targets)}")
     return _ground(loss, tuple(sorted(parameters.items())))
 
 
@@ -262,7 +246,7 @@ def batch_columns(ground: Ground, batch: Batch) -> tuple[Floats, Floats]:
     return batch.arguments[ground.target.name], batch.arguments[ground.prediction.name]
 
 
-def _joined(parts: list[Truth]) -> Truth:
+def joined(parts: list[Truth]) -> Truth:
     def column(name: str) -> Any:
         return np.concatenate([getattr(p, name) for p in parts])
 
@@ -286,14 +270,33 @@ def _decided(e: sp.Expr, values: Mapping[sp.Symbol, sp.Expr]) -> sp.Expr:
     return e.func(*(_decided(a, values) if isinstance(a, sp.Expr) else a for a in e.args))
 
 
-def _inside(domain: Domain, value: float) -> bool:
+def is_inside(domain: Domain, value: float) -> bool:
     if not isinstance(domain, Interval):
         return True
     a, b = float(domain.low), float(domain.high)
     return (value > a if domain.low_open else value >= a) and (value < b if domain.high_open else value <= b)
 
 
-def _ordinary_predictions(domain: Domain, n: int, rng: np.random.Generator) -> Floats:
+def ordinary_targets(loss: Loss, target: Argument) -> list[float]:
+    """A few targets that somebody may have."""
+    match target.domain:
+        case FiniteSet(values):
+            return [float(v) for v in values]
+        case Integers(low):
+            return [float(max(low, 0)) + k for k in (0, 1, 2, 5)]
+        case Interval(low, high, low_open, _):
+            a, b = float(low), float(high)
+            if np.isfinite(a) and np.isfinite(b):
+                inner = [a + (b - a) * w for w in (0.25, 0.625)]
+                return inner if low_open else [a, b, *inner]
+            if np.isfinite(a):
+                return [*([] if low_open else [a]), a + 0.5, a + 1, a + 2.5, a + 7]
+            return [0.0, 1.5, -2.25, 4.0]
+        case other:
+            raise SpecError(f"the audit takes losses of one scalar target; that of {loss.name} is {other}")
+
+
+def ordinary_predictions(domain: Domain, n: int, rng: np.random.Generator) -> Floats:
     """Short binary numbers, so that sums and differences with targets are exact."""
     assert isinstance(domain, Interval)
     a, b = float(domain.low), float(domain.high)

@@ -270,7 +270,7 @@ class Relations:
         """Where it is a multiple of the truth on a part with a name, that, and what it is elsewhere."""
         u, t = answers.values, self.truth
         for words, where in self._named_parts:
-            c = _constant(u[where], t[where], answers.tolerance) if where.mean() > 0.3 else None
+            c = multiple(u[where], t[where], answers.tolerance) if where.mean() > 0.3 else None
             if c is not None:
                 rest = self._relations(answers, ~where)
                 elsewhere = f"elsewhere, {rest[0].words}" if rest else "elsewhere, no known relation holds"
@@ -315,7 +315,7 @@ class Relations:
         if not u.any() and t.any():
             yield Diagnosis("zero", "it is 0 everywhere")
             return
-        c = _constant(u, t, tolerance)
+        c = multiple(u, t, tolerance)
         if c is not None and not np.isclose(c, 1, rtol=tolerance):
             if np.isclose(c, -1, rtol=1e-9):
                 yield Diagnosis("sign", "it is -1 times the truth", c)
@@ -366,7 +366,7 @@ class Relations:
             what, verb = names[i]
             yield Diagnosis(f"{verb} factor", f"the factor {what} is {_VERBS[verb]}{much}")
             return
-        offset = _constant(gap, np.ones_like(gap), loose)
+        offset = multiple(gap, np.ones_like(gap), loose)
         if offset is not None:
             yield Diagnosis("offset", f"it is the truth plus {self._constant_name(offset)}")
 
@@ -525,7 +525,7 @@ class Relations:
 _VERBS = {"extra": "one too many", "missing": "missing"}
 
 
-def _constant(u: Floats, t: Floats, tolerance: float) -> float | None:
+def multiple(u: Floats, t: Floats, tolerance: float) -> float | None:
     """The c with u = c*t, if there is one."""
     with np.errstate(all="ignore"):
         size = float(np.max(np.abs(t))) if len(t) else 0.0
@@ -615,4 +615,4 @@ def _name(output: str) -> str:
     return {"hessian": "Hessian"}.get(output, output)
 
 
-__all__ = ["CLOSE", "SINGLE", "Answers", "Diagnosis", "Relations", "fits", "relations_of"]
+__all__ = ["CLOSE", "SINGLE", "Answers", "Diagnosis", "Relations", "fits", "multiple", "relations_of"]

@@ -24,6 +24,7 @@ class Finding:
     given: Mapping[str, float] = field(default_factory=dict)
     computed: float | None = None
     expected: float | None = None
+    entry: str = ""  # by which raw scores, where there are several
 
     @property
     def message(self) -> str:
@@ -31,7 +32,8 @@ class Finding:
         if self.given:
             said += f"\n      at {', '.join(f'{k} = {_number(v)}' for k, v in self.given.items())}"
             if self.computed is not None and self.expected is not None:
-                said += f": it answers {_number(self.computed)}, the truth is {_number(self.expected)}"
+                by = f" for the entry of {self.entry}" if self.entry else ""
+                said += f": it answers {_number(self.computed)}{by}, the truth is {_number(self.expected)}"
         return said
 
 

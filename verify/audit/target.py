@@ -5,7 +5,7 @@ file.py:function           the same, of a file
 file.c:function            a C function, compiled with the compiler and the flags of lossforge's own kernels
 library.so:function        a function of a shared library; its prototype is read from the source beside it, or given
 a live callable            run after a fork
-an object with calc_ders_range   a CatBoost objective
+an object with calc_ders_range or calc_ders_multi   a CatBoost objective
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def target_of(given: Any, prototype: str | None = None) -> Target:
     text that names nothing, EnvironmentLacking where C code cannot be compiled.
     """
     if not isinstance(given, str):
-        if not callable(given) and not hasattr(given, "calc_ders_range"):
+        if not callable(given) and not hasattr(given, "calc_ders_range") and not hasattr(given, "calc_ders_multi"):
             raise SpecError(f"the audit takes a callable, a CatBoost objective or a text such as {_FORM}; "
                             f"got a value of type {type(given).__name__}")  # fmt: skip
         return given
