@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from extent import some
 
 import lossforge.codegen.build as build
 from lossforge.cli.facts import FACTS
@@ -261,11 +262,13 @@ def test_check_of_nothing_written_is_wrong_input(tmp_path: Path) -> None:
 
 
 def test_the_json_document_counts(folder: Path) -> None:
-    document = json.loads(call("check", "--proofs", "--all", "--json").stdout)
+    names = some(sorted(CATALOG), 8)
+    which = ["--all"] if len(names) == len(CATALOG) else names
+    document = json.loads(call("check", "--proofs", *which, "--json").stdout)
     assert document["schema"] == 1 and document["ok"]
     assert document["decided"] == document["accepted"] <= document["claims"]
-    assert document["claims"] == sum(len(facts(name)["properties"]) + len(lemmas_of(name)) for name in CATALOG)
-    assert set(document["losses"]) == set(CATALOG)
+    assert document["claims"] == sum(len(facts(name)["properties"]) + len(lemmas_of(name)) for name in names)
+    assert set(document["losses"]) == set(names)
 
 
 # build -------------------------------------------------------------------------------------------
