@@ -141,6 +141,16 @@ def test_optax(name: str, called: str, parameters: dict[str, float]) -> None:
     assert len(report.verdicts) == 3 and report.ok, report.text()
 
 
+def test_jax_that_has_started_here() -> None:
+    """A fork would stand still in it; nor is its setting for float64 touched."""
+    jax, optax = library("jax"), library("optax")
+    jax.numpy.zeros(3).block_until_ready()
+    before = jax.config.jax_enable_x64
+    report = lf.audit(lambda pred, target: optax.squared_error(pred, target), loss="squared_error", library="jax")
+    assert report.ok and {v.verdict for v in report.verdicts} == {"right"}, report.text()
+    assert jax.config.jax_enable_x64 == before
+
+
 # XGBoost and LightGBM ----------------------------------------------------------------------------
 
 # The built-in objectives are no functions of Python; these are those that the libraries show in their own documentation

@@ -16,7 +16,8 @@ from ...spec.text import parse_expression
 from ..floats import evaluate
 from ..truth import OUTPUTS
 from . import several
-from .conventions import LIBRARIES, Asker, Convention, Local, Oracle, Trial, find
+from .child import described
+from .conventions import AUTOMATIC, LIBRARIES, Asker, Convention, Local, Oracle, Trial, find
 from .ground import Floats, Ground, ground_of
 from .process import Child, ChildDied, Limits
 from .range import at_kinks, beyond, crash, ulps
@@ -50,6 +51,8 @@ def audit(
     """
     _expect(library, output)
     name = target if isinstance(target, str) else getattr(target, "__qualname__", type(target).__qualname__)
+    if callable(target) and _would_stand_still(target):
+        return examine(Local(target), name, loss, parameters, library=library, output=output, keywords=keywords)
     with Child(target_of(target, prototype), limits or Limits(), python or sys.executable) as child:
         return examine(child, name, loss, parameters, library=library, output=output, keywords=keywords)
 
@@ -76,6 +79,17 @@ def audit_formula(formula: str, output: str, loss: Loss, parameters: Mapping[str
 def audit_trusted(function: Callable[..., Any], loss: Loss, parameters: Mapping[str, float], **options: Any) -> Report:
     """The same for a function that may run in this process."""
     return examine(Local(function), getattr(function, "__qualname__", "function"), loss, parameters, **options)
+
+
+def _would_stand_still(target: Callable[..., Any]) -> bool:
+    """Whether a live function is JAX's and JAX has started in this process: it does not survive a fork."""
+    if "jax" not in sys.modules or not AUTOMATIC["jax"] & set(described(target)["modules"]):
+        return False
+    try:
+        from jax._src.xla_bridge import backends_are_initialized
+    except ImportError:
+        return True
+    return bool(backends_are_initialized())
 
 
 def _expect(library: str | None, output: Sequence[str]) -> None:

@@ -296,9 +296,17 @@ def torch_outputs(function: Any, form: str, keywords: Message, y: Any, f: Any, w
 
 
 def jax_outputs(function: Any, form: str, keywords: Message, y: Any, f: Any, w: Any) -> list[Any]:
-    """The same of a JAX function."""
+    """The same of a JAX function, in float64 whatever the setting."""
     jax = importlib.import_module("jax")
+    before = jax.config.jax_enable_x64
     jax.config.update("jax_enable_x64", True)
+    try:
+        return _of_one_length(jax, function, form, keywords, y, f, w)
+    finally:
+        jax.config.update("jax_enable_x64", before)
+
+
+def _of_one_length(jax: Any, function: Any, form: str, keywords: Message, y: Any, f: Any, w: Any) -> list[Any]:
     # JAX compiles anew for every length: whole blocks, filled up with the last row, unless all rows make one number.
     n = len(f)
     filled = n if n == 1 else -(-n // 128) * 128

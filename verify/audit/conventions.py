@@ -28,7 +28,7 @@ _LETTERS = {
     "m": "m margin",
 }  # fmt: skip
 LETTERS = {name: letter for letter, names in _LETTERS.items() for name in names.split()}
-_AUTOMATIC = {"torch": {"torch"}, "jax": {"jax", "jaxlib", "optax", "flax"}}
+AUTOMATIC = {"torch": {"torch"}, "jax": {"jax", "jaxlib", "optax", "flax"}}
 LIBRARIES = ("xgboost", "lightgbm", "catboost", "sklearn", "torch", "jax")
 
 TARGETS: dict[str, Callable[[Floats], Floats]] = {
@@ -260,9 +260,9 @@ def _conventions(about: Message, forms: Sequence[str], library: str | None, grou
 
 def ways_of(about: Message, library: str | None) -> list[str]:
     """What arrays the code may want, the likeliest first, NumPy's the last."""
-    if library in _AUTOMATIC:
+    if library in AUTOMATIC:
         return [library, "numpy"]
-    return [*(c for c, modules in _AUTOMATIC.items() if modules & set(about["modules"])), "numpy"]
+    return [*(c for c, modules in AUTOMATIC.items() if modules & set(about["modules"])), "numpy"]
 
 
 def _inputs(ground: Ground) -> list[tuple[str, str]]:
