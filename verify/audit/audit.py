@@ -24,8 +24,8 @@ from .range import at_kinks, beyond, crash, ulps
 from .relations import CLOSE, Diagnosis, Relations, fits, relations_of
 from .report import Finding, Report, Right, Verdict
 from .target import target_of
+from .weights import SAMPLE, weight_findings
 
-_WEIGHTS = (1.0, 2.0, 0.5, 3.0, 0.25)
 _UP_TO_FACTOR = ("sign", "factor", "sign and factor")
 
 
@@ -85,11 +85,8 @@ def _would_stand_still(target: Callable[..., Any]) -> bool:
     """Whether a live function is JAX's and JAX has started in this process: it does not survive a fork."""
     if "jax" not in sys.modules or not AUTOMATIC["jax"] & set(described(target)["modules"]):
         return False
-    try:
-        from jax._src.xla_bridge import backends_are_initialized
-    except ImportError:
-        return True
-    return bool(backends_are_initialized())
+    started = getattr(sys.modules.get("jax._src.xla_bridge"), "backends_are_initialized", None)
+    return started is None or bool(started())
 
 
 def _expect(library: str | None, output: Sequence[str]) -> None:
@@ -277,40 +274,13 @@ def _other_parameters(ground: Ground, asker: Asker, trial: Trial, right: Sequenc
 
 def _weights(ground: Ground, asker: Asker, c: Convention) -> Iterator[Finding]:
     """Are sample weights multiplied exactly once?"""
-    if not c.weighable or c.automatic:
+    if c.weighable != "form" or c.automatic:
         return
     y, f = ground.fresh.y, ground.fresh.f
-    w = np.resize(_WEIGHTS, len(y))
-    weighed = asker
-    if c.weighable != "form":
-        return
+    w = np.resize(SAMPLE, len(y))
     plain, _ = asker.at(y, f, np.ones(len(y)))
-    values, _ = weighed.at(y, f, w)
-    for o in c.outputs:
-        u, v = plain[o], values[o]
-        if not np.isfinite(u).all() or not u.any():
-            continue
-        known = {
-            "ignored": ("weights ignored", "sample weights are not applied at all", u),
-            "twice": ("weights twice", "sample weights are applied twice", u * w**2),
-            "mean": ("weights normalised", "sample weights are divided by their mean", u * w / w.mean()),
-            "sum": ("weights normalised", "sample weights are divided by their sum", u * w / w.sum()),
-            "root": ("weights rooted", "the square root of the sample weights is applied", u * np.sqrt(w)),
-        }
-        if fits(v, u * w, 1e-6).all():
-            continue
-        for kind, words, expected in known.values():
-            if fits(v, expected, 1e-6).all():
-                more = " (of the data set: no library does it instead)" if "d" in c.form else ""
-                yield Finding(_gravity(c, kind), kind, o, words + more * (kind == "weights ignored"))
-                break
-        else:
-            yield Finding("fault", "weights", o, "sample weights change it in an unknown way")
-
-
-def _gravity(c: Convention, kind: str) -> Any:
-    """Of a data set, weights that are ignored may be meant so; where they are an argument, they may not."""
-    return "note" if kind == "weights ignored" and set(c.form) & {"d"} else "fault"
+    weighed, _ = asker.at(y, f, w)
+    yield from weight_findings(plain, weighed, w, c.form)
 
 
 def _rows(ground: Ground, asker: Asker, trial: Trial) -> Iterator[Finding]:

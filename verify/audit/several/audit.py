@@ -17,12 +17,11 @@ from ..conventions import Oracle
 from ..ground import Floats, is_inside
 from ..relations import Diagnosis, fits
 from ..report import Finding, Report, Right, Verdict
+from ..weights import SAMPLE, weight_findings
 from .layout import Asker, find
 from .range import beyond
 from .relations import diagnosed
 from .table import Table, domains_of, entry_of, given_at, table_of, tolerance_of, truth_of
-
-_WEIGHTS = (1.0, 2.0, 0.5, 3.0, 0.25)
 
 
 def examine(oracle: Oracle, about: Message, name: str, loss: Loss, parameters: Mapping[str, float],
@@ -111,23 +110,9 @@ def _weights(table: Table, asker: Asker) -> Iterator[Finding]:
     if c.weighable != "form" or c.split:
         return
     rows = table.others
-    w = np.resize(_WEIGHTS, len(rows))
+    w = np.resize(SAMPLE, len(rows))
     plain, weighed = asker.at(rows.y, rows.f, np.ones(len(rows))), asker.at(rows.y, rows.f, w)
-    for o in c.outputs:
-        u, v = plain[o], weighed[o]
-        by = w.reshape(-1, *[1] * (u.ndim - 1))
-        if not np.isfinite(u).all() or not u.any() or fits(v, u * by, 1e-6).all():
-            continue
-        known = (("weights ignored", "sample weights are not applied at all", u),
-                 ("weights twice", "sample weights are applied twice", u * by**2),
-                 ("weights normalised", "sample weights are divided by their mean", u * by / w.mean()),
-                 ("weights normalised", "sample weights are divided by their sum", u * by / w.sum()),
-                 ("weights rooted", "the square root of the sample weights is applied", u * np.sqrt(by)))  # fmt: skip
-        kind, words = next(((k, s) for k, s, expected in known if fits(v, expected, 1e-6).all()),
-                           ("weights", "sample weights change it in an unknown way"))  # fmt: skip
-        meant = kind == "weights ignored" and bool(set(c.form) & {"d"})
-        words += " (of the data set: no library does it instead)" if meant else ""
-        yield Finding("note" if meant else "fault", kind, o, words)
+    yield from weight_findings(plain, weighed, w, c.form)
 
 
 def _other_rows(table: Table, asker: Asker) -> Iterator[Finding]:

@@ -1,0 +1,44 @@
+"""Are sample weights multiplied exactly once?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from .ground import Floats
+from .relations import fits
+from .report import Finding
+
+SAMPLE = (1.0, 2.0, 0.5, 3.0, 0.25)
+
+
+def weight_findings(plain: Mapping[str, Floats], weighed: Mapping[str, Floats], w: Floats, form: str
+                    ) -> Iterator[Finding]:  # fmt: skip
+    """What is wrong with the weights in each output. Of a data set, those that are ignored may be meant so."""
+    for output, values in plain.items():
+        if fault := _fault(values, weighed[output], w):
+            kind, words = fault
+            if kind == "weights ignored" and "d" in form:
+                yield Finding("note", kind, output, f"{words} (of the data set: no library does it instead)")
+            else:
+                yield Finding("fault", kind, output, words)
+
+
+def _fault(plain: Floats, weighed: Floats, w: Floats) -> tuple[str, str] | None:
+    """What was done with the weights instead, as a kind and a sentence; None where they are multiplied once.
+
+    `plain` are the answers for weights of 1. Of several raw scores a row, all entries of a row have its weight.
+    """
+    by = w.reshape(-1, *[1] * (plain.ndim - 1))
+    if not np.isfinite(plain).all() or not plain.any() or fits(weighed, plain * by, 1e-6).all():
+        return None
+    known = (
+        ("weights ignored", "sample weights are not applied at all", plain),
+        ("weights twice", "sample weights are applied twice", plain * by**2),
+        ("weights normalised", "sample weights are divided by their mean", plain * by / w.mean()),
+        ("weights normalised", "sample weights are divided by their sum", plain * by / w.sum()),
+        ("weights rooted", "the square root of the sample weights is applied", plain * np.sqrt(by)),
+    )
+    unknown = ("weights", "sample weights change it in an unknown way")
+    return next(((kind, words) for kind, words, expected in known if fits(weighed, expected, 1e-6).all()), unknown)
