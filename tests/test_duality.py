@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from extent import some
 from mpmath import mp, mpf
 
 from lossforge.derive import duality
@@ -84,7 +85,7 @@ def formula(name: str) -> Callable[[Any], Any]:
     return lambda x: value(about["formula"], **given, **{about["variable"]: x})
 
 
-@pytest.mark.parametrize("name", CONVEX)
+@pytest.mark.parametrize("name", some(CONVEX, 3))
 def test_the_conjugate_is_the_supremum(name: str) -> None:
     claim, _ = proved(name, "conjugate")
     assert claim["verdict"] == "proved"
@@ -104,7 +105,7 @@ def test_the_conjugate_is_the_supremum(name: str) -> None:
     assert compared or name == "unhinged"
 
 
-@pytest.mark.parametrize("name", CONVEX)
+@pytest.mark.parametrize("name", some(CONVEX, 3))
 def test_the_proximal_point_is_the_minimizer(name: str) -> None:
     claim, _ = proved(name, "prox")
     assert claim["verdict"] == "proved"
@@ -198,7 +199,7 @@ STATISTICS: dict[str, dict[str, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", STATISTICS)
+@pytest.mark.parametrize("name", some(STATISTICS, 3))
 def test_the_statistic_is_the_known_one(name: str) -> None:
     claim, _ = proved(name, "elicits")
     assert (claim["verdict"], claim["value"]) == ("proved", STATISTICS[name])
@@ -312,7 +313,7 @@ WRONG: dict[str, tuple[str, str, Any]] = {  # loss, property, the value that is 
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", WRONG)
+@pytest.mark.parametrize("kind", some(WRONG, 3))
 def test_a_wrong_value_is_refused(kind: str) -> None:
     name, prop, told = WRONG[kind]
     claim, certificate = proved(name, prop)
@@ -331,7 +332,7 @@ SEEN = [k for k in WRONG if k not in (
 )]  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", SEEN)
+@pytest.mark.parametrize("kind", some(SEEN, 3))
 def test_the_falsifier_contradicts_what_points_can_show(kind: str) -> None:
     name, prop, told = WRONG[kind]
     assert falsify(statement(name), {prop: {"verdict": "proved", "value": told}}, 2000)
@@ -380,7 +381,7 @@ SPOILT: dict[str, tuple[str, str, Change]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", SPOILT)
+@pytest.mark.parametrize("kind", some(SPOILT, 3))
 def test_a_spoilt_certificate_is_refused(kind: str) -> None:
     name, prop, change = SPOILT[kind]
     claim, certificate = proved(name, prop)
