@@ -320,6 +320,41 @@ def test_a_crash_is_a_finding() -> None:
     assert lf.audit(theirs, loss=LOSS).kinds() == ["crash"]
 
 
+def test_a_crash_far_out_is_found_with_its_input() -> None:
+    def theirs(y: Array, f: Array) -> Any:
+        import os
+
+        if f.max() > 500:
+            os.abort()
+        return right(y, f)
+
+    report = lf.audit(theirs, loss=LOSS)
+    assert report.kinds() == ["crash"] and {v.verdict for v in report.verdicts} == {"right"}, report.text()
+    assert max(report.faults[0].given[f"f[{k}]"] for k in range(3)) > 500
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_what_raises_far_out(flat: bool) -> None:
+    def theirs(y: Array, f: Array) -> Any:
+        if flat and f.ndim != 1:
+            raise ValueError("one array")
+        if np.max(f) > 500:
+            raise OverflowError("too large")
+        return by_class(y, f) if flat else right(y, f)
+
+    report = audit_trusted(theirs, CATALOG[LOSS], {})
+    assert set(report.kinds()) == {"raises"} and "OverflowError: too large" in report.text(), report.text()
+    assert all(500 < max(f.given[f"f[{k}]"] for k in range(3)) < 506 for f in report.faults), report.text()
+
+
+def test_a_distribution_for_the_target() -> None:
+    """Of probabilities, not raw scores: the gradient is -y/p."""
+    report = audit_trusted(lambda y, p: -y / p, CATALOG["categorical_cross_entropy"], {}, output=("gradient",))
+    assert report.ok and report.verdicts[0].verdict == "right", report.text()
+    wrong = audit_trusted(lambda y, p: y / p, CATALOG["categorical_cross_entropy"], {}, output=("gradient",))
+    assert wrong.kinds("gradient")[0] == "sign", wrong.text()
+
+
 def test_what_cannot_be_called() -> None:
     def theirs(y: Array, f: Array) -> Any:
         raise RuntimeError("no")

@@ -51,7 +51,7 @@ def audit(
     """
     _expect(library, output)
     name = target if isinstance(target, str) else getattr(target, "__qualname__", type(target).__qualname__)
-    if callable(target) and _would_stand_still(target):
+    if callable(target) and _would_stand_still(target, library):
         return examine(Local(target), name, loss, parameters, library=library, output=output, keywords=keywords)
     with Child(target_of(target, prototype), limits or Limits(), python or sys.executable) as child:
         return examine(child, name, loss, parameters, library=library, output=output, keywords=keywords)
@@ -81,9 +81,10 @@ def audit_trusted(function: Callable[..., Any], loss: Loss, parameters: Mapping[
     return examine(Local(function), getattr(function, "__qualname__", "function"), loss, parameters, **options)
 
 
-def _would_stand_still(target: Callable[..., Any]) -> bool:
+def _would_stand_still(target: Callable[..., Any], library: str | None) -> bool:
     """Whether a live function is JAX's and JAX has started in this process: it does not survive a fork."""
-    if "jax" not in sys.modules or not AUTOMATIC["jax"] & set(described(target)["modules"]):
+    uses = library == "jax" or AUTOMATIC["jax"] & set(described(target)["modules"])
+    if "jax" not in sys.modules or not uses:
         return False
     started = getattr(sys.modules.get("jax._src.xla_bridge"), "backends_are_initialized", None)
     return started is None or bool(started())

@@ -70,6 +70,7 @@ class Asker:
     layout: Layout
     keywords: Mapping[str, Any]
     changed: bool = False
+    said: str = ""  # what the last call raised
 
     def ask(self, y: Floats, f: Floats, w: Any = None) -> Message:
         c = self.layout
@@ -91,8 +92,10 @@ class Asker:
         shapes = {"loss": (n,), "gradient": (n, p), "hessian": (n, p, p) if c.whole else (n, p)}
         missing = {o: np.full(shapes[o], np.nan) for o in c.outputs}
         message = self.ask(y, f, w)
-        if "error" in message:
+        self.said = f"{message['error']}: {message['message']}" if "error" in message else ""
+        if self.said:
             return missing
+        self.said = next(iter(message.get("raised", {}).values()), "")
         self.changed |= bool(message.get("changed"))
         found = dict(missing)
         for o, data in zip(c.outputs, message["outputs"], strict=False):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..ground import WIDE, Floats, is_inside
+from ..process import ChildDied
 from ..range import HARM, HARM_SINGLE
 from ..relations import fits
 from ..report import Finding
@@ -50,7 +51,12 @@ def beyond(table: Table, asker: Asker, outputs: Sequence[str], answers: Mapping[
         steps = [t for t in _LADDER if all(is_inside(d, v) for d, v in zip(domains_of(table), way.at(t), strict=True))]
         if not steps or not outputs:
             continue
-        states = _states(table, asker, way, steps, outputs, answers)
+        try:
+            states = _states(table, asker, way, steps, outputs, answers)
+        except ChildDied as death:
+            key = ("call", "crash", way.words, True)
+            found.setdefault(key, (0.0, _crash(table, asker, way, steps, f"{death}")))
+            continue
         for output in outputs:
             for i, state in enumerate(states[output]):
                 if not state or state in states[output][:i]:
@@ -70,14 +76,26 @@ def beyond(table: Table, asker: Asker, outputs: Sequence[str], answers: Mapping[
     return [f for _, _, f in nearest.values()]
 
 
+def _crash(table: Table, asker: Asker, way: _Way, steps: Sequence[float], how: str) -> Finding:
+    """The first step that ends the process."""
+    kind = "hangs" if "took more" in how else "crash"
+    for t in steps:
+        rows = table.rows(np.array([way.y]), way.at(t)[None, :])
+        try:
+            asker.at(rows.y, rows.f)
+        except ChildDied:
+            return Finding("fault", kind, "call", how, given_at(table, rows, 0))
+    return Finding("fault", kind, "call", how)
+
+
 def _states(table: Table, asker: Asker, way: _Way, steps: Sequence[float], outputs: Sequence[str],
             answers: Mapping[str, Floats]) -> dict[str, list[str]]:  # fmt: skip
     """What is wrong at each step, "" where nothing is."""
     rows = table.rows(np.array([way.y] * len(steps)), np.stack([way.at(t) for t in steps]))
     values = asker.at(rows.y, rows.f)
-    if all(np.isnan(v).all() for v in values.values()):  # something was raised: which row it was
-        alone = Asker(asker.oracle, replace(asker.layout, split=asker.layout.scores == "matrix"), asker.keywords)
-        values = alone.at(rows.y, rows.f)
+    if asker.said:  # something was raised: which row it was
+        alone = [asker.at(rows.y[i : i + 1], rows.f[i : i + 1]) for i in range(len(rows))]
+        values = {o: np.concatenate([a[o] for a in alone]) for o in values}
     found = {}
     for o in outputs:
         truth = truth_of(rows, o, values[o])
@@ -135,5 +153,7 @@ def _finding(table: Table, asker: Asker, way: _Way, output: str, state: str, t: 
              "digits": f"loses all digits beyond {where}; its size is harmless"}[state]  # fmt: skip
     harmful = state in ("NaN", "infinite", "wrong") and t <= WIDE
     kind = {"wrong": "wrong tail"}.get(state, state)
+    if asker.said and state == "NaN":
+        kind, words = "raises", f"raises for {where} ({asker.said})"
     return Finding("fault" if harmful else "note", kind, output, words, given_at(table, rows, 0),
                    float(values[place]), float(truth[place]), entry_of(table, place[1:]))  # fmt: skip

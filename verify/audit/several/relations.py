@@ -67,10 +67,7 @@ def _guesses(table: Table, output: str, dimensions: int) -> Iterator[tuple[str, 
     n, p = rows.f.shape
     diagonal = np.einsum("nii->ni", h)
     if table.softmax:
-        e = np.exp(rows.f - rows.f.max(axis=1, keepdims=True))
-        q = e / e.sum(axis=1, keepdims=True)
-        y = np.eye(p)[rows.y.astype(int)] if rows.y.ndim == 1 else rows.y
-        yield from _of_softmax(output, dimensions, rows.f, q, y, g)
+        yield from _of_softmax(output, dimensions, rows.f, *_shares(table), g)
     if output == "gradient":
         yield "outputs exchanged", "it is the diagonal of the Hessian", diagonal
         yield "absolute value", "it is the absolute value of the truth", np.abs(g)
@@ -104,6 +101,14 @@ def _guesses(table: Table, output: str, dimensions: int) -> Iterator[tuple[str, 
         yield "squared gradient", "it is the outer product of the gradient with itself", g[:, :, None] * g[:, None, :]
     elif output == "loss":
         yield "outputs exchanged", "it is exp(-loss), the probability of the target", np.exp(-rows.exact["loss"])
+
+
+def _shares(table: Table) -> tuple[Floats, Floats]:
+    """The softmax of the ordinary raw scores, and the targets as distributions."""
+    rows = table.ordinary
+    e = np.exp(rows.f - rows.f.max(axis=1, keepdims=True))
+    y = np.eye(table.width)[rows.y.astype(int)] if rows.y.ndim == 1 else rows.y
+    return e / e.sum(axis=1, keepdims=True), y
 
 
 def _of_softmax(output: str, dimensions: int, f: Floats, q: Floats, y: Floats, g: Floats
@@ -234,10 +239,7 @@ def _recombined(table: Table, output: str, answers: Floats, tolerance: float) ->
     """Other coefficients of the probabilities, the targets and their products."""
     if not table.softmax or output == "loss" or answers.ndim != 2:
         return []
-    f = table.ordinary.f
-    e = np.exp(f - f.max(axis=1, keepdims=True))
-    q = e / e.sum(axis=1, keepdims=True)
-    y = np.eye(f.shape[1])[table.ordinary.y.astype(int)] if table.ordinary.y.ndim == 1 else table.ordinary.y
+    q, y = _shares(table)
     basis = {"p": q, "y": y, "p**2": q * q, "p*y": q * y, "1": np.ones_like(q)}
     columns = np.stack([v.reshape(-1) for v in basis.values()], axis=1)
     u = answers.reshape(-1)
