@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import pickle
 import time
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -125,12 +128,28 @@ def test_errors_survive_pickling() -> None:
     assert (str(again), again.column) == (str(caught.value), 4)
 
 
+@contextlib.contextmanager
+def within_a_second() -> Iterator[None]:
+    """The work of the block takes less than a second of this thread.
+
+    Neither other threads count nor a collection of the garbage that the tests before have left, which alone takes
+    more than a second after some thousand of them.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        start = time.thread_time()
+        yield
+        assert time.thread_time() - start < 1
+    finally:
+        if collects:
+            gc.enable()
+
+
 @pytest.mark.parametrize("source", TEXTS, ids=lambda t: ascii(t)[:40])
 def test_hostile_text_is_refused_at_once(source: str) -> None:
-    start = time.process_time()
-    with pytest.raises((SpecError, DomainError)) as caught:
+    with within_a_second(), pytest.raises((SpecError, DomainError)) as caught:
         parse(source)
-    assert time.process_time() - start < 1
     message = str(caught.value)
     assert len(message) < 2_500
     assert all(c.isprintable() or c == "\n" for c in message)
@@ -138,10 +157,8 @@ def test_hostile_text_is_refused_at_once(source: str) -> None:
 
 @pytest.mark.parametrize("content", FILES, ids=lambda t: ascii(t)[-60:])
 def test_hostile_file_is_refused_at_once(content: str) -> None:
-    start = time.process_time()
-    with pytest.raises((SpecError, DomainError), match=r"loss\.toml"):
+    with within_a_second(), pytest.raises((SpecError, DomainError), match=r"loss\.toml"):
         loads(content, "loss.toml")
-    assert time.process_time() - start < 1
 
 
 def test_limits_can_be_reached() -> None:
