@@ -60,7 +60,7 @@ def worst(table: TruthTable, function: Any, format_: Format, limits: tuple[float
             yield output, float(np.nanmax(error, initial=0.0))
 
 
-@pytest.mark.parametrize("name", some(LIMITS, 3))
+@pytest.mark.parametrize("name", some(LIMITS, 6))
 def test_the_accurate_tier_keeps_its_bounds(name: str) -> None:
     table = truth_table(CATALOG[name], points(CATALOG[name], 500))
     for format_ in FORMATS:

@@ -115,6 +115,69 @@ def test_weights_are_multiplied_once(code: Any, kind: str) -> None:
     assert kind in report.kinds("gradient"), report.text()
 
 
+def by_position(power: float) -> Any:
+    return lambda y_true, y_pred, sample_weight: (y_pred - y_true) * np.power(sample_weight, power)
+
+
+def as_an_option(power: float) -> Any:
+    """As scikit-learn's functions have it, behind an option of their own."""
+
+    def theirs(y_true: Array, y_pred: Array, scale: float = 1.0, sample_weight: Array | None = None) -> Array:
+        g = scale * (y_pred - y_true)
+        return g if sample_weight is None else g * np.power(sample_weight, power)
+
+    return theirs
+
+
+def by_name_alone(power: float) -> Any:
+    return lambda y_true, y_pred, *, weights=1.0: (y_pred - y_true) * np.power(weights, power)
+
+
+def of_numbers(power: float) -> Any:
+    """Code that takes a number at a time."""
+    return lambda y_true, y_pred, w=1.0: (y_pred - y_true) * w**power if y_pred > -1e300 else 0.0
+
+
+def mean_loss(power: float) -> Any:
+    def theirs(y_true: Array, y_pred: Array, sample_weight: Array | None = None) -> float:
+        w = None if sample_weight is None else np.power(sample_weight, power)
+        return float(np.average((y_pred - y_true) ** 2 / 2, weights=w))
+
+    return theirs
+
+
+def summed_loss(power: float) -> Any:
+    return lambda y_true, y_pred, w=1.0: ((y_pred - y_true) ** 2 / 2 * np.power(w, power)).sum()
+
+
+@pytest.mark.parametrize("written", [by_position, as_an_option, by_name_alone, of_numbers, mean_loss, summed_loss])
+@pytest.mark.parametrize(("power", "kinds"), [(1, []), (0, ["weights ignored"]), (2, ["weights twice"]),
+                                              (0.5, ["weights rooted"]), (3, ["weights"])])  # fmt: skip
+def test_weights_are_tried_however_they_are_taken(written: Any, power: float, kinds: list[str]) -> None:
+    report = lf.audit(written(power), loss="half_squared_error")
+    assert [f.kind for f in report.faults] == kinds, report.text()
+
+
+def test_an_argument_that_only_sounds_like_weights() -> None:
+    """Two weights, of the labels: that it takes no weight a row is said, and is no fault."""
+
+    def theirs(y: Array, z: Array, weights: tuple[float, float] = (1.0, 1.0)) -> Array:
+        below, above = weights
+        return np.where(y > 0, above, below) * (1 / (1 + np.exp(-z)) - y)
+
+    report = lf.audit(theirs, loss="binary_cross_entropy_logits")
+    assert not report.faults, report.text()
+    assert "no array of sample weights is taken as weights: ValueError" in report.text()
+
+
+def test_a_parameter_of_the_loss_is_no_weight() -> None:
+    def theirs(y: Array, f: Array, w: float = 1.0) -> Array:
+        return w * (f - y)
+
+    report = lf.audit(theirs, loss=lf.parse("w*(f - y)**2/2", parameters={"w": "(0, oo)"}), w=2.0)
+    assert not report.findings, report.text()
+
+
 def test_catboost_wants_negated_derivatives() -> None:
     class Wrong(OfCatBoost):
         def calc_ders_range(self, approxes: Array, targets: Array, weights: Array) -> Any:

@@ -295,7 +295,11 @@ def test_weights(power: int, kinds: list[str]) -> None:
         g, h = right(y, f)
         return g * w[:, None] ** power, h * w[:, None] ** power
 
+    def by_name(y: Array, f: Array, sample_weight: Array | None = None) -> Any:
+        return theirs(y, f, np.ones(len(y)) if sample_weight is None else sample_weight)
+
     assert audit_trusted(theirs, CATALOG[LOSS], {}).kinds() == kinds
+    assert audit_trusted(by_name, CATALOG[LOSS], {}).kinds() == kinds
 
 
 def test_a_mean_over_the_rows() -> None:

@@ -55,7 +55,7 @@ def written(name: str) -> dict[str, Any]:
 # What is committed -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", some(CATALOG, 3))
+@pytest.mark.parametrize("name", some(CATALOG, 6))
 def test_every_claim_of_the_catalogue_is_shown(name: str) -> None:
     found = review(facts(name), written(name))
     assert found.problems == ()
@@ -93,7 +93,7 @@ def test_there_are_certificates_of_every_loss_and_of_no_other() -> None:
     assert {path.stem for path in (FACTS / "certificates").glob("*.json") if "." not in path.stem} == set(CATALOG)
 
 
-@pytest.mark.parametrize("name", some(CATALOG, 3))
+@pytest.mark.parametrize("name", some(CATALOG, 6))
 def test_the_formula_and_the_facts_state_the_same(name: str) -> None:
     assert statement_of(derive(CATALOG[name])) == statement(facts(name))
 

@@ -23,7 +23,7 @@ from lossforge.codegen.render import Header, render
 from lossforge.derive.derivation import derive
 from lossforge.spec.model import Loss
 
-BATCHES, PER_BATCH = 4, about(20, 2)
+BATCHES, PER_BATCH = 4, about(20, 4)
 FUSED, OUTPUTS = "loss_gradient_hessian", ("loss", "gradient", "hessian")
 F = np.array([-7.5, -1.5, -1.0, -0.25, 0.0, 1e-3, 0.5, 1.5, 2.75, 30.0])
 Y = np.zeros_like(F)

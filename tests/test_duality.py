@@ -85,7 +85,7 @@ def formula(name: str) -> Callable[[Any], Any]:
     return lambda x: value(about["formula"], **given, **{about["variable"]: x})
 
 
-@pytest.mark.parametrize("name", some(CONVEX, 3))
+@pytest.mark.parametrize("name", some(CONVEX, 6))
 def test_the_conjugate_is_the_supremum(name: str) -> None:
     claim, _ = proved(name, "conjugate")
     assert claim["verdict"] == "proved"
@@ -105,7 +105,7 @@ def test_the_conjugate_is_the_supremum(name: str) -> None:
     assert compared or name == "unhinged"
 
 
-@pytest.mark.parametrize("name", some(CONVEX, 3))
+@pytest.mark.parametrize("name", some(CONVEX, 6))
 def test_the_proximal_point_is_the_minimizer(name: str) -> None:
     claim, _ = proved(name, "prox")
     assert claim["verdict"] == "proved"
@@ -199,7 +199,7 @@ STATISTICS: dict[str, dict[str, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", some(STATISTICS, 3))
+@pytest.mark.parametrize("name", some(STATISTICS, 6))
 def test_the_statistic_is_the_known_one(name: str) -> None:
     claim, _ = proved(name, "elicits")
     assert (claim["verdict"], claim["value"]) == ("proved", STATISTICS[name])

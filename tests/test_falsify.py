@@ -715,12 +715,12 @@ FALSE: list[tuple[str, str, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize("name", some(TRUE, 3))
+@pytest.mark.parametrize("name", some(TRUE, 6))
 def test_no_true_claim_is_contradicted(name: str) -> None:
     assert falsify(loss(name), TRUE[name], POINTS) == []
 
 
-@pytest.mark.parametrize("name", some(MORE, 3))
+@pytest.mark.parametrize("name", some(MORE, 6))
 def test_no_true_claim_of_the_catalogue_is_contradicted(name: str) -> None:
     assert falsify(*MORE[name], POINTS) == []
 
@@ -741,7 +741,7 @@ NEARLY = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", some(NEARLY, 3))
+@pytest.mark.parametrize("text", some(NEARLY, 6))
 def test_what_is_tiny_is_not_taken_for_nothing(text: str) -> None:
     assert falsify(statement(text, "m"), {"minimizer": proved("(-oo, 0]")}, POINTS) == []
 

@@ -14,7 +14,7 @@ from randomproofs import Outcome, formulas, outcome, report
 
 from lossforge.derive import prove
 
-COUNT, SEED = about(120, 3), 20261124
+COUNT, SEED = about(120, 5), 20261124
 WORK = 300_000  # terms for one claim in one stratum, rather than 1.5 million: a test may not wait for the hard ones
 ENOUGH = 0.85  # of the formulas are decided
 PROPERTIES = ("strictly_convex", "nonnegative", "lipschitz", "quasiconvex", "symmetric", "bounded", "differentiable")

@@ -124,7 +124,7 @@ def _apart(a: iv.Interval, b: iv.Interval) -> bool:
         return False
 
 
-@pytest.mark.parametrize("name", some(PLANTED, 3))
+@pytest.mark.parametrize("name", some(PLANTED, 8))
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_right_code_raises_no_alarm(name: str, output: str) -> None:
     table, expressions = prepared(name)
@@ -137,7 +137,7 @@ def test_right_code_raises_no_alarm(name: str, output: str) -> None:
 CAUGHT: Counter[str] = Counter()
 
 
-@pytest.mark.parametrize("name", some(PLANTED, 3))
+@pytest.mark.parametrize("name", some(PLANTED, 8))
 def test_planted_errors_are_caught(name: str) -> None:
     table, expressions = prepared(name)
     loss: Loss = table.loss

@@ -16,7 +16,7 @@ from ...spec.text import parse_expression
 from ..floats import evaluate
 from ..truth import OUTPUTS
 from . import several
-from .child import described
+from .child import described, unpacked
 from .conventions import AUTOMATIC, LIBRARIES, Asker, Convention, Local, Oracle, Trial, find
 from .ground import Floats, Ground, ground_of
 from .process import Child, ChildDied, Limits
@@ -24,7 +24,7 @@ from .range import at_kinks, beyond, crash, ulps
 from .relations import CLOSE, Diagnosis, Relations, fits, relations_of
 from .report import Finding, Report, Right, Verdict
 from .target import target_of
-from .weights import SAMPLE, weight_findings
+from .weights import SAMPLE, reduced_weight_findings, refused, weight_findings
 
 _UP_TO_FACTOR = ("sign", "factor", "sign and factor")
 
@@ -275,13 +275,20 @@ def _other_parameters(ground: Ground, asker: Asker, trial: Trial, right: Sequenc
 
 def _weights(ground: Ground, asker: Asker, c: Convention) -> Iterator[Finding]:
     """Are sample weights multiplied exactly once?"""
-    if c.weighable != "form" or c.automatic:
+    if not c.weighable:
         return
     y, f = ground.fresh.y, ground.fresh.f
     w = np.resize(SAMPLE, len(y))
-    plain, _ = asker.at(y, f, np.ones(len(y)))
-    weighed, _ = asker.at(y, f, w)
-    yield from weight_findings(plain, weighed, w, c.form)
+    plain, raised = asker.at(y, f, np.ones(len(y)))
+    if raised and c.weighable != "form":
+        yield refused(c.weighable, next(iter(raised.values())))
+    elif c.split and not c.number:  # a number for all rows: its weights show in the whole alone
+        message = asker.ask(y, f, w, False)
+        if "error" not in message and c.outputs[0] == "loss":
+            yield from reduced_weight_findings(plain["loss"], float(unpacked(message["outputs"][0]).sum()), w)
+    else:
+        weighed, _ = asker.at(y, f, w)
+        yield from weight_findings(plain, weighed, w, c.form)
 
 
 def _rows(ground: Ground, asker: Asker, trial: Trial) -> Iterator[Finding]:
@@ -305,13 +312,13 @@ def _rows(ground: Ground, asker: Asker, trial: Trial) -> Iterator[Finding]:
 
 def _reduced(ground: Ground, asker: Asker, trial: Trial) -> Iterator[Finding]:
     """Of a single number for all rows: is it their sum or their mean?"""
-    whole = Asker(asker.oracle, replace(asker.convention, split=False), asker.keywords)
+    whole = replace(asker, convention=replace(asker.convention, split=False))
     y, f = ground.fit.y, ground.fit.f
     o = "gradient" if asker.convention.automatic else asker.convention.outputs[0]
     if asker.convention.number:
         return
     alone, _ = asker.at(y, f)
-    message = whole._ask(y, f, None, False)
+    message = whole.ask(y, f, None, False)
     if "error" in message or o not in alone:
         return
     together, _ = whole.at(y, f)

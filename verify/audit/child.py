@@ -174,6 +174,8 @@ def called(function: Any, request: Message) -> Message:
     if request.get("integers"):
         y = y.astype(np.int64)
     w = unpacked(request["w"]) if request.get("w") else None
+    if request.get("last"):
+        function = last_by_name(function, request["last"])
     keywords = request.get("keywords", {})
     form, container = request["form"], request.get("container", "numpy")
     try:
@@ -189,6 +191,11 @@ def called(function: Any, request: Message) -> Message:
         return {"outputs": [packed(o) for o in outputs], "changed": changed}
     except BaseException as error:  # a SystemExit is an answer, too
         return {"error": type(error).__name__, "message": f"{error}"[:300], "line": where(error)}
+
+
+def last_by_name(function: Any, name: str) -> Callable[..., Any]:
+    """The function, whose argument `name` stands last in the form."""
+    return lambda *given, **named: function(*given[:-1], **{name: given[-1]}, **named)
 
 
 def plain(function: Any, form: str, keywords: Message, y: Any, f: Any, w: Any) -> list[Any]:

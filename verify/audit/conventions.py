@@ -118,9 +118,9 @@ class Asker:
         Raises ChildDied when the process ends.
         """
         c = self.convention
-        message = self._ask(y, f, w, c.split or split)
+        message = self.ask(y, f, w, c.split or split)
         if "error" in message and not (c.split or split):
-            message = self._ask(y, f, w, True)
+            message = self.ask(y, f, w, True)
         n = len(np.asarray(y))
         if "error" in message:
             said = f"{message['error']}: {message['message']}"
@@ -136,18 +136,15 @@ class Asker:
             found[name] = sign * np.broadcast_to(values.reshape(-1), (n,))
         return {o: found.get(o, np.full(n, np.nan)) for o in c.outputs}, raised
 
-    def _ask(self, y: Any, f: Any, w: Any, split: bool) -> Message:
+    def ask(self, y: Any, f: Any, w: Any, split: bool) -> Message:
+        """One call, with all rows at once or, `split`, row by row."""
         c, keywords = self.convention, dict(self.keywords)
         with np.errstate(all="ignore"):
             given_y = TARGETS[c.targets](np.asarray(y, np.float64))
             given_f = PREDICTIONS[c.predictions](np.asarray(f, np.float64))
         request = {"form": c.form, "container": c.container, "split": split, "number": c.number, "keywords": keywords,
                    "y": packed(given_y), "f": packed(given_f)}  # fmt: skip
-        if w is None and "w" in c.form:
-            w = np.ones(len(given_y))
-        if w is not None:
-            request["w"] = packed(w)
-        return self.oracle.ask(request)
+        return self.oracle.ask(request | weights_asked(c.form, c.weighable, len(given_y), w))
 
 
 def forms_of(about: Message, library: str | None, parameters: Mapping[str, float]) -> tuple[list[str], bool]:
@@ -179,12 +176,24 @@ def forms_of(about: Message, library: str | None, parameters: Mapping[str, float
     return by_size.get(size, ["yf", "fy"]), False
 
 
-def weight_of(about: Message, form: str) -> str:
-    """How the code is given weights: in its `form`, or by the name of an argument; "" where it is not."""
-    if set(form) & set("wd") or form == "catboost":
+def weight_of(about: Message, form: str, passed: Mapping[str, Any]) -> str:
+    """How the code is given weights: in its `form`, or by the name of an argument; "" where it is not.
+
+    An argument of such a name may also be a parameter of the loss: it is, if it is among those that are `passed`.
+    """
+    if set(form) & set("wd") or form.startswith("catboost"):
         return "form"
-    names = [p["name"] for p in about["parameters"]]
+    names = [p["name"] for p in about["parameters"] if p["name"] not in passed]
     return next((n for n in names if LETTERS.get(n.lower()) == "w"), "")
+
+
+def weights_asked(form: str, weighable: str, rows: int, w: Any) -> Message:
+    """What a request says of weights: where the form has a place for them, they are 1 if none are given."""
+    if w is None:
+        return {"w": packed(np.ones(rows))} if "w" in form else {}
+    if weighable in ("", "form"):
+        return {"w": packed(w)}
+    return {"w": packed(w), "form": f"{form}w", "last": weighable}
 
 
 def interpretations(count: int, automatic: bool, wanted: Sequence[str]) -> list[tuple[str, ...]]:
@@ -239,7 +248,7 @@ def find(oracle: Oracle, ground: Ground, library: str | None, wanted: Sequence[s
                   for t in tried]  # fmt: skip
         best = max(closer, key=lambda t: t.score)
     if best is not None:
-        weight = weight_of(about, best.convention.form)
+        weight = weight_of(about, best.convention.form, {**ground.parameters, **keywords})
         best = replace(best, convention=replace(best.convention, weighable=weight))
     return best, said
 
@@ -285,7 +294,7 @@ def _tried(oracle: Oracle, ground: Ground, c: Convention, wanted: Sequence[str],
     some = relations_of(ground, "gradient")
     n = len(some.y)
     asker = Asker(oracle, c, keywords)
-    message = asker._ask(some.y, some.f, None, c.split)
+    message = asker.ask(some.y, some.f, None, c.split)
     if "error" in message:
         for key, value in message.items():
             said.setdefault(key, value)  # of several ways, the first says most
@@ -293,7 +302,7 @@ def _tried(oracle: Oracle, ground: Ground, c: Convention, wanted: Sequence[str],
     sizes = [int(np.prod(o["shape"])) for o in message["outputs"]]
     # A number for all rows: a sum or a mean. Rows by themselves then; what it is, is looked at later.
     if any(s == 1 for s in sizes) and not c.split and n > 1:
-        alone = asker._ask(some.y, some.f, None, True)
+        alone = asker.ask(some.y, some.f, None, True)
         if "error" not in alone:
             message, c = alone, replace(c, split=True)
             sizes = [int(np.prod(o["shape"])) for o in message["outputs"]]

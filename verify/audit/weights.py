@@ -25,6 +25,31 @@ def weight_findings(plain: Mapping[str, Floats], weighed: Mapping[str, Floats], 
                 yield Finding("fault", kind, output, words)
 
 
+def reduced_weight_findings(rows: Floats, together: float, w: Floats) -> Iterator[Finding]:
+    """What is wrong with the weights in a sum or a mean, of which `rows` are the summands without weights."""
+    if not np.isfinite([*rows, together]).all() or not rows.any():
+        return
+    known = (
+        ("", "", w),
+        ("weights ignored", "sample weights are not applied at all", np.ones_like(w)),
+        ("weights twice", "sample weights are applied twice", w**2),
+        ("weights rooted", "the square root of the sample weights is applied", np.sqrt(w)),
+    )
+    for kind, words, power in known:
+        total = float((power * rows).sum())
+        if any(abs(together - total / by) <= 1e-6 * abs(together) for by in (1, len(w), w.sum(), power.sum())):
+            if kind:
+                yield Finding("fault", kind, "loss", words)
+            return
+    yield Finding("fault", "weights", "loss", "sample weights change it in an unknown way")
+
+
+def refused(name: str, said: str) -> Finding:
+    """The note on code that an array of one weight a row, given by name, makes raise."""
+    words = f"no array of sample weights is taken as {name}: {said}"
+    return Finding("note", "weights", "call", words)
+
+
 def _fault(plain: Floats, weighed: Floats, w: Floats) -> tuple[str, str] | None:
     """What was done with the weights instead, as a kind and a sentence; None where they are multiplied once.
 

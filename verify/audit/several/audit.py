@@ -17,7 +17,7 @@ from ..conventions import Oracle
 from ..ground import Floats, is_inside
 from ..relations import Diagnosis, fits
 from ..report import Finding, Report, Right, Verdict
-from ..weights import SAMPLE, weight_findings
+from ..weights import SAMPLE, refused, weight_findings
 from .layout import Asker, find
 from .range import beyond
 from .relations import diagnosed
@@ -107,12 +107,15 @@ def _first(table: Table, asker: Asker, output: str, tolerance: float) -> dict[st
 def _weights(table: Table, asker: Asker) -> Iterator[Finding]:
     """Are sample weights multiplied exactly once?"""
     c = asker.layout
-    if c.weighable != "form" or c.split:
+    if not c.weighable or c.split:
         return
     rows = table.others
     w = np.resize(SAMPLE, len(rows))
-    plain, weighed = asker.at(rows.y, rows.f, np.ones(len(rows))), asker.at(rows.y, rows.f, w)
-    yield from weight_findings(plain, weighed, w, c.form)
+    plain = asker.at(rows.y, rows.f, np.ones(len(rows)))
+    if asker.said and c.weighable != "form":
+        yield refused(c.weighable, asker.said)
+    else:
+        yield from weight_findings(plain, asker.at(rows.y, rows.f, w), w, c.form)
 
 
 def _other_rows(table: Table, asker: Asker) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ....spec.domains import OneHot
 from ..child import Message, packed, unpacked
-from ..conventions import Oracle, forms_of, interpretations, ways_of, weight_of
+from ..conventions import Oracle, forms_of, interpretations, ways_of, weight_of, weights_asked
 from ..ground import Floats
 from ..relations import fits, multiple
 from .relations import diagnosed
@@ -80,11 +80,7 @@ class Asker:
         request = {"form": c.form, "container": c.container, "split": c.split, "keywords": dict(self.keywords),
                    "y": packed(labels), "f": packed(arranged),
                    "integers": c.labels == "classes as integers"}  # fmt: skip
-        if w is None and "w" in c.form:
-            w = np.ones(n)
-        if w is not None:
-            request["w"] = packed(w)
-        return self.oracle.ask(request)
+        return self.oracle.ask(request | weights_asked(c.form, c.weighable, n, w))
 
     def at(self, y: Floats, f: Floats, w: Any = None) -> dict[str, Floats]:
         """NaN where something was raised or has another shape. Raises ChildDied when the process ends."""
@@ -150,7 +146,8 @@ def find(oracle: Oracle, table: Table, about: Message, library: str | None, want
                   for t in tried]  # fmt: skip
         best = max(closer, key=lambda t: t.score)
     if best is not None:
-        best = replace(best, layout=replace(best.layout, weighable=weight_of(about, best.layout.form)))
+        weight = weight_of(about, best.layout.form, {**table.parameters, **keywords})
+        best = replace(best, layout=replace(best.layout, weighable=weight))
     return best, said
 
 
