@@ -71,6 +71,37 @@ OBJECTIVES = [
               "(2 - p) * np.exp((2 - p) * y_pred) - y_true * (1 - p) * np.exp((1 - p) * y_pred)"),
     Objective("negative_binomial", {"alpha": 0.75}, "mu = np.exp(y_pred)", "(mu - y_true) / (1 + alpha * mu)",
               "mu * (1 + alpha * y_true) / (1 + alpha * mu) ** 2"),
+    Objective("charbonnier", {"epsilon": 0.5}, R, "r / np.sqrt(r**2 + epsilon**2)",
+              "epsilon**2 / (r**2 + epsilon**2) ** 1.5"),
+    Objective("geman_mcclure", {"c": 1.5}, R, "c**2 * r / (c**2 + r**2) ** 2",
+              "c**2 * (c**2 - 3 * r**2) / (c**2 + r**2) ** 3"),
+    Objective("student_t", {"nu": 4.5}, R, "(nu + 1) * r / (nu + r**2)", "(nu + 1) * (nu - r**2) / (nu + r**2) ** 2"),
+    Objective("brier_logits", {}, SIGMOID, "2 * (p - y_true) * p * (1 - p)",
+              "2 * p * (1 - p) * (p * (1 - p) + (p - y_true) * (1 - 2 * p))"),
+    Objective("poly1_cross_entropy", {"epsilon": 0.7}, SIGMOID,
+              "p - y_true + epsilon * p * (1 - p) * (1 - 2 * y_true)",
+              "p * (1 - p) * (1 + epsilon * (1 - 2 * y_true) * (1 - 2 * p))"),
+    Objective("label_smoothed_binary_cross_entropy", {"epsilon": 0.3}, SIGMOID,
+              "p - y_true * (1 - epsilon) - epsilon / 2", "p * (1 - p)"),
+    Objective("smooth_pinball", {"tau": 0.3, "alpha": 0.6}, f"{R}\ns = 1 / (1 + np.exp(-r / alpha))", "s - tau",
+              "s * (1 - s) / alpha"),
+    Objective("savage", {}, "m = y_true * y_pred", "-2 * y_true * np.exp(m) / (1 + np.exp(m)) ** 3",
+              "2 * np.exp(m) * (2 * np.exp(m) - 1) / (1 + np.exp(m)) ** 4"),
+    Objective("tanh_loss", {}, "m = y_true * y_pred", "-y_true * (1 - np.tanh(m) ** 2)",
+              "2 * np.tanh(m) * (1 - np.tanh(m) ** 2)"),
+]  # fmt: skip
+# Written after the diagnoses, which were not changed for their sake.
+LATER = [
+    Objective("arctan_loss", {"c": 1.5}, R, "r / (1 + (r / c) ** 4)",
+              "(1 - 3 * (r / c) ** 4) / (1 + (r / c) ** 4) ** 2"),
+    Objective("logistic_distance", {}, R, "np.tanh(r / 2)", "(1 - np.tanh(r / 2) ** 2) / 2"),
+    Objective("log2_logistic", {}, "m = y_true * y_pred", "-y_true / ((1 + np.exp(m)) * np.log(2))",
+              "np.exp(m) / (1 + np.exp(m)) ** 2 / np.log(2)"),
+    Objective("ramsay", {"a": 0.4}, R, "r * np.exp(-a * np.abs(r))", "(1 - a * np.abs(r)) * np.exp(-a * np.abs(r))"),
+    Objective("tolerant", {"a": 1.2, "b": 0.7}, f"{R}\ns = 1 / (1 + np.exp((a - r**2) / b))", "2 * r * s",
+              "2 * s + 4 * r**2 * s * (1 - s) / b"),
+    Objective("asymmetric_squared", {"a": 1.5, "b": 2.5}, R, "np.where(r > 0, 2 * a * r, 2 * b * r)",
+              "np.where(r > 0, 2 * a, 2 * b)"),
 ]  # fmt: skip
 
 

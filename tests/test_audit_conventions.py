@@ -178,6 +178,37 @@ def test_a_parameter_of_the_loss_is_no_weight() -> None:
     assert not report.findings, report.text()
 
 
+def test_a_slip_that_has_no_value_somewhere_is_named_all_the_same() -> None:
+    """The root of a negative number is NaN in the typed formula, too."""
+
+    def theirs(y: Array, f: Array) -> Array:
+        r = f - y
+        return r / np.sqrt(r**3 + 1)
+
+    report = lf.audit(theirs, loss="charbonnier", epsilon=1.0, output=("gradient",))
+    (fault, *_) = report.faults
+    assert fault.kind == "exponent", report.text()
+    assert "r**2 has an exponent that is 1 too large; NaN at" in fault.words
+
+
+@pytest.mark.parametrize(
+    ("loss", "code", "words"),
+    [
+        ("brier_logits", lambda p, y: 2 * (p - y) * p * (1 + p), "the term -p has the wrong sign (p = sigmoid(z))"),
+        ("focal", lambda p, y: 0.25 * y * (1 - p) ** 2 * (2 * p * np.log(p) + (1 - p))
+            + 0.75 * (1 - y) * p**2 * (p - 2 * (1 - p) * np.log(1 - p)), "the term -(1 - p) has the wrong sign"),
+    ],
+    ids=["brier_logits", "focal"],
+)  # fmt: skip
+def test_slips_are_named_in_the_probability(loss: str, code: Any, words: str) -> None:
+    def theirs(y: Array, z: Array) -> Array:
+        return code(1 / (1 + np.exp(-z)), y)  # type: ignore[no-any-return]
+
+    parameters = {"gamma": 2.0, "alpha": 0.25} if loss == "focal" else {}
+    report = lf.audit(theirs, loss=loss, output=("gradient",), **parameters)
+    assert words in report.faults[0].words, report.text()
+
+
 def test_catboost_wants_negated_derivatives() -> None:
     class Wrong(OfCatBoost):
         def calc_ders_range(self, approxes: Array, targets: Array, weights: Array) -> Any:

@@ -8,8 +8,8 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from audit_corpus import OBJECTIVES, Objective, function_of, planted
-from extent import WHOLE
+from audit_corpus import LATER, OBJECTIVES, Objective, function_of, planted
+from extent import WHOLE, some
 
 import lossforge as lf
 from lossforge.verify.audit import Report
@@ -43,12 +43,13 @@ NAMES: dict[str, set[str]] = {
     "sign of an argument": {"sign of an argument", "sign"},  # tanh is odd
     "missing function": {"missing absolute value", "missing factor"},
     "wrong function": {"wrong function", "missing factor"},
-    "pieces": {"pieces", "part", "zero", "constant", "missing factor", "another loss"},
+    "pieces": {"pieces", "comparison", "part", "zero", "constant", "missing factor", "another loss"},
     "parameter": {*PARAMETERS, *FACTORS, "part", "pieces"},
 }
 
-# Of the planted errors: half of them in CI, which is 549; all of them with `dev.py test --all`.
-EVERY = 1 if os.environ.get("LOSSFORGE_TESTS") == "all" else 2 if WHOLE else 17
+# Of the planted errors: half of them in CI, which is some 800; all of them with `dev.py test --all`.
+CHOSEN, CHOSEN_LATER = some(OBJECTIVES, 4), some(LATER, 2)
+EVERY = 1 if os.environ.get("LOSSFORGE_TESTS") == "all" else 2 if WHOLE else 6
 
 
 def told(report: Report, output: str) -> list[str]:
@@ -69,11 +70,19 @@ def differs(objective: Objective, right: str, wrong: str) -> bool:
     return not np.allclose(a, b, rtol=1e-10, atol=0, equal_nan=True)
 
 
-def test_planted_errors_are_caught_and_named(capsys: pytest.CaptureFixture[str]) -> None:
-    """Errors typed into the text of 22 objectives: all are caught, and at least 90 % get their right name."""
+@pytest.mark.parametrize(
+    ("objectives", "explained", "named", "first"),
+    [(CHOSEN, 0.97, 0.95, 0.9), (CHOSEN_LATER, 0.94, 0.92, 0.88)],
+    ids=["objectives", "later ones"],
+)
+def test_planted_errors_are_caught_and_named(
+    objectives: list[Objective], explained: float, named: float, first: float,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Errors typed into the text of 37 objectives: all are caught, and nine of ten get their right name first."""
     began = time.perf_counter()
     missed, unnamed, counts = [], [], Counter[str]()
-    for objective in OBJECTIVES:
+    for objective in objectives:
         for output in ("gradient", "hessian"):
             for error in [*planted(objective, output)][::EVERY]:
                 if not differs(objective, objective.text(output), error.expression):
@@ -94,12 +103,14 @@ def test_planted_errors_are_caught_and_named(capsys: pytest.CaptureFixture[str])
     with capsys.disabled():
         print(f"\n{dict(counts)} in {time.perf_counter() - began:.0f} s")
     assert missed == []
-    assert counts["explained"] >= 0.95 * counts["planted"]
-    assert counts["planted"] * EVERY >= 1000  # 1096 in all
-    assert counts["named"] >= 0.9 * counts["planted"], "\n".join(unnamed)
+    few = 0 if WHOLE else 0.06  # a sample may have more of the hard ones
+    assert counts["planted"] * EVERY >= 40 * len(objectives)
+    assert counts["explained"] >= (explained - few) * counts["planted"]
+    assert counts["named"] >= (named - few) * counts["planted"], "\n".join(unnamed)
+    assert counts["named first"] >= (first - few) * counts["planted"], "\n".join(unnamed)
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda o: o.loss)
+@pytest.mark.parametrize("objective", [*CHOSEN, *CHOSEN_LATER], ids=lambda o: o.loss)
 def test_the_objectives_themselves_are_right(objective: Objective) -> None:
     for output in ("gradient", "hessian"):
         report = audit_trusted(function_of(objective, objective.text(output)), lf.catalog[objective.loss],

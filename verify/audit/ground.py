@@ -15,7 +15,7 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
-from ...derive.derivation import Derivation, base_variable, derive
+from ...derive.derivation import Derivation, derive
 from ...derive.present import presented
 from ...spec.domains import Domain, FiniteSet, Integers, Interval
 from ...spec.model import Argument, Loss, SpecError
@@ -24,6 +24,7 @@ from ..floats import evaluate
 from ..points import Batch, switch_roots
 from ..truth import OUTPUTS, Coordinates, TruthTable, coordinates, setting_of, truth_table
 from ..ulps import Truth
+from .writing import forms, stand_ins
 
 Floats = NDArray[np.float64]
 
@@ -78,23 +79,8 @@ class Ground:
 
     @functools.cached_property
     def forms(self) -> dict[str, list[sp.Expr]]:
-        """Each output as formulas: as derived, and as SymPy differentiates, expands and factors the author's."""
-        d = self.derivation
-        x, slope = base_variable(self.loss, self.prediction)
-        # Parameters of a choice of pieces are put in: nobody types the other branches.
-        values = {p.symbol: sp.nsimplify(self.parameters[p.name], rational=True) for p in self.loss.parameters}
-        found: dict[str, list[sp.Expr]] = {}
-        plain = _decided(self.loss.expression, values)
-        kinked = plain.has(sp.Abs, sp.Max, sp.Min, sp.Piecewise)
-        for output, own, order in zip(OUTPUTS, (d.stable, d.gradients[0], d.hessians[0]), (0, 1, 2), strict=True):
-            forms = [presented(own), own] if order else [own]
-            if not kinked:
-                typed = slope**order * sp.diff(plain, x, order) if order else plain
-                forms += [typed, sp.expand(typed)]
-                if sp.count_ops(typed) < 80:
-                    forms += [sp.factor(typed), sp.together(typed), sp.powsimp(sp.expand(typed))]
-            found[output] = list(dict.fromkeys(_decided(e, values) for e in forms))
-        return found
+        """Each output in the ways that it may have been written down."""
+        return forms(self.loss, self.derivation, self.parameters)
 
     def batch(self, y: Any, f: Any) -> Batch:
         columns = {self.target.name: np.asarray(y, np.float64), self.prediction.name: np.asarray(f, np.float64)}
@@ -125,8 +111,10 @@ class Ground:
         return setting.point(point).is_smooth(setting.axes[0].slot)
 
     def formula(self, e: sp.Expr, y: Floats, f: Floats, changed: Mapping[str, float] | None = None) -> Floats:
-        """An expression in y, f and the parameters, in plain floating point."""
-        values = {**self.parameters, **(changed or {}), self.target.name: y, self.prediction.name: f}
+        """An expression in y, f, what stands for them, and the parameters, in plain floating point."""
+        given = {**self.parameters, **(changed or {})}
+        values: dict[str, Any] = {**stand_ins(self.loss, y, f, given), **given}
+        values |= {self.target.name: y, self.prediction.name: f}
         values |= {"residual": {"r": f - y}, "margin": {"m": y * f}}.get(self.loss.base or "", {})
         return np.broadcast_to(np.asarray(evaluate(e, values), np.float64), y.shape)
 
@@ -251,23 +239,6 @@ def joined(parts: list[Truth]) -> Truth:
         return np.concatenate([getattr(p, name) for p in parts])
 
     return Truth(column("kind"), column("high"), column("low"), column("exponent"), column("radius"))
-
-
-def _decided(e: sp.Expr, values: Mapping[sp.Symbol, sp.Expr]) -> sp.Expr:
-    """The expression without the pieces that the parameters rule out."""
-    if isinstance(e, sp.Piecewise):
-        kept = []
-        for value, condition in e.args:
-            settled = condition.xreplace(dict(values))
-            if settled == sp.false:
-                continue
-            kept.append((_decided(value, values), sp.true if settled == sp.true else condition))
-            if settled == sp.true:
-                break
-        return kept[0][0] if kept[0][1] == sp.true else sp.Piecewise(*kept, evaluate=False)
-    if not e.args or not e.has(sp.Piecewise):
-        return e
-    return e.func(*(_decided(a, values) if isinstance(a, sp.Expr) else a for a in e.args))
 
 
 def is_inside(domain: Domain, value: float) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 import sympy as sp
 
 from ...spec import atoms
-from ...spec.notation import text
+from .writing import shown
 
 # Of long Hessians the outer places come first; the rest is left out.
 MOST = 160
@@ -70,7 +70,7 @@ def _of_parameters(form: Any, parameters: tuple[sp.Symbol, ...]) -> Iterator[Mis
             if node in parameters:
                 for value, kind in ((sp.Integer(1), "ignored"), (1 - node, "swapped"), (node + 1, "off"),
                                     (node - 1, "off"), (1 / node, "off"), (2 * node, "off")):  # fmt: skip
-                    words = f"in one place {text(value)} stands where {node} belongs"
+                    words = f"in one place {shown(value)} stands where {node} belongs"
                     yield Mistake(f"parameter {kind}", words, put(value))
             elif node.has(*parameters) if parameters else False:
                 below += [(a, _putting(node, i, put)) for i, a in enumerate(node.args)]
@@ -86,37 +86,39 @@ def _here(e: Any) -> Iterator[Mistake]:
     if e.is_Add:
         for i, term in enumerate(e.args):
             rest = sp.Add(*e.args[:i], *e.args[i + 1 :])
-            shown = text(term)
-            yield Mistake("missing term", f"the term {shown} is missing", rest)
-            yield Mistake("sign of a term", f"the term {shown} has the wrong sign", rest - term)
-            yield Mistake("factor of a term", f"the term {shown} is there twice", rest + 2 * term)
-            yield Mistake("factor of a term", f"the term {shown} is halved", rest + term / 2)
+            said = shown(term)
+            yield Mistake("missing term", f"the term {said} is missing", rest)
+            yield Mistake("sign of a term", f"the term {said} has the wrong sign", rest - term)
+            yield Mistake("factor of a term", f"the term {said} is there twice", rest + 2 * term)
+            yield Mistake("factor of a term", f"the term {said} is halved", rest + term / 2)
     if e.is_Mul:
         for i, factor in enumerate(e.args):
             rest = sp.Mul(*e.args[:i], *e.args[i + 1 :])
-            yield Mistake("missing factor", f"the factor {text(factor)} is missing", rest)
+            yield Mistake("missing factor", f"the factor {shown(factor)} is missing", rest)
             if not factor.is_Number:
-                yield Mistake("exponent", f"the factor {text(factor)} is squared", e * factor)
+                yield Mistake("exponent", f"the factor {shown(factor)} is squared", e * factor)
         yield from _powers(e)
     if e.is_Pow:
         if e.exp.is_Number and e.exp < 0 and not e.base.is_Number:
-            yield Mistake("missing factor", f"it is multiplied by {text(1 / e)}, not divided", 1 / e)
-        yield Mistake("exponent", f"{text(e)} has an exponent that is 1 too large", e.base ** (e.exp + 1))
-        yield Mistake("exponent", f"{text(e)} has an exponent that is 1 too small", e.base ** (e.exp - 1))
+            yield Mistake("missing factor", f"it is multiplied by {shown(1 / e)}, not divided", 1 / e)
+        yield Mistake("exponent", f"{shown(e)} has an exponent that is 1 too large", e.base ** (e.exp + 1))
+        yield Mistake("exponent", f"{shown(e)} has an exponent that is 1 too small", e.base ** (e.exp - 1))
         if not e.exp.is_Number:
-            yield Mistake("exponent", f"{text(e)} has lost its exponent", e.base)
+            yield Mistake("exponent", f"{shown(e)} has lost its exponent", e.base)
     if isinstance(e, _SQUASHING) and not e.args[0].is_Number:
         typed = e.func(-e.args[0])
-        yield Mistake("sign of an argument", f"{text(e)} has the sign of its argument turned", typed)
+        yield Mistake("sign of an argument", f"{shown(e)} has the sign of its argument turned", typed)
     if isinstance(e, atoms.sigmoid):
-        yield Mistake("wrong function", f"tanh stands where {text(e)} belongs", sp.tanh(e.args[0]))
+        yield Mistake("wrong function", f"tanh stands where {shown(e)} belongs", sp.tanh(e.args[0]))
+    if isinstance(e, sp.tanh | atoms.tanh):
+        yield Mistake("wrong function", f"sinh stands where {shown(e)} belongs", sp.sinh(e.args[0]))
     if isinstance(e, sp.Abs):
-        yield Mistake("missing absolute value", f"{text(e)} is without its absolute value", e.args[0])
+        yield Mistake("missing absolute value", f"{shown(e)} is without its absolute value", e.args[0])
     if isinstance(e, sp.sign):
-        yield Mistake("missing factor", f"the factor {text(e)} is missing", sp.Integer(1))
+        yield Mistake("missing factor", f"the factor {shown(e)} is missing", sp.Integer(1))
     if isinstance(e, sp.Max | sp.Min):
         other = sp.Min if isinstance(e, sp.Max) else sp.Max
-        yield Mistake("pieces", f"{text(e)} takes the other of the two", other(*e.args))
+        yield Mistake("pieces", f"{shown(e)} takes the other of the two", other(*e.args))
 
 
 def _powers(e: Any) -> Iterator[Mistake]:
@@ -127,7 +129,7 @@ def _powers(e: Any) -> Iterator[Mistake]:
     rest = sp.Mul(*(a for a in e.args if a not in squares))
     base = sp.Mul(*(a.base ** (a.exp / 2) for a in squares))
     for power, words in ((3, "too large"), (1, "too small")):
-        yield Mistake("exponent", f"({text(base)})**2 has an exponent that is 1 {words}", rest * base**power)
+        yield Mistake("exponent", f"({shown(base)})**2 has an exponent that is 1 {words}", rest * base**power)
 
 
 def _pieces(e: sp.Piecewise) -> Iterator[Mistake]:
@@ -137,11 +139,11 @@ def _pieces(e: sp.Piecewise) -> Iterator[Mistake]:
         def put(*new: tuple[Any, Any], at: int = i) -> sp.Expr:
             return sp.Piecewise(*pairs[:at], *new, *pairs[at + 1 :], evaluate=False)
 
-        where = f" where {text(condition)}" if condition != sp.true else " in the last piece"
+        where = f" where {shown(condition)}" if condition != sp.true else " in the last piece"
         for kind, words, typed in _of_a_piece(value):
             yield Mistake(kind, words + where, put((typed, condition)))
         for wrong in _turned(condition):
-            yield Mistake("comparison", f"the comparison {text(condition)} is turned", put((value, wrong)))
+            yield Mistake("comparison", f"the comparison {shown(condition)} is turned", put((value, wrong)))
         if i + 1 < len(pairs):
             following = pairs[i + 1]
             exchanged = ((following[0], condition), (value, following[1]))
@@ -151,7 +153,7 @@ def _pieces(e: sp.Piecewise) -> Iterator[Mistake]:
             if not isinstance(condition, sp.Eq):
                 yield Mistake("pieces", f"the piece{where} is missing: the next one stands for it", dropped)
         if condition == sp.true and i > 0:
-            yield Mistake("pieces", f"the last piece is missing: {text(pairs[i - 1][0])} stands everywhere",
+            yield Mistake("pieces", f"the last piece is missing: {shown(pairs[i - 1][0])} stands everywhere",
                           sp.Piecewise(*pairs[: i - 1], (pairs[i - 1][0], True), evaluate=False))  # fmt: skip
 
 

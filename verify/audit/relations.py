@@ -7,6 +7,7 @@ are held against all of them at ordinary points; what fits has to fit at fresh p
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from ...spec.notation import text
 from ..floats import FloatError
 from .ground import Floats, Ground
 from .mistakes import mistakes
+from .writing import is_stand_in, meanings, shown
 
 # The same number, but for a dozen roundings; and for what single precision makes of one.
 CLOSE, SINGLE, ROUGH = 1e-9, 3e-6, 2e-6
@@ -88,7 +90,9 @@ class Relations:
             with np.errstate(all="ignore"):
                 for kind, words, values in family():
                     v = np.asarray(values, np.float64)
-                    if v.shape == self.truth.shape and np.isfinite(v).all() and not fits(v, self.truth).all():
+                    # A formula of no value at some inputs may be what somebody typed, and see NaN there.
+                    some = v.shape == self.truth.shape and np.isfinite(v).mean() > 0.4
+                    if some and not fits(v, self.truth).all():
                         found.append(Hypothesis(kind, words, v))
         return found
 
@@ -111,9 +115,7 @@ class Relations:
             return
         if self.ground.loss.base == "residual":
             return
-        p = 1 / (1 + np.exp(-self.f))
-        for name, slope, bend, factor in (("the probability p", p * (1 - p), 1 - 2 * p, "p*(1 - p)"),
-                                          ("the mean exp(f)", np.exp(self.f), np.ones_like(p), "exp(f)")):  # fmt: skip
+        for name, slope, bend, factor in self._slopes:
             through = h - g * bend
             if self.output == "gradient":
                 words = f"it is taken with respect to {name} instead of the raw score (off by {factor})"
@@ -127,7 +129,13 @@ class Relations:
                 yield "chain factor", f"the second derivative by {name}, multiplied by {factor} once", through / slope
                 yield "chain factor", f"it is multiplied by {factor} once too often", h * slope
                 yield "chain factor", f"it is off by {factor}", h / slope
-                yield "Fisher", f"it is {factor}, the expected Hessian of another model", slope
+
+    @functools.cached_property
+    def _slopes(self) -> list[tuple[str, Floats, Floats, str]]:
+        """What a raw score may stand for, with its slope, the slope of that one's logarithm, and the slope in words."""
+        p, mean = 1 / (1 + np.exp(-self.f)), np.exp(self.f)
+        return [("the probability p", p * (1 - p), 1 - 2 * p, "p*(1 - p)"),
+                ("the mean exp(f)", mean, np.ones_like(p), "exp(f)")]  # fmt: skip
 
     def _curvatures(self) -> Iterator[tuple[str, str, Floats]]:
         g, h = self.exact["gradient"], self.exact["hessian"]
@@ -206,7 +214,10 @@ class Relations:
             yield m.kind, m.words, self._formula(m.typed)
 
     def _others(self) -> Iterator[tuple[str, str, Floats]]:
-        """The same output of the other losses of the catalogue, with the parameters of the same names."""
+        """What belongs to another model: its expected Hessian, or the same output of another loss of the catalogue."""
+        if self.output == "hessian" and self.ground.loss.base != "residual":
+            for _, slope, _, factor in self._slopes:
+                yield "Fisher", f"it is {factor}, the expected Hessian of another model", slope
         for name in losses:
             if name == self.ground.loss.name:
                 continue
@@ -237,9 +248,15 @@ class Relations:
         Where nothing explains them to the last digits, they are looked at once more, as numbers of half the digits.
         """
         found = self._diagnosed(answers)
-        if found or answers.rough:
-            return found
-        return self._diagnosed(replace(answers, rough=True))
+        if not found and not answers.rough:
+            found = self._diagnosed(replace(answers, rough=True))
+        return [self._explained(d) for d in found]
+
+    def _explained(self, d: Diagnosis) -> Diagnosis:
+        """With what p and mu are, where it speaks of them."""
+        spoken = [f"{name} = {of}" for name, of in meanings(self.ground.loss).items()
+                  if re.search(rf"\b{name}\b", d.words)]  # fmt: skip
+        return replace(d, words=f"{d.words} ({', '.join(spoken)})") if spoken else d
 
     def _diagnosed(self, answers: Answers) -> list[Diagnosis]:
         everywhere = np.ones(len(self.truth), np.bool_)
@@ -293,16 +310,23 @@ class Relations:
     def _search(self, answers: Answers, where: Any) -> Iterator[Diagnosis]:
         u, t = answers.values[where], self.truth[where]
         tolerance = answers.tolerance
-        if not np.isfinite(u).all() or len(u) < 3:
+        finite = np.isfinite(u)
+        if finite.mean() < 0.4 or len(u) < 3:
             return
-        plain = list(self._whole(u, t, tolerance))
+        nan = "" if finite.all() else f"; NaN at {1 - finite.mean():.0%} of ordinary inputs, where that has no value"
+        plain = list(self._whole(u, t, tolerance)) if finite.all() else []
         yield from plain
         if any(d.kind in ("sign", "factor", "sign and factor", "zero", "constant") for d in plain):
             return
         hypotheses, table = self.hypotheses, self.table[:, where]
         exact = np.flatnonzero(_agree(u, table, tolerance)).tolist()
         for i in exact[:4]:
-            yield Diagnosis(hypotheses[i].kind, hypotheses[i].words)
+            yield Diagnosis(hypotheses[i].kind, hypotheses[i].words + nan)
+        if not finite.all():
+            return
+        cut, telling = self._cut(u, t, tolerance)
+        if cut is not None and not telling:
+            yield cut
         if exact:
             return
         for i, c in _multiples(u, table, tolerance)[:1]:
@@ -324,16 +348,11 @@ class Relations:
                 yield Diagnosis(kind, f"it is {self._constant_name(c)} times the truth", c)
             return
         if np.ptp(u) <= tolerance * abs(float(u[0])) and np.ptp(t) > 1e-6 * float(np.max(np.abs(t))):
-            yield Diagnosis("constant", f"it is the constant {u[0]:.6g}")
+            yield Diagnosis("constant", f"it is the constant {self._constant_name(float(u[0]))}")
             return
-        off = ~fits(u, t, tolerance)
-        if off.any() and not off.all():
-            sizes = np.unique(np.round(np.abs(u[off]), 12))
-            if len(sizes) == 1 and self.output == "hessian" and (u[off] > t[off]).all() and off.sum() > 1:
-                yield Diagnosis("floored", f"it is the Hessian, but never less than {sizes[0]:.6g}")
-            elif len(sizes) == 1 and sizes[0] > 0 and (np.abs(t[off]) > sizes[0]).all() and \
-                    (np.abs(t[~off]) <= sizes[0] * (1 + tolerance)).all() and off.sum() > 1:  # fmt: skip
-                yield Diagnosis("clipped", f"it is cut off at {sizes[0]:.6g}")
+        cut, telling = self._cut(u, t, tolerance)
+        if cut is not None and telling:
+            yield cut
         if self.output == "loss":
             with np.errstate(all="ignore"):
                 gap = u - t
@@ -342,6 +361,20 @@ class Relations:
             scale = float(np.max(np.abs(t))) + 1e-300
             if groups and all(np.ptp(part) <= 1e-9 * scale for part in groups):
                 yield Diagnosis("offset", "it differs from the truth by what does not depend on the prediction")
+
+    def _cut(self, u: Floats, t: Floats, tolerance: float) -> tuple[Diagnosis | None, bool]:
+        """Whether the truth is cut off at a number, and whether that says more than that one value is another."""
+        off = ~fits(u, t, tolerance)
+        sizes = np.unique(np.round(np.abs(u[off]), 12))
+        if off.sum() < 2 or off.all() or len(sizes) != 1:
+            return None, False
+        size = float(sizes[0])
+        telling = bool(np.ptp(t[off]) > 0 or not t[off].any())
+        if self.output == "hessian" and (u[off] > t[off]).all():
+            return Diagnosis("floored", f"it is the Hessian, but never less than {self._constant_name(size)}"), telling
+        if size > 0 and (np.abs(t[off]) > size).all() and (np.abs(t[~off]) <= size * (1 + tolerance)).all():
+            return Diagnosis("clipped", f"it is cut off at {self._constant_name(size)}"), telling
+        return None, False
 
     def _fitted(self, u: Floats, t: Floats, where: Any, tolerance: float) -> Iterator[Diagnosis]:
         """One number is free: the coefficient of a term, the power of a factor, the value of a parameter."""
@@ -380,7 +413,7 @@ class Relations:
                     for term in e.args:
                         if term not in found:
                             found[term] = self._formula(term)
-        kept = [(text(e), v) for e, v in found.items() if np.isfinite(v).all() and v.any()]
+        kept = [(shown(e), v) for e, v in found.items() if np.isfinite(v).all() and v.any()]
         return [w for w, _ in kept], self._stacked([v for _, v in kept])
 
     @functools.cached_property
@@ -394,7 +427,7 @@ class Relations:
                 for part in parts:
                     base = part.base if isinstance(part, sp.Pow) else part
                     new = len(found) < 160 and isinstance(base, sp.Expr) and base not in found
-                    if new and own & {str(s) for s in base.free_symbols}:
+                    if new and any(str(s) in own or is_stand_in(s) for s in base.free_symbols):
                         found[base] = self._formula(base)
         with np.errstate(all="ignore"):
             p, mean = 1 / (1 + np.exp(-self.f)), np.exp(self.f)
@@ -402,13 +435,13 @@ class Relations:
                  ("(1 - p)", 1 - p), ("p*(1 - p)", p * (1 - p)), ("exp(f)", mean)]  # fmt: skip
         words: list[tuple[str, Literal["extra", "missing"]]] = []
         rows: list[Floats] = []
-        for shown, v in [*((text(e), v) for e, v in found.items()), *usual]:
+        for name, v in [*((shown(e), v) for e, v in found.items()), *usual]:
             for power in (1, -1, 2, -2):
                 with np.errstate(all="ignore"):
                     row = v**power
                 if np.isfinite(row).all():
                     rows.append(row)
-                    words.append((shown if abs(power) == 1 else f"({shown})**2", "extra" if power > 0 else "missing"))
+                    words.append((name if abs(power) == 1 else f"({name})**2", "extra" if power > 0 else "missing"))
         return words, self._stacked(rows)
 
     def _stacked(self, rows: list[Floats]) -> Floats:
@@ -421,7 +454,8 @@ class Relations:
             return []
         for form in self.ground.forms[self.output]:
             cores: dict[sp.Expr, None] = {}
-            variables = (self.ground.prediction.symbol, *(d.symbol for d in self.ground.loss.definitions))
+            own = (self.ground.prediction.symbol, *(d.symbol for d in self.ground.loss.definitions))
+            variables = (*own, *filter(is_stand_in, form.free_symbols))
             for term in sp.Add.make_args(sp.expand(define_atoms(form))):
                 cores.setdefault(sp.Mul(*(a for a in sp.Mul.make_args(term) if a.has(*variables))))
             basis = [b for core in list(cores)[:6] for b in (core, y * core)]
@@ -432,9 +466,9 @@ class Relations:
             c = np.linalg.lstsq(columns / sizes, u, rcond=1e-10)[0] / sizes
             c = np.where(np.abs(c) * sizes < 1e-8 * np.abs(c * sizes).max(), 0, c)
             if fits(u, columns @ c, max(answers.tolerance, 1e-7)).all():
-                shown = " ".join(f"{'-' if v < 0 else '+'} {self._constant_name(abs(v))}*{text(b)}"
-                                 for v, b in zip(c, basis, strict=True) if v)  # fmt: skip
-                return [Diagnosis("terms mixed up", f"what it computes is {shown.removeprefix('+ ')}")]
+                said = " ".join(f"{'-' if v < 0 else '+'} {self._constant_name(abs(v))}*{shown(b)}"
+                                for v, b in zip(c, basis, strict=True) if v)  # fmt: skip
+                return [Diagnosis("terms mixed up", f"what it computes is {said.removeprefix('+ ')}")]
         return []
 
     @functools.cached_property
@@ -515,10 +549,10 @@ class Relations:
             known += [(name, v), (f"1/{name}", 1 / v if v else np.inf), (f"{name}**2", v * v), (f"(1 - {name})", 1 - v),
                       (f"1/{name}**2", 1 / v**2 if v else np.inf), (f"2*{name}", 2 * v), (f"(1 + {name})", 1 + v),
                       (f"{name}/2", v / 2), (f"1/(1 - {name})", 1 / (1 - v) if v != 1 else np.inf)]  # fmt: skip
-        for shown, value in known:
+        for name, value in known:
             for sign, mark in ((1, ""), (-1, "-")):
                 if np.isclose(c, sign * value, rtol=1e-7):
-                    return mark + shown
+                    return mark + name
         return f"{c:.6g}"
 
 
@@ -543,15 +577,16 @@ def _agree(u: Floats, table: Floats, tolerance: float) -> Any:
     if not len(table):
         return np.zeros(0, np.bool_)
     with np.errstate(all="ignore"):
-        scale = np.median(np.abs(table), axis=1, keepdims=True)
-        return np.all((np.abs(u - table) <= tolerance * (np.abs(table) + 1e-3 * scale)) | (u == table), axis=1)
+        scale = np.median(np.nan_to_num(np.abs(table), posinf=np.inf), axis=1, keepdims=True)
+        near = np.abs(u - table) <= tolerance * (np.abs(table) + 1e-3 * scale)
+        return np.all(near | (u == table) | (np.isnan(u) & np.isnan(table)), axis=1)
 
 
 def _multiples(u: Floats, table: Floats, tolerance: float) -> list[tuple[int, float]]:
     """The rows of which the numbers are a multiple, with the constants."""
     if not len(table) or len(u) < 3:
         return []
-    places = np.argmax(np.abs(table), axis=1)
+    places = np.argmax(np.abs(np.nan_to_num(table, posinf=0, neginf=0)), axis=1)
     with np.errstate(all="ignore"):
         constants = u[places] / table[np.arange(len(table)), places]
         constants = np.where(np.isfinite(constants), constants, 0.0)
