@@ -101,7 +101,9 @@ def environment(folder: Path) -> Path:
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     if subprocess.run([str(python), "-c", "import boost_loss, bokbokbok, imxgboost.focal_loss, yaml"]).returncode:
-        command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", *PACKAGES, *MORE]
+        # The environment that dev.py makes has no pip; the Python that it is made from has.
+        base = getattr(sys, "_base_executable", sys.executable)
+        command = [base, "-m", "pip", "--python", str(python), "install", "--quiet", *PACKAGES, *MORE]
         subprocess.run(command, check=True)
     return python
 
