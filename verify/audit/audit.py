@@ -16,12 +16,13 @@ from ...spec.text import parse_expression
 from ..floats import evaluate
 from ..truth import OUTPUTS
 from . import several
+from .agreement import CLOSE, fits
 from .child import described, unpacked
 from .conventions import AUTOMATIC, LIBRARIES, Asker, Convention, Local, Oracle, Trial, find
 from .ground import Floats, Ground, ground_of
 from .process import Child, ChildDied, Limits
 from .range import at_kinks, beyond, crash, ulps
-from .relations import CLOSE, Diagnosis, Relations, fits, relations_of
+from .relations import Diagnosis, Relations, relations_of
 from .report import Finding, Report, Right, Verdict
 from .target import target_of
 from .weights import SAMPLE, reduced_weight_findings, refused, weight_findings

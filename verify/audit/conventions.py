@@ -14,9 +14,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..truth import OUTPUTS
+from .agreement import Answers
 from .child import Message, called, described, packed, unpacked
 from .ground import Floats, Ground
-from .relations import Answers, relations_of
+from .relations import relations_of
 
 _LETTERS = {
     "y": "y y_true ytrue true truth target targets label labels actual t y_i",

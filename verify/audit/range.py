@@ -15,10 +15,11 @@ import numpy as np
 
 from ..compare import CONDITION_FACTOR, condition
 from ..ulps import FINITE, FLOAT64, INFINITE, errors
+from .agreement import Answers, fits
 from .conventions import Asker
 from .ground import WIDE, Floats, Ground, Sample
 from .process import ChildDied
-from .relations import Answers, Relations, fits
+from .relations import Relations
 from .report import Finding
 
 # Relative to ordinary values of the output: what a clipped probability at 1e-7 does is seen, rounding is not.

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from .agreement import fits
 from .ground import Floats
-from .relations import fits
 from .report import Finding
 
 SAMPLE = (1.0, 2.0, 0.5, 3.0, 0.25)

@@ -12,10 +12,11 @@ from ....derive.present import presented
 from ....spec.model import Loss
 from ....spec.notation import text
 from ...truth import OUTPUTS
+from ..agreement import fits
 from ..child import Message
 from ..conventions import Oracle
 from ..ground import Floats, is_inside
-from ..relations import Diagnosis, fits
+from ..relations import Diagnosis
 from ..report import Finding, Report, Right, Verdict
 from ..weights import SAMPLE, refused, weight_findings
 from .layout import Asker, find

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ....spec.domains import OneHot
+from ..agreement import fits, multiple
 from ..child import Message, packed, unpacked
 from ..conventions import Oracle, forms_of, interpretations, ways_of, weight_of, weights_asked
 from ..ground import Floats
-from ..relations import fits, multiple
 from .relations import diagnosed
 from .table import Table, tolerance_of, truth_of
 

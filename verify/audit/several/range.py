@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..agreement import fits
 from ..ground import WIDE, Floats, is_inside
 from ..process import ChildDied
 from ..range import HARM, HARM_SINGLE
-from ..relations import fits
 from ..report import Finding
 from .layout import Asker
 from .table import Table, domains_of, entry_of, given_at, tolerance_of, truth_of

@@ -12,9 +12,10 @@ import sympy as sp
 
 from ....derive.present import presented
 from ....spec.domains import OneHot
+from ..agreement import fits, multiple
 from ..ground import Floats
 from ..mistakes import mistakes
-from ..relations import Diagnosis, fits, multiple
+from ..relations import Diagnosis
 from .table import Table, tolerance_of, truth_of
 
 

@@ -18,8 +18,8 @@ from ...floats import FloatError, evaluate
 from ...points import Batch
 from ...truth import OUTPUTS, Coordinates, coordinates, setting_of, truth_table
 from ...ulps import FLOAT64, Truth, errors
+from ..agreement import Answers
 from ..ground import Floats, joined, ordinary_predictions, ordinary_targets
-from ..relations import Answers
 
 CLASSES = 3
 
