@@ -23,7 +23,7 @@ from ..truth import OUTPUTS
 Floats = NDArray[np.float64]
 SHARE, MEAN = sp.Symbol("p", positive=True), sp.Symbol("mu", positive=True)
 REST = sp.Symbol("(1 - p)", positive=True)  # as one thing; the brackets belong to it, as what stands around may bind
-LONG = 80  # operations; a longer form is not rearranged
+LONG = 80  # operations; what is longer is not rearranged, which takes SymPy its time
 
 
 def forms(loss: Loss, derivation: Derivation, parameters: Mapping[str, float]) -> dict[str, list[sp.Expr]]:
@@ -95,7 +95,7 @@ def _by_quotient(typed: sp.Expr, loss: Loss) -> Iterator[sp.Expr]:
     (r,) = (d.symbol for d in loss.definitions)
     for p in loss.parameters:
         e = typed.xreplace({r: p.symbol * _quotient(p)})
-        if typed.has(p.symbol) and sp.count_ops(e) < sp.count_ops(typed):
+        if typed.has(p.symbol) and sp.count_ops(e) < min(int(sp.count_ops(typed)), LONG):
             above, below = sp.fraction(sp.factor(e))
             yield from (sp.expand(above) / below, above / below, e)
 
@@ -121,7 +121,9 @@ def _by_mean(derivative: sp.Expr, loss: Loss) -> Iterator[sp.Expr]:
 def _by_label(e: sp.Expr, loss: Loss) -> Iterator[sp.Expr]:
     """y times what it is for y = 1, and 1 - y times what it is for y = 0, each factored."""
     y = loss.targets[0].symbol
-    if loss.targets[0].domain.text not in ("{0, 1}", "[0, 1]") or not e.has(y) or sp.expand(sp.diff(e, y, 2)) != 0:
+    if loss.targets[0].domain.text not in ("{0, 1}", "[0, 1]") or not e.has(y) or sp.count_ops(e) > 2 * LONG:
+        return
+    if sp.expand(sp.diff(e, y, 2)) != 0:
         return
     above, below = (_factored(e.subs(y, label)) for label in (1, 0))
     yield y * above + (1 - y) * below
@@ -144,7 +146,7 @@ def _by_chain(loss: Loss, order: int) -> Iterator[sp.Expr]:
     for mean, slope, bend, of in ((SHARE, SHARE * (1 - SHARE), 1 - 2 * SHARE, 1 / (1 + sp.exp(-f))),
                                   (MEAN, MEAN, sp.Integer(1), sp.exp(f))):  # fmt: skip
         e = loss.expression.xreplace({of: mean, 1 / of: 1 / mean})
-        if str(mean) in _names(loss) or e == loss.expression or e.has(f):
+        if str(mean) in _names(loss) or e == loss.expression or e.has(f) or sp.count_ops(e) > LONG:
             continue
         first, second = (_factored(sp.diff(e, mean, k)) for k in (1, 2))
         yield slope * first if order == 1 else slope * (slope * second + bend * first)
