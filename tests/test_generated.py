@@ -130,7 +130,9 @@ GROWING |= {"asymmetric_squared", "dead_zone", "expectile", "fair", "linex", "lo
 
 @pytest.mark.parametrize("backend", ["c", "numpy"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", sorted(n for n, loss in CATALOG.items() if len(loss.arguments) == 2 and not loss.size))
+@pytest.mark.parametrize(
+    "name", some(sorted(n for n, loss in CATALOG.items() if len(loss.arguments) == 2 and not loss.size), 3)
+)
 def test_no_nan_for_any_finite_input(name: str, dtype: type[np.floating], backend: str) -> None:
     loss = CATALOG[name]
     function = lf.losses[name](backend=backend)
