@@ -158,6 +158,22 @@ def test_weights_are_tried_however_they_are_taken(written: Any, power: float, ki
     assert [f.kind for f in report.faults] == kinds, report.text()
 
 
+@pytest.mark.parametrize(("power", "kinds"), [(1, []), (0, ["weights ignored"]), (2, ["weights twice"])])
+def test_weights_in_single_precision_where_digits_cancel(power: int, kinds: list[str]) -> None:
+    """w*p - w*p*p has some five digits where p is nearly 1: that is no mistake about weights."""
+
+    def theirs(y: Array, z: Array, sample_weight: Array | None = None) -> Any:
+        single = [
+            np.asarray(v, np.float32) for v in (y, z, np.ones_like(y) if sample_weight is None else sample_weight)
+        ]
+        y, z, w = single
+        w, p = w**power, 1 / (1 + np.exp(-z))
+        return w * p - w * y, w * p - w * p * p
+
+    report = lf.audit(theirs, loss="binary_cross_entropy_logits")
+    assert [f.kind for f in report.faults if f.output == "hessian" and "weights" in f.kind] == kinds, report.text()
+
+
 def test_an_argument_that_only_sounds_like_weights() -> None:
     """Two weights, of the labels: that it takes no weight a row is said, and is no fault."""
 

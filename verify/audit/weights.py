@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from .agreement import fits
+from .agreement import CLOSE, Answers, fits
 from .ground import Floats
 from .report import Finding
 
@@ -35,9 +35,10 @@ def reduced_weight_findings(rows: Floats, together: float, w: Floats) -> Iterato
         ("weights twice", "sample weights are applied twice", w**2),
         ("weights rooted", "the square root of the sample weights is applied", np.sqrt(w)),
     )
+    tolerance = 1e-6 if Answers(rows).tolerance == CLOSE else 1e-4
     for kind, words, power in known:
         total = float((power * rows).sum())
-        if any(abs(together - total / by) <= 1e-6 * abs(together) for by in (1, len(w), w.sum(), power.sum())):
+        if any(abs(together - total / by) <= tolerance * abs(together) for by in (1, len(w), w.sum(), power.sum())):
             if kind:
                 yield Finding("fault", kind, "loss", words)
             return
@@ -56,7 +57,7 @@ def _fault(plain: Floats, weighed: Floats, w: Floats) -> tuple[str, str] | None:
     `plain` are the answers for weights of 1. Of several raw scores a row, all entries of a row have its weight.
     """
     by = w.reshape(-1, *[1] * (plain.ndim - 1))
-    if not np.isfinite(plain).all() or not plain.any() or fits(weighed, plain * by, 1e-6).all():
+    if not np.isfinite(plain).all() or not plain.any() or _same(weighed, plain * by):
         return None
     known = (
         ("weights ignored", "sample weights are not applied at all", plain),
@@ -66,4 +67,13 @@ def _fault(plain: Floats, weighed: Floats, w: Floats) -> tuple[str, str] | None:
         ("weights rooted", "the square root of the sample weights is applied", plain * np.sqrt(by)),
     )
     unknown = ("weights", "sample weights change it in an unknown way")
-    return next(((kind, words) for kind, words, expected in known if fits(weighed, expected, 1e-6).all()), unknown)
+    return next(((kind, words) for kind, words, expected in known if _same(weighed, expected)), unknown)
+
+
+def _same(found: Floats, expected: Floats) -> bool:
+    """Whether the numbers agree; those of single precision to four digits of their usual size, as differences may not
+    have more."""
+    if Answers(found).tolerance == CLOSE:
+        return bool(fits(found, expected, 1e-6).all())
+    usual = np.maximum(np.abs(expected), np.median(np.abs(expected)))
+    return bool((np.abs(found - expected) <= 1e-4 * usual).all())
