@@ -11,6 +11,13 @@ from .ground import Floats
 from .report import Finding
 
 SAMPLE = (1.0, 2.0, 0.5, 3.0, 0.25)
+# What is multiplied instead of the weights: a power of them.
+_POWERS = (
+    ("weights ignored", "sample weights are not applied at all", 0.0),
+    ("weights twice", "sample weights are applied twice", 2.0),
+    ("weights rooted", "the square root of the sample weights is applied", 0.5),
+)
+_UNKNOWN = ("weights", "sample weights change it in an unknown way")
 
 
 def weight_findings(plain: Mapping[str, Floats], weighed: Mapping[str, Floats], w: Floats, form: str
@@ -29,20 +36,16 @@ def reduced_weight_findings(rows: Floats, together: float, w: Floats) -> Iterato
     """What is wrong with the weights in a sum or a mean, of which `rows` are the summands without weights."""
     if not np.isfinite([*rows, together]).all() or not rows.any():
         return
-    known = (
-        ("", "", w),
-        ("weights ignored", "sample weights are not applied at all", np.ones_like(w)),
-        ("weights twice", "sample weights are applied twice", w**2),
-        ("weights rooted", "the square root of the sample weights is applied", np.sqrt(w)),
-    )
     tolerance = 1e-6 if Answers(rows).tolerance == CLOSE else 1e-4
-    for kind, words, power in known:
-        total = float((power * rows).sum())
-        if any(abs(together - total / by) <= tolerance * abs(together) for by in (1, len(w), w.sum(), power.sum())):
+    for kind, words, power in (("", "", 1.0), *_POWERS):
+        weight = w**power
+        total = float((weight * rows).sum())
+        if any(abs(together - total / by) <= tolerance * abs(together) for by in (1, len(w), w.sum(), weight.sum())):
             if kind:
                 yield Finding("fault", kind, "loss", words)
             return
-    yield Finding("fault", "weights", "loss", "sample weights change it in an unknown way")
+    kind, words = _UNKNOWN
+    yield Finding("fault", kind, "loss", words)
 
 
 def refused(name: str, said: str) -> Finding:
@@ -60,19 +63,15 @@ def _fault(plain: Floats, weighed: Floats, w: Floats) -> tuple[str, str] | None:
     if not np.isfinite(plain).all() or not plain.any() or _same(weighed, plain * by):
         return None
     known = (
-        ("weights ignored", "sample weights are not applied at all", plain),
-        ("weights twice", "sample weights are applied twice", plain * by**2),
+        *((kind, words, plain * by**power) for kind, words, power in _POWERS),
         ("weights normalised", "sample weights are divided by their mean", plain * by / w.mean()),
         ("weights normalised", "sample weights are divided by their sum", plain * by / w.sum()),
-        ("weights rooted", "the square root of the sample weights is applied", plain * np.sqrt(by)),
     )
-    unknown = ("weights", "sample weights change it in an unknown way")
-    return next(((kind, words) for kind, words, expected in known if _same(weighed, expected)), unknown)
+    return next(((kind, words) for kind, words, expected in known if _same(weighed, expected)), _UNKNOWN)
 
 
 def _same(found: Floats, expected: Floats) -> bool:
-    """Whether the numbers agree; those of single precision to four digits of their usual size, as differences may not
-    have more."""
+    """Whether the numbers agree: those of single precision to four digits of their usual size, as some may cancel."""
     if Answers(found).tolerance == CLOSE:
         return bool(fits(found, expected, 1e-6).all())
     usual = np.maximum(np.abs(expected), np.median(np.abs(expected)))
